@@ -1,0 +1,443 @@
+/*
+ * libshmipc: calls between processes through shared memory.
+ *
+ * A host creates a named region; up to 15 guests attach to it. Either side calls the other:
+ *
+ *     // host                                        // guest
+ *     shmipc_peer *peer;                             shmipc_peer *peer;
+ *     shmipc_host_create("demo", NULL, &peer);       shmipc_guest_attach("demo", NULL,
+ *     shmipc_wait_guests(peer, 1,                                        SHMIPC_FOREVER, &peer);
+ *                        SHMIPC_FOREVER);            shmipc_serve(peer, handler, NULL);
+ *
+ *     char answer[64];
+ *     shmipc_request request = {.data = "hello", .length = 5};
+ *     shmipc_response response = {.data = answer, .capacity = sizeof answer};
+ *     int error = shmipc_call(peer, &request, &response, SHMIPC_TIMEOUT_DEFAULT);
+ *     if (error) fprintf(stderr, "%s\n", shmipc_last_error());
+ *
+ * Errors. Every function that can fail returns an int: SHMIPC_OK (0), or one of the negative
+ * codes of shmipc_error. Functions that return a count return it as zero or more.
+ *
+ * Threads. Every function may be called from any thread at any time, also two on the same peer;
+ * the exceptions are shmipc_free and the calls on one slot, and they say so.
+ *
+ * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
+ * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
+ * it spins before it first looks at the clock, which is below 100 microseconds.
+ *
+ * The library starts no thread, installs no signal handler, and prints nothing.
+ */
+#ifndef SHMIPC_SHMIPC_H
+#define SHMIPC_SHMIPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SHMIPC_VERSION_MAJOR 0
+#define SHMIPC_VERSION_MINOR 1
+#define SHMIPC_VERSION_PATCH 0
+/* The version as one number: major * 65536 + minor * 256 + patch. */
+#define SHMIPC_VERSION                                                                             \
+    (SHMIPC_VERSION_MAJOR * 65536 + SHMIPC_VERSION_MINOR * 256 + SHMIPC_VERSION_PATCH)
+
+#if defined(_WIN32) && defined(SHMIPC_SHARED)
+#ifdef SHMIPC_BUILDING
+#define SHMIPC_API __declspec(dllexport)
+#else
+#define SHMIPC_API __declspec(dllimport)
+#endif
+#elif defined(__GNUC__)
+#define SHMIPC_API __attribute__((visibility("default")))
+#else
+#define SHMIPC_API
+#endif
+
+/* The version of the library in use, to be compared with SHMIPC_VERSION of the header. */
+SHMIPC_API uint32_t shmipc_version(void);
+
+/* ---- Errors ---------------------------------------------------------------------------------- */
+
+/* Values never change and new ones are only appended; some of them travel between peers. */
+typedef enum shmipc_error {
+    SHMIPC_OK = 0,
+
+    /* The arguments, the machine. */
+    SHMIPC_E_INVALID = -1,        /* an argument is outside its range */
+    SHMIPC_E_NO_MEMORY = -2,      /* the process's own memory is exhausted */
+    SHMIPC_E_SYSTEM = -3,         /* the system refused; shmipc_last_os_error says why */
+    SHMIPC_E_NOT_SUPPORTED = -4,  /* this system lacks what the library needs */
+    SHMIPC_E_NO_DESCRIPTORS = -5, /* the process or the system is out of file descriptors */
+    SHMIPC_E_NO_SPACE = -6,       /* the shared-memory file system is full */
+
+    /* Create and attach. */
+    SHMIPC_E_NAME = -7,          /* the name is empty, too long, or has a forbidden character */
+    SHMIPC_E_NAME_IN_USE = -8,   /* a live host has a region of this name */
+    SHMIPC_E_NOT_FOUND = -9,     /* no live host had a region of this name within the time-out */
+    SHMIPC_E_DENIED = -10,       /* no permission, or the region's owner or mode is not trusted */
+    SHMIPC_E_FULL = -11,         /* 15 guests are attached already */
+    SHMIPC_E_NOT_A_REGION = -12, /* the object of this name is something else */
+    SHMIPC_E_BYTE_ORDER = -13,   /* the region was made on a machine of the other byte order */
+    SHMIPC_E_VERSION = -14,      /* the region speaks another protocol version */
+    SHMIPC_E_NOT_READY = -15,    /* the region's header is not complete */
+    SHMIPC_E_TRUNCATED = -16,    /* the object is smaller than its header says */
+    SHMIPC_E_CORRUPT = -17,      /* the region holds what no correct peer could have written */
+
+    /* Calls. "Never started" means: no handler has seen the request and none ever will. */
+    SHMIPC_E_TOO_LARGE = -18,         /* a message exceeds a capacity; nothing was cut */
+    SHMIPC_E_TYPE = -19,              /* the message type is reserved for the library */
+    SHMIPC_E_TIMEOUT = -20,           /* timed out; a call was never started */
+    SHMIPC_E_TIMEOUT_STARTED = -21,   /* timed out after a handler had started on it */
+    SHMIPC_E_CANCELLED = -22,         /* cancelled; never started */
+    SHMIPC_E_CANCELLED_STARTED = -23, /* cancelled after a handler had started on it */
+    SHMIPC_E_NO_PEER = -24,           /* no live peer is attached; never started */
+    SHMIPC_E_PEER_DIED = -25,         /* the peer died after a handler had started on it */
+    SHMIPC_E_CLOSED = -26,            /* this peer was closed here; a call was never started */
+    SHMIPC_E_CLOSED_STARTED = -27,    /* closed here after a handler had started on the call */
+    SHMIPC_E_SHUTDOWN = -28,          /* a peer is shutting down in order; never started */
+    SHMIPC_E_HANDLER = -29,           /* the handler failed; the response is its message */
+
+    /* Slots and waits. */
+    SHMIPC_E_STALE = -30, /* the slot was released, or its call ended without an answer */
+    SHMIPC_E_STATE = -31, /* not now: a request is under way, or none is */
+    SHMIPC_E_WOKEN = -32  /* shmipc_wake ended the wait */
+} shmipc_error;
+
+/* A short sentence for an error code; never NULL. The text lives as long as the library. */
+SHMIPC_API const char *shmipc_strerror(int error);
+
+/*
+ * The last failure of this thread in a sentence that names the value and the limit, for people.
+ * Never NULL; "" when nothing failed yet. Valid until this thread's next failure. Kept per thread.
+ */
+SHMIPC_API const char *shmipc_last_error(void);
+
+/* The system's code (errno) behind this thread's last failure; 0 if the system had no part in it. */
+SHMIPC_API int shmipc_last_os_error(void);
+
+/* ---- Peers: create, attach, leave ------------------------------------------------------------ */
+
+/* One end of a region: the host's, or a guest's. */
+typedef struct shmipc_peer shmipc_peer;
+
+#define SHMIPC_FOREVER INT64_C(-1)
+#define SHMIPC_TIMEOUT_DEFAULT INT64_C(10000000000) /* 10 s */
+
+#define SHMIPC_GUESTS_MAX 15            /* guests attached to one region at a time */
+#define SHMIPC_SLOTS_MAX 4096           /* slots in one direction */
+#define SHMIPC_CAPACITY_MAX 0x40000000u /* 1 GiB for one message */
+#define SHMIPC_INLINE 48                /* bytes that travel in the slot's own cache line */
+#define SHMIPC_NAME_MAX 200             /* bytes of a name; characters [A-Za-z0-9_.-] */
+
+typedef enum shmipc_log_level {
+    SHMIPC_LOG_DEBUG = 0,
+    SHMIPC_LOG_INFO = 1,
+    SHMIPC_LOG_WARN = 2,
+    SHMIPC_LOG_ERROR = 3
+} shmipc_log_level;
+
+/*
+ * Receives one line of text, without a line end, valid during the call. Called by whichever thread
+ * meets the occasion, never on the way of a call that succeeds. Must not call the library.
+ */
+typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *text);
+
+/* Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. */
+typedef struct shmipc_host_config {
+    size_t size;                /* sizeof(shmipc_host_config): set by the initialiser */
+    uint32_t host_slots;        /* calls to guests at a time: 0 to SHMIPC_SLOTS_MAX */
+    uint32_t guest_slots;       /* calls to the host at a time, all guests together: same range */
+    uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
+    uint32_t response_capacity; /* bytes of the largest response: same range */
+    uint32_t mode;              /* permissions of the region, as for chmod */
+    uint32_t flags;             /* 0 or SHMIPC_LAZY */
+    int64_t spin_ns;            /* how long a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
+    shmipc_log log;             /* NULL: no log */
+    void *log_context;
+} shmipc_host_config;
+
+/*
+ * Do not reserve the region's memory at creation. Creation is then fast and memory is used only
+ * where messages touch it; but a file system that fills up later kills the process that touches
+ * the region (SIGBUS) instead of failing the creation with SHMIPC_E_NO_SPACE.
+ */
+#define SHMIPC_LAZY 1u
+#define SHMIPC_SPIN_AUTO INT64_C(-1)
+
+#define SHMIPC_HOST_CONFIG_INIT                                                                    \
+    { sizeof(shmipc_host_config), 4, 2, 4096, 4096, 0600, 0, SHMIPC_SPIN_AUTO, NULL, NULL }
+
+/* Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. */
+typedef struct shmipc_guest_config {
+    size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser */
+    uint32_t mode;   /* permission bits the region may have at most; more is SHMIPC_E_DENIED */
+    uint32_t flags;  /* 0 */
+    int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF: this process's */
+    int64_t spin_ns; /* as above */
+    shmipc_log log;  /* NULL: no log */
+    void *log_context;
+} shmipc_guest_config;
+
+#define SHMIPC_OWNER_SELF INT64_C(-1)
+
+#define SHMIPC_GUEST_CONFIG_INIT                                                                   \
+    { sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL }
+
+/*
+ * Creates the region `name` and becomes its host. `config` NULL means all defaults. A region left
+ * behind by a dead host is replaced. On success *peer is the caller's, to be given to shmipc_free;
+ * on failure it is NULL.
+ * Errors: INVALID, NAME, NAME_IN_USE, DENIED, NO_SPACE, NO_DESCRIPTORS, NO_MEMORY, NOT_A_REGION,
+ * NOT_SUPPORTED, SYSTEM.
+ */
+SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *config,
+                                  shmipc_peer **peer);
+
+/*
+ * Attaches to the region `name` as a guest, waiting up to `timeout` for its host to appear.
+ * `config` NULL means all defaults. On success *peer is the caller's, to be given to shmipc_free;
+ * on failure it is NULL.
+ * Errors: INVALID, NAME, NOT_FOUND (the time-out passed), DENIED, FULL, NOT_A_REGION, BYTE_ORDER,
+ * VERSION, NOT_READY, TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
+ */
+SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *config,
+                                   int64_t timeout, shmipc_peer **peer);
+
+/*
+ * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN on both sides, those under way
+ * are waited for up to `timeout`, the rest is ended as by shmipc_close; then the peer is closed.
+ * Errors: INVALID, CLOSED, TIMEOUT (closed, but calls had to be cut short).
+ */
+SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
+
+/*
+ * Leaves at once: every call and wait on `peer` ends with SHMIPC_E_CLOSED or _CLOSED_STARTED, also
+ * later ones. Returns when none is left in the region and its memory is unmapped: a handler that
+ * runs is waited for, and so is a claimed slot until its owner releases it; so call it neither
+ * from a handler nor while holding a slot. Closing twice is harmless; so is NULL.
+ */
+SHMIPC_API void shmipc_close(shmipc_peer *peer);
+
+/* Closes `peer` if need be and frees it. No other call on it may be running or follow. NULL: no-op. */
+SHMIPC_API void shmipc_free(shmipc_peer *peer);
+
+typedef struct shmipc_info {
+    uint32_t host_slots, guest_slots;
+    uint32_t request_capacity, response_capacity; /* bytes */
+    uint32_t index;                               /* 0: the host; 1 to 15: a guest */
+    uint32_t guests;                              /* guests attached and alive now */
+    uint64_t region_size;                         /* bytes of shared memory */
+} shmipc_info;
+
+/* Errors: INVALID, CLOSED. */
+SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
+
+/* Host only: waits until at least `count` guests are attached. Errors: INVALID, TIMEOUT, CLOSED. */
+SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
+
+/* ---- Calls ----------------------------------------------------------------------------------- */
+
+/* Message types 0 to 127 are the library's; of those an application may send these three. */
+#define SHMIPC_TYPE_NORMAL 0u
+#define SHMIPC_TYPE_FLATBUFFER 10u
+#define SHMIPC_TYPE_GUEST_CALL 11u
+#define SHMIPC_TYPE_APPLICATION 128u /* this and above are free for the application */
+
+/* The message lies at the end of its buffer instead of the beginning, as FlatBuffers builds it. */
+#define SHMIPC_ALIGN_END 1u
+
+typedef struct shmipc_request {
+    const void *data;
+    size_t length; /* bytes: 0 to the request capacity */
+    uint32_t type;
+    uint32_t peer; /* in a handler: index of the calling peer (0: the host). Ignored in a call */
+    uint32_t slot; /* in a handler: index of the slot, counted over both directions. Ignored */
+} shmipc_request;
+
+typedef struct shmipc_response {
+    void *data;
+    size_t capacity; /* bytes at data */
+    size_t length;   /* bytes of the response */
+    uint32_t type;
+    uint32_t flags; /* set by a handler: 0 or SHMIPC_ALIGN_END */
+} shmipc_response;
+
+/*
+ * Calls the other side and copies: the host calls any one guest, a guest calls the host. The
+ * caller sets response->data and capacity (NULL and 0 if no bytes are expected); length and type
+ * are set on return. `response` may be NULL if the answer has no bytes and its type is of no
+ * interest. Waits for a free slot, then for the answer, within `timeout` altogether.
+ *
+ * SHMIPC_E_TOO_LARGE: the request exceeds the request capacity (never sent), the handler's answer
+ * exceeded the response capacity, or the answer exceeds response->capacity; in the last case
+ * response->length is the size it has. SHMIPC_E_HANDLER: the response holds the handler's message
+ * (as much of it as fits), and shmipc_last_error too.
+ * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
+ * HANDLER, CLOSED, CLOSED_STARTED, CORRUPT.
+ */
+SHMIPC_API int shmipc_call(shmipc_peer *peer, const shmipc_request *request,
+                           shmipc_response *response, int64_t timeout);
+
+/*
+ * Sends a heartbeat, which the other side's library answers, and stores the round-trip time in
+ * nanoseconds in *rtt (NULL: not wanted). Some thread of the other side must be serving.
+ * Errors: as shmipc_call.
+ */
+SHMIPC_API int shmipc_ping(shmipc_peer *peer, int64_t timeout, int64_t *rtt);
+
+/* ---- Zero copy: claim a slot, write, send, receive, release ---------------------------------- */
+
+/*
+ * A claimed slot: a value to be passed around, its members private. A slot belongs to one thread
+ * at a time; only shmipc_slot_cancel may be called by another while it is in use. A slot that was
+ * released, or whose call ended without an answer, is stale: every call on it is refused with
+ * SHMIPC_E_STALE and touches nothing.
+ */
+typedef struct shmipc_slot {
+    shmipc_peer *peer;
+    uint32_t index;
+    uint32_t ticket;
+} shmipc_slot;
+
+/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, CORRUPT.
+   On failure *slot is a slot that is stale. */
+SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
+
+/*
+ * The request buffer, 64-byte aligned, and its size in *capacity (NULL: not wanted); NULL if the
+ * slot is stale or a request is under way. Valid until the slot is sent or released.
+ */
+SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
+
+/*
+ * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
+ * last) and returns at once. The buffer may not be touched until the answer has come. On an error
+ * nothing is sent and the slot stays claimed.
+ * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, SHUTDOWN, CLOSED, CORRUPT.
+ */
+SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
+
+/* 1: shmipc_slot_receive would return at once; 0: not yet. Errors: INVALID, STATE, STALE. */
+SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
+
+/*
+ * Waits for the answer and shows it where it lies: *response is set, and its data is valid until
+ * the slot is sent again or released. The other side could still change these bytes if it breaks
+ * the protocol; whoever does not trust it copies before checking.
+ *
+ * An answer, also one that says HANDLER, TOO_LARGE, TYPE or SHUTDOWN, leaves the slot claimed, to be
+ * sent again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER,
+ * PEER_DIED, CLOSED, CLOSED_STARTED and CORRUPT end the call and release the slot.
+ * Errors: those, and INVALID, STATE (nothing sent), STALE.
+ */
+SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);
+
+/*
+ * Makes the call under way on `slot` end with SHMIPC_E_CANCELLED or _CANCELLED_STARTED, unless its
+ * answer is there already; if none is under way, the next one sent with this claim. For any
+ * thread; returns at once. Errors: STALE, CLOSED.
+ */
+SHMIPC_API int shmipc_slot_cancel(shmipc_slot slot);
+
+/* Gives the slot back; a request under way is abandoned. Errors: STALE. */
+SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
+
+/* ---- Serving --------------------------------------------------------------------------------- */
+
+/*
+ * Answers one request. `request` lies in shared memory and is valid until the handler returns;
+ * it stays unchanged even if its caller gives up meanwhile. `response` comes with data and
+ * capacity of the response buffer, length 0 and type SHMIPC_TYPE_NORMAL; the handler writes the
+ * bytes there and sets length and type, or length and SHMIPC_ALIGN_END in flags if it wrote them
+ * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
+ *
+ * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
+ * message, the text that shmipc_fail left. Must return by return: not by longjmp or a C++ exception.
+ */
+typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
+                              shmipc_response *response);
+
+/*
+ * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. A text
+ * that is longer than the response capacity is shortened to it.
+ */
+SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
+#ifdef __GNUC__
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+/* In a handler: 1 if the caller has given up, so that nobody waits for the answer; else 0. */
+SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
+
+/*
+ * Serves requests with this thread until something ends it; several threads may serve one peer.
+ * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (orderly, here or by the host),
+ * PEER_DIED (in a guest: the host is gone; attach again by name), CORRUPT, INVALID.
+ */
+SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
+
+/*
+ * Serves what is there and never blocks of its own: the number of requests served, or an error
+ * as shmipc_serve.
+ */
+SHMIPC_API int shmipc_poll(shmipc_peer *peer, shmipc_handler handler, void *context);
+
+/* Waits until a request is there (0) or an error as in shmipc_serve, or TIMEOUT. */
+SHMIPC_API int shmipc_wait(shmipc_peer *peer, int64_t timeout);
+
+/*
+ * Ends, with SHMIPC_E_WOKEN, every shmipc_serve and shmipc_wait that runs on `peer` now; if none
+ * does, the next one. From any thread. Errors: INVALID, CLOSED.
+ */
+SHMIPC_API int shmipc_wake(shmipc_peer *peer);
+
+/* ---- Notice ---------------------------------------------------------------------------------- */
+
+typedef enum shmipc_event_kind {
+    SHMIPC_EVENT_ATTACHED = 1, /* a peer is there */
+    SHMIPC_EVENT_LEFT = 2,     /* a peer left in order */
+    SHMIPC_EVENT_DIED = 3      /* a peer was killed or crashed */
+} shmipc_event_kind;
+
+typedef struct shmipc_event {
+    shmipc_event_kind kind;
+    uint32_t peer; /* 0: the host; 1 to 15: a guest */
+    uint32_t pid;  /* for people; it may be of another pid namespace, or reused */
+} shmipc_event;
+
+/*
+ * Waits for the next change among the other peers: a host hears of its guests, a guest of its
+ * host. Each change is reported once per peer handle; of changes that cancel out before anybody
+ * asks (a guest that came and went) none may be reported. A death is noticed within 200 ms.
+ * Errors: INVALID, TIMEOUT, CLOSED.
+ */
+SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
+
+/* ---- Counters -------------------------------------------------------------------------------- */
+
+/* Kept in this process, by this peer; exact when nothing is under way. */
+typedef struct shmipc_stats {
+    uint64_t calls;     /* calls begun */
+    uint64_t failed;    /* of those, ended without an answer */
+    uint64_t served;    /* requests a handler was run for */
+    uint64_t discarded; /* of those, answers that came too late and were thrown away */
+    uint64_t parks;     /* waits that slept */
+    uint64_t wakes;     /* wake calls made to the system */
+} shmipc_stats;
+
+/* The whole peer's counters. Errors: INVALID, CLOSED. */
+SHMIPC_API int shmipc_get_stats(shmipc_peer *peer, shmipc_stats *stats);
+
+/* One slot's; `slot` counts over both directions, host slots first. parks and wakes are those of
+   calls and answers on this slot. Errors: INVALID, CLOSED. */
+SHMIPC_API int shmipc_get_slot_stats(shmipc_peer *peer, uint32_t slot, shmipc_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
