@@ -1,0 +1,36 @@
+#include "doorbell.h"
+
+#include "platform.h"
+
+uint32_t shmi_doorbell_generation(const struct doorbell *d) {
+    /* Acquire: pairs with the ring; what was made available before it is seen by a later look. */
+    return load_acquire32(&d->bell->generation);
+}
+
+uint32_t shmi_doorbell_arm(struct doorbell *d) {
+    add_seq_cst32(&d->waiters, 1);
+    uint32_t generation = shmi_doorbell_generation(d);
+    or_seq_cst32(&d->bell->sleepers, d->bit);
+    return generation;
+}
+
+/* The last waiter clears the bit. Another may have armed meanwhile and had its bit cleared: then it
+   is set again, and a ring makes up for whatever was missed in between. */
+void shmi_doorbell_disarm(struct doorbell *d) {
+    if (add_seq_cst32(&d->waiters, UINT32_MAX) != 1)
+        return;
+    and_seq_cst32(&d->bell->sleepers, ~d->bit);
+    if (load_seq_cst32(&d->waiters) != 0) {
+        or_seq_cst32(&d->bell->sleepers, d->bit);
+        shmi_doorbell_ring(d, WAKE_ALL);
+    }
+}
+
+void shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
+    shmi_word_wait(&d->bell->generation, generation, deadline);
+}
+
+void shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
+    add_seq_cst32(&d->bell->generation, 1);
+    shmi_word_wake(&d->bell->generation, wake_count);
+}

@@ -1,0 +1,124 @@
+/*
+ * Becoming a guest.
+ */
+#include "error.h"
+#include "liveness.h"
+#include "membership.h"
+
+enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
+
+static int check_config(const shmipc_guest_config *config) {
+    if (config->size != sizeof *config)
+        return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
+                         config->size, sizeof *config);
+    if (config->flags != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0",
+                         (unsigned)config->flags);
+    if ((config->mode & ~0777u) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.mode is 0%o, at most 0777",
+                         (unsigned)config->mode);
+    if (config->owner < 0 && config->owner != SHMIPC_OWNER_SELF)
+        return shmi_fail(SHMIPC_E_INVALID, "config.owner is %lld", (long long)config->owner);
+    if (config->spin_ns < 0 && config->spin_ns != SHMIPC_SPIN_AUTO)
+        return shmi_fail(SHMIPC_E_INVALID, "config.spin_ns is %lld", (long long)config->spin_ns);
+    return SHMIPC_OK;
+}
+
+static int lock_some_index(const struct region *r, uint32_t *index) {
+    for (uint32_t i = HOST + 1; i < PEERS; i++) {
+        enum lock_verdict verdict = shmi_peer_lock(r->object, i);
+        if (verdict == LOCK_ERROR)
+            return shmi_fail(SHMIPC_E_SYSTEM, "the lock of guest %u cannot be taken", (unsigned)i);
+        if (verdict == LOCK_TAKEN) {
+            *index = i;
+            return SHMIPC_OK;
+        }
+    }
+    return shmi_fail(SHMIPC_E_FULL, "all of %d guests are attached", SHMIPC_GUESTS_MAX);
+}
+
+/* A host takes a dead guest's lock for a moment to bury it: full means full a few times. */
+static int find_index(const struct region *r, uint32_t *index) {
+    int error = SHMIPC_E_FULL;
+    for (int round = 0; round < INDEX_ROUNDS && error == SHMIPC_E_FULL; round++) {
+        error = lock_some_index(r, index);
+        if (error == SHMIPC_E_FULL)
+            shmi_cpu_yield();
+    }
+    return error;
+}
+
+/* Reclaiming comes before the new epoch: what is left of any former epoch is dead by the lock. */
+static owner enter_table(const struct region *r, uint32_t index) {
+    struct peer_line *line = &r->shared->peers[index];
+    shmi_reclaim_index(r, index);
+    uint32_t epoch = epoch_next(load_relaxed32(&line->epoch) & EPOCH_MAX);
+    store_relaxed32(&line->status, PEER_VACANT);
+    store_release32(&line->epoch, epoch);
+    store_relaxed32(&line->pid, shmi_process_id());
+    /* Release: whoever sees the status sees the epoch that it belongs to. */
+    store_release32(&line->status, PEER_ATTACHED);
+    return owner_make(index, epoch);
+}
+
+static int join(struct region region, const struct peer_settings *settings, shmipc_peer **peer) {
+    uint32_t index = 0;
+    int error = find_index(&region, &index);
+    if (error == SHMIPC_OK && !shmi_host_is_alive(&region))
+        error = shmi_fail(SHMIPC_E_NOT_FOUND, "the region's host is dead");
+    if (error) {
+        shmi_region_close(&region);
+        return error;
+    }
+    owner self = enter_table(&region, index);
+    error = shmi_peer_open(region, index, self, settings, peer);
+    if (error == SHMIPC_OK) {
+        (*peer)->known[HOST] = (struct known_peer){.epoch = 1, .present = true};
+        shmi_membership_announce(*peer);
+    }
+    return error;
+}
+
+static int try_attach(const char *name, const shmipc_guest_config *config, shmipc_peer **peer) {
+    const struct object_rules rules = {.mode = config->mode, .owner = config->owner};
+    const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
+    struct region region;
+    int error = shmi_region_open(&region, name, &rules);
+    return error ? error : join(region, &settings, peer);
+}
+
+/* Nothing tells when a name appears, so it is looked for every few milliseconds. */
+static void pause_between_tries(struct deadline *deadline) {
+    atomic_u32 nobody_wakes = 0;
+    uint64_t until = shmi_clock_now() + RETRY_NS;
+    uint64_t at = shmi_deadline_at(deadline);
+    shmi_word_wait(&nobody_wakes, 0, at < until ? at : until);
+}
+
+static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
+                  shmipc_peer **peer) {
+    struct deadline deadline = deadline_in(timeout);
+    int error = try_attach(name, config, peer);
+    while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
+        pause_between_tries(&deadline);
+        error = try_attach(name, config, peer);
+    }
+    if (error == SHMIPC_E_NOT_FOUND)
+        return shmi_fail(error, "no live host had a region named %s within %lld ns", name,
+                         (long long)timeout);
+    return error;
+}
+
+int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
+                        shmipc_peer **peer) {
+    const shmipc_guest_config defaults = SHMIPC_GUEST_CONFIG_INIT;
+    if (peer == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the place for the peer is NULL");
+    *peer = NULL;
+    int error = shmi_region_check_name(name);
+    if (error == SHMIPC_OK)
+        error = shmi_check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = check_config(config ? config : &defaults);
+    return error ? error : attach(name, config ? config : &defaults, timeout, peer);
+}

@@ -1,0 +1,54 @@
+/*
+ * Becoming a host.
+ */
+#include "error.h"
+#include "peer.h"
+
+static int check_config(const shmipc_host_config *config, struct geometry *g) {
+    if (config->size != sizeof *config)
+        return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
+                         config->size, sizeof *config);
+    if ((config->flags & ~SHMIPC_LAZY) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
+                         (unsigned)config->flags, SHMIPC_LAZY);
+    if ((config->mode & ~0777u) != 0 || (config->mode & 0600u) != 0600u)
+        return shmi_fail(SHMIPC_E_INVALID,
+                         "config.mode is 0%o, it needs 0600 and no more than 0777",
+                         (unsigned)config->mode);
+    if (config->spin_ns < 0 && config->spin_ns != SHMIPC_SPIN_AUTO)
+        return shmi_fail(SHMIPC_E_INVALID, "config.spin_ns is %lld", (long long)config->spin_ns);
+    *g = (struct geometry){.host_slots = config->host_slots,
+                           .guest_slots = config->guest_slots,
+                           .request_capacity = config->request_capacity,
+                           .response_capacity = config->response_capacity};
+    if (!shmi_geometry_compute(g))
+        return shmi_fail(SHMIPC_E_INVALID,
+                         "%u host and %u guest slots (at least 1 together, at most %d each), "
+                         "capacities %u and %u (1 to %u)",
+                         (unsigned)config->host_slots, (unsigned)config->guest_slots,
+                         SHMIPC_SLOTS_MAX, (unsigned)config->request_capacity,
+                         (unsigned)config->response_capacity, (unsigned)SHMIPC_CAPACITY_MAX);
+    return SHMIPC_OK;
+}
+
+static int create(const char *name, const shmipc_host_config *config, shmipc_peer **peer) {
+    const struct object_rules rules = {.mode = config->mode,
+                                       .owner = SHMIPC_OWNER_SELF,
+                                       .lazy = (config->flags & SHMIPC_LAZY) != 0};
+    const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
+    struct geometry geometry;
+    struct region region;
+    int error = check_config(config, &geometry);
+    if (error == SHMIPC_OK)
+        error = shmi_region_create(&region, name, &geometry, &rules);
+    return error ? error : shmi_peer_open(region, HOST, 0, &settings, peer);
+}
+
+int shmipc_host_create(const char *name, const shmipc_host_config *config, shmipc_peer **peer) {
+    const shmipc_host_config defaults = SHMIPC_HOST_CONFIG_INIT;
+    if (peer == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the place for the peer is NULL");
+    *peer = NULL;
+    int error = shmi_region_check_name(name);
+    return error ? error : create(name, config ? config : &defaults, peer);
+}

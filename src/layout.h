@@ -1,0 +1,139 @@
+/*
+ * The region's bytes: every structure, offset and constant of docs/protocol.md, section Layout.
+ * Pure: no state, no system call.
+ */
+#ifndef SHMIPC_LAYOUT_H
+#define SHMIPC_LAYOUT_H
+
+#include "atomic.h"
+
+#include <stddef.h>
+
+enum {
+    PROTOCOL_VERSION = 1,
+    CACHE_LINE = 64,
+    PEERS = 16, /* the host and 15 guests */
+    HOST = 0,
+    INLINE_SIZE = 48,
+    SLOTS_OFFSET = 1408,
+    REQUEST_OFFSET = 128,
+    READY = 1,
+};
+
+#define MAGIC UINT64_C(0x0a0d4350494d4853) /* "SHMIPC\r\n" in memory */
+
+struct header {
+    uint64_t magic;
+    uint64_t total_size;
+    uint64_t nonce;
+    uint32_t version;
+    uint32_t host_slots;
+    uint32_t guest_slots;
+    uint32_t slot_stride;
+    uint32_t request_offset;
+    uint32_t request_capacity;
+    uint32_t response_offset;
+    uint32_t response_capacity;
+    uint32_t reserved;
+    atomic_u32 ready;
+};
+
+enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2 };
+
+struct peer_line {
+    atomic_u32 epoch;
+    atomic_u32 status;
+    atomic_u32 pid;
+    atomic_u32 left; /* the last epoch that left in order */
+    atomic_u64 served;
+    atomic_u64 discarded;
+    atomic_u64 calls;
+    atomic_u64 failed;
+    uint8_t reserved[16];
+};
+
+enum bell_name {
+    BELL_HOST_REQUEST = 0,
+    BELL_GUEST_REQUEST = 1,
+    BELL_HOST_FREE = 2,
+    BELL_GUEST_FREE = 3,
+    BELL_MEMBERS = 4,
+    BELLS = 5,
+};
+
+struct bell {
+    atomic_u32 generation;
+    atomic_u32 sleepers;
+    uint8_t reserved[56];
+};
+
+/* A slot's first 128 bytes. The first line is all that a small exchange touches. */
+struct slot {
+    _Alignas(CACHE_LINE) atomic_u64 word;
+    atomic_u32 length;
+    atomic_u32 type;
+    _Alignas(16) uint8_t payload[INLINE_SIZE];
+    uint8_t reserved[64];
+};
+
+struct region_layout {
+    struct header header;
+    struct peer_line peers[PEERS];
+    struct bell bells[BELLS];
+};
+
+_Static_assert(sizeof(struct header) == 64, "header");
+_Static_assert(offsetof(struct header, total_size) == 8, "header.total_size");
+_Static_assert(offsetof(struct header, nonce) == 16, "header.nonce");
+_Static_assert(offsetof(struct header, version) == 24, "header.version");
+_Static_assert(offsetof(struct header, host_slots) == 28, "header.host_slots");
+_Static_assert(offsetof(struct header, guest_slots) == 32, "header.guest_slots");
+_Static_assert(offsetof(struct header, slot_stride) == 36, "header.slot_stride");
+_Static_assert(offsetof(struct header, request_offset) == 40, "header.request_offset");
+_Static_assert(offsetof(struct header, request_capacity) == 44, "header.request_capacity");
+_Static_assert(offsetof(struct header, response_offset) == 48, "header.response_offset");
+_Static_assert(offsetof(struct header, response_capacity) == 52, "header.response_capacity");
+_Static_assert(offsetof(struct header, ready) == 60, "header.ready");
+_Static_assert(sizeof(struct peer_line) == CACHE_LINE, "peer_line");
+_Static_assert(offsetof(struct peer_line, served) == 16, "peer_line.served");
+_Static_assert(offsetof(struct peer_line, failed) == 40, "peer_line.failed");
+_Static_assert(sizeof(struct bell) == CACHE_LINE, "bell");
+_Static_assert(offsetof(struct slot, length) == 8, "slot.length");
+_Static_assert(offsetof(struct slot, type) == 12, "slot.type");
+_Static_assert(offsetof(struct slot, payload) == 16, "slot.payload");
+_Static_assert(sizeof(struct slot) == REQUEST_OFFSET, "slot");
+_Static_assert(offsetof(struct region_layout, peers) == 64, "peers");
+_Static_assert(offsetof(struct region_layout, bells) == 1088, "bells");
+_Static_assert(sizeof(struct region_layout) == SLOTS_OFFSET, "slots");
+
+/* What decides a region's shape, and what follows from it. A private copy is made and checked
+   once, at attach; the shared header is not read again. */
+struct geometry {
+    uint32_t host_slots;
+    uint32_t guest_slots;
+    uint32_t request_capacity;
+    uint32_t response_capacity;
+    uint32_t response_offset;
+    uint32_t slot_stride;
+    uint64_t total_size;
+};
+
+/* Fills in what follows from the four settings. False if a setting is outside its range. */
+bool shmi_geometry_compute(struct geometry *geometry);
+
+/* Writes everything but `ready`. */
+void shmi_header_write(struct header *header, const struct geometry *geometry, uint64_t nonce);
+
+enum header_verdict {
+    HEADER_GOOD,
+    HEADER_NOT_A_REGION,
+    HEADER_BYTE_ORDER,
+    HEADER_NOT_READY,
+    HEADER_VERSION,
+    HEADER_CORRUPT,
+};
+
+/* Checks a private copy of a header, `ready` read into it by the caller, and takes its geometry. */
+enum header_verdict shmi_header_read(const struct header *copy, struct geometry *geometry);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * How a peer leaves: in order (shmipc_shutdown) or at once (shmipc_close).
+ */
+#include "caller.h"
+#include "error.h"
+#include "membership.h"
+#include "responder.h"
+
+#include <stdlib.h>
+
+static void wake_everybody_here(shmipc_peer *p) {
+    shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    shmi_membership_announce(p);
+    shmi_caller_wake_all(p);
+}
+
+/* Until nobody is inside, or the deadline. */
+static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
+    for (;;) {
+        uint32_t departures = load_seq_cst32(&p->departures);
+        if (shmi_peer_is_quiet(p, inside))
+            return true;
+        if (shmi_deadline_passed(deadline))
+            return false;
+        shmi_word_wait(&p->departures, departures, shmi_deadline_at(deadline));
+    }
+}
+
+static void vacate(shmipc_peer *p) {
+    struct peer_line *line = peer_own_line(p);
+    shmi_membership_publish_counters(p);
+    store_relaxed32(&line->left, load_relaxed32(&line->epoch));
+    /* Release: whoever sees the line vacant sees that its owner left in order. */
+    store_release32(&line->status, PEER_VACANT);
+    for (uint32_t i = 0; i < BELLS; i++)
+        and_seq_cst32(&p->region.shared->bells[i].sleepers, ~(UINT32_C(1) << p->index));
+    shmi_membership_announce(p);
+}
+
+static void leave_region(shmipc_peer *p) {
+    if (peer_is_host(p)) {
+        shmi_object_unpublish(p->region.object);
+        shmi_responder_refuse_all(p);
+    }
+    vacate(p);
+    shmi_region_close(&p->region);
+}
+
+void shmipc_close(shmipc_peer *p) {
+    struct deadline forever = deadline_in(SHMIPC_FOREVER);
+    if (p == NULL)
+        return;
+    /* seq_cst: the partner of whoever claims or enters, then reads the phase. */
+    uint32_t before = exchange_seq_cst32(&p->phase, PEER_CLOSED);
+    if (before == PEER_CLOSED)
+        return;
+    wake_everybody_here(p);
+    (void)await_quiet(p, &forever, 0);
+    leave_region(p);
+}
+
+/* From now on new calls are refused, here at once and on the other side as it sees the status. */
+static int begin_draining(shmipc_peer *p) {
+    uint32_t open = PEER_OPEN;
+    if (!cas_seq_cst32(&p->phase, &open, PEER_DRAINING))
+        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed or shutting down");
+    store_release32(&peer_own_line(p)->status, PEER_LEAVING);
+    shmi_membership_announce(p);
+    shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
+    shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    if (peer_is_host(p))
+        shmi_responder_refuse_all(p);
+    return SHMIPC_OK;
+}
+
+int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
+    struct deadline deadline = deadline_in(timeout);
+    int error = shmi_check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    error = begin_draining(p);
+    bool drained = error != SHMIPC_OK || await_quiet(p, &deadline, 1);
+    shmi_peer_leave(p);
+    if (error)
+        return error;
+    shmipc_close(p);
+    return drained ? SHMIPC_OK
+                   : shmi_fail(SHMIPC_E_TIMEOUT, "calls were still under way after %lld ns",
+                               (long long)timeout);
+}
+
+void shmipc_free(shmipc_peer *p) {
+    if (p == NULL)
+        return;
+    shmipc_close(p);
+    if (load_relaxed32(&p->forked))
+        shmi_region_close(&p->region);
+    free(p->slots);
+    free(p);
+}

@@ -1,0 +1,65 @@
+#include "liveness.h"
+
+#include "slot.h"
+
+bool shmi_host_is_alive(const struct region *r) {
+    return shmi_peer_is_locked(r->object, HOST) && shmi_object_has_name(r->object);
+}
+
+bool shmi_any_guest_is_alive(const struct region *r) {
+    return shmi_any_peer_is_locked(r->object, HOST + 1, PEERS - 1);
+}
+
+/* An epoch that has passed is dead: its successor took the lock first. An index of 0 was written
+   by nobody; such a word is not reclaimed but found corrupt. */
+bool shmi_owner_is_dead(const struct region *r, word seen) {
+    uint32_t index = owner_index(word_owner(seen));
+    if (index == HOST)
+        return false;
+    uint32_t epoch = load_acquire32(&r->shared->peers[index].epoch);
+    return epoch != owner_epoch(word_owner(seen)) || !shmi_peer_is_locked(r->object, index);
+}
+
+static void ring_free(const struct region *r, uint32_t slot) {
+    enum bell_name name = region_is_host_slot(r, slot) ? BELL_HOST_FREE : BELL_GUEST_FREE;
+    struct doorbell bell = {.bell = &r->shared->bells[name]};
+    if (doorbell_has_sleepers(&bell))
+        shmi_doorbell_ring(&bell, WAKE_ALL);
+}
+
+bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
+    struct slot *slot = region_slot(r, index);
+    enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_host_slot(slot, seen)
+                                                        : shmi_slot_reclaim_guest_slot(slot, seen);
+    if (result == RECLAIM_ANSWERED_SLEEPER)
+        shmi_word_wake(shmi_slot_futex(slot), WAKE_ALL);
+    if (result == RECLAIM_FREED)
+        ring_free(r, index);
+    return result != RECLAIM_NOTHING;
+}
+
+void shmi_reclaim_index(const struct region *r, uint32_t index) {
+    for (uint32_t i = 0; i < region_slots(r); i++) {
+        word seen = shmi_slot_look(region_slot(r, i));
+        if (owner_index(word_owner(seen)) == index)
+            (void)shmi_reclaim_slot(r, i, seen);
+    }
+    for (uint32_t i = 0; i < BELLS; i++)
+        and_seq_cst32(&r->shared->bells[i].sleepers, ~(UINT32_C(1) << index));
+}
+
+bool shmi_bury_guest(const struct region *r, uint32_t index) {
+    struct peer_line *line = &r->shared->peers[index];
+    if (load_acquire32(&line->status) == PEER_VACANT)
+        return false;
+    if (shmi_peer_lock(r->object, index) != LOCK_TAKEN)
+        return false;
+    /* Looked at again under the lock: it may have left in order in the meantime. */
+    bool dead = load_acquire32(&line->status) != PEER_VACANT;
+    if (dead) {
+        shmi_reclaim_index(r, index);
+        store_release32(&line->status, PEER_VACANT);
+    }
+    shmi_peer_unlock(r->object, index);
+    return dead;
+}

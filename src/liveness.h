@@ -1,0 +1,32 @@
+/*
+ * Who is alive, and what becomes of what the dead have left (docs/protocol.md, Liveness and
+ * Reclaiming).
+ */
+#ifndef SHMIPC_LIVENESS_H
+#define SHMIPC_LIVENESS_H
+
+#include "doorbell.h"
+#include "region.h"
+#include "word.h"
+
+/* For a guest: the host holds its lock and the region still has its name. */
+bool shmi_host_is_alive(const struct region *region);
+
+/* True if any guest holds its lock: one system call. */
+bool shmi_any_guest_is_alive(const struct region *region);
+
+/* True if the guest that the word names as owner can write no more. */
+bool shmi_owner_is_dead(const struct region *region, word seen);
+
+/* Takes guest `index`'s lock if it is free, reclaims everything its former owners left, marks the
+   line vacant, and gives the lock back. True if a dead guest was found. One thread of the host at a
+   time: the lock belongs to the process. */
+bool shmi_bury_guest(const struct region *region, uint32_t index);
+
+/* Reclaims what the former owners of `index` left; the caller holds its lock. */
+void shmi_reclaim_index(const struct region *region, uint32_t index);
+
+/* Reclaims one word whose owner was found dead. True if it has changed. */
+bool shmi_reclaim_slot(const struct region *region, uint32_t slot, word seen);
+
+#endif

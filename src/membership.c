@@ -1,0 +1,237 @@
+#include "membership.h"
+
+#include "error.h"
+#include "liveness.h"
+
+/* ---- Scanning: one thread at a time; the locks and `known` belong to the process ---- */
+
+static bool begin_scan(shmipc_peer *p) {
+    uint32_t idle = 0;
+    return cas_seq_cst32(&p->scan, &idle, 1);
+}
+
+static void end_scan(shmipc_peer *p) {
+    store_release32(&p->scan, 0); /* pairs with the CAS of the next scan */
+}
+
+static void bury_each(shmipc_peer *p) {
+    for (uint32_t i = HOST + 1; i < PEERS; i++) {
+        if (shmi_bury_guest(&p->region, i))
+            shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
+    }
+}
+
+void shmi_membership_bury_dead(shmipc_peer *p) {
+    if (!begin_scan(p))
+        return;
+    bury_each(p);
+    end_scan(p);
+}
+
+void shmi_membership_announce(shmipc_peer *p) {
+    shmi_doorbell_ring(&p->members, WAKE_ALL);
+}
+
+/* ---- Events ---- */
+
+static bool is_there(shmipc_peer *p, uint32_t index) {
+    const struct peer_line *line = &p->region.shared->peers[index];
+    return load_acquire32(&line->status) != PEER_VACANT &&
+           shmi_peer_is_locked(p->region.object, index);
+}
+
+static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shmipc_event *event) {
+    event->kind = kind;
+    event->peer = index;
+    event->pid = load_relaxed32(&p->region.shared->peers[index].pid);
+}
+
+/* What has become of one peer since the last look. */
+static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
+    struct known_peer *known = &p->known[index];
+    const struct peer_line *line = &p->region.shared->peers[index];
+    bool there = is_there(p, index);
+    uint32_t epoch = load_acquire32(&line->epoch);
+    if (known->present && (!there || epoch != known->epoch)) {
+        bool in_order = load_acquire32(&line->left) == known->epoch;
+        known->present = false;
+        describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
+        return true;
+    }
+    if (known->present || !there)
+        return false;
+    *known = (struct known_peer){.epoch = epoch, .present = true};
+    describe(p, index, SHMIPC_EVENT_ATTACHED, event);
+    return true;
+}
+
+static bool find_event(shmipc_peer *p, shmipc_event *event) {
+    if (!peer_is_host(p))
+        return look_at_peer(p, HOST, event);
+    bury_each(p);
+    for (uint32_t i = HOST + 1; i < PEERS; i++) {
+        if (look_at_peer(p, i, event))
+            return true;
+    }
+    return false;
+}
+
+static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
+    while (!begin_scan(p))
+        shmi_cpu_yield();
+    bool found = find_event(p, event);
+    end_scan(p);
+    return found;
+}
+
+static int event_refusal(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) == PEER_CLOSED)
+        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
+    return SHMIPC_OK;
+}
+
+static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
+    struct deadline deadline = deadline_in(timeout);
+    for (;;) {
+        uint32_t generation = shmi_doorbell_generation(&p->members);
+        if (scan_for_event(p, event))
+            return SHMIPC_OK;
+        int error = event_refusal(p);
+        if (error)
+            return error;
+        if (shmi_deadline_passed(&deadline))
+            return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
+                             (long long)timeout);
+        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+    }
+}
+
+int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
+    int error = shmi_check_timeout(timeout);
+    if (error == SHMIPC_OK && event == NULL)
+        error = shmi_fail(SHMIPC_E_INVALID, "the event is NULL");
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    error = await_event(p, timeout, event);
+    shmi_peer_leave(p);
+    return error;
+}
+
+/* ---- Waiting for guests ---- */
+
+static uint32_t count_guests(shmipc_peer *p) {
+    uint32_t count = 0;
+    for (uint32_t i = HOST + 1; i < PEERS; i++)
+        count += i == p->index || is_there(p, i);
+    return count;
+}
+
+static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
+    struct deadline deadline = deadline_in(timeout);
+    for (;;) {
+        uint32_t generation = shmi_doorbell_generation(&p->members);
+        uint32_t guests = count_guests(p);
+        if (guests >= count)
+            return SHMIPC_OK;
+        int error = event_refusal(p);
+        if (error)
+            return error;
+        if (shmi_deadline_passed(&deadline))
+            return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests attached within %lld ns",
+                             (unsigned)guests, (unsigned)count, (long long)timeout);
+        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+    }
+}
+
+int shmipc_wait_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
+    int error = shmi_check_timeout(timeout);
+    if (error == SHMIPC_OK && p != NULL && !peer_is_host(p))
+        error = shmi_fail(SHMIPC_E_INVALID, "only a host waits for guests");
+    if (error == SHMIPC_OK && count > SHMIPC_GUESTS_MAX)
+        error = shmi_fail(SHMIPC_E_INVALID, "%u guests, at most %d can attach", (unsigned)count,
+                          SHMIPC_GUESTS_MAX);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    error = await_guests(p, count, timeout);
+    shmi_peer_leave(p);
+    return error;
+}
+
+int shmipc_get_info(shmipc_peer *p, shmipc_info *info) {
+    if (info == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the info is NULL");
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    const struct geometry *g = &p->region.geometry;
+    *info = (shmipc_info){
+        .host_slots = g->host_slots,
+        .guest_slots = g->guest_slots,
+        .request_capacity = g->request_capacity,
+        .response_capacity = g->response_capacity,
+        .index = p->index,
+        .guests = count_guests(p),
+        .region_size = g->total_size,
+    };
+    shmi_peer_leave(p);
+    return SHMIPC_OK;
+}
+
+/* ---- Counters ---- */
+
+static void add_slot(const struct local_slot *l, shmipc_stats *stats) {
+    stats->calls += load_relaxed64(&l->calls);
+    stats->failed += load_relaxed64(&l->failed);
+    stats->served += load_relaxed64(&l->served);
+    stats->discarded += load_relaxed64(&l->discarded);
+    stats->parks += load_relaxed64(&l->parks);
+    stats->wakes += load_relaxed64(&l->wakes);
+}
+
+static shmipc_stats sum(const shmipc_peer *p) {
+    shmipc_stats stats = {.parks = load_relaxed64(&p->parks), .wakes = load_relaxed64(&p->wakes)};
+    for (uint32_t i = 0; i < region_slots(&p->region); i++)
+        add_slot(&p->slots[i], &stats);
+    return stats;
+}
+
+void shmi_membership_publish_counters(shmipc_peer *p) {
+    struct peer_line *line = peer_own_line(p);
+    shmipc_stats stats = sum(p);
+    store_relaxed64(&line->served, stats.served);
+    store_relaxed64(&line->discarded, stats.discarded);
+    store_relaxed64(&line->calls, stats.calls);
+    store_relaxed64(&line->failed, stats.failed);
+}
+
+int shmipc_get_stats(shmipc_peer *p, shmipc_stats *stats) {
+    if (stats == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the stats are NULL");
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    *stats = sum(p);
+    shmi_peer_leave(p);
+    return SHMIPC_OK;
+}
+
+int shmipc_get_slot_stats(shmipc_peer *p, uint32_t slot, shmipc_stats *stats) {
+    if (stats == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the stats are NULL");
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    if (slot < region_slots(&p->region)) {
+        *stats = (shmipc_stats){0};
+        add_slot(&p->slots[slot], stats);
+    } else {
+        error = shmi_fail(SHMIPC_E_INVALID, "slot %u, the region has %u", (unsigned)slot,
+                          (unsigned)region_slots(&p->region));
+    }
+    shmi_peer_leave(p);
+    return error;
+}

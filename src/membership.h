@@ -1,0 +1,18 @@
+/*
+ * Who has come and gone: public functions of shmipc.h, Notice; and the host's care for the dead.
+ */
+#ifndef SHMIPC_MEMBERSHIP_H
+#define SHMIPC_MEMBERSHIP_H
+
+#include "peer.h"
+
+/* Host: reclaims what dead guests left, unless another thread is at it. */
+void shmi_membership_bury_dead(shmipc_peer *peer);
+
+/* Writes the peer's counters to its line, for others to look at. */
+void shmi_membership_publish_counters(shmipc_peer *peer);
+
+/* Tells everybody that something about this peer has changed. */
+void shmi_membership_announce(shmipc_peer *peer);
+
+#endif

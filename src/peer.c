@@ -1,0 +1,191 @@
+#include "peer.h"
+
+#include "error.h"
+#include "liveness.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct doorbell doorbell_of(const shmipc_peer *p, enum bell_name name) {
+    return (struct doorbell){.bell = &p->region.shared->bells[name],
+                             .bit = UINT32_C(1) << p->index};
+}
+
+static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
+    const struct geometry *g = &p->region.geometry;
+    return (struct direction){
+        .first = host_slots ? 0 : g->host_slots,
+        .count = host_slots ? g->host_slots : g->guest_slots,
+        .request_capacity = g->request_capacity,
+        .response_capacity = g->response_capacity,
+        .requests = doorbell_of(p, host_slots ? BELL_HOST_REQUEST : BELL_GUEST_REQUEST),
+        .vacancies = doorbell_of(p, host_slots ? BELL_HOST_FREE : BELL_GUEST_FREE),
+    };
+}
+
+/* In a forked child: stores flags and nothing else. */
+static void forget_region(void *context) {
+    shmipc_peer *p = context;
+    store_relaxed32(&p->phase, PEER_CLOSED);
+    store_relaxed32(&p->forked, 1);
+}
+
+static void *allocate_lines(size_t size) {
+    size_t line = 2 * (size_t)CACHE_LINE;
+    void *memory = aligned_alloc(line, (size + line - 1) / line * line);
+    if (memory != NULL)
+        memset(memory, 0, size);
+    return memory;
+}
+
+static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
+    for (uint32_t i = 0; i < region_slots(&p->region); i++)
+        p->slots[i].shared = region_slot(&p->region, i);
+    p->calls = direction_of(p, peer_is_host(p));
+    p->serves = direction_of(p, !peer_is_host(p));
+    p->members = doorbell_of(p, BELL_MEMBERS);
+    p->spins = shmi_spins_for(settings->spin_ns);
+    p->log = settings->log;
+    p->log_context = settings->log_context;
+    shmi_object_on_fork(p->region.object, forget_region, p);
+}
+
+int shmi_peer_open(struct region region, uint32_t index, owner self,
+                   const struct peer_settings *settings, shmipc_peer **peer) {
+    size_t slots_size = region_slots(&region) * sizeof(struct local_slot);
+    shmipc_peer *p = allocate_lines(sizeof *p);
+    struct local_slot *slots = allocate_lines(slots_size);
+    if (p == NULL || slots == NULL) {
+        free(p);
+        free(slots);
+        shmi_region_close(&region);
+        return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for %zu bytes of peer state",
+                         sizeof *p + slots_size);
+    }
+    p->region = region;
+    p->index = index;
+    p->self = self;
+    p->slots = slots;
+    set_up(p, settings);
+    *peer = p;
+    return SHMIPC_OK;
+}
+
+int shmi_check_timeout(int64_t timeout) {
+    if (timeout >= 0 || timeout == SHMIPC_FOREVER)
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_INVALID,
+                     "the time-out is %lld ns, allowed: 0 and above, or -1 (forever)",
+                     (long long)timeout);
+}
+
+void shmi_peer_note_departure(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) == PEER_OPEN)
+        return;
+    add_seq_cst32(&p->departures, 1);
+    shmi_word_wake(&p->departures, WAKE_ALL);
+}
+
+void shmi_peer_leave(shmipc_peer *p) {
+    add_seq_cst32(&p->users, UINT32_MAX);
+    shmi_peer_note_departure(p);
+}
+
+/* seq_cst: either the closing thread sees us inside, or we see that it closes. */
+int shmi_peer_enter(shmipc_peer *p) {
+    if (p == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
+    add_seq_cst32(&p->users, 1);
+    if (load_seq_cst32(&p->phase) != PEER_CLOSED)
+        return SHMIPC_OK;
+    shmi_peer_leave(p);
+    return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
+}
+
+static int open_refusal(shmipc_peer *p) {
+    if (load_relaxed32(&p->corrupt))
+        return shmi_fail(SHMIPC_E_CORRUPT, "the region was found corrupt before");
+    if (load_relaxed32(&p->deserted))
+        return shmi_fail(SHMIPC_E_NO_PEER, "the host of the region has died");
+    if (shmi_peer_host_is_leaving(p))
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
+    return SHMIPC_OK;
+}
+
+int shmi_peer_refusal(shmipc_peer *p) {
+    switch (load_seq_cst32(&p->phase)) {
+    case PEER_OPEN:
+        return open_refusal(p);
+    case PEER_DRAINING:
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
+    default:
+        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
+    }
+}
+
+static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *format,
+                     va_list arguments) {
+    char text[256];
+    if (p->log == NULL)
+        return;
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    p->log(p->log_context, level, text);
+}
+
+void shmi_peer_log(const shmipc_peer *p, shmipc_log_level level, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    log_text(p, level, format, arguments);
+    va_end(arguments);
+}
+
+int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
+    char text[200];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    store_relaxed32(&p->corrupt, 1);
+    shmi_peer_log(p, SHMIPC_LOG_ERROR, "region corrupt: %s", text);
+    return shmi_fail(SHMIPC_E_CORRUPT, "region corrupt: %s", text);
+}
+
+void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_count) {
+    shmi_doorbell_ring(doorbell, wake_count);
+    atomic_fetch_add_explicit(&p->wakes, 1, memory_order_relaxed);
+}
+
+static bool look_for_company(shmipc_peer *p) {
+    if (peer_is_host(p))
+        return shmi_any_guest_is_alive(&p->region);
+    bool alive = shmi_host_is_alive(&p->region);
+    if (!alive && load_relaxed32(&p->deserted) == 0) {
+        store_relaxed32(&p->deserted, 1);
+        shmi_peer_log(p, SHMIPC_LOG_WARN, "the host of the region has died");
+    }
+    return alive;
+}
+
+bool shmi_peer_has_company(shmipc_peer *p) {
+    bool company = look_for_company(p);
+    store_relaxed32(&p->company, company);
+    return company;
+}
+
+bool shmi_peer_host_is_leaving(shmipc_peer *p) {
+    return !peer_is_host(p) &&
+           load_relaxed32(&p->region.shared->peers[HOST].status) != PEER_ATTACHED;
+}
+
+/* seq_cst: the partner of whoever claims or enters, then reads the phase. */
+bool shmi_peer_is_quiet(shmipc_peer *p, uint32_t expected) {
+    if (load_seq_cst32(&p->users) != expected)
+        return false;
+    for (uint32_t i = 0; i < region_slots(&p->region); i++) {
+        if (load_seq_cst32(&p->slots[i].claim) % 2 != 0)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,134 @@
+/*
+ * One end of a region in this process: what host and guest have in common. A peer calls in one
+ * direction and serves in the other; the same code does either for both roles.
+ */
+#ifndef SHMIPC_PEER_H
+#define SHMIPC_PEER_H
+
+#include "doorbell.h"
+#include "region.h"
+#include "wait.h"
+#include "word.h"
+
+#include "shmipc/shmipc.h"
+
+/* The slots of one direction, and its two doorbells. */
+struct direction {
+    uint32_t first;
+    uint32_t count;
+    uint32_t request_capacity;
+    uint32_t response_capacity;
+    struct doorbell requests;  /* a request was published */
+    struct doorbell vacancies; /* a slot became free */
+};
+
+enum slot_phase {
+    PHASE_CLAIMED, /* the user writes the request */
+    PHASE_SENT,
+    PHASE_ANSWERED, /* the user reads the response */
+};
+
+/* What this process keeps of one slot. Each lies on lines of its own: threads that use neighbouring
+   slots do not disturb each other. */
+struct local_slot {
+    /* The claim: odd while claimed, and then the ticket of that claim. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 claim;
+    atomic_u32 cancelled; /* the ticket whose call is to end */
+    enum slot_phase phase;
+    bool rang;     /* a worker was rung for this request */
+    bool withheld; /* given up while WORKING: not ours until its responder lets go */
+    word last;     /* the last word we stored, or saw the other side store */
+    struct slot *shared;
+    atomic_u64 calls, failed, served, discarded, parks, wakes;
+};
+
+enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
+
+struct known_peer {
+    uint32_t epoch;
+    bool present;
+};
+
+struct shmipc_peer {
+    struct region region;
+    uint32_t index; /* in the peer table: HOST or a guest's */
+    owner self;     /* 0 for the host */
+    uint32_t spins;
+    atomic_u32 phase;    /* enum peer_phase; only rises */
+    atomic_u32 corrupt;  /* set once, for ever */
+    atomic_u32 deserted; /* a guest's host was found dead */
+    atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
+    atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
+    struct local_slot *slots;
+    struct direction calls;
+    struct direction serves;
+    struct doorbell members;
+
+    /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
+    atomic_u32 users;
+    atomic_u32 departures; /* futex; moves when somebody leaves a closed peer */
+
+    /* Serving: the worker that polls, and the two counters of shmipc_wake. */
+    atomic_u32 poller;
+    atomic_u32 next_worker;
+    atomic_u32 wakes_asked;
+    atomic_u32 wakes_seen;
+
+    /* Membership; `scan` is held by the one thread that looks. */
+    atomic_u32 scan;
+    struct known_peer known[PEERS];
+
+    atomic_u64 parks, wakes; /* of waits that belong to no slot */
+    shmipc_log log;
+    void *log_context;
+};
+
+struct peer_settings {
+    int64_t spin_ns;
+    shmipc_log log;
+    void *log_context;
+};
+
+/* Wraps a region, which it takes over also on failure. */
+int shmi_peer_open(struct region region, uint32_t index, owner self,
+                   const struct peer_settings *settings, shmipc_peer **peer);
+
+static inline bool peer_is_host(const shmipc_peer *p) {
+    return p->index == HOST;
+}
+
+static inline struct peer_line *peer_own_line(shmipc_peer *p) {
+    return &p->region.shared->peers[p->index];
+}
+
+/* Every call that touches the region without having claimed a slot goes in and out here. CLOSED if
+   the peer is closed (it is then not entered), INVALID for NULL. */
+int shmi_peer_enter(shmipc_peer *peer);
+void shmi_peer_leave(shmipc_peer *peer);
+
+/* Tells a closing thread that somebody has left, if there is one. */
+void shmi_peer_note_departure(shmipc_peer *peer);
+
+/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing store. */
+int shmi_peer_refusal(shmipc_peer *peer);
+
+/* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
+int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
+
+/* Rings and counts. */
+void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
+
+void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
+
+/* True if somebody on the other side is alive: a system call or two. Remembers the answer. */
+bool shmi_peer_has_company(shmipc_peer *peer);
+
+/* True if the host has said that it is leaving, and this is a guest. */
+bool shmi_peer_host_is_leaving(shmipc_peer *peer);
+
+/* True when no thread but `expected` ones is inside and no slot is claimed. */
+bool shmi_peer_is_quiet(shmipc_peer *peer, uint32_t expected);
+
+int shmi_check_timeout(int64_t timeout);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * The porting contract: all the library needs of a system. Everything above this layer is the same
+ * on every system; docs/porting.md says what an implementation must prove.
+ *
+ * Functions that return int return SHMIPC_OK or an error, with its sentence recorded.
+ */
+#ifndef SHMIPC_PLATFORM_H
+#define SHMIPC_PLATFORM_H
+
+#include "atomic.h"
+
+#include <stddef.h>
+
+/* ---- The shared object: named memory with one lock per peer (object.c, lock.c) ---- */
+
+struct object;
+
+struct object_rules {
+    uint32_t mode; /* permissions: of the new object, or the most an existing one may have */
+    int64_t owner; /* who must own an existing one; SHMIPC_OWNER_SELF */
+    bool lazy;     /* do not reserve the memory */
+};
+
+/* A new zeroed object of `size` bytes, mapped, that has no name yet. */
+int shmi_object_create(const char *name, uint64_t size, const struct object_rules *rules,
+                       struct object **object);
+
+/* Gives the object its name. A name held by an object whose host lock is held is refused with
+   NAME_IN_USE; one whose host lock is free is replaced. The caller holds its own host lock. */
+int shmi_object_publish(struct object *object);
+
+/* Takes the name away again, if it still means this object. */
+void shmi_object_unpublish(struct object *object);
+
+/* Opens what has the name, not mapped yet. NOT_FOUND if nothing has. */
+int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object);
+
+/* Maps an opened object; its real size must be at least `size`. */
+int shmi_object_map(struct object *object, uint64_t size);
+
+/* Copies the first `size` bytes of an object that is not mapped; TRUNCATED if it is smaller. */
+int shmi_object_read(struct object *object, void *to, size_t size);
+
+void *shmi_object_base(const struct object *object);
+uint64_t shmi_object_size(const struct object *object);
+
+/* False once the name has been taken away: the host has gone, or another has taken over. */
+bool shmi_object_has_name(const struct object *object);
+
+/* Unmaps and closes; the locks go with it. NULL is allowed. */
+void shmi_object_close(struct object *object);
+
+/* Has `hook(context)` called in a child process after fork, when the child has neither mapping
+   nor locks any more; it may only store flags. */
+void shmi_object_on_fork(struct object *object, void (*hook)(void *context), void *context);
+
+enum lock_verdict { LOCK_TAKEN, LOCK_HELD, LOCK_ERROR };
+
+/* A lock belongs to the object opened here, not to a thread, and is held until released or until
+   the mapping is gone, whatever ends the process. A lock that somebody else could take therefore
+   proves that its former holder can no longer write to the memory. */
+enum lock_verdict shmi_peer_lock(struct object *object, uint32_t peer);
+void shmi_peer_unlock(struct object *object, uint32_t peer);
+
+/* True if another opening of the object holds the lock, or it cannot be told. */
+bool shmi_peer_is_locked(struct object *object, uint32_t peer);
+
+/* True if another opening holds the lock of any of `count` peers from `first` on. */
+bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count);
+
+/* ---- Waiting (futex.c) ---- */
+
+/* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at all. */
+void shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+
+/* Wakes up to `count` sleepers on the word, in all processes. */
+void shmi_word_wake(atomic_u32 *word, uint32_t count);
+
+/* ---- Time and processors (clock.c, cpu.c) ---- */
+
+#define CLOCK_NEVER UINT64_MAX
+
+/* Monotonic nanoseconds. */
+uint64_t shmi_clock_now(void);
+
+/* For the spin loop: tells the processor that this is one. */
+static inline void cpu_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* Gives the processor to another thread that is ready to run. */
+void shmi_cpu_yield(void);
+
+/* How many processors this process may really use at a time: its affinity and its quota. */
+uint32_t shmi_cpu_count(void);
+
+uint32_t shmi_process_id(void);
+uint64_t shmi_random_nonce(void);
+
+#endif

@@ -1,0 +1,22 @@
+/* Shared futexes: no private flag, since the sleeper may be another process. */
+#define _GNU_SOURCE
+#include "platform.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* FUTEX_WAIT_BITSET rather than FUTEX_WAIT: its deadline is absolute, so a loop cannot drift. */
+void shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u),
+                             .tv_nsec = (long)(deadline % 1000000000u)};
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected,
+                  deadline == CLOCK_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+}
+
+void shmi_word_wake(atomic_u32 *word, uint32_t count) {
+    int limit = count > INT_MAX ? INT_MAX : (int)count;
+    (void)syscall(SYS_futex, word, FUTEX_WAKE, limit, NULL, NULL, 0);
+}

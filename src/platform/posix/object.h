@@ -1,0 +1,27 @@
+/* What the POSIX files know of an object. */
+#ifndef SHMIPC_POSIX_OBJECT_H
+#define SHMIPC_POSIX_OBJECT_H
+
+#include "platform.h"
+
+struct object {
+    int fd; /* -1 after fork, in the child */
+    void *base;
+    uint64_t size;
+    void (*fork_hook)(void *context);
+    void *fork_context;
+    struct object *next; /* of all open objects, kept by fork.c */
+    const char *name;    /* the user's part of the path */
+    char path[256];
+};
+
+/* fork.c: keeps the object's descriptor and mapping out of children. */
+int shmi_fork_watch(struct object *object);
+void shmi_fork_unwatch(struct object *object);
+int shmi_fork_keep_out(void *base, size_t size);
+
+/* While these are held no fork happens, so a new descriptor cannot slip into a child unseen. */
+void shmi_fork_hold(void);
+void shmi_fork_release(void);
+
+#endif

@@ -1,0 +1,166 @@
+#include "pool.h"
+
+#include "error.h"
+#include "liveness.h"
+#include "slot.h"
+
+/* The slot this thread used last, of whatever peer: a thread that calls again gets its slot again,
+   and with it the cache lines it has. */
+static _Thread_local uint32_t affinity;
+
+static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
+    word seen = shmi_slot_look(l->shared);
+    if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
+        return false;
+    l->last = seen;
+    return true;
+}
+
+/* A host slot whose call was given up comes back when its responder has stored FREE. */
+static bool recover_withheld(struct local_slot *l) {
+    word seen = shmi_slot_look(l->shared);
+    if (word_state(seen) != SLOT_FREE)
+        return false;
+    l->last = seen;
+    l->withheld = false;
+    return true;
+}
+
+static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
+    if (!peer_is_host(p))
+        return claim_shared(p, l);
+    return !l->withheld || recover_withheld(l);
+}
+
+static bool try_claim(const shmipc_peer *p, struct local_slot *l) {
+    uint32_t claim = load_relaxed32(&l->claim);
+    /* seq_cst: the closing thread stores its phase, then looks at the claims; we do the reverse. */
+    if (claim % 2 != 0 || !cas_seq_cst32(&l->claim, &claim, claim + 1))
+        return false;
+    if (is_usable(p, l)) {
+        l->phase = PHASE_CLAIMED;
+        return true;
+    }
+    exchange_seq_cst32(&l->claim, claim + 2);
+    return false;
+}
+
+static struct local_slot *try_any(shmipc_peer *p) {
+    const struct direction *d = &p->calls;
+    uint32_t start = affinity < d->count ? affinity : 0;
+    for (uint32_t n = 0, i = start; n < d->count; n++, i = i + 1 < d->count ? i + 1 : 0) {
+        struct local_slot *l = &p->slots[d->first + i];
+        if (try_claim(p, l)) {
+            affinity = i;
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* Slots that their responder, or another guest, took to the grave. */
+static void reclaim_dead_owners(shmipc_peer *p) {
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
+        word seen = shmi_slot_look(region_slot(&p->region, i));
+        if (word_owner(seen) != 0 && word_owner(seen) != p->self &&
+            shmi_owner_is_dead(&p->region, seen))
+            (void)shmi_reclaim_slot(&p->region, i, seen);
+    }
+}
+
+static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
+    return shmi_fail(SHMIPC_E_TIMEOUT,
+                     "none of the %u slots became free within %lld ns; never started",
+                     (unsigned)p->calls.count, (long long)deadline->timeout);
+}
+
+/* One sleep until a slot may be free. A sleeper that was rung tries once more before it gives up,
+   so that no ring is wasted on it. */
+static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline) {
+    struct doorbell *vacancies = &p->calls.vacancies;
+    uint32_t generation = shmi_doorbell_arm(vacancies);
+    struct local_slot *l = try_any(p);
+    if (l == NULL && load_seq_cst32(&p->phase) == PEER_OPEN) {
+        uint64_t until = shmi_deadline_or_tick(deadline);
+        shmi_doorbell_sleep(vacancies, generation, until);
+        if (shmi_clock_now() >= until)
+            reclaim_dead_owners(p);
+        l = try_any(p);
+    }
+    shmi_doorbell_disarm(vacancies);
+    return l;
+}
+
+static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+    struct spin spin = spin_begin(p->spins);
+    for (;;) {
+        int error = shmi_peer_refusal(p);
+        if (error)
+            return error;
+        bool spinning = spin_again(&spin);
+        *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline);
+        if (*slot != NULL)
+            return SHMIPC_OK;
+        if (!spinning && shmi_deadline_passed(deadline))
+            return no_slot(p, deadline);
+    }
+}
+
+static int claim_slowly(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+    if (p->calls.count == 0)
+        return shmi_fail(SHMIPC_E_INVALID, "the region has no slots for calls of a %s",
+                         peer_is_host(p) ? "host" : "guest");
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    error = wait_for_slot(p, deadline, slot);
+    shmi_peer_leave(p);
+    return error;
+}
+
+int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+    struct local_slot *l = NULL;
+    int error = SHMIPC_OK;
+    if (load_seq_cst32(&p->phase) == PEER_OPEN) /* a closed peer's region is not looked at */
+        l = try_any(p);
+    if (l == NULL)
+        error = claim_slowly(p, deadline, &l);
+    if (error)
+        return error;
+    error = shmi_peer_refusal(p);
+    if (error) {
+        shmi_pool_release(p, l);
+        return error;
+    }
+    *slot = l;
+    return SHMIPC_OK;
+}
+
+static void ring_own_waiters(shmipc_peer *p) {
+    if (shmi_peer_enter(p) != SHMIPC_OK) /* closing: everybody is woken anyway */
+        return;
+    shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+    shmi_peer_leave(p);
+}
+
+/* seq_cst: a waiter of this process counts itself, then looks at the claims; we do the reverse.
+   Without the claim the region may be unmapped at any moment: only private memory from here. */
+void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
+    exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
+    if (load_seq_cst32(&p->calls.vacancies.waiters) != 0)
+        ring_own_waiters(p);
+    shmi_peer_note_departure(p);
+}
+
+void shmi_pool_note_vacancy(shmipc_peer *p) {
+    if (doorbell_has_sleepers(&p->calls.vacancies))
+        shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+}
+
+void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
+    if (!peer_is_host(p)) {
+        shmi_slot_release(l->shared, l->last);
+        shmi_pool_note_vacancy(p);
+    }
+    shmi_pool_unclaim(p, l);
+}

@@ -1,0 +1,26 @@
+/*
+ * Claiming the slots of a peer's calling direction. Threads of one process claim from each other
+ * by a private word per slot; guest slots, which several processes share, by their state word too.
+ */
+#ifndef SHMIPC_POOL_H
+#define SHMIPC_POOL_H
+
+#include "peer.h"
+
+/* Claims a slot within the deadline. TIMEOUT, or as peer_refusal. */
+int shmi_pool_claim(shmipc_peer *peer, struct deadline *deadline, struct local_slot **slot);
+
+/* Gives back a slot that no request is under way in. */
+void shmi_pool_release(shmipc_peer *peer, struct local_slot *slot);
+
+/* Gives back the claim on a slot whose word is no longer the caller's, or is withheld. */
+void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *slot);
+
+/* A word of the calling direction has become FREE: rings whoever waits, in whatever process. */
+void shmi_pool_note_vacancy(shmipc_peer *peer);
+
+static inline bool pool_holds(const struct local_slot *slot, uint32_t ticket) {
+    return ticket % 2 != 0 && load_acquire32(&slot->claim) == ticket;
+}
+
+#endif

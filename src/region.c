@@ -1,0 +1,109 @@
+#include "region.h"
+
+#include "error.h"
+
+#include <string.h>
+
+static bool name_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
+int shmi_region_check_name(const char *name) {
+    if (name == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the name is NULL");
+    const char *end = memchr(name, 0, SHMIPC_NAME_MAX + 1);
+    size_t length = end == NULL ? SHMIPC_NAME_MAX + 1 : (size_t)(end - name);
+    if (length == 0 || length > SHMIPC_NAME_MAX)
+        return shmi_fail(SHMIPC_E_NAME, "the name has %s%zu characters, allowed are 1 to %d",
+                         length > SHMIPC_NAME_MAX ? "at least " : "", length, SHMIPC_NAME_MAX);
+    for (size_t i = 0; i < length; i++) {
+        if (!name_character(name[i]))
+            return shmi_fail(SHMIPC_E_NAME,
+                             "character %zu of the name is 0x%02x, allowed: A-Za-z0-9_.-", i,
+                             (unsigned)(unsigned char)name[i]);
+    }
+    return SHMIPC_OK;
+}
+
+static void initialise(struct region *r) {
+    struct peer_line *host = &r->shared->peers[HOST];
+    shmi_header_write(&r->shared->header, &r->geometry, shmi_random_nonce());
+    store_relaxed32(&host->epoch, 1);
+    store_relaxed32(&host->status, PEER_ATTACHED);
+    store_relaxed32(&host->pid, shmi_process_id());
+    /* Release: pairs with the acquire of a guest that finds the header ready. */
+    store_release32(&r->shared->header.ready, READY);
+}
+
+static int lock_and_publish(struct region *r, const char *name) {
+    if (shmi_peer_lock(r->object, HOST) != LOCK_TAKEN)
+        return shmi_fail(SHMIPC_E_NOT_SUPPORTED, "the new region %s cannot be locked", name);
+    return shmi_object_publish(r->object);
+}
+
+int shmi_region_create(struct region *r, const char *name, const struct geometry *settings,
+                       const struct object_rules *rules) {
+    r->geometry = *settings;
+    int error = shmi_object_create(name, r->geometry.total_size, rules, &r->object);
+    if (error)
+        return error;
+    r->shared = shmi_object_base(r->object);
+    initialise(r);
+    error = lock_and_publish(r, name);
+    if (error)
+        shmi_region_close(r);
+    return error;
+}
+
+static int verdict_error(enum header_verdict verdict, const char *name, const struct header *h) {
+    switch (verdict) {
+    case HEADER_GOOD:
+        return SHMIPC_OK;
+    case HEADER_NOT_A_REGION:
+        return shmi_fail(SHMIPC_E_NOT_A_REGION, "%s begins with 0x%016llx, a region with 0x%016llx",
+                         name, (unsigned long long)h->magic, (unsigned long long)MAGIC);
+    case HEADER_BYTE_ORDER:
+        return shmi_fail(SHMIPC_E_BYTE_ORDER, "region %s has the other byte order", name);
+    case HEADER_NOT_READY:
+        return shmi_fail(SHMIPC_E_NOT_READY, "the header of region %s is not complete", name);
+    case HEADER_VERSION:
+        return shmi_fail(SHMIPC_E_VERSION, "region %s speaks protocol version %u, this library %u",
+                         name, (unsigned)h->version, (unsigned)PROTOCOL_VERSION);
+    default:
+        return shmi_fail(SHMIPC_E_CORRUPT,
+                         "the header of region %s contradicts itself: %u + %u slots of stride %u, "
+                         "capacities %u and %u, %llu bytes",
+                         name, (unsigned)h->host_slots, (unsigned)h->guest_slots,
+                         (unsigned)h->slot_stride, (unsigned)h->request_capacity,
+                         (unsigned)h->response_capacity, (unsigned long long)h->total_size);
+    }
+}
+
+static int check_and_map(struct region *r, const char *name) {
+    struct header copy;
+    int error = shmi_object_read(r->object, &copy, sizeof copy);
+    if (error == SHMIPC_OK)
+        error = verdict_error(shmi_header_read(&copy, &r->geometry), name, &copy);
+    if (error == SHMIPC_OK)
+        error = shmi_object_map(r->object, r->geometry.total_size);
+    return error;
+}
+
+int shmi_region_open(struct region *r, const char *name, const struct object_rules *rules) {
+    int error = shmi_object_open(name, rules, &r->object);
+    if (error)
+        return error;
+    error = check_and_map(r, name);
+    if (error)
+        shmi_region_close(r);
+    else
+        r->shared = shmi_object_base(r->object);
+    return error;
+}
+
+void shmi_region_close(struct region *r) {
+    shmi_object_close(r->object);
+    r->object = NULL;
+    r->shared = NULL;
+}

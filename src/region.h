@@ -1,0 +1,50 @@
+/*
+ * A region as one process sees it: the mapped object, its checked geometry, and where things lie.
+ */
+#ifndef SHMIPC_REGION_H
+#define SHMIPC_REGION_H
+
+#include "layout.h"
+#include "platform.h"
+
+struct region {
+    struct object *object;
+    struct region_layout *shared;
+    struct geometry geometry; /* private and checked; the header is not read again */
+};
+
+/* Refuses names outside [A-Za-z0-9_.-]{1,200}. NAME. */
+int shmi_region_check_name(const char *name);
+
+/* A new, complete and published region whose host lock is held. The four settings of `geometry`
+   have been filled in. On failure nothing is left. */
+int shmi_region_create(struct region *region, const char *name, const struct geometry *settings,
+                       const struct object_rules *rules);
+
+/* Opens, checks and maps the region that has the name now. On failure nothing is left. */
+int shmi_region_open(struct region *region, const char *name, const struct object_rules *rules);
+
+void shmi_region_close(struct region *region);
+
+static inline uint32_t region_slots(const struct region *r) {
+    return r->geometry.host_slots + r->geometry.guest_slots;
+}
+
+static inline struct slot *region_slot(const struct region *r, uint32_t index) {
+    return (struct slot *)(void *)((char *)r->shared + SLOTS_OFFSET +
+                                   (uint64_t)index * r->geometry.slot_stride);
+}
+
+static inline bool region_is_host_slot(const struct region *r, uint32_t index) {
+    return index < r->geometry.host_slots;
+}
+
+static inline uint8_t *region_request_buffer(struct slot *slot) {
+    return (uint8_t *)slot + REQUEST_OFFSET;
+}
+
+static inline uint8_t *region_response_buffer(const struct region *r, struct slot *slot) {
+    return (uint8_t *)slot + r->geometry.response_offset;
+}
+
+#endif

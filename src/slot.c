@@ -1,0 +1,162 @@
+#include "slot.h"
+
+word shmi_slot_look(const struct slot *slot) {
+    return load_acquire64(&slot->word);
+}
+
+word shmi_slot_look_again(const struct slot *slot) {
+    return load_seq_cst64(&slot->word);
+}
+
+atomic_u32 *shmi_slot_futex(struct slot *slot) {
+    return (atomic_u32 *)(void *)&slot->word; /* little-endian: the low half comes first */
+}
+
+static word free_word(word w) {
+    return word_with_owner(word_with(w, SLOT_FREE, 0), 0);
+}
+
+/* Acquire: pairs with the release of shmi_slot_release and of a discarded answer, so that the former
+   user's last accesses to the buffers come before the new claimer's. */
+bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
+    word busy = word_with_owner(word_with(*seen, SLOT_BUSY, 0), caller);
+    if (!cas_acquire64(&slot->word, seen, busy))
+        return false;
+    *seen = busy;
+    return true;
+}
+
+/* seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the worker
+   that joins the sleepers and looks again (doorbell.h). */
+bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
+                               word *published) {
+    *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
+    return exchange_seq_cst64(&slot->word, *published) == last;
+}
+
+/* Acquire: pairs with shmi_slot_publish_request; the request may be read. PARKED stays as it is. */
+bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
+    *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
+    return cas_acquire64(&slot->word, &seen, *taken);
+}
+
+static bool same_but_parked(word a, word b) {
+    return ((a ^ b) & ~WORD_PARKED) == 0;
+}
+
+static bool is_cancelled(word taken, word seen) {
+    return word_state(seen) == SLOT_CANCELLED && word_same_sequence(taken, seen) &&
+           word_owner(seen) == word_owner(taken);
+}
+
+/* Release: pairs with the caller's shmi_slot_look; the answer may be read. CANCELLED belongs to this
+   responder alone, so a store ends it; seq_cst, because the sleepers on the slot are read next. */
+enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
+    word seen = taken;
+    for (;;) {
+        if (cas_acq_rel64(&slot->word, &seen, word_with(seen, SLOT_RESPONSE, flags)))
+            return seen & WORD_PARKED ? ANSWER_DELIVERED_TO_SLEEPER : ANSWER_DELIVERED;
+        if (is_cancelled(taken, seen)) {
+            exchange_seq_cst64(&slot->word, free_word(seen));
+            return ANSWER_DISCARDED;
+        }
+        if (!same_but_parked(taken, seen))
+            return ANSWER_CORRUPT;
+    }
+}
+
+bool shmi_slot_on_course(word published, word seen) {
+    enum slot_state state = word_state(seen);
+    if (!word_same_sequence(published, seen))
+        return false;
+    if (state == SLOT_REQUEST)
+        return same_but_parked(published, seen);
+    return state == SLOT_WORKING || state == SLOT_RESPONSE;
+}
+
+/* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;
+   WORKING -> CANCELLED takes nothing back. */
+enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen) {
+    *seen = shmi_slot_look(slot);
+    for (;;) {
+        if (!shmi_slot_on_course(published, *seen))
+            return RETREAT_CORRUPT;
+        if (word_state(*seen) == SLOT_RESPONSE)
+            return RETREAT_ANSWERED;
+        bool started = word_state(*seen) == SLOT_WORKING;
+        word next = started ? word_with(*seen, SLOT_CANCELLED, 0) : free_word(*seen);
+        if (cas_seq_cst64(&slot->word, seen, next)) {
+            *seen = next;
+            return started ? RETREAT_STARTED : RETREAT_NEVER_STARTED;
+        }
+    }
+}
+
+bool shmi_slot_withdraw(struct slot *slot, word *seen) {
+    word next = free_word(*seen);
+    if (word_state(*seen) != SLOT_REQUEST || !cas_seq_cst64(&slot->word, seen, next))
+        return false;
+    *seen = next;
+    return true;
+}
+
+/* seq_cst: the caller looks at its cancel and close flags next, the partner of shmi_slot_unpark. */
+bool shmi_slot_park(struct slot *slot, word *seen) {
+    word parked = *seen | WORD_PARKED;
+    if (!cas_seq_cst64(&slot->word, seen, parked))
+        return false;
+    *seen = parked;
+    return true;
+}
+
+static bool caller_may_sleep(word w) {
+    enum slot_state state = word_state(w);
+    return (w & WORD_PARKED) != 0 && (state == SLOT_REQUEST || state == SLOT_WORKING);
+}
+
+/* seq_cst: the flag that the caller is to see was stored before. */
+bool shmi_slot_unpark(struct slot *slot) {
+    word seen = shmi_slot_look_again(slot);
+    while (caller_may_sleep(seen)) {
+        if (cas_seq_cst64(&slot->word, &seen, seen & ~WORD_PARKED))
+            return true;
+    }
+    return false;
+}
+
+/* An exchange, not a store: release to the next shmi_slot_claim, and seq_cst because the sleepers on
+   the slot are read next. */
+void shmi_slot_release(struct slot *slot, word seen) {
+    exchange_seq_cst64(&slot->word, free_word(seen));
+}
+
+static bool change(struct slot *slot, word seen, word next) {
+    return cas_seq_cst64(&slot->word, &seen, next);
+}
+
+enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen) {
+    switch (word_state(seen)) {
+    case SLOT_WORKING:
+        if (!change(slot, seen, word_with(seen, SLOT_RESPONSE, WORD_RECLAIMED)))
+            return RECLAIM_NOTHING;
+        return seen & WORD_PARKED ? RECLAIM_ANSWERED_SLEEPER : RECLAIM_ANSWERED;
+    case SLOT_CANCELLED:
+        return change(slot, seen, free_word(seen)) ? RECLAIM_FREED : RECLAIM_NOTHING;
+    default:
+        return RECLAIM_NOTHING;
+    }
+}
+
+enum reclaim shmi_slot_reclaim_guest_slot(struct slot *slot, word seen) {
+    switch (word_state(seen)) {
+    case SLOT_BUSY:
+    case SLOT_REQUEST:
+    case SLOT_RESPONSE:
+        return change(slot, seen, free_word(seen)) ? RECLAIM_FREED : RECLAIM_NOTHING;
+    case SLOT_WORKING:
+        (void)change(slot, seen, word_with(seen, SLOT_CANCELLED, 0));
+        return RECLAIM_NOTHING;
+    default:
+        return RECLAIM_NOTHING;
+    }
+}

@@ -1,0 +1,79 @@
+/*
+ * The transitions of a slot's state word (docs/protocol.md, State word). Nothing else in the
+ * library writes that word. Each function is one transition; it says who may call it.
+ */
+#ifndef SHMIPC_SLOT_H
+#define SHMIPC_SLOT_H
+
+#include "layout.h"
+#include "word.h"
+
+/* Acquire: whoever sees a state may read what was written before it was stored. */
+word shmi_slot_look(const struct slot *slot);
+
+/* The same for a look that follows shmi_doorbell_arm: seq_cst, the partner of the publishing exchange. */
+word shmi_slot_look_again(const struct slot *slot);
+
+/* FREE -> BUSY, for any caller of a guest slot. False: another was faster. *seen becomes the new
+   word, or the one found. */
+bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
+
+/* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw it as `last`.
+   `caller` is the owner in a guest slot, 0 in a host slot. False: somebody who had no right to it
+   changed the word. */
+bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
+                               word *published);
+
+/* REQUEST -> WORKING, for any responder that saw REQUEST. Legal to fail: the caller gave up or
+   parked, or another responder was faster. */
+bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken);
+
+enum answer_fate {
+    ANSWER_DELIVERED,
+    ANSWER_DELIVERED_TO_SLEEPER, /* the caller must be woken */
+    ANSWER_DISCARDED,            /* the caller had given up; the slot is FREE now */
+    ANSWER_CORRUPT,
+};
+
+/* WORKING -> RESPONSE or CANCELLED -> FREE, by the responder that took the slot. */
+enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags);
+
+enum retreat {
+    RETREAT_NEVER_STARTED, /* the slot is FREE */
+    RETREAT_STARTED,       /* the slot is CANCELLED until its responder lets go or is dead */
+    RETREAT_ANSWERED,      /* too late: the answer is there */
+    RETREAT_CORRUPT,
+};
+
+/* REQUEST -> FREE or WORKING -> CANCELLED, by the caller. *seen becomes the word now. */
+enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen);
+
+/* REQUEST -> FREE only, by the caller. Legal to fail: a responder was faster, or parking. *seen
+   becomes the word now. */
+bool shmi_slot_withdraw(struct slot *slot, word *seen);
+
+/* True while `seen` is what became of `published` by nobody's fault: REQUEST, WORKING or RESPONSE
+   of the same sequence. */
+bool shmi_slot_on_course(word published, word seen);
+
+/* REQUEST, WORKING: sets PARKED, by the caller before it sleeps. False: the word has changed.
+   *seen becomes the word now. */
+bool shmi_slot_park(struct slot *slot, word *seen);
+
+/* Clears PARKED, by any thread of the caller's process that wants the caller to look up. True if
+   the caller was parked and must be woken. */
+bool shmi_slot_unpark(struct slot *slot);
+
+/* RESPONSE, BUSY -> FREE, by the caller of a guest slot. */
+void shmi_slot_release(struct slot *slot, word seen);
+
+enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERED_SLEEPER };
+
+/* What a dead owner left, by whoever saw the word `seen` first and had proof of the death then. */
+enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen);
+enum reclaim shmi_slot_reclaim_guest_slot(struct slot *slot, word seen);
+
+/* The word's low half, which a parked caller sleeps on. */
+atomic_u32 *shmi_slot_futex(struct slot *slot);
+
+#endif
