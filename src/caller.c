@@ -6,6 +6,7 @@
 #include "copy.h"
 #include "error.h"
 #include "liveness.h"
+#include "membership.h"
 #include "slot.h"
 #include "types.h"
 
@@ -41,10 +42,19 @@ static int stale(void) {
 
 /* ---- Sending ---- */
 
+/* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
+static void note_vain_ring(shmipc_peer *p) {
+    enum { VAIN_RINGS_BEFORE_LOOK = 64 };
+    uint32_t rings = atomic_fetch_add_explicit(&p->vain_rings, 1, memory_order_relaxed);
+    if (peer_is_host(p) && rings % VAIN_RINGS_BEFORE_LOOK == VAIN_RINGS_BEFORE_LOOK - 1)
+        shmi_membership_bury_dead(p);
+}
+
 static void ring_worker(shmipc_peer *p, struct local_slot *l) {
     l->rang = true;
-    shmi_doorbell_ring(&p->calls.requests, WAKE_ONE);
     count64(&l->wakes);
+    if (shmi_doorbell_ring(&p->calls.requests, WAKE_ONE) == 0)
+        note_vain_ring(p);
 }
 
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
@@ -176,12 +186,18 @@ static bool sleep_for_answer(struct local_slot *l, word parked, uint64_t until) 
     return shmi_clock_now() < until;
 }
 
+/* Burying reclaims everything the guest had; its successor may hold the lock, then just this. */
+static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
+    shmi_membership_bury_dead(p);
+    (void)shmi_reclaim_slot(&p->region, index, seen);
+    store_relaxed32(&p->company, 0); /* the next call asks sooner whether others are left */
+}
+
 /* What has become of the responder of a call that is still pending. */
 static const struct reason *look_after_responder(shmipc_peer *p, struct local_slot *l, word seen) {
     if (peer_is_host(p) && word_state(seen) == SLOT_WORKING) {
-        uint32_t index = (uint32_t)(l - p->slots);
-        if (shmi_owner_is_dead(&p->region, seen) && shmi_reclaim_slot(&p->region, index, seen))
-            store_relaxed32(&p->company, 0); /* the next call asks sooner whether others are left */
+        if (shmi_owner_is_dead(&p->region, seen))
+            reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
         return NULL;
     }
     if (shmi_peer_has_company(p))
@@ -483,7 +499,7 @@ int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *resp
 /* Somebody in this process is to look up from its sleep: after it stored a flag, seq_cst. */
 static void wake_caller(struct local_slot *l) {
     if (shmi_slot_unpark(l->shared))
-        shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
 }
 
 int shmipc_slot_cancel(shmipc_slot slot) {

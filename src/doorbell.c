@@ -22,7 +22,7 @@ void shmi_doorbell_disarm(struct doorbell *d) {
     and_seq_cst32(&d->bell->sleepers, ~d->bit);
     if (load_seq_cst32(&d->waiters) != 0) {
         or_seq_cst32(&d->bell->sleepers, d->bit);
-        shmi_doorbell_ring(d, WAKE_ALL);
+        (void)shmi_doorbell_ring(d, WAKE_ALL);
     }
 }
 
@@ -30,7 +30,7 @@ void shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadl
     shmi_word_wait(&d->bell->generation, generation, deadline);
 }
 
-void shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
+uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
     add_seq_cst32(&d->bell->generation, 1);
-    shmi_word_wake(&d->bell->generation, wake_count);
+    return shmi_word_wake(&d->bell->generation, wake_count);
 }

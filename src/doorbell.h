@@ -32,7 +32,8 @@ static inline bool doorbell_has_sleepers(const struct doorbell *doorbell) {
     return load_seq_cst32(&doorbell->bell->sleepers) != 0;
 }
 
-void shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
+/* Returns how many it woke; a sleeper that is about to sleep does not count, and does not sleep. */
+uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
 
 enum { WAKE_ONE = 1, WAKE_ALL = 0x7fffffff };
 

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 static void wake_everybody_here(shmipc_peer *p) {
-    shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
-    shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
     shmi_membership_announce(p);
     shmi_caller_wake_all(p);
 }
@@ -67,9 +67,9 @@ static int begin_draining(shmipc_peer *p) {
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed or shutting down");
     store_release32(&peer_own_line(p)->status, PEER_LEAVING);
     shmi_membership_announce(p);
-    shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
-    shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
-    shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
     if (peer_is_host(p))
         shmi_responder_refuse_all(p);
     return SHMIPC_OK;

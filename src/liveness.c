@@ -24,7 +24,7 @@ static void ring_free(const struct region *r, uint32_t slot) {
     enum bell_name name = region_is_host_slot(r, slot) ? BELL_HOST_FREE : BELL_GUEST_FREE;
     struct doorbell bell = {.bell = &r->shared->bells[name]};
     if (doorbell_has_sleepers(&bell))
-        shmi_doorbell_ring(&bell, WAKE_ALL);
+        (void)shmi_doorbell_ring(&bell, WAKE_ALL);
 }
 
 bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
@@ -32,7 +32,7 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_host_slot(slot, seen)
                                                         : shmi_slot_reclaim_guest_slot(slot, seen);
     if (result == RECLAIM_ANSWERED_SLEEPER)
-        shmi_word_wake(shmi_slot_futex(slot), WAKE_ALL);
+        (void)shmi_word_wake(shmi_slot_futex(slot), WAKE_ALL);
     if (result == RECLAIM_FREED)
         ring_free(r, index);
     return result != RECLAIM_NOTHING;

@@ -29,7 +29,7 @@ void shmi_membership_bury_dead(shmipc_peer *p) {
 }
 
 void shmi_membership_announce(shmipc_peer *p) {
-    shmi_doorbell_ring(&p->members, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->members, WAKE_ALL);
 }
 
 /* ---- Events ---- */

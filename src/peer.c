@@ -85,7 +85,7 @@ void shmi_peer_note_departure(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) == PEER_OPEN)
         return;
     add_seq_cst32(&p->departures, 1);
-    shmi_word_wake(&p->departures, WAKE_ALL);
+    (void)shmi_word_wake(&p->departures, WAKE_ALL);
 }
 
 void shmi_peer_leave(shmipc_peer *p) {
@@ -153,7 +153,7 @@ int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
 }
 
 void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_count) {
-    shmi_doorbell_ring(doorbell, wake_count);
+    (void)shmi_doorbell_ring(doorbell, wake_count);
     atomic_fetch_add_explicit(&p->wakes, 1, memory_order_relaxed);
 }
 

@@ -78,6 +78,7 @@ struct shmipc_peer {
     atomic_u32 scan;
     struct known_peer known[PEERS];
 
+    atomic_u32 vain_rings;   /* rings that woke nobody */
     atomic_u64 parks, wakes; /* of waits that belong to no slot */
     shmipc_log log;
     void *log_context;

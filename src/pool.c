@@ -26,13 +26,16 @@ static bool recover_withheld(struct local_slot *l) {
     return true;
 }
 
+/* Without a claim, or after the phase was seen closed, the region may be unmapped at any moment. */
 static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
+    if (load_seq_cst32(&p->phase) == PEER_CLOSED)
+        return false;
     if (!peer_is_host(p))
         return claim_shared(p, l);
     return !l->withheld || recover_withheld(l);
 }
 
-static bool try_claim(const shmipc_peer *p, struct local_slot *l) {
+static bool try_claim(shmipc_peer *p, struct local_slot *l) {
     uint32_t claim = load_relaxed32(&l->claim);
     /* seq_cst: the closing thread stores its phase, then looks at the claims; we do the reverse. */
     if (claim % 2 != 0 || !cas_seq_cst32(&l->claim, &claim, claim + 1))
@@ -42,6 +45,7 @@ static bool try_claim(const shmipc_peer *p, struct local_slot *l) {
         return true;
     }
     exchange_seq_cst32(&l->claim, claim + 2);
+    shmi_peer_note_departure(p);
     return false;
 }
 
@@ -119,12 +123,8 @@ static int claim_slowly(shmipc_peer *p, struct deadline *deadline, struct local_
 }
 
 int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
-    struct local_slot *l = NULL;
-    int error = SHMIPC_OK;
-    if (load_seq_cst32(&p->phase) == PEER_OPEN) /* a closed peer's region is not looked at */
-        l = try_any(p);
-    if (l == NULL)
-        error = claim_slowly(p, deadline, &l);
+    struct local_slot *l = try_any(p);
+    int error = l == NULL ? claim_slowly(p, deadline, &l) : SHMIPC_OK;
     if (error)
         return error;
     error = shmi_peer_refusal(p);

@@ -47,7 +47,7 @@ static int publish(struct job *job) {
     case ANSWER_DELIVERED:
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
-        shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
         count64(&l->wakes);
         return SHMIPC_OK;
     case ANSWER_DISCARDED:
@@ -241,6 +241,13 @@ static int end_of_serving(shmipc_peer *p) {
     return host_is_gone(p);
 }
 
+/* Between two requests: looks at private memory only. */
+static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_seen) {
+    if (load_relaxed32(&p->phase) != PEER_OPEN)
+        return end_of_serving(p);
+    return woken(p, wakes_seen);
+}
+
 /* ---- Waiting for requests ---- */
 
 static void tick(shmipc_peer *p) {
@@ -279,7 +286,8 @@ static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_seen) {
         error = end_of_serving(p);
     if (error)
         return error;
-    if (load_seq_cst32(&p->poller) == 0) /* it resigned, and rang before we read the generation */
+    /* Whoever resigned, or published and rang, before we read the generation will not ring again. */
+    if (load_seq_cst32(&p->poller) == 0 || request_waits(p))
         return SHMIPC_OK;
     sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
     return SHMIPC_OK;
@@ -311,7 +319,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen)
         if (served < 0)
             return served;
         if (served > 0)
-            return load_relaxed32(&p->phase) == PEER_OPEN ? SHMIPC_OK : end_of_serving(p);
+            return end_of_busy_serving(p, wakes_seen);
     } while (spin_again(&spin));
     return sleep_as_poller(p, wakes_seen, &forever);
 }

@@ -16,7 +16,8 @@ void shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
                   deadline == CLOCK_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
 }
 
-void shmi_word_wake(atomic_u32 *word, uint32_t count) {
+uint32_t shmi_word_wake(atomic_u32 *word, uint32_t count) {
     int limit = count > INT_MAX ? INT_MAX : (int)count;
-    (void)syscall(SYS_futex, word, FUTEX_WAKE, limit, NULL, NULL, 0);
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE, limit, NULL, NULL, 0);
+    return woken > 0 ? (uint32_t)woken : 0;
 }

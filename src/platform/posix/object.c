@@ -94,7 +94,7 @@ static int create_unnamed(struct object *o, uint64_t size, const struct object_r
 
 int shmi_object_create(const char *name, uint64_t size, const struct object_rules *rules,
                        struct object **object) {
-    struct object *o;
+    struct object *o = NULL;
     int error = object_new(name, &o);
     if (error)
         return error;
@@ -148,7 +148,7 @@ static int replace_if_dead(struct object *squatter) {
 }
 
 static int clear_name(const struct object *o) {
-    struct object *squatter;
+    struct object *squatter = NULL;
     int error = object_new(o->name, &squatter);
     if (error)
         return error;
@@ -201,7 +201,7 @@ static int check_trust(const struct object *o, const struct object_rules *rules)
 }
 
 int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object) {
-    struct object *o;
+    struct object *o = NULL;
     int error = object_new(name, &o);
     if (error)
         return error;
