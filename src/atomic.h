@@ -64,8 +64,10 @@ _Static_assert(sizeof(atomic_u32) == 4 && sizeof(atomic_u64) == 8,
         return atomic_fetch_and_explicit(word, value, memory_order_seq_cst);                       \
     }
 
+// NOLINTBEGIN(readability-non-const-parameter): a failed CAS writes *seen
 DEFINE_ATOMIC(32)
 DEFINE_ATOMIC(64)
+// NOLINTEND(readability-non-const-parameter)
 
 #undef DEFINE_ATOMIC
 

@@ -173,7 +173,8 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
     return shmi_deadline_passed(deadline) ? &timed_out : NULL;
 }
 
-/* A worker may be there that is not polling: one that stands by while the poller is in a handler. */
+/* A worker may be there that is not polling: one that stands by while the poller is in a handler.
+   */
 static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!l->rang && word_state(seen) == SLOT_REQUEST)
         ring_worker(p, l);
@@ -375,7 +376,7 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
 
 static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
                         shmipc_response *response, struct deadline *deadline) {
-    shmipc_response view;
+    shmipc_response view = {.data = NULL};
     int error = send_copy(p, l, request);
     if (error) {
         shmi_pool_release(p, l);

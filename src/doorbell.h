@@ -24,7 +24,8 @@ void shmi_doorbell_disarm(struct doorbell *doorbell);
 /* The generation, for a sleeper that does not announce itself. */
 uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
 
-/* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason. */
+/* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason.
+   */
 void shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
 /* True if any peer has announced a sleeper. Comes after the change that the sleeper waits for. */

@@ -62,23 +62,10 @@ uint32_t shmipc_version(void) {
     return SHMIPC_VERSION;
 }
 
-static void record(int os_error, const char *format, va_list arguments) {
+void shmi_record_failure(int os_error, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
     last.os_error = os_error;
     (void)vsnprintf(last.text, sizeof last.text, format, arguments);
-}
-
-int shmi_fail(int code, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    record(0, format, arguments);
     va_end(arguments);
-    return code;
-}
-
-int shmi_fail_os(int code, int os_error, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    record(os_error, format, arguments);
-    va_end(arguments);
-    return code;
 }

@@ -13,10 +13,12 @@
 #define PRINTF_LIKE(text, first)
 #endif
 
-/* Records the failure and returns `code`, for `return shmi_fail(...)`. */
-int shmi_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Records a failure of this thread: the system's code, 0 if it had no part in it, and a sentence.
+   */
+void shmi_record_failure(int os_error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* The same for a failure the system reported. */
-int shmi_fail_os(int code, int os_error, const char *format, ...) PRINTF_LIKE(3, 4);
+/* For `return shmi_fail(code, "...", ...)`: records the failure; its value is the code. */
+#define shmi_fail(code, ...) (shmi_record_failure(0, __VA_ARGS__), (code))
+#define shmi_fail_os(code, os_error, ...) (shmi_record_failure(os_error, __VA_ARGS__), (code))
 
 #endif

@@ -110,7 +110,8 @@ void shmi_peer_leave(shmipc_peer *peer);
 /* Tells a closing thread that somebody has left, if there is one. */
 void shmi_peer_note_departure(shmipc_peer *peer);
 
-/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing store. */
+/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing
+   store. */
 int shmi_peer_refusal(shmipc_peer *peer);
 
 /* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */

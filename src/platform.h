@@ -70,7 +70,8 @@ bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t cou
 
 /* ---- Waiting (futex.c) ---- */
 
-/* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at all. */
+/* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at
+   all. */
 void shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
 
 /* Wakes up to `count` sleepers on the word, in all processes; returns how many it woke. */

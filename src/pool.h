@@ -11,10 +11,10 @@
 int shmi_pool_claim(shmipc_peer *peer, struct deadline *deadline, struct local_slot **slot);
 
 /* Gives back a slot that no request is under way in. */
-void shmi_pool_release(shmipc_peer *peer, struct local_slot *slot);
+void shmi_pool_release(shmipc_peer *peer, struct local_slot *local);
 
 /* Gives back the claim on a slot whose word is no longer the caller's, or is withheld. */
-void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *slot);
+void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *local);
 
 /* A word of the calling direction has become FREE: rings whoever waits, in whatever process. */
 void shmi_pool_note_vacancy(shmipc_peer *peer);

@@ -286,7 +286,8 @@ static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_seen) {
         error = end_of_serving(p);
     if (error)
         return error;
-    /* Whoever resigned, or published and rang, before we read the generation will not ring again. */
+    /* Whoever resigned, or published and rang, before we read the generation will not ring again.
+       */
     if (load_seq_cst32(&p->poller) == 0 || request_waits(p))
         return SHMIPC_OK;
     sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);

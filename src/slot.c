@@ -16,8 +16,8 @@ static word free_word(word w) {
     return word_with_owner(word_with(w, SLOT_FREE, 0), 0);
 }
 
-/* Acquire: pairs with the release of shmi_slot_release and of a discarded answer, so that the former
-   user's last accesses to the buffers come before the new claimer's. */
+/* Acquire: pairs with the release of shmi_slot_release and of a discarded answer, so that the
+   former user's last accesses to the buffers come before the new claimer's. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     word busy = word_with_owner(word_with(*seen, SLOT_BUSY, 0), caller);
     if (!cas_acquire64(&slot->word, seen, busy))
@@ -26,8 +26,8 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     return true;
 }
 
-/* seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the worker
-   that joins the sleepers and looks again (doorbell.h). */
+/* seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
+   worker that joins the sleepers and looks again (doorbell.h). */
 bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
                                word *published) {
     *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
@@ -49,8 +49,9 @@ static bool is_cancelled(word taken, word seen) {
            word_owner(seen) == word_owner(taken);
 }
 
-/* Release: pairs with the caller's shmi_slot_look; the answer may be read. CANCELLED belongs to this
-   responder alone, so a store ends it; seq_cst, because the sleepers on the slot are read next. */
+/* Release: pairs with the caller's shmi_slot_look; the answer may be read. CANCELLED belongs to
+   this responder alone, so a store ends it; seq_cst, because the sleepers on the slot are read
+   next. */
 enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
     word seen = taken;
     for (;;) {
@@ -124,8 +125,8 @@ bool shmi_slot_unpark(struct slot *slot) {
     return false;
 }
 
-/* An exchange, not a store: release to the next shmi_slot_claim, and seq_cst because the sleepers on
-   the slot are read next. */
+/* An exchange, not a store: release to the next shmi_slot_claim, and seq_cst because the sleepers
+   on the slot are read next. */
 void shmi_slot_release(struct slot *slot, word seen) {
     exchange_seq_cst64(&slot->word, free_word(seen));
 }

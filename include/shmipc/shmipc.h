@@ -115,7 +115,7 @@ SHMIPC_API const char *shmipc_strerror(int error);
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
-/* The system's code (errno) behind this thread's last failure; 0 if the system had no part in it. */
+/* The system's code (errno) behind this thread's last failure; 0 if it had no part in it. */
 SHMIPC_API int shmipc_last_os_error(void);
 
 /* ---- Peers: create, attach, leave ------------------------------------------------------------ */
@@ -221,7 +221,8 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
  */
 SHMIPC_API void shmipc_close(shmipc_peer *peer);
 
-/* Closes `peer` if need be and frees it. No other call on it may be running or follow. NULL: no-op. */
+/* Closes `peer` if need be and frees it. No other call on it may be running or follow. NULL is
+   harmless. */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
 typedef struct shmipc_info {
@@ -302,8 +303,8 @@ typedef struct shmipc_slot {
     uint32_t ticket;
 } shmipc_slot;
 
-/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, CORRUPT.
-   On failure *slot is a slot that is stale. */
+/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED,
+   CORRUPT. On failure *slot is a slot that is stale. */
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
@@ -328,8 +329,8 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
  * the slot is sent again or released. The other side could still change these bytes if it breaks
  * the protocol; whoever does not trust it copies before checking.
  *
- * An answer, also one that says HANDLER, TOO_LARGE, TYPE or SHUTDOWN, leaves the slot claimed, to be
- * sent again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER,
+ * An answer, also one that says HANDLER, TOO_LARGE, TYPE or SHUTDOWN, leaves the slot claimed, to
+ * be sent again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER,
  * PEER_DIED, CLOSED, CLOSED_STARTED and CORRUPT end the call and release the slot.
  * Errors: those, and INVALID, STATE (nothing sent), STALE.
  */
@@ -355,7 +356,8 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
  *
  * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
- * message, the text that shmipc_fail left. Must return by return: not by longjmp or a C++ exception.
+ * message, the text that shmipc_fail left. Must return by return: not by longjmp or a C++
+ * exception.
  */
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
                               shmipc_response *response);

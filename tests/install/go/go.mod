@@ -1,0 +1,7 @@
+module example.com/outside
+
+go 1.21
+
+require github.com/libshmipc/libshmipc/go v0.0.0
+
+replace github.com/libshmipc/libshmipc/go => ../../../go

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Checks every Go module of the project, then tests the package with this Go, with the race
+# detector and with the oldest Go that is supported.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+oldest=go1.21.13
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.7.0
+export GOFLAGS=-buildvcs=false
+
+step() {
+    echo "== $*"
+    "$@"
+}
+
+check_format() {
+    local files
+    files=$(bash tests/tooling/files.sh '*.go' | xargs -r "$(go env GOROOT)/bin/gofmt" -l)
+    if [[ -n $files ]]; then
+        echo "gofmt would change: $files"
+        return 1
+    fi
+}
+
+check_modules() {
+    local module modules
+    mapfile -t modules < <(bash tests/tooling/files.sh go.mod)
+    for module in "${modules[@]}"; do
+        (
+            cd "$(dirname "$module")"
+            step go vet ./...
+            step go run "$staticcheck" ./...
+        )
+    done
+}
+
+step check_format
+step check_modules
+cd go
+step go test -timeout 300s ./...
+CGO_ENABLED=1 step go test -timeout 300s -race ./...
+GOTOOLCHAIN=$oldest step go build ./...
+GOTOOLCHAIN=$oldest step go test -timeout 300s ./...

@@ -1,0 +1,81 @@
+#!/bin/sh
+# setup.sh demo|test: installs the programs that the demo or the tests need and this machine lacks,
+# or says in one line what to install. Silent when nothing is missing.
+set -eu
+
+purpose=$1
+
+absent() {
+    ! command -v "$1" >/dev/null 2>&1
+}
+
+# Prints the packages that are missing, named as Debian names them.
+missing() {
+    if absent cc; then echo gcc; fi
+    if [ ! -e /usr/include/stdio.h ]; then echo libc6-dev; fi
+    if absent cmake; then echo cmake; fi
+    if absent ninja && absent make; then echo ninja-build; fi
+    [ "$purpose" = test ] || return 0
+
+    if absent gcc; then echo gcc; fi
+    if absent g++; then echo g++; fi
+    if absent pkg-config; then
+        echo pkg-config libcmocka-dev
+    elif ! pkg-config --exists cmocka; then
+        echo libcmocka-dev
+    fi
+    if absent clang; then
+        echo clang
+    elif ! sanitizers; then
+        echo "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+    fi
+    if absent clang-tidy; then echo clang-tidy; fi
+    if absent clang-format; then echo clang-format; fi
+    if absent shellcheck; then echo shellcheck; fi
+}
+
+# Some systems pack clang's sanitizers apart from clang.
+sanitizers() {
+    for runtime in "$(clang -print-runtime-dir)"/*clang_rt.tsan* \
+        "$(clang -print-resource-dir)"/lib/*/*clang_rt.tsan*; do
+        if [ -e "$runtime" ]; then return 0; fi
+    done
+    return 1
+}
+
+give_up() {
+    echo "setup: please install (Debian's names): $packages" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+install_packages() {
+    if absent apt-get || ! as_root true 2>/dev/null; then give_up; fi
+    echo "setup: installing $packages" >&2
+    log=$(mktemp)
+    # shellcheck disable=SC2086 # a list of words
+    if ! {
+        as_root apt-get update &&
+            as_root env DEBIAN_FRONTEND=noninteractive \
+                apt-get install -y --no-install-recommends $packages
+    } >"$log" 2>&1 </dev/null; then
+        tail -n 20 "$log" >&2
+        rm -f "$log"
+        give_up
+    fi
+    rm -f "$log"
+}
+
+find_missing() {
+    packages=$(missing | sort -u | tr '\n' ' ')
+    packages=${packages% }
+    [ -n "$packages" ]
+}
+
+# Twice: only an installed clang can tell where its sanitizers ought to be.
+if find_missing; then install_packages; else exit 0; fi
+if find_missing; then install_packages; else exit 0; fi
+if find_missing; then give_up; fi
