@@ -1,0 +1,261 @@
+package shmipc
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+)
+
+// Call calls the host and copies: the answer's bytes are appended to response[:0], which grows
+// only if its capacity is too small; nil is allowed. It waits for a free slot, then for the
+// answer, until ctx is done; if ctx has no deadline, Config.Timeout applies to both together.
+// A call that finds its answer while it still spins allocates nothing; one whose context can be
+// cancelled allocates before it sleeps.
+//
+// ErrTooLarge: the request exceeds the request capacity (never sent), or the answer exceeded the
+// response capacity. ErrHandler: Error.Message is the handler's message.
+// Errors: ErrType, ErrTooLarge, ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted,
+// ErrNoPeer, ErrPeerDied, ErrShutdown, ErrHandler, ErrClosed, ErrClosedStarted, ErrCorrupt.
+func (g *Guest) Call(ctx context.Context, request Message, response []byte) (Message, error) {
+	if err := g.checkRequest(request.Type, len(request.Data)); err != nil {
+		return Message{}, err
+	}
+	return g.call(ctx, request, response)
+}
+
+// Ping sends a heartbeat, which the host's library answers, and returns the round-trip time. Some
+// thread of the host must be serving. Errors: as Call.
+func (g *Guest) Ping(ctx context.Context) (time.Duration, error) {
+	start := time.Now()
+	_, err := g.call(ctx, Message{Type: typeHeartbeat}, nil)
+	return time.Since(start), err
+}
+
+// checkRequest tells whether an application may send this.
+func (g *Guest) checkRequest(kind uint32, size int) error {
+	if !sendable(kind) {
+		return &Error{Kind: ErrType, Value: uint64(kind), Limit: uint64(TypeApplication), unit: "type"}
+	}
+	if uint64(size) > uint64(g.requestCapacity) {
+		return tooLarge(uint64(size), uint64(g.requestCapacity))
+	}
+	return nil
+}
+
+func (g *Guest) call(ctx context.Context, request Message, response []byte) (answer Message, err error) {
+	l := newLimit(ctx, g.timeout)
+	if end := l.interrupted(); end != goOn {
+		return Message{}, l.failure(end, false)
+	}
+	old := debug.SetPanicOnFault(true)
+	e, err := g.claim(&l)
+	if err != nil {
+		debug.SetPanicOnFault(old)
+		return Message{}, err
+	}
+	defer e.guard(old, &err)
+	e.line.put(request.Data, e.request, request.Type)
+	if err := e.publish(0); err != nil {
+		return Message{}, err
+	}
+	if err := e.await(&l); err != nil {
+		return Message{}, err
+	}
+	return e.takeAnswer(response, request.Type)
+}
+
+// guard restores the goroutine's setting, and makes an error of a fault in the mapping, which
+// also ends the claim.
+func (e *exchange) guard(old bool, err *error) {
+	debug.SetPanicOnFault(old)
+	if p := recover(); p != nil {
+		if e.guest.isFault(p) {
+			e.drop()
+		}
+		*err = e.guest.faulted(p)
+	}
+}
+
+// publish sends the request that lies in the slot, and rings if a worker of the host sleeps. An
+// error drops the claim.
+func (e *exchange) publish(flags word) error {
+	held := e.word
+	sent, found := e.send(held, flags)
+	e.word = sent
+	e.stats.calls.Add(1)
+	if found != held {
+		return e.broken("somebody changed a slot that belongs to a caller", found)
+	}
+	if e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)) {
+		e.rung = true
+		e.stats.wakes.Add(1)
+	} else {
+		e.rung = false
+	}
+	return nil
+}
+
+// await waits for the answer of the request that was published. An error ends the call and drops
+// the claim.
+func (e *exchange) await(l *limit) error {
+	for s := e.budget.begin(); ; {
+		w := e.load()
+		if state := w.state(); state != stateRequest && state != stateWorking {
+			return e.arrive(w)
+		}
+		if !s.again() {
+			return e.awaitParked(l)
+		}
+	}
+}
+
+// arrive checks the word that is neither REQUEST nor WORKING any more.
+func (e *exchange) arrive(w word) error {
+	if !validProgress(w, e.word) {
+		return e.broken("a caller found an impossible word", w)
+	}
+	e.word = w
+	return nil
+}
+
+func (e *exchange) broken(why string, w word) error {
+	err := e.guest.poison(why, "slot", e.index, "word", uint64(w))
+	e.stats.failed.Add(1)
+	e.drop()
+	return err
+}
+
+// awaitParked waits for the answer asleep.
+func (e *exchange) awaitParked(l *limit) error {
+	yield()
+	if l.done != nil {
+		defer context.AfterFunc(l.ctx, e.nudgeFromOutside)()
+	}
+	start, leaving := now(), false
+	for look := start + livenessTick; ; {
+		w := e.load()
+		if !validProgress(w, e.word) || w.state() == stateResponse {
+			e.budget.learn(now() - start)
+			return e.arrive(w)
+		}
+		end := e.over(l)
+		if end == goOn && leaving && w.state() == stateRequest {
+			end = shutDown
+		}
+		if end != goOn {
+			if e.giveUp(w, end) {
+				return l.failure(end, w.state() == stateWorking)
+			}
+			continue
+		}
+		e.ringForStandby(w)
+		e.sleep(w, l)
+		if t := now(); t >= look {
+			leaving = e.guest.checkHost() == hostLeaving
+			look = t + livenessTick
+		}
+	}
+}
+
+// ringForStandby rings once for a request that is still not taken when its caller goes to sleep:
+// every worker that would have been looking may be blocked in a handler.
+func (e *exchange) ringForStandby(w word) {
+	if w.state() == stateRequest && !e.rung {
+		e.rung = true
+		e.stats.wakes.Add(1)
+		e.guest.ring(e.guest.bell(bellGuestRequest), 1)
+	}
+}
+
+// sleep parks on the word if nothing speaks against it. Who wants the sleeper to look at something
+// else sets that first and clears PARKED then, so it is looked at after PARKED was set.
+func (e *exchange) sleep(w word, l *limit) {
+	parked, ok := e.park(w)
+	if !ok || e.over(l) != goOn {
+		return
+	}
+	e.stats.parks.Add(1)
+	e.guest.wait(lowHalf(&e.line.state), parked.low(), l.tick(livenessTick))
+}
+
+// over tells whether the call must end without its answer.
+func (e *exchange) over(l *limit) ending {
+	if end := endingOf(e.guest.flags.Load(), false); end != goOn {
+		return end
+	}
+	if e.claimed.Load()&claimCancel != 0 {
+		return cancelled
+	}
+	return l.over()
+}
+
+// giveUp ends the call in the state that w shows; false: the word has changed meanwhile. A region
+// that is corrupt is left as it is.
+func (e *exchange) giveUp(w word, end ending) bool {
+	switch {
+	case end == corrupted:
+	case w.state() == stateRequest:
+		if !e.withdraw(w) {
+			return false
+		}
+		e.stats.failed.Add(1)
+		e.vacate()
+		return true
+	case !e.cancel(w):
+		return false
+	}
+	e.stats.failed.Add(1)
+	e.drop()
+	return true
+}
+
+// nudge makes this process's sleeper on the exchange look again, if there is one.
+func (e *exchange) nudge() {
+	w := e.load()
+	if w.owner() == e.guest.me && w.parked() && e.unpark(w) {
+		e.guest.wake(lowHalf(&e.line.state), 1)
+	}
+}
+
+// nudgeFromOutside is nudge for a goroutine that does not keep the mapping from going away.
+func (e *exchange) nudgeFromOutside() {
+	var fault error
+	if e.guest.enter() != nil {
+		return
+	}
+	defer e.guest.exit(&fault)()
+	e.nudge()
+}
+
+// found finds the answer in place. keep is false if the region is corrupt and the claim dropped;
+// with keep the error, if any, is what the answer says.
+func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
+	limit := e.guest.responseCapacity
+	if e.word&flagError != 0 {
+		limit = e.guest.errorCapacity()
+	}
+	m, ok := e.line.get(e.response, e.word.flags(), limit)
+	if !ok {
+		return Message{}, false, e.broken("the answer's length exceeds the capacity", e.word)
+	}
+	if e.word&flagError != 0 {
+		if err, ok = decodeError(m); ok {
+			return Message{}, true, err
+		}
+	} else if sendable(m.Type) || requestType == typeHeartbeat && m.Type == typeHeartbeatReply {
+		return m, true, nil
+	}
+	return Message{}, false, e.broken("the answer's type is reserved", e.word)
+}
+
+// takeAnswer appends the answer to response[:0] and gives the slot back.
+func (e *exchange) takeAnswer(response []byte, requestType uint32) (Message, error) {
+	m, keep, err := e.found(requestType)
+	if err == nil {
+		m.Data = append(response[:0], m.Data...)
+	}
+	if keep {
+		e.release()
+	}
+	return m, err
+}

@@ -1,0 +1,188 @@
+package shmipc
+
+import (
+	"context"
+	"runtime/debug"
+)
+
+// Slot is a claimed slot: write into Buffer, Send, Receive the answer where it lies, and Send
+// again or Release. It is a value to be passed around, and belongs to one goroutine at a time;
+// only Cancel may be called by another while it is in use. A slot that was released, or whose call
+// ended without an answer, is stale: every call on it is refused with ErrStale and touches nothing.
+// So is the zero Slot.
+type Slot struct {
+	exchange *exchange
+	ticket   uint64
+}
+
+// Claim claims a slot and waits for one until ctx is done; if ctx has no deadline, Config.Timeout
+// applies. Errors: ErrTimeout, ErrCancelled, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
+func (g *Guest) Claim(ctx context.Context) (Slot, error) {
+	l := newLimit(ctx, g.timeout)
+	if end := l.interrupted(); end != goOn {
+		return Slot{}, l.failure(end, false)
+	}
+	old := debug.SetPanicOnFault(true)
+	defer debug.SetPanicOnFault(old)
+	e, err := g.claim(&l)
+	if err != nil {
+		return Slot{}, err
+	}
+	return Slot{e, e.claimed.Load() >> ticketAt}, nil
+}
+
+// held tells whether the slot is still the one that was claimed.
+func (s Slot) held() bool {
+	const flags = claimTaken | claimSent | claimCancel
+	return s.exchange != nil && s.exchange.claimed.Load()|claimSent|claimCancel == s.claim(flags)
+}
+
+func (s Slot) claim(flags uint64) uint64 { return s.ticket<<ticketAt | flags }
+
+// underWay tells whether a request was sent and its answer not yet received.
+func (s Slot) underWay() bool { return s.exchange.word.state() == stateRequest }
+
+// Buffer is the request buffer in shared memory, 64-byte aligned, as large as a request may be;
+// nil if the slot is stale or a request is under way. Valid until the slot is sent or released.
+func (s Slot) Buffer() []byte {
+	if !s.held() || s.underWay() {
+		return nil
+	}
+	return s.exchange.request
+}
+
+// Send sends the first n bytes of Buffer, or with AlignEnd the last, and returns at once. The
+// buffer may not be touched until the answer has come. On an error nothing is sent and the slot
+// stays claimed.
+// Errors: ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown,
+// ErrNoPeer, ErrClosed, ErrCorrupt.
+func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
+	if err := s.maySend(kind, n, flags); err != nil {
+		return err
+	}
+	e := s.exchange
+	defer e.guard(debug.SetPanicOnFault(true), &err)
+	w := e.line.putInPlace(e.request, n, kind, flags)
+	e.claimed.Store(s.claim(claimTaken | claimSent))
+	return e.publish(w)
+}
+
+func (s Slot) maySend(kind uint32, n int, flags Flags) error {
+	if !s.held() {
+		return ErrStale
+	}
+	if s.underWay() {
+		return ErrState
+	}
+	if n < 0 || flags&^AlignEnd != 0 {
+		return failure(ErrInvalid, "a negative length, or unknown flags")
+	}
+	g := s.exchange.guest
+	if end := endingOf(g.flags.Load(), true); end != goOn {
+		return endings[end].never
+	}
+	return g.checkRequest(kind, n)
+}
+
+// mayReceive tells whether a request is under way.
+func (s Slot) mayReceive() error {
+	if !s.held() {
+		return ErrStale
+	}
+	if !s.underWay() {
+		return ErrState
+	}
+	return nil
+}
+
+// Ready tells whether Receive would return at once. Errors: ErrState (nothing sent), ErrStale.
+func (s Slot) Ready() (ready bool, err error) {
+	if err := s.mayReceive(); err != nil {
+		return false, err
+	}
+	e := s.exchange
+	defer e.guard(debug.SetPanicOnFault(true), &err)
+	state := e.load().state()
+	waiting := state == stateRequest || state == stateWorking
+	cancelled := e.claimed.Load()&claimCancel != 0
+	return !waiting || cancelled || endingOf(e.guest.flags.Load(), false) != goOn, nil
+}
+
+// Receive waits for the answer until ctx is done, or as Config.Timeout says, and shows it where it
+// lies: its data is valid until the slot is sent again or released. The host could still change
+// these bytes if it breaks the protocol; whoever does not trust it copies before checking.
+//
+// An answer, also one that says ErrHandler, ErrTooLarge, ErrType or ErrShutdown, leaves the slot
+// claimed, to be sent again or released. ErrTimeout, ErrTimeoutStarted, ErrCancelled,
+// ErrCancelledStarted, ErrNoPeer, ErrPeerDied, ErrClosed, ErrClosedStarted and ErrCorrupt end the
+// call and release the slot. Errors: those, and ErrState (nothing sent), ErrStale.
+func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
+	if err := s.mayReceive(); err != nil {
+		return Message{}, err
+	}
+	e := s.exchange
+	defer e.guard(debug.SetPanicOnFault(true), &err)
+	l := newLimit(ctx, e.guest.timeout)
+	if err := e.await(&l); err != nil {
+		return Message{}, err
+	}
+	answer, keep, err := e.found(TypeNormal)
+	if keep {
+		e.claimed.Store(s.claim(claimTaken))
+	}
+	return answer, err
+}
+
+// Cancel makes the call under way on the slot end with ErrCancelled or ErrCancelledStarted, unless
+// its answer is there already. Any goroutine may call it; it returns at once. Errors: ErrStale (no
+// such call any more).
+func (s Slot) Cancel() error {
+	if s.exchange == nil {
+		return ErrStale
+	}
+	sent := s.claim(claimTaken | claimSent)
+	if !s.exchange.claimed.CompareAndSwap(sent, sent|claimCancel) {
+		if s.exchange.claimed.Load() == sent|claimCancel {
+			return nil
+		}
+		return ErrStale
+	}
+	s.exchange.nudgeFromOutside()
+	return nil
+}
+
+// Release gives the slot back; a request under way is abandoned. Errors: ErrStale.
+func (s Slot) Release() (err error) {
+	if !s.held() {
+		return ErrStale
+	}
+	e := s.exchange
+	defer e.guard(debug.SetPanicOnFault(true), &err)
+	if s.underWay() {
+		e.abandon()
+	} else {
+		e.release()
+	}
+	return nil
+}
+
+// abandon ends a call whose answer nobody wants any more.
+func (e *exchange) abandon() {
+	for {
+		w := e.load()
+		switch {
+		case e.guest.flags.Load()&flagPoisoned != 0:
+			e.giveUp(w, corrupted)
+			return
+		case w.state() == stateResponse && validProgress(w, e.word):
+			e.word = w
+			e.release()
+			return
+		case !validProgress(w, e.word):
+			_ = e.broken("a caller found an impossible word", w)
+			return
+		case e.giveUp(w, cancelled):
+			return
+		}
+	}
+}

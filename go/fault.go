@@ -1,0 +1,40 @@
+package shmipc
+
+import "runtime/debug"
+
+// A region whose file somebody truncated faults when it is touched. Such a fault is a panic, not
+// a crash, in goroutines that asked for it, and these functions make it an error.
+
+// catchFault asks for panics, and returns what must be deferred: it restores the goroutine's
+// setting and turns a fault in the mapping into *err.
+func (r *region) catchFault(err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		if p := recover(); p != nil {
+			*err = r.faultError(p)
+		}
+	}
+}
+
+// faultError is the error for a recovered panic; one that is no fault in the mapping panics on.
+func (r *region) faultError(p any) error {
+	if !r.isFault(p) {
+		panic(p)
+	}
+	return failure(ErrCorrupt, "the region's memory is gone: its file was truncated")
+}
+
+// isFault tells whether a recovered panic is a fault in the mapping.
+func (r *region) isFault(p any) bool {
+	fault, ok := p.(interface{ Addr() uintptr })
+	return ok && r.contains(fault.Addr(), r.total)
+}
+
+// guard makes an error of a fault in the mapping; to be deferred where a caller has asked for
+// panics already.
+func (g *Guest) guard(err *error) {
+	if p := recover(); p != nil {
+		*err = g.faulted(p)
+	}
+}

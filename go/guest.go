@@ -1,0 +1,192 @@
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Version is the version of this package.
+const Version = "0.1.0"
+
+// DefaultTimeout applies to operations whose context has no deadline.
+const DefaultTimeout = 10 * time.Second
+
+// OwnerRoot as Config.Owner says that user 0 must own the region.
+const OwnerRoot = -1
+
+// nameMax is the longest name in bytes.
+const nameMax = 200
+
+// Config says how to attach. The zero value, and nil, mean all defaults.
+type Config struct {
+	// Mode holds the permission bits the region may have at most; more is ErrDenied. 0: 0600.
+	Mode os.FileMode
+	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
+	Owner int
+	// Spin is how long a wait spins before it sleeps. 0: chosen by the library; negative: never.
+	Spin time.Duration
+	// Timeout applies to operations whose context has no deadline. 0: DefaultTimeout; negative:
+	// for ever.
+	Timeout time.Duration
+	// Logger hears of what people should know; never on the way of a call that succeeds. nil: no log.
+	Logger *slog.Logger
+}
+
+// Guest is one attachment to a region. All its methods may be called from any goroutine at any time.
+type Guest struct {
+	*region
+	name    string
+	timeout time.Duration
+	log     *slog.Logger
+
+	flags   atomic.Uint32 // why nothing new may begin: see life.go
+	users   atomic.Int32  // operations inside that hold no exchange
+	crews   atomic.Int32  // of those, Serve
+	stopped chan struct{} // closed when the first flag is set
+	idle    chan struct{} // told whenever somebody has left while a flag is set
+	closing sync.Mutex
+	gone    bool // unmapped; under closing
+
+	pool    pool
+	serving serving
+	events  events
+	stats   counters // waits and wakes that belong to no slot
+}
+
+// Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is
+// done; then it returns ErrNotFound, which also matches ctx's cause. `config` nil means all
+// defaults. The Guest is the caller's, who must Close it.
+//
+// Errors: ErrName, ErrInvalid, ErrNotFound, ErrDenied, ErrFull, ErrNotARegion, ErrByteOrder,
+// ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory,
+// ErrNotSupported, ErrSystem.
+func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
+	s, err := newSettings(name, config)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		g, err := attachOnce(name, s)
+		if !errors.Is(err, ErrNotFound) {
+			return g, err
+		}
+		if !sleep(ctx, attachInterval) {
+			return nil, &Error{Kind: ErrNotFound, Message: name, Cause: context.Cause(ctx)}
+		}
+	}
+}
+
+// attachInterval is how often a waiting Attach looks for its host.
+const attachInterval = 5 * time.Millisecond
+
+// sleep waits, and tells whether ctx is still alive.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+func newSettings(name string, config *Config) (settings, error) {
+	if !littleEndian() {
+		return settings{}, ErrNotSupported
+	}
+	if err := checkName(name); err != nil {
+		return settings{}, err
+	}
+	if config == nil {
+		config = &Config{}
+	}
+	s := settings{mode: config.Mode, owner: config.Owner, spin: config.Spin, timeout: config.Timeout, log: config.Logger}
+	s.fill()
+	return s, nil
+}
+
+func (s *settings) fill() {
+	if s.mode == 0 {
+		s.mode = 0o600
+	}
+	switch s.owner {
+	case 0:
+		s.owner = userID()
+	case OwnerRoot:
+		s.owner = 0
+	}
+	if s.timeout == 0 {
+		s.timeout = DefaultTimeout
+	}
+}
+
+// checkName tells whether a name has 1 to 200 characters of [A-Za-z0-9_.-].
+func checkName(name string) error {
+	if len(name) == 0 || len(name) > nameMax {
+		return &Error{Kind: ErrName, Value: uint64(len(name)), Limit: nameMax, unit: "bytes"}
+	}
+	for i := 0; i < len(name); i++ {
+		if !nameByte(name[i]) {
+			return failure(ErrName, "the byte "+string(rune(name[i]))+" is not of [A-Za-z0-9_.-]")
+		}
+	}
+	return nil
+}
+
+func nameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		c == '_' || c == '.' || c == '-'
+}
+
+func newGuest(r *region, name string, s settings) *Guest {
+	g := &Guest{
+		region: r, name: name, timeout: s.timeout, log: s.log,
+		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
+	}
+	g.pool.setUp(g, s.spin)
+	g.serving.setUp(g, s.spin)
+	g.events.setUp()
+	g.info("attached", "guest", r.index)
+	return g
+}
+
+// Info describes a region and this guest's place in it.
+type Info struct {
+	HostSlots, GuestSlots             uint32
+	RequestCapacity, ResponseCapacity uint32 // bytes
+	Index                             uint32 // of this guest, 1 to 15
+	Guests                            uint32 // guests attached and alive now
+	RegionSize                        uint64 // bytes of shared memory
+}
+
+// Info returns the region's numbers. Errors: ErrClosed, ErrCorrupt.
+func (g *Guest) Info() (info Info, err error) {
+	if err := g.enter(); err != nil {
+		return Info{}, err
+	}
+	defer g.exit(&err)()
+	return Info{
+		HostSlots: g.hostCount, GuestSlots: g.guestCount,
+		RequestCapacity: g.requestCapacity, ResponseCapacity: g.responseCapacity,
+		Index: g.index, Guests: g.countGuests(), RegionSize: g.total,
+	}, nil
+}
+
+func (g *Guest) countGuests() (n uint32) {
+	for index := uint32(1); index <= guestsMax; index++ {
+		line := g.peer(index)
+		if line.status.Load() != statusVacant && (index == g.index || g.locked(index)) {
+			n++
+		}
+	}
+	return n
+}

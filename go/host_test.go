@@ -1,0 +1,424 @@
+package shmipc
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// The test's own host: it creates regions as docs/protocol.md says, and plays the host's part of
+// the state machine with its own code.
+
+// shape is the geometry a test wants.
+type shape struct {
+	hostSlots, guestSlots, request, response uint32
+}
+
+var smallShape = shape{4, 2, 4096, 4096}
+
+// watchdog is how long a test waits for what must happen.
+const watchdog = 20 * time.Second
+
+type testHost struct {
+	tb   testing.TB
+	name string
+	geometry
+	view
+	parking
+	memory []byte
+	fd     int
+	heap   *heapBacking // instead of a file
+	seq    []uint64
+
+	claimed []sync.Mutex // host slots
+	free    []atomic.Bool
+	stop    atomic.Bool
+	served  sync.WaitGroup
+}
+
+// heapBacking stands for the file where both peers share memory of one process, which the race
+// detector can see.
+type heapBacking struct {
+	hostDead  atomic.Bool
+	unlinked  atomic.Bool
+	guestDead [peersMax]atomic.Bool
+	closed    atomic.Bool
+}
+
+func (b *heapBacking) locked(index uint32) bool {
+	if index == hostIndex {
+		return !b.hostDead.Load()
+	}
+	return !b.guestDead[index].Load()
+}
+func (b *heapBacking) linked() bool { return !b.unlinked.Load() }
+func (b *heapBacking) close() error { b.closed.Store(true); return nil }
+
+func uniqueName(tb testing.TB) string {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		tb.Fatal(err)
+	}
+	return "gotest." + hex.EncodeToString(b[:])
+}
+
+// header builds the bytes of an exchange header.
+func header(g geometry) []byte {
+	b := make([]byte, headerSize)
+	le := binary.LittleEndian
+	copy(b, "SHMIPC\r\n")
+	le.PutUint64(b[8:], g.total)
+	le.PutUint64(b[16:], 0x1234567890abcdef)
+	le.PutUint32(b[24:], protocolVersion)
+	le.PutUint32(b[28:], g.hostCount)
+	le.PutUint32(b[32:], g.guestCount)
+	le.PutUint32(b[36:], g.stride)
+	le.PutUint32(b[40:], requestOffset)
+	le.PutUint32(b[44:], g.requestCapacity)
+	le.PutUint32(b[48:], g.responseOffset)
+	le.PutUint32(b[52:], g.responseCapacity)
+	le.PutUint32(b[60:], 1)
+	return b
+}
+
+func (h *testHost) setUp(memory []byte) {
+	h.memory, h.view, h.parking = memory, newView(memory), futexParking
+	copy(memory, header(h.geometry))
+	h.peer(hostIndex).epoch.Store(1)
+	h.peer(hostIndex).pid.Store(uint32(os.Getpid()))
+	h.peer(hostIndex).status.Store(statusAttached)
+	h.claimed = make([]sync.Mutex, h.hostCount)
+}
+
+func mustGeometry(tb testing.TB, s shape) geometry {
+	g, ok := newGeometry(s.hostSlots, s.guestSlots, s.request, s.response)
+	if !ok {
+		tb.Fatalf("no geometry for %+v", s)
+	}
+	return g
+}
+
+// newHost creates a region in a file. Everything is gone when the test ends.
+func newHost(tb testing.TB, s shape) *testHost {
+	h := &testHost{tb: tb, name: uniqueName(tb), geometry: mustGeometry(tb, s), fd: -1}
+	h.create()
+	tb.Cleanup(h.die)
+	return h
+}
+
+// create makes the region's file; also again under the same name after die.
+func (h *testHost) create() {
+	const tmpfile = 0o20000000 | syscall.O_DIRECTORY
+	fd, err := syscall.Open("/dev/shm", tmpfile|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	h.must(err)
+	h.must(syscall.Ftruncate(fd, int64(h.total)))
+	memory, err := syscall.Mmap(fd, 0, int(h.total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	h.must(err)
+	h.fd = fd
+	h.setUp(memory)
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: lockOffset, Len: 1}
+	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))
+	linkat(h.tb, fd, h.path())
+}
+
+func linkat(tb testing.TB, fd int, path string) {
+	from, _ := syscall.BytePtrFromString(fmt.Sprintf("/proc/self/fd/%d", fd))
+	to, _ := syscall.BytePtrFromString(path)
+	const cwd, follow = ^uintptr(99), 0x400 // AT_FDCWD, AT_SYMLINK_FOLLOW
+	_, _, errno := syscall.Syscall6(syscall.SYS_LINKAT, cwd, uintptr(unsafe.Pointer(from)), cwd,
+		uintptr(unsafe.Pointer(to)), follow, 0)
+	if errno != 0 {
+		tb.Fatal("linkat: ", errno)
+	}
+}
+
+func (h *testHost) path() string { return filepath.Join("/dev/shm", "shmipc."+h.name) }
+
+func (h *testHost) must(err error) {
+	h.tb.Helper()
+	if err != nil {
+		h.tb.Fatal(err)
+	}
+}
+
+// die drops the locks without another word, as a kill does, and removes the name, as the next
+// host does.
+func (h *testHost) die() {
+	h.stopServing()
+	if h.fd >= 0 {
+		_ = os.Remove(h.path())
+		h.kill()
+	}
+}
+
+// kill drops the host's lock and mapping, and leaves the name.
+func (h *testHost) kill() {
+	h.stopServing()
+	if h.fd >= 0 {
+		_ = syscall.Munmap(h.memory)
+		_ = syscall.Close(h.fd)
+		h.fd = -1
+	}
+}
+
+// leave is the orderly end.
+func (h *testHost) leave() {
+	h.peer(hostIndex).status.Store(statusLeaving)
+	h.ringAll(h.bell(bellHostRequest))
+	h.ringAll(h.bell(bellMembership))
+	h.stopServing()
+	_ = os.Remove(h.path())
+	h.peer(hostIndex).left.Store(1)
+	h.peer(hostIndex).status.Store(statusVacant)
+	h.ringAll(h.bell(bellMembership))
+	h.kill()
+}
+
+// newHeapHost makes a region in the heap, and attach attaches guests to it.
+func newHeapHost(tb testing.TB, s shape) *testHost {
+	h := &testHost{tb: tb, name: "heap", geometry: mustGeometry(tb, s), fd: -1, heap: &heapBacking{}}
+	memory := make([]byte, h.total+127)
+	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 127
+	h.setUp(memory[skip : skip+int(h.total)])
+	tb.Cleanup(h.stopServing)
+	return h
+}
+
+// attachHeap attaches a guest with an index to a heap region.
+func (h *testHost) attachHeap(index uint32, config *Config) *Guest {
+	h.tb.Helper()
+	s, err := newSettings(h.name, config)
+	h.must(err)
+	r := newRegion(h.memory, h.geometry, h.heap, index)
+	h.must(r.join())
+	g := newGuest(r, h.name, s)
+	h.tb.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+// attach attaches a guest to a region in a file.
+func (h *testHost) attach(config *Config) *Guest {
+	h.tb.Helper()
+	if h.heap != nil {
+		return h.attachHeap(1, config)
+	}
+	g, err := Attach(deadline(h.tb), h.name, config)
+	h.must(err)
+	h.tb.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+func (h *testHost) slot(index uint32) *exchangeLine { return h.exchange(h.slotOffset(index)) }
+
+func (h *testHost) guestSlot(i uint32) *exchangeLine { return h.slot(h.hostCount + i) }
+
+func (h *testHost) word(index uint32) word { return word(h.slot(index).state.Load()) }
+
+// responseBuffer and requestBuffer are a slot's.
+func (h *testHost) requestBuffer(index uint32) []byte {
+	return h.bytes(h.slotOffset(index)+requestOffset, h.requestCapacity)
+}
+
+func (h *testHost) responseBuffer(index uint32) []byte {
+	return h.bytes(h.slotOffset(index)+uint64(h.responseOffset), h.responseCapacity)
+}
+
+// hostCall is one call on a host slot.
+type hostCall struct {
+	host  *testHost
+	index uint32
+	sent  word
+}
+
+// send publishes a request on a host slot, which the test must own.
+func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
+	line := h.slot(index)
+	old := word(line.state.Load())
+	line.put(data, h.requestBuffer(index), kind)
+	sent := old.next(0, 0)
+	line.state.Store(uint64(sent))
+	h.ringIfWanted(h.bell(bellHostRequest))
+	return hostCall{h, index, sent}
+}
+
+var errNoAnswer = errors.New("no answer")
+
+// wait waits for the answer, parked as a host would.
+func (c hostCall) wait(timeout time.Duration) (word, error) {
+	line, end := c.host.slot(c.index), now()+int64(timeout)
+	rung := false
+	for i := 0; ; i++ {
+		w := word(line.state.Load())
+		if w.state() == stateResponse {
+			return w, nil
+		}
+		if w.state() != stateRequest && w.state() != stateWorking {
+			return w, fmt.Errorf("state %d while waiting", w.state())
+		}
+		if now() >= end {
+			return w, errNoAnswer
+		}
+		if i < 200 {
+			continue
+		}
+		if i < 300 {
+			runtime.Gosched()
+			continue
+		}
+		if w.state() == stateRequest && !rung {
+			rung = true
+			c.host.ring(c.host.bell(bellHostRequest), 1)
+		}
+		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
+			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+livenessTick))
+		}
+	}
+}
+
+// giveUp ends the call without its answer.
+func (c hostCall) giveUp() (started bool) {
+	line := c.host.slot(c.index)
+	for {
+		w := word(line.state.Load())
+		switch w.state() {
+		case stateRequest:
+			if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateFree, 0).owned(0))) {
+				return false
+			}
+		case stateWorking:
+			if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateCancelled, 0))) {
+				return true
+			}
+		default:
+			return true
+		}
+	}
+}
+
+// answer copies the answer of a call that has one.
+func (c hostCall) answer(w word) Message {
+	m, ok := c.host.slot(c.index).get(c.host.responseBuffer(c.index), w.flags(), c.host.errorCapacity())
+	if !ok {
+		c.host.tb.Fatal("the answer's length exceeds the capacity")
+	}
+	return Message{m.Type, append([]byte(nil), m.Data...)}
+}
+
+// call makes a whole call on a host slot.
+func (h *testHost) call(index uint32, kind uint32, data []byte) (Message, error) {
+	h.claimed[index].Lock()
+	defer h.claimed[index].Unlock()
+	c := h.send(index, kind, data)
+	w, err := c.wait(watchdog)
+	if err != nil {
+		return Message{}, err
+	}
+	m := c.answer(w)
+	if w.flags()&flagError != 0 {
+		err, _ = decodeError(m)
+	}
+	return m, err
+}
+
+// serve answers guest slots with a goroutine until the host stops.
+func (h *testHost) serve(handler func(Message) Message) {
+	h.served.Add(1)
+	go func() {
+		defer h.served.Done()
+		h.serveLoop(handler)
+	}()
+}
+
+func echo(m Message) Message { return m }
+
+func (h *testHost) serveLoop(handler func(Message) Message) {
+	b := h.bell(bellGuestRequest)
+	for idle := 0; !h.stop.Load(); idle++ {
+		if h.serveAll(handler) {
+			idle = 0
+		}
+		if idle > 300 {
+			h.sleepOn(b, handler)
+		} else if idle > 200 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// sleepOn sleeps until a guest rings, or a little.
+func (h *testHost) sleepOn(b *bell, handler func(Message) Message) {
+	seen := b.generation.Load()
+	b.want(1)
+	if !h.serveAll(handler) {
+		h.wait(bellWord(b), seen, now()+int64(10*time.Millisecond))
+	}
+	b.unwant(1)
+}
+
+func (h *testHost) serveAll(handler func(Message) Message) (any bool) {
+	for i := uint32(0); i < h.guestCount; i++ {
+		index := h.hostCount + i
+		w := h.word(index)
+		if w.state() != stateRequest {
+			continue
+		}
+		working := w.to(stateWorking, w.flags())
+		if h.slot(index).state.CompareAndSwap(uint64(w), uint64(working)) {
+			h.answer(index, working, handler)
+			any = true
+		}
+	}
+	return any
+}
+
+// answer runs the handler for a slot in state WORKING and publishes its answer.
+func (h *testHost) answer(index uint32, working word, handler func(Message) Message) {
+	line := h.slot(index)
+	m, ok := line.get(h.requestBuffer(index), working.flags(), h.requestCapacity)
+	if !ok {
+		panic("a request's length exceeds the capacity")
+	}
+	if m.Type == typeHeartbeat {
+		line.put(nil, nil, typeHeartbeatReply)
+	} else {
+		answer := handler(m)
+		line.put(answer.Data, h.responseBuffer(index), answer.Type)
+	}
+	h.publish(index, working, 0)
+}
+
+// publish ends WORKING.
+func (h *testHost) publish(index uint32, working, flags word) {
+	line := h.slot(index)
+	for {
+		w := word(line.state.Load())
+		if w.state() == stateCancelled {
+			line.state.Store(uint64(w.to(stateFree, 0).owned(0)))
+			h.ringIfWanted(h.bell(bellGuestFree))
+			return
+		}
+		if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateResponse, flags))) {
+			if w.parked() {
+				h.wake(lowHalf(&line.state), 1)
+			}
+			return
+		}
+	}
+}
+
+func (h *testHost) stopServing() {
+	h.stop.Store(true)
+	h.served.Wait()
+	h.stop.Store(false)
+}

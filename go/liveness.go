@@ -1,0 +1,46 @@
+package shmipc
+
+// hostState is what a guest can know of its host.
+type hostState uint8
+
+const (
+	hostAlive   hostState = iota
+	hostLeaving           // it began to leave in order
+	hostLeft              // it left in order
+	hostDied              // it was killed or crashed
+)
+
+// host looks whether the host is there. Its lock is the proof; how it went its line tells.
+func (r *region) host() hostState {
+	line := r.peer(hostIndex)
+	if r.locked(hostIndex) && line.epoch.Load() == r.hostEpoch && !r.deserted() {
+		if line.status.Load() != statusAttached {
+			return hostLeaving
+		}
+		return hostAlive
+	}
+	if line.left.Load() == r.hostEpoch {
+		return hostLeft
+	}
+	return hostDied
+}
+
+// deserted tells whether the file has had no name for a while. Not at once: a host that leaves
+// unlinks the name before it says so in its line, and whoever replaces a dead host holds that
+// one's lock for a moment while it unlinks.
+func (r *region) deserted() bool {
+	if r.linked() {
+		return false
+	}
+	r.unnamed.CompareAndSwap(0, now())
+	return now()-r.unnamed.Load() >= livenessTick/2
+}
+
+// dead tells whether the guest that an owner names is proven dead: its lock is gone, or its index
+// has another epoch already.
+func (r *region) dead(o owner) bool {
+	if o == r.me {
+		return false
+	}
+	return r.peer(o.index()).epoch.Load() != o.epoch() || !r.locked(o.index())
+}

@@ -1,0 +1,104 @@
+package shmipc
+
+import (
+	"context"
+	"math"
+	"time"
+)
+
+// EventKind says what happened to a peer.
+type EventKind int
+
+// The kinds of event.
+const (
+	EventAttached EventKind = 1 // a peer is there
+	EventLeft     EventKind = 2 // a peer left in order
+	EventDied     EventKind = 3 // a peer was killed or crashed
+)
+
+// Event is a change among the other peers. A guest hears of its host.
+type Event struct {
+	Kind EventKind
+	Peer uint32 // 0: the host
+	PID  uint32 // for people; it may be of another pid namespace, or reused
+}
+
+// events is what NextEvent has told already.
+type events struct {
+	turn chan struct{} // held by the one goroutine that waits on the bell
+	told bool          // under turn
+}
+
+func (e *events) setUp() { e.turn = make(chan struct{}, 1) }
+
+// NextEvent waits for the next change: that the host left or died. It is reported once per Guest;
+// afterwards NextEvent waits for ctx or Close. If ctx has no deadline, Config.Timeout applies. A
+// death is noticed within 200 ms.
+// Errors: ErrTimeout, ErrCancelled, ErrClosed, ErrCorrupt.
+func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
+	l := newLimit(ctx, g.timeout)
+	if err := g.takeEventTurn(&l); err != nil {
+		return Event{}, err
+	}
+	defer func() { <-g.events.turn }()
+	if err := g.enter(); err != nil {
+		return Event{}, err
+	}
+	defer g.exit(&err)()
+	if l.done != nil {
+		defer context.AfterFunc(ctx, func() { g.ringFromOutside(bellMembership, math.MaxInt32) })()
+	}
+	return g.waitForEvent(&l)
+}
+
+func (g *Guest) waitForEvent(l *limit) (Event, error) {
+	b := g.bell(bellMembership)
+	defer b.unwant(g.bit)
+	for {
+		seen := b.generation.Load()
+		b.want(g.bit)
+		if event, ok := g.changed(); ok {
+			return event, nil
+		}
+		switch end := endingOf(g.flags.Load(), false); end {
+		case closed, corrupted:
+			return Event{}, endings[end].never
+		}
+		if end := l.over(); end != goOn {
+			return Event{}, l.failure(end, false)
+		}
+		g.wait(bellWord(b), seen, l.tick(livenessTick))
+	}
+}
+
+// changed finds what NextEvent has to tell.
+func (g *Guest) changed() (Event, bool) {
+	event := Event{Peer: hostIndex, PID: g.peer(hostIndex).pid.Load()}
+	switch state := g.checkHost(); {
+	case g.events.told:
+		return Event{}, false
+	case state == hostLeft:
+		event.Kind = EventLeft
+	case state == hostDied:
+		event.Kind = EventDied
+	default:
+		return Event{}, false
+	}
+	g.events.told = true
+	return event, true
+}
+
+func (g *Guest) takeEventTurn(l *limit) error {
+	timer := time.NewTimer(time.Duration(l.until() - now()))
+	defer timer.Stop()
+	for {
+		select {
+		case g.events.turn <- struct{}{}:
+			return nil
+		case <-timer.C:
+			return l.failure(timedOut, false)
+		case <-l.done:
+			return l.failure(l.over(), false)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package shmipc
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// The message types below TypeApplication belong to the library; of those an application may send
+// TypeNormal, TypeFlatBuffer and TypeGuestCall.
+const (
+	TypeNormal      uint32 = 0
+	TypeFlatBuffer  uint32 = 10
+	TypeGuestCall   uint32 = 11
+	TypeApplication uint32 = 128
+
+	typeHeartbeat      uint32 = 1
+	typeHeartbeatReply uint32 = 2
+)
+
+// Flags say how a message lies in its buffer.
+type Flags uint32
+
+// AlignEnd: the message lies at the end of its buffer, as FlatBuffers builds it.
+const AlignEnd Flags = 1
+
+// Message is a request or an answer.
+type Message struct {
+	Type uint32
+	Data []byte
+}
+
+// sendable tells whether an application may send this type.
+func sendable(kind uint32) bool {
+	switch kind {
+	case TypeNormal, TypeFlatBuffer, TypeGuestCall:
+		return true
+	}
+	return kind >= TypeApplication
+}
+
+// put writes a message that lies elsewhere: inline if it fits, else at the buffer's beginning.
+// The caller has checked its size.
+func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
+	l.length, l.kind = uint32(len(data)), kind
+	if len(data) <= Inline {
+		copy(l.inline[:], data)
+	} else {
+		copy(buffer, data)
+	}
+}
+
+// putInPlace announces the first n bytes of buffer, or with AlignEnd the last, and returns the
+// word's flags for it. A short message moves into the line.
+func (l *exchangeLine) putInPlace(buffer []byte, n int, kind uint32, flags Flags) word {
+	l.length, l.kind = uint32(n), kind
+	data := buffer[:n]
+	if flags&AlignEnd != 0 {
+		data = buffer[len(buffer)-n:]
+	}
+	if n <= Inline {
+		copy(l.inline[:], data)
+		return 0
+	}
+	if flags&AlignEnd != 0 {
+		return flagAlignEnd
+	}
+	return 0
+}
+
+// get finds a message in place. The length is read once: the other side could change it. false
+// says that it exceeds the limit.
+func (l *exchangeLine) get(buffer []byte, flags word, limit uint32) (Message, bool) {
+	length := atomic.LoadUint32(&l.length)
+	kind := atomic.LoadUint32(&l.kind)
+	switch {
+	case length > limit:
+		return Message{}, false
+	case length <= Inline:
+		return Message{kind, l.inline[:length:length]}, true
+	case flags&flagAlignEnd != 0:
+		return Message{kind, buffer[uint32(len(buffer))-length:]}, true
+	}
+	return Message{kind, buffer[:length:length]}, true
+}
+
+// The sizes in the payload of a "too large" answer.
+const sizesLength = 16
+
+func encodeSizes(b *[sizesLength]byte, size, capacity uint64) {
+	binary.LittleEndian.PutUint64(b[:8], size)
+	binary.LittleEndian.PutUint64(b[8:], capacity)
+}
+
+func decodeSizes(b []byte) (size, capacity uint64, ok bool) {
+	if len(b) != sizesLength {
+		return 0, 0, false
+	}
+	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
+}
+
+// decodeError turns an answer with ERROR into the error it stands for. false: it is corrupt.
+func decodeError(m Message) (error, bool) {
+	switch Code(-int32(m.Type)) {
+	case ErrTooLarge:
+		size, capacity, ok := decodeSizes(m.Data)
+		return tooLarge(size, capacity), ok
+	case ErrType:
+		return failure(ErrType, "refused by the other side"), true
+	case ErrShutdown:
+		return ErrShutdown, true
+	case ErrHandler:
+		return failure(ErrHandler, string(m.Data)), true
+	}
+	return nil, false
+}

@@ -1,0 +1,9 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+// pause tells the CPU n times, n > 0, that this is a spinning wait. The runtime cannot interrupt
+// assembly, so one burst must stay far below 20 microseconds.
+//
+//go:noescape
+func pause(n uint32)

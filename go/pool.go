@@ -1,0 +1,252 @@
+package shmipc
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// pool hands out the guest slots. A slot is claimed twice: by its private claim word among the
+// goroutines of this process, which also keeps Close from unmapping, and then by its state word
+// among the guests.
+type pool struct {
+	exchanges []exchange
+	first     int           // where this guest begins to look, so that guests seldom meet
+	turn      chan struct{} // held by the one goroutine that waits on the bell
+	seeking   atomic.Bool   // somebody holds the turn and looks for a slot
+	claiming  spinBudget
+}
+
+// exchange is this process's side of one guest slot.
+type exchange struct {
+	slot
+	guest   *Guest
+	claimed atomic.Uint64 // the claim word
+	word    word          // the state word as the claimer left it; the claimer's alone
+	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
+	budget  spinBudget
+	stats   counters
+	_       [lineSize]byte // neighbours belong to other goroutines
+}
+
+// The claim word: three flags and a ticket that counts the claims.
+const (
+	claimTaken  = 1 << 0
+	claimSent   = 1 << 1 // a request is under way on a Slot
+	claimCancel = 1 << 2 // and is to be cancelled
+	ticketAt    = 3
+)
+
+// counters of one slot.
+type counters struct {
+	calls, failed, served, discarded, parks, wakes atomic.Uint64
+}
+
+func (p *pool) setUp(g *Guest, spin time.Duration) {
+	p.turn = make(chan struct{}, 1)
+	p.claiming.setUp(spin)
+	p.exchanges = make([]exchange, len(g.guestSlots))
+	for i := range p.exchanges {
+		e := &p.exchanges[i]
+		e.slot, e.guest = g.guestSlots[i], g
+		e.budget.setUp(spin)
+	}
+	if n := len(p.exchanges); n > 0 {
+		p.first = int(g.index-1) % n
+	}
+}
+
+// empty tells whether nobody holds a claim.
+func (p *pool) empty() bool {
+	for i := range p.exchanges {
+		if p.exchanges[i].claimed.Load()&claimTaken != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// claim returns an exchange in state BUSY that belongs to the caller. Who finds others waiting
+// does not spin but waits too.
+func (g *Guest) claim(l *limit) (*exchange, error) {
+	for s := g.pool.claiming.begin(); ; {
+		e, undone, err := g.tryClaim()
+		if e != nil || err != nil {
+			return e, err
+		}
+		seeking := g.pool.seeking.Load()
+		if seeking && undone {
+			// The seeker may have found a slot taken by the private claim that was undone.
+			g.ringFromOutside(bellGuestFree, 1)
+		}
+		if seeking || !s.again() {
+			return g.claimInTurn(l)
+		}
+	}
+}
+
+// tryClaim returns nil if every slot is taken; undone says that it held a private claim meanwhile.
+func (g *Guest) tryClaim() (e *exchange, undone bool, err error) {
+	exchanges := g.pool.exchanges
+	for n, i := len(exchanges), g.pool.first; n > 0; n-- {
+		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 {
+			if ok, err := e.tryClaim(); ok || err != nil {
+				return e, undone, err
+			}
+			undone = true
+		}
+		if i++; i == len(exchanges) {
+			i = 0
+		}
+	}
+	return nil, undone, nil
+}
+
+// tryClaim claims privately, then looks whether anything may begin, then claims in the region.
+// An undone claim gives its ticket back: nobody has seen it.
+func (e *exchange) tryClaim() (bool, error) {
+	before := e.claimed.Load()
+	if before&claimTaken != 0 || !e.claimed.CompareAndSwap(before, before+1<<ticketAt|claimTaken) {
+		return false, nil
+	}
+	g := e.guest
+	if flags := g.flags.Load(); flags != 0 {
+		e.unclaim(before)
+		return false, endings[endingOf(flags, true)].never
+	}
+	ok, err := e.claimShared()
+	if !ok {
+		e.unclaim(before)
+	}
+	return ok, err
+}
+
+// claimShared claims in the region; false, nil if another guest has the slot.
+func (e *exchange) claimShared() (ok bool, err error) {
+	defer e.guest.guard(&err)
+	if e.guest.peer(hostIndex).status.Load() != statusAttached {
+		return false, ErrShutdown
+	}
+	w := e.load()
+	if w.state() != stateFree {
+		return false, nil
+	}
+	if !validFree(w) {
+		return false, e.guest.poison("a free slot has an owner or flags", "slot", e.index, "word", uint64(w))
+	}
+	e.word, ok = e.slot.claim(w, e.guest.me)
+	return ok, nil
+}
+
+// unclaim ends the private claim; from here on Close may unmap the region.
+func (e *exchange) unclaim(claim uint64) {
+	e.claimed.Store(claim)
+	e.guest.tellIdle()
+}
+
+// drop ends the private claim of an exchange whose word is somebody else's now.
+func (e *exchange) drop() { e.unclaim(e.claimed.Load() >> ticketAt << ticketAt) }
+
+// release gives the slot back to all guests.
+func (e *exchange) release() {
+	e.slot.release(e.word)
+	e.vacate()
+}
+
+// vacate ends the private claim of a slot that is FREE now, and rings for one that waits: not
+// before, since a waiter of this process could not claim it yet. The sleepers are read while the
+// claim still keeps the mapping; a seeker of this process that sets its bit too late for that has
+// told the pool before.
+func (e *exchange) vacate() {
+	g := e.guest
+	wanted := g.bell(bellGuestFree).sleepers.Load() != 0
+	e.drop()
+	if wanted || g.pool.seeking.Load() {
+		g.ringFromOutside(bellGuestFree, 1)
+	}
+}
+
+// claimInTurn waits for a slot. One goroutine at a time waits on the bell, and blocks a thread
+// for it; the others wait for their turn as goroutines do.
+func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
+	if len(g.pool.exchanges) == 0 {
+		return nil, failure(ErrInvalid, "the region has no guest slots")
+	}
+	if err := g.takeTurn(l); err != nil {
+		return nil, err
+	}
+	defer func() { <-g.pool.turn }()
+	if err := g.enter(); err != nil {
+		return nil, err
+	}
+	defer g.exit(&err)()
+	g.pool.seeking.Store(true)
+	defer g.pool.seeking.Store(false)
+	if l.done != nil {
+		defer context.AfterFunc(l.ctx, func() { g.ringFromOutside(bellGuestFree, math.MaxInt32) })()
+	}
+	return g.claimByBell(l)
+}
+
+// claimByBell waits on the bell. Who gives up after a wake-up passes it on: it was for somebody
+// who needs the slot.
+func (g *Guest) claimByBell(l *limit) (*exchange, error) {
+	b := g.bell(bellGuestFree)
+	defer b.unwant(g.bit)
+	g.reclaimGuestSlots(g.dead)
+	for next := now() + livenessTick; ; {
+		seen := b.generation.Load()
+		b.want(g.bit)
+		if e, _, err := g.tryClaim(); e != nil || err != nil {
+			return e, err
+		}
+		if end := l.over(); end != goOn {
+			b.unwant(g.bit)
+			g.ringIfWanted(b)
+			return nil, l.failure(end, false)
+		}
+		g.stats.parks.Add(1)
+		g.wait(bellWord(b), seen, l.tick(livenessTick))
+		if t := now(); t >= next {
+			g.checkHost()
+			g.reclaimGuestSlots(g.dead)
+			next = t + livenessTick
+		}
+	}
+}
+
+// takeTurn waits for its turn in the order of arrival.
+func (g *Guest) takeTurn(l *limit) error {
+	select {
+	case g.pool.turn <- struct{}{}:
+		return nil
+	default:
+	}
+	wait := time.Duration(l.until() - now())
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case g.pool.turn <- struct{}{}:
+		return nil
+	case <-g.stopped:
+		return endings[endingOf(g.flags.Load(), true)].never
+	case <-timer.C:
+	case <-l.done:
+	}
+	if end := l.over(); end != goOn {
+		return l.failure(end, false)
+	}
+	return l.failure(timedOut, false)
+}
+
+// ringFromOutside rings a bell for a goroutine that does not keep the mapping from going away.
+func (g *Guest) ringFromOutside(number uint32, n int) {
+	var fault error
+	if g.enter() != nil {
+		return
+	}
+	defer g.exit(&fault)()
+	g.stats.wakes.Add(1)
+	g.ring(g.bell(number), n)
+}

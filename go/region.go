@@ -1,0 +1,232 @@
+package shmipc
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// backing is what holds the memory and proves who is alive: the region's file.
+type backing interface {
+	locked(index uint32) bool // somebody else holds the lock of this peer index
+	linked() bool             // the region still has a name
+	close() error             // unmaps and gives up the own lock
+}
+
+// region is the mapping with the private copy of its geometry.
+type region struct {
+	geometry
+	view
+	parking
+	backing
+
+	index uint32 // this guest's
+	me    owner
+	bit   uint32 // this guest's in a bell's sleepers
+
+	hostSlots  []slot
+	guestSlots []slot
+	hostEpoch  uint32
+	unnamed    atomic.Int64 // when the file was first found without a name, of now(); 0: never
+}
+
+// settings is a Config with its defaults filled in.
+type settings struct {
+	mode    os.FileMode
+	owner   int
+	spin    time.Duration
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+// attachOnce attaches to the region if its host is there now; else ErrNotFound.
+func attachOnce(name string, s settings) (*Guest, error) {
+	file, err := openRegion(name)
+	if err != nil {
+		return nil, err
+	}
+	r, err := enterFile(file, s)
+	if err != nil {
+		_ = file.close()
+		return nil, err
+	}
+	return newGuest(r, name, s), nil
+}
+
+// enterFile validates the file, takes a guest index in it, and maps it.
+func enterFile(file *regionFile, s settings) (*region, error) {
+	geometry, err := inspect(file, s)
+	if err != nil {
+		return nil, err
+	}
+	index, err := takeIndex(file)
+	if err != nil {
+		return nil, err
+	}
+	if !file.locked(hostIndex) || !file.linked() {
+		return nil, failure(ErrNotFound, "its host is gone")
+	}
+	memory, err := file.mapMemory(geometry.total)
+	if err != nil {
+		return nil, err
+	}
+	r := newRegion(memory, geometry, file, index)
+	if err := r.join(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// inspect checks the file and its header, and returns the private copy of the geometry.
+func inspect(file *regionFile, s settings) (geometry, error) {
+	info, err := file.info()
+	if err != nil {
+		return geometry{}, err
+	}
+	if err := info.trusted(s); err != nil {
+		return geometry{}, err
+	}
+	var header [headerSize]byte
+	if err := file.read(header[:]); err == io.ErrUnexpectedEOF {
+		return geometry{}, truncated(info.size, headerSize)
+	} else if err != nil {
+		return geometry{}, err
+	}
+	g, err := decodeHeader(&header)
+	if err == nil && uint64(info.size) < g.total {
+		err = truncated(info.size, g.total)
+	}
+	return g, err
+}
+
+func truncated(size int64, limit uint64) error {
+	return &Error{Kind: ErrTruncated, Value: uint64(size), Limit: limit, unit: "bytes"}
+}
+
+// trusted checks what the file is and who could have written it.
+func (info fileInfo) trusted(s settings) error {
+	switch {
+	case !info.regular:
+		return failure(ErrNotARegion, "it is not a regular file")
+	case int(info.owner) != s.owner:
+		return failure(ErrDenied, fmt.Sprintf("its owner is %d, not %d", info.owner, s.owner))
+	case info.mode&^s.mode != 0:
+		return failure(ErrDenied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", info.mode, s.mode))
+	}
+	return nil
+}
+
+// takeIndex takes the lock of the first free guest index. A host takes a dead guest's lock for a
+// moment to clean up after it, so full means full several times.
+func takeIndex(file *regionFile) (uint32, error) {
+	for round := 0; round < 3; round++ {
+		for index := uint32(1); index <= guestsMax; index++ {
+			if ok, err := file.lock(index); ok || err != nil {
+				return index, err
+			}
+		}
+		runtime.Gosched()
+	}
+	return 0, ErrFull
+}
+
+// newRegion lays the types over the memory, which holds at least geometry.total bytes.
+func newRegion(memory []byte, g geometry, b backing, index uint32) *region {
+	r := &region{geometry: g, view: newView(memory), parking: futexParking, backing: b, index: index}
+	r.bit = 1 << index
+	slots := make([]slot, g.slots())
+	for i := range slots {
+		slots[i] = r.slotAt(uint32(i))
+	}
+	r.hostSlots, r.guestSlots = slots[:g.hostCount], slots[g.hostCount:]
+	return r
+}
+
+func (r *region) slotAt(index uint32) slot {
+	offset := r.slotOffset(index)
+	return slot{
+		line:     r.exchange(offset),
+		request:  r.bytes(offset+requestOffset, r.requestCapacity),
+		response: r.bytes(offset+uint64(r.responseOffset), r.responseCapacity),
+		index:    index,
+	}
+}
+
+// join makes this guest a peer. Its lock is held, so everything that names its index as owner
+// belongs to the dead, and is reclaimed before the next epoch tells others that it has been.
+func (r *region) join() (err error) {
+	defer r.catchFault(&err)()
+	if r.peer(hostIndex).status.Load() != statusAttached {
+		return failure(ErrNotFound, "its host is leaving")
+	}
+	for number := uint32(0); number < bellCount; number++ {
+		r.bell(number).unwant(r.bit)
+	}
+	r.reclaim(func(o owner) bool { return o.index() == r.index })
+	line := r.peer(r.index)
+	epoch := line.epoch.Load()%epochMax + 1
+	r.me, r.hostEpoch = newOwner(r.index, epoch), r.peer(hostIndex).epoch.Load()
+	line.status.Store(statusVacant)
+	line.epoch.Store(epoch)
+	line.pid.Store(processID())
+	line.status.Store(statusAttached)
+	r.ringAll(r.bell(bellMembership))
+	return nil
+}
+
+// leave takes the guest out of the region and unmaps it. Nothing of this process may be in there.
+func (r *region) leave() (err error) {
+	func() {
+		var fault error
+		defer r.catchFault(&fault)()
+		line := r.peer(r.index)
+		line.left.Store(r.me.epoch())
+		line.status.Store(statusVacant)
+		for number := uint32(0); number < bellCount; number++ {
+			r.bell(number).unwant(r.bit)
+		}
+		r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
+		r.ringAll(r.bell(bellMembership))
+	}()
+	return r.close()
+}
+
+// reclaim changes every word whose owner is dead. dead is asked after the word was read, and each
+// change is a swap of the whole word.
+func (r *region) reclaim(dead func(owner) bool) {
+	for i := range r.hostSlots {
+		r.reclaimHostSlot(&r.hostSlots[i], dead)
+	}
+	r.reclaimGuestSlots(dead)
+}
+
+func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) {
+	w := s.load()
+	if !w.owner().named() || !dead(w.owner()) {
+		return
+	}
+	now, changed := s.reclaimResponder(w)
+	if changed && w.parked() {
+		r.wake(lowHalf(&s.line.state), 1)
+	}
+	if changed && now.state() == stateFree {
+		r.ringIfWanted(r.bell(bellHostFree))
+	}
+}
+
+func (r *region) reclaimGuestSlots(dead func(owner) bool) {
+	for i := range r.guestSlots {
+		s := &r.guestSlots[i]
+		w := s.load()
+		if !w.owner().named() || w.state() == stateCancelled || !dead(w.owner()) {
+			continue
+		}
+		if now, changed := s.reclaimCaller(w); changed && now.state() == stateFree {
+			r.ringIfWanted(r.bell(bellGuestFree))
+		}
+	}
+}

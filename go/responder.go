@@ -1,0 +1,484 @@
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+// Handler answers one request. It returns nil, or an error that says it failed: then the caller
+// gets ErrHandler with the error's text as its message. A panic does the same.
+//
+// request and response, and the bytes they show, belong to the handler until it returns. Handlers
+// run at the same time, up to one for each host slot.
+type Handler func(request *Request, response *Response) error
+
+// Request is what a handler answers.
+type Request struct {
+	Data []byte // lies in shared memory; stays unchanged even if the caller gives up meanwhile
+	Type uint32
+	Peer uint32 // index of the calling peer: 0, the host
+	Slot uint32 // index of the slot, counted over both directions
+
+	slot *slot
+}
+
+// Abandoned tells whether the caller has given up, so that nobody waits for the answer.
+func (r *Request) Abandoned() bool { return r.slot.load().state() == stateCancelled }
+
+// Response is a handler's answer: length 0 and TypeNormal to begin with. Write copies bytes into
+// it; Buffer and SetLength build it in place.
+type Response struct {
+	Type  uint32
+	Flags Flags // AlignEnd: the bytes were written at the end of Buffer
+
+	buffer []byte
+	length uint64
+}
+
+// Buffer is the response buffer in shared memory: as many bytes as an answer may have.
+func (r *Response) Buffer() []byte { return r.buffer }
+
+// SetLength says how many bytes of Buffer the answer has: the first ones, or with AlignEnd the
+// last. A length above the capacity reaches the caller as ErrTooLarge, which names both.
+func (r *Response) SetLength(n int) { r.length = uint64(n) }
+
+// Len is the answer's length in bytes so far.
+func (r *Response) Len() int { return int(r.length) }
+
+// Write appends p to the answer, or nothing of it and returns ErrTooLarge if it does not fit. Then
+// the caller gets ErrTooLarge too, whatever the handler returns: an answer is never cut short.
+func (r *Response) Write(p []byte) (int, error) {
+	end := r.length + uint64(len(p))
+	if end > uint64(len(r.buffer)) {
+		r.length = end
+		return 0, tooLarge(end, uint64(len(r.buffer)))
+	}
+	copy(r.buffer[r.length:], p)
+	r.length = end
+	return len(p), nil
+}
+
+func (r *Response) tooLarge() bool { return r.length > uint64(len(r.buffer)) }
+
+// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all
+// the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
+// same bell unannounced, and takes over when somebody rings because the poller is in a handler.
+type serving struct {
+	token   atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
+	workers atomic.Uint64 // ids given out
+	polling spinBudget
+	stats   []counters // by host slot
+}
+
+const tokenParked = 1 << 63
+
+func (s *serving) setUp(g *Guest, spin time.Duration) {
+	s.polling.setUp(spin)
+	s.stats = make([]counters, len(g.hostSlots))
+}
+
+// crew is the workers of one Serve.
+type crew struct {
+	guest    *Guest
+	handler  Handler
+	standbys atomic.Int32 // workers on standby: 0 or 1
+	size     atomic.Int32 // workers
+	stopped  atomic.Bool
+	done     chan struct{} // closed with stopped
+	once     sync.Once
+	err      error // why, set before done is closed
+	workers  sync.WaitGroup
+}
+
+// Serve answers the host's requests until ctx is done or something else ends it. It runs as many
+// handlers at once as there are host slots; more than two goroutines exist only while handlers
+// block. It returns when the handlers that run have returned. Several Serves may run on one guest.
+//
+// Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
+// is gone; attach again by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
+func (g *Guest) Serve(ctx context.Context, handler Handler) error {
+	if handler == nil {
+		return failure(ErrInvalid, "no handler")
+	}
+	if err := g.enter(); err != nil {
+		return err
+	}
+	defer g.leaveUsers()
+	g.crews.Add(1)
+	defer g.crews.Add(-1)
+	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
+	return c.serve(ctx)
+}
+
+func (c *crew) serve(ctx context.Context) error {
+	c.spawn()
+	if len(c.guest.hostSlots) > 1 {
+		c.spawn()
+	}
+	select {
+	case <-ctx.Done():
+		c.end(ctx.Err())
+	case <-c.done:
+	}
+	c.workers.Wait()
+	return c.err
+}
+
+// end stops the crew; the first reason counts.
+func (c *crew) end(err error) {
+	c.once.Do(func() {
+		c.err = err
+		c.stopped.Store(true)
+		close(c.done)
+		c.guest.ringFromOutside(bellHostRequest, math.MaxInt32)
+	})
+}
+
+// spawn starts one more worker, unless there is one for every slot.
+func (c *crew) spawn() {
+	if c.size.Add(1) > max(1, int32(len(c.guest.hostSlots))) {
+		c.size.Add(-1)
+		return
+	}
+	c.workers.Add(1)
+	w := &worker{crew: c, guest: c.guest, id: c.guest.serving.workers.Add(1)}
+	go w.run()
+}
+
+// worker is a goroutine that serves. Its request and response are used again and again.
+type worker struct {
+	crew     *crew
+	guest    *Guest
+	id       uint64
+	standby  bool   // counted in crew.standbys
+	seen     uint32 // the bell, when it was last looked at
+	last     int    // the slot served last: the next look begins there
+	request  Request
+	response Response
+
+	slot    *slot // under way, or nil
+	working word
+}
+
+func (w *worker) run() {
+	debug.SetPanicOnFault(true)
+	defer w.crew.workers.Done()
+	defer w.retire()
+	for !w.crew.stopped.Load() {
+		if w.holdsToken() {
+			w.poll()
+		} else if !w.standBy() {
+			return
+		}
+	}
+}
+
+// retire runs when the worker ends, be it by runtime.Goexit in a handler or by a fault.
+func (w *worker) retire() {
+	var err error
+	if p := recover(); p != nil {
+		err = w.guest.faulted(p)
+		w.crew.end(err)
+	}
+	c, s := w.crew, &w.guest.serving
+	if w.slot != nil && err == nil {
+		w.failed("the handler ended its goroutine")
+	}
+	if w.standby {
+		c.standbys.Add(-1)
+	}
+	c.size.Add(-1)
+	had := s.token.CompareAndSwap(w.id, 0) || s.token.CompareAndSwap(w.id|tokenParked, 0)
+	if !c.stopped.Load() && had {
+		c.spawn()
+	}
+	if had {
+		// A worker of another Serve must take the token.
+		w.guest.ringFromOutside(bellHostRequest, math.MaxInt32)
+	}
+}
+
+func (w *worker) holdsToken() bool {
+	token := &w.guest.serving.token
+	return token.Load() == w.id || token.CompareAndSwap(0, w.id)
+}
+
+// poll looks for requests as the poller, and sleeps if there are none.
+func (w *worker) poll() {
+	for s := w.guest.serving.polling.begin(); ; {
+		if w.serveOne() {
+			return
+		}
+		if !s.again() {
+			break
+		}
+	}
+	yield()
+	w.sleep()
+}
+
+// serveOne serves one request if there is one.
+func (w *worker) serveOne() bool {
+	s, found := w.look()
+	return s != nil && w.serve(s, found)
+}
+
+// look finds a slot in state REQUEST.
+func (w *worker) look() (*slot, word) {
+	slots := w.guest.hostSlots
+	for i := w.last; i < len(slots); i++ {
+		if found := slots[i].load(); found.state() == stateRequest {
+			w.last = i
+			return &slots[i], found
+		}
+	}
+	for i := 0; i < w.last; i++ {
+		if found := slots[i].load(); found.state() == stateRequest {
+			w.last = i
+			return &slots[i], found
+		}
+	}
+	return nil, 0
+}
+
+// sleep waits for a ring as the poller. It sets its bit first and looks again after, so that a
+// caller that has not seen the bit has published what is found here.
+func (w *worker) sleep() {
+	g := w.guest
+	token, b := &g.serving.token, g.bell(bellHostRequest)
+	w.seen = b.generation.Load()
+	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
+		return
+	}
+	start := now()
+	b.want(g.bit)
+	s, _ := w.look()
+	if s == nil && !w.ended() {
+		g.stats.parks.Add(1)
+		g.wait(bellWord(b), w.seen, start+livenessTick)
+	}
+	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
+		// A standby took over while this worker slept, and left it its place.
+		w.standby = true
+	}
+	w.disarm(b)
+	slept := now() - start
+	g.serving.polling.learn(slept)
+	if slept >= livenessTick {
+		g.tick()
+	}
+}
+
+// ended ends the crew if there is a reason to. It is asked only when no request was found, so that
+// those which a leaving host still waits for are served.
+func (w *worker) ended() bool {
+	g := w.guest
+	if w.crew.stopped.Load() {
+		return true
+	}
+	end := endingOf(g.flags.Load(), true)
+	if end == goOn && g.peer(hostIndex).status.Load() != statusAttached {
+		end = shutDown
+	}
+	switch end {
+	case goOn:
+		return false
+	case hostGone:
+		w.crew.end(ErrPeerDied)
+	default:
+		w.crew.end(endings[end].never)
+	}
+	return true
+}
+
+// tick is what the poller does ten times a second while it is idle.
+func (g *Guest) tick() {
+	g.checkHost()
+	g.showCounters()
+}
+
+// disarm clears the guest's bit, unless the poller relies on it: then it sets it again, and rings
+// in case that came too late.
+func (w *worker) disarm(b *bell) {
+	g := w.guest
+	for {
+		b.unwant(g.bit)
+		if !w.otherSleeps() {
+			return
+		}
+		b.want(g.bit)
+		g.ring(b, 1)
+		if w.otherSleeps() {
+			return // it clears the bit when it wakes
+		}
+	}
+}
+
+// otherSleeps tells whether another worker is the poller and sleeps.
+func (w *worker) otherSleeps() bool {
+	token := w.guest.serving.token.Load()
+	return token&tokenParked != 0 && token&^tokenParked != w.id
+}
+
+// standBy waits to be needed; false: the worker is surplus. The bell's ring is what it is needed
+// for; a worker that begins to stand by may have missed one, and looks too.
+func (w *worker) standBy() bool {
+	if !w.standby && !w.crew.standbys.CompareAndSwap(0, 1) {
+		return false
+	}
+	if !w.standby {
+		w.standby = true
+		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
+	}
+	for b := w.guest.bell(bellHostRequest); !w.ended(); {
+		if w.holdsToken() {
+			w.leaveStandby()
+			return true
+		}
+		seen := b.generation.Load()
+		if rung := seen != w.seen; rung {
+			w.seen = seen
+			if s, _ := w.look(); s != nil {
+				w.seize()
+				return true
+			}
+		}
+		w.guest.wait(bellWord(b), seen, now()+standbyTick)
+	}
+	return true
+}
+
+// seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
+// that is in a handler does not, so there is a new standby.
+func (w *worker) seize() {
+	former := w.guest.serving.token.Swap(w.id)
+	if former&tokenParked != 0 {
+		w.standby = false
+		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
+		return
+	}
+	w.leaveStandby()
+}
+
+// leaveStandby sees to it that somebody stands by.
+func (w *worker) leaveStandby() {
+	w.standby = false
+	w.crew.standbys.Add(-1)
+	w.crew.spawn()
+}
+
+// serve takes a request and answers it; false: somebody else took it, or its caller gave up.
+func (w *worker) serve(s *slot, found word) bool {
+	if !validRequest(found) {
+		w.broken("a request in a host slot has an owner or wrong flags", s, found)
+		return true
+	}
+	working, ok := s.take(found, w.guest.me)
+	if !ok {
+		return false
+	}
+	w.slot, w.working = s, working
+	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
+	switch {
+	case !ok:
+		w.broken("a request's length exceeds the capacity", s, working)
+	case sendable(m.Type):
+		w.handle(m)
+	case m.Type == typeHeartbeat:
+		w.reply(nil, typeHeartbeatReply, 0)
+	default:
+		w.reply(nil, errorType(ErrType), flagError)
+	}
+	w.slot = nil
+	return true
+}
+
+func (w *worker) broken(why string, s *slot, found word) {
+	w.crew.end(w.guest.poison(why, "slot", s.index, "word", uint64(found)))
+}
+
+// errorType is the message type that carries an error.
+func errorType(code Code) uint32 { return uint32(-code) }
+
+// handle runs the handler and publishes its answer.
+func (w *worker) handle(m Message) {
+	s := w.slot
+	w.request = Request{Data: m.Data, Type: m.Type, Peer: hostIndex, Slot: s.index, slot: s}
+	w.response = Response{buffer: s.response}
+	w.guest.serving.stats[s.index].served.Add(1)
+	err := w.runHandler()
+	r := &w.response
+	switch {
+	case r.tooLarge() && (err == nil || errors.Is(err, ErrTooLarge)):
+		w.tooLarge(r.length, uint64(len(r.buffer)))
+	case err != nil:
+		w.failed(err.Error())
+	case !sendable(r.Type):
+		w.reply(nil, errorType(ErrType), flagError)
+	default:
+		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
+	}
+}
+
+// runHandler makes an error of a panic. A fault in the mapping panics on: there is nobody left to
+// answer.
+func (w *worker) runHandler() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if w.guest.isFault(p) {
+				panic(p)
+			}
+			w.guest.error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return w.crew.handler(&w.request, &w.response)
+}
+
+// failed answers that the handler failed. The message is shortened, between two characters, to
+// what an error may have.
+func (w *worker) failed(message string) {
+	if limit := int(w.guest.errorCapacity()); len(message) > limit {
+		for message = message[:limit]; !utf8.ValidString(message[max(0, len(message)-4):]); {
+			message = message[:len(message)-1]
+		}
+	}
+	w.reply([]byte(message), errorType(ErrHandler), flagError)
+}
+
+func (w *worker) tooLarge(size, capacity uint64) {
+	var sizes [sizesLength]byte
+	encodeSizes(&sizes, size, capacity)
+	w.reply(sizes[:], errorType(ErrTooLarge), flagError)
+}
+
+// reply answers with bytes that lie elsewhere.
+func (w *worker) reply(data []byte, kind uint32, flags word) {
+	w.slot.line.put(data, w.slot.response, kind)
+	w.publish(flags)
+}
+
+// publish gives the answer to the caller, or the slot back if the caller has given up.
+func (w *worker) publish(flags word) {
+	g, s := w.guest, w.slot
+	found, ok := s.answer(w.working, flags)
+	switch {
+	case ok && found.parked():
+		g.serving.stats[s.index].wakes.Add(1)
+		g.wake(lowHalf(&s.line.state), 1)
+	case ok:
+	case found.state() == stateCancelled && found.sameExchange(w.working):
+		g.serving.stats[s.index].discarded.Add(1)
+		s.discard(found)
+		g.ringIfWanted(g.bell(bellHostFree))
+	default:
+		w.broken("a responder's word was changed by somebody else", s, found)
+	}
+}

@@ -1,0 +1,44 @@
+package shmipc
+
+import (
+	"context"
+	"errors"
+)
+
+// Run attaches to the region `name` and runs serve with the Guest, which it closes afterwards. When
+// the host has died or left it waits for the next host and starts again; so a guest works again
+// when its host comes back, without being restarted itself. It returns ctx.Err() when ctx is done,
+// and else the error of an Attach, or of a serve that ended for another reason.
+//
+//	err := shmipc.Run(ctx, "demo", nil, func(ctx context.Context, g *shmipc.Guest) error {
+//		return g.Serve(ctx, handler)
+//	})
+func Run(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) error {
+	for {
+		g, err := Attach(ctx, name, config)
+		if ctx.Err() != nil {
+			_ = g.Close()
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		err = serve(ctx, g)
+		again := g.lostHost(err)
+		_ = g.Close()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if !again {
+			return err
+		}
+	}
+}
+
+// lostHost tells whether an error says that the host is gone, and not that this guest was closed.
+func (g *Guest) lostHost(err error) bool {
+	if g.flags.Load()&(flagClosing|flagDraining|flagPoisoned) != 0 {
+		return false
+	}
+	return errors.Is(err, ErrPeerDied) || errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown)
+}

@@ -1,0 +1,147 @@
+package shmipc
+
+// slot is one exchange in the region. This file is the only code that changes a state word: one
+// function for each transition that a guest may make.
+type slot struct {
+	line     *exchangeLine
+	request  []byte // the request buffer, exactly its capacity
+	response []byte // the response buffer, exactly its capacity
+	index    uint32 // counted over both directions
+}
+
+// load reads the state word with acquire order: after RESPONSE and REQUEST it makes the message
+// visible that its sender wrote before.
+func (s *slot) load() word { return word(s.line.state.Load()) }
+
+func (s *slot) swap(old, new word) bool {
+	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
+}
+
+// claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last
+// owner did lies before. The owner in the word keeps everybody else away.
+func (s *slot) claim(free word, me owner) (word, bool) {
+	busy := free.to(stateBusy, 0).owned(me)
+	return busy, s.swap(free, busy)
+}
+
+// send is BUSY or RESPONSE -> REQUEST, by the caller that has the slot, which must have written
+// the message. Release: the responder's take sees the message. Sequentially consistent with the
+// reading of the sleepers that follows. It returns the word now and the word that was there.
+func (s *slot) send(held, flags word) (sent, found word) {
+	sent = held.next(flags, held.owner())
+	return sent, word(s.line.state.Swap(uint64(sent)))
+}
+
+// take is REQUEST -> WORKING, by a responder; PARKED stays. Acquire: pairs with send, so that
+// the message can be read. The winner alone runs the request.
+func (s *slot) take(request word, me owner) (word, bool) {
+	working := request.to(stateWorking, request.flags()).owned(me)
+	return working, s.swap(request, working)
+}
+
+// answer is WORKING -> RESPONSE, by the responder that took the slot; PARKED is cleared. Release:
+// the caller's load sees the message. found is the word that was replaced, or that stands in the
+// way: CANCELLED, or one that is corrupt.
+func (s *slot) answer(working, flags word) (found word, ok bool) {
+	for _, found := range [2]word{working &^ flagParked, working | flagParked} {
+		if s.swap(found, found.to(stateResponse, flags)) {
+			return found, true
+		}
+	}
+	// The caller changed PARKED between the two attempts, or gave up.
+	for {
+		found := s.load()
+		if found&^flagParked != working&^flagParked {
+			return found, false
+		}
+		if s.swap(found, found.to(stateResponse, flags)) {
+			return found, true
+		}
+	}
+}
+
+// release is RESPONSE or BUSY -> FREE, by the caller that has the slot. Release: its reading of
+// the answer lies before the next claim. Sequentially consistent with the reading of the
+// sleepers that follows.
+func (s *slot) release(held word) {
+	s.line.state.Store(uint64(held.to(stateFree, 0).owned(0)))
+}
+
+// park sets PARKED in REQUEST or WORKING, by the caller, before it sleeps. Whoever changes WORKING
+// to RESPONSE sees it in the same word, so no wake-up can be lost.
+func (s *slot) park(w word) (word, bool) {
+	parked := w | flagParked
+	return parked, parked == w || s.swap(w, parked)
+}
+
+// unpark clears PARKED, by the caller's own process, to make its sleeper look again.
+func (s *slot) unpark(w word) bool { return s.swap(w, w&^flagParked) }
+
+// withdraw is REQUEST -> FREE, by the caller that gives up. Acquire, and of the whole word: no
+// responder took the request, and none ever will.
+func (s *slot) withdraw(request word) bool {
+	return s.swap(request, request.to(stateFree, 0).owned(0))
+}
+
+// cancel is WORKING -> CANCELLED, by the caller that gives up. The responder keeps the slot and
+// both buffers until its handler returns.
+func (s *slot) cancel(working word) bool {
+	return s.swap(working, working.to(stateCancelled, working.flags()&flagAlignEnd))
+}
+
+// discard is CANCELLED -> FREE, by the responder whose handler has returned. Release: its last
+// access to the buffers lies before the next claim.
+func (s *slot) discard(cancelled word) {
+	s.line.state.Store(uint64(cancelled.to(stateFree, 0).owned(0)))
+}
+
+// reclaimResponder handles a host slot whose responder is proven dead: WORKING becomes
+// RESPONSE + RECLAIMED, CANCELLED becomes FREE. w was examined before the proof was obtained, and
+// the swap fails if it is not what it was.
+func (s *slot) reclaimResponder(w word) (now word, changed bool) {
+	switch w.state() {
+	case stateWorking:
+		now = w.to(stateResponse, flagReclaimed)
+	case stateCancelled:
+		now = w.to(stateFree, 0).owned(0)
+	default:
+		return w, false
+	}
+	return now, s.swap(w, now)
+}
+
+// reclaimCaller handles a guest slot whose caller is proven dead: what nobody works on becomes
+// FREE, WORKING becomes CANCELLED. w as in reclaimResponder.
+func (s *slot) reclaimCaller(w word) (now word, changed bool) {
+	switch w.state() {
+	case stateBusy, stateRequest, stateResponse:
+		now = w.to(stateFree, 0).owned(0)
+	case stateWorking:
+		now = w.to(stateCancelled, w.flags()&flagAlignEnd)
+	default:
+		return w, false
+	}
+	return now, s.swap(w, now)
+}
+
+// validRequest tells whether a REQUEST in a host slot is one that the host could have sent.
+func validRequest(w word) bool {
+	return w.owner() == 0 && w.flags()&(flagError|flagReclaimed) == 0
+}
+
+// validFree tells whether a FREE word is one that a transition could have left.
+func validFree(w word) bool { return w.owner() == 0 && w.flags() == 0 }
+
+// validProgress tells whether w can have followed the request `sent` in a guest slot.
+func validProgress(w, sent word) bool {
+	if !w.sameExchange(sent) {
+		return false
+	}
+	switch w.state() {
+	case stateRequest, stateWorking:
+		return w.flags()&^flagParked == sent.flags()&^flagParked
+	case stateResponse:
+		return w.flags()&(flagParked|flagReclaimed) == 0
+	}
+	return false
+}

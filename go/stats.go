@@ -1,0 +1,55 @@
+package shmipc
+
+// Stats counts what this guest did. Exact when nothing is under way.
+type Stats struct {
+	Calls     uint64 // calls begun
+	Failed    uint64 // of those, ended without an answer
+	Served    uint64 // requests a handler was run for
+	Discarded uint64 // of those, answers that came too late and were thrown away
+	Parks     uint64 // waits that slept
+	Wakes     uint64 // wake calls made to the system
+}
+
+func (s *Stats) add(c *counters) {
+	s.Calls += c.calls.Load()
+	s.Failed += c.failed.Load()
+	s.Served += c.served.Load()
+	s.Discarded += c.discarded.Load()
+	s.Parks += c.parks.Load()
+	s.Wakes += c.wakes.Load()
+}
+
+// Stats returns the whole guest's counters; also after Close.
+func (g *Guest) Stats() (s Stats) {
+	s.add(&g.stats)
+	for i := range g.serving.stats {
+		s.add(&g.serving.stats[i])
+	}
+	for i := range g.pool.exchanges {
+		s.add(&g.pool.exchanges[i].stats)
+	}
+	return s
+}
+
+// SlotStats returns one slot's counters; slot counts over both directions, host slots first. Parks
+// and Wakes are those of calls and answers on this slot. Errors: ErrInvalid.
+func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
+	switch {
+	case slot < g.hostCount:
+		s.add(&g.serving.stats[slot])
+	case slot < g.slots():
+		s.add(&g.pool.exchanges[slot-g.hostCount].stats)
+	default:
+		return s, &Error{Kind: ErrInvalid, Value: uint64(slot), Limit: uint64(g.slots() - 1), unit: "slot"}
+	}
+	return s, nil
+}
+
+// showCounters copies the counters to this guest's line, for people who look at the region.
+func (g *Guest) showCounters() {
+	s, line := g.Stats(), g.peer(g.index)
+	line.served.Store(s.Served)
+	line.discarded.Store(s.Discarded)
+	line.calls.Store(s.Calls)
+	line.failed.Store(s.Failed)
+}

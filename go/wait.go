@@ -1,0 +1,262 @@
+package shmipc
+
+import (
+	"context"
+	"math"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How a wait goes: it spins for a budget, yields once to other goroutines, and parks.
+const (
+	// livenessTick is how long a sleeper may sleep before it looks for deaths.
+	livenessTick = int64(100 * time.Millisecond)
+	// standbyTick is how long a standby worker sleeps; somebody else looks for deaths.
+	standbyTick = int64(time.Second)
+	// spinMax is the longest time that a wait spins by default, spinMin the shortest.
+	spinMax = 50 * time.Microsecond
+	spinMin = 2 * time.Microsecond
+	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
+	eagerRounds = 64
+	// pauses is the length of one burst; at 140 cycles each it stays below a microsecond.
+	pauses = 4
+
+	forever = int64(math.MaxInt64)
+)
+
+var origin = time.Now()
+
+// now is the monotonic time in nanoseconds, never 0.
+func now() int64 { return int64(time.Since(origin)) + 1 }
+
+// parking is how a wait sleeps and how a sleeper is woken; tests replace it.
+type parking struct {
+	wait func(word *uint32, value uint32, deadline int64)
+	wake func(word *uint32, n int)
+}
+
+var futexParking = parking{wait: futexWait, wake: futexWake}
+
+// relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
+// runtime can interrupt a goroutine here but not inside the assembly.
+//
+//go:noinline
+func relax() { pause(pauses) }
+
+// relaxTime is how long one relax takes, measured once.
+var relaxTime = sync.OnceValue(func() time.Duration {
+	const bursts = 64
+	best := time.Hour
+	for i := 0; i < 3; i++ {
+		start := time.Now()
+		for j := 0; j < bursts; j++ {
+			relax()
+		}
+		if d := time.Since(start) / bursts; d < best {
+			best = d
+		}
+	}
+	if best <= 0 {
+		return time.Nanosecond
+	}
+	return best
+})
+
+// spinBudget adapts the rounds that a kind of wait spins to what spinning was good for.
+type spinBudget struct {
+	rounds atomic.Int32
+	most   int32
+	least  int32
+	spin   int64 // nanoseconds that `most` rounds take
+}
+
+// setUp sets the longest time to spin; 0 means the default, negative: never spin.
+func (b *spinBudget) setUp(spin time.Duration) {
+	if spin == 0 && singleCPU() {
+		spin = -1
+	}
+	if spin == 0 {
+		spin = spinMax
+	}
+	if spin < 0 {
+		return
+	}
+	b.spin = int64(spin)
+	b.most = roundsOf(spin)
+	b.least = roundsOf(spinMin)
+	if b.least > b.most {
+		b.least = b.most
+	}
+	b.rounds.Store(b.most)
+}
+
+func roundsOf(spin time.Duration) int32 {
+	rounds := int64(spin)/int64(relaxTime()) + eagerRounds
+	if rounds > math.MaxInt32 {
+		return math.MaxInt32
+	}
+	return int32(rounds)
+}
+
+// learn is told how long a wait took that had to park. One that a full budget would have spared
+// its sleep restores the budget; else it halves.
+func (b *spinBudget) learn(waited int64) {
+	if waited <= b.spin {
+		b.rounds.Store(b.most)
+	} else if half := b.rounds.Load() / 2; half >= b.least {
+		b.rounds.Store(half)
+	}
+}
+
+// begin starts one wait's spin.
+func (b *spinBudget) begin() spin { return spin{left: b.rounds.Load()} }
+
+// spin is what is left of one wait's spinning.
+type spin struct{ left, done int32 }
+
+// again takes a breath and tells whether to look once more; no system call, no clock.
+func (s *spin) again() bool {
+	if s.done >= s.left {
+		return false
+	}
+	s.done++
+	if s.done > eagerRounds {
+		relax()
+	}
+	return true
+}
+
+// yield lets other goroutines run before this one blocks its thread.
+func yield() { runtime.Gosched() }
+
+// singleCPU tells whether spinning could only take time from the peer.
+var singleCPU = sync.OnceValue(func() bool { return runtime.NumCPU() == 1 || cpuQuota() < 2 })
+
+// cpuQuota is how many CPUs the process's control group may use.
+func cpuQuota() float64 {
+	text, err := os.ReadFile("/sys/fs/cgroup/cpu.max")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) != 2 {
+		return math.Inf(1)
+	}
+	quota, err1 := strconv.ParseFloat(fields[0], 64)
+	period, err2 := strconv.ParseFloat(fields[1], 64)
+	if err1 != nil || err2 != nil || period <= 0 {
+		return math.Inf(1)
+	}
+	return quota / period
+}
+
+// limit is until when one operation may last: one deadline for all its waits. The clock is not
+// read before a wait has spun in vain.
+type limit struct {
+	ctx      context.Context
+	done     <-chan struct{}
+	timeout  time.Duration // if the context has no deadline; negative: for ever
+	deadline int64         // of now(); 0: not computed yet
+}
+
+func newLimit(ctx context.Context, timeout time.Duration) limit {
+	return limit{ctx: ctx, done: ctx.Done(), timeout: timeout}
+}
+
+// until is the deadline in nanoseconds of now().
+func (l *limit) until() int64 {
+	if l.deadline == 0 {
+		l.deadline = l.compute()
+	}
+	return l.deadline
+}
+
+func (l *limit) compute() int64 {
+	if deadline, ok := l.ctx.Deadline(); ok {
+		return now() + int64(time.Until(deadline))
+	}
+	if l.timeout < 0 || int64(l.timeout) > forever-now() {
+		return forever
+	}
+	return now() + int64(l.timeout)
+}
+
+// over tells whether the context is done, or the time is up.
+func (l *limit) over() ending {
+	if end := l.interrupted(); end != goOn {
+		return end
+	}
+	if now() >= l.until() {
+		return timedOut
+	}
+	return goOn
+}
+
+// interrupted tells whether the context is done, without looking at the clock.
+func (l *limit) interrupted() ending {
+	if l.done == nil {
+		return goOn
+	}
+	select {
+	case <-l.done:
+		if l.ctx.Err() == context.DeadlineExceeded {
+			return timedOut
+		}
+		return cancelled
+	default:
+		return goOn
+	}
+}
+
+// tick is when to wake up for another look: the deadline, or earlier.
+func (l *limit) tick(tick int64) int64 {
+	if next := now() + tick; next < l.until() {
+		return next
+	}
+	return l.until()
+}
+
+// ending is why a wait ends without what it waited for.
+type ending uint8
+
+const (
+	goOn ending = iota
+	timedOut
+	cancelled
+	closed
+	shutDown
+	hostGone
+	corrupted
+)
+
+// endings names each ending for a request that never started and for one that did.
+var endings = [...]struct{ never, started Code }{
+	timedOut:  {ErrTimeout, ErrTimeoutStarted},
+	cancelled: {ErrCancelled, ErrCancelledStarted},
+	closed:    {ErrClosed, ErrClosedStarted},
+	shutDown:  {ErrShutdown, ErrShutdown},
+	hostGone:  {ErrNoPeer, ErrPeerDied},
+	corrupted: {ErrCorrupt, ErrCorrupt},
+}
+
+// failure is the error for this ending.
+func (l *limit) failure(end ending, started bool) error {
+	code := endings[end].never
+	if started {
+		code = endings[end].started
+	}
+	switch end {
+	case timedOut, cancelled:
+		return &Error{Kind: code, Cause: context.Cause(l.ctx), Message: l.describe(end)}
+	}
+	return code
+}
+
+func (l *limit) describe(end ending) string {
+	if _, ok := l.ctx.Deadline(); end != timedOut || ok {
+		return ""
+	}
+	return "the time-out is " + l.timeout.String()
+}

@@ -1,0 +1,84 @@
+package shmipc
+
+// word is a slot's state word: state, flags, sequence and owner, changed together.
+//
+//	bits 0-3 state, 4 PARKED, 5 ERROR, 6 RECLAIMED, 7 ALIGN_END, 8-31 sequence (low),
+//	32-35 owner's index, 36-47 owner's epoch, 48-63 sequence (high)
+type word uint64
+
+// The states, by who acts next.
+const (
+	stateFree      word = 0 // any caller of this direction
+	stateBusy      word = 1 // its caller, who writes the request
+	stateRequest   word = 2 // any responder
+	stateWorking   word = 3 // the responder that took it
+	stateResponse  word = 4 // its caller
+	stateCancelled word = 5 // the responder that took it
+
+	stateMask word = 0xf
+)
+
+// The flags.
+const (
+	flagParked    word = 1 << 4 // the caller sleeps on the low half of the word
+	flagError     word = 1 << 5 // the response is an error
+	flagReclaimed word = 1 << 6 // the responder died; there is no response
+	flagAlignEnd  word = 1 << 7 // the message lies at the end of its buffer
+	flagsMask     word = 0xf0
+)
+
+const (
+	sequenceMask     = 1<<40 - 1
+	sequenceLowMask  = 1<<24 - 1
+	sequenceLowAt    = 8
+	sequenceHighAt   = 48
+	ownerAt          = 32
+	ownerMask        = word(0xffff) << ownerAt
+	ownerEpochAt     = 4
+	ownerIndexMask   = 0xf
+	sequenceWordMask = ^(stateMask | flagsMask | ownerMask)
+)
+
+// owner names the guest that is bound to an exchange: index in bits 0-3, epoch in 4-15. 0: nobody.
+type owner uint16
+
+func newOwner(index, epoch uint32) owner { return owner(index | epoch<<ownerEpochAt) }
+
+func (o owner) index() uint32 { return uint32(o) & ownerIndexMask }
+func (o owner) epoch() uint32 { return uint32(o) >> ownerEpochAt }
+
+// named tells whether o can be the name of a guest.
+func (o owner) named() bool { return o.index() != 0 && o.epoch() != 0 }
+
+func newWord(state, flags word, sequence uint64, o owner) word {
+	low, high := sequence&sequenceLowMask, sequence&sequenceMask>>24
+	return state | flags | word(low)<<sequenceLowAt | word(o)<<ownerAt | word(high)<<sequenceHighAt
+}
+
+func (w word) state() word  { return w & stateMask }
+func (w word) flags() word  { return w & flagsMask }
+func (w word) parked() bool { return w&flagParked != 0 }
+func (w word) owner() owner { return owner(w >> ownerAt) }
+
+func (w word) sequence() uint64 {
+	return uint64(w>>sequenceLowAt)&sequenceLowMask | uint64(w>>sequenceHighAt)<<24
+}
+
+// low is the half that a parked caller sleeps on.
+func (w word) low() uint32 { return uint32(w) }
+
+// to returns w in another state and with other flags; sequence and owner stay.
+func (w word) to(state, flags word) word { return w&^(stateMask|flagsMask) | state | flags }
+
+// owned returns w with another owner.
+func (w word) owned(o owner) word { return w&^ownerMask | word(o)<<ownerAt }
+
+// next returns the word of the request that follows w, in state REQUEST.
+func (w word) next(flags word, o owner) word {
+	return newWord(stateRequest, flags, w.sequence()+1, o)
+}
+
+// sameExchange tells whether two words have the same sequence and owner.
+func (w word) sameExchange(other word) bool {
+	return (w^other)&(sequenceWordMask|ownerMask) == 0
+}
