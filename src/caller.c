@@ -155,12 +155,14 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-static word spin_for_answer(const shmipc_peer *p, const struct local_slot *l) {
-    struct spin spin = spin_begin(p->spins);
+static word spin_for_answer(struct local_slot *l) {
+    struct spin spin = spin_begin(&l->spins);
     word seen;
     do {
         seen = shmi_slot_look(l->shared);
     } while (is_pending(seen) && spin_again(&spin));
+    if (!is_pending(seen))
+        spin_won(&spin);
     return seen;
 }
 
@@ -334,7 +336,7 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
 /* Ends in an answer, which leaves the slot claimed, or without one, which releases it. */
 static int receive(shmipc_peer *p, struct local_slot *l, struct deadline *deadline,
                    shmipc_response *view) {
-    word seen = spin_for_answer(p, l);
+    word seen = spin_for_answer(l);
     if (is_pending(seen)) {
         int error = await_asleep(p, l, deadline);
         if (error)

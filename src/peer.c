@@ -41,12 +41,16 @@ static void *allocate_lines(size_t size) {
 }
 
 static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
-    for (uint32_t i = 0; i < region_slots(&p->region); i++)
+    const struct spin_budget spins = shmi_spin_budget(settings->spin_ns);
+    for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         p->slots[i].shared = region_slot(&p->region, i);
+        p->slots[i].spins = spins;
+    }
+    p->claim_spins = spins;
+    p->serve_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));
     p->members = doorbell_of(p, BELL_MEMBERS);
-    p->spins = shmi_spins_for(settings->spin_ns);
     p->log = settings->log;
     p->log_context = settings->log_context;
     shmi_object_on_fork(p->region.object, forget_region, p);

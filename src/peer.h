@@ -39,6 +39,7 @@ struct local_slot {
     bool withheld; /* given up while WORKING: not ours until its responder lets go */
     word last;     /* the last word we stored, or saw the other side store */
     struct slot *shared;
+    struct spin_budget spins; /* of waits for this slot's answers */
     atomic_u64 calls, failed, served, discarded, parks, wakes;
 };
 
@@ -51,9 +52,8 @@ struct known_peer {
 
 struct shmipc_peer {
     struct region region;
-    uint32_t index; /* in the peer table: HOST or a guest's */
-    owner self;     /* 0 for the host */
-    uint32_t spins;
+    uint32_t index;      /* in the peer table: HOST or a guest's */
+    owner self;          /* 0 for the host */
     atomic_u32 phase;    /* enum peer_phase; only rises */
     atomic_u32 corrupt;  /* set once, for ever */
     atomic_u32 deserted; /* a guest's host was found dead */
@@ -62,6 +62,8 @@ struct shmipc_peer {
     struct local_slot *slots;
     struct direction calls;
     struct direction serves;
+    struct spin_budget claim_spins;
+    struct spin_budget serve_spins;
     struct doorbell members;
 
     /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */

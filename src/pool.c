@@ -96,15 +96,18 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
 }
 
 static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
-    struct spin spin = spin_begin(p->spins);
+    struct spin spin = spin_begin(&p->claim_spins);
     for (;;) {
         int error = shmi_peer_refusal(p);
         if (error)
             return error;
         bool spinning = spin_again(&spin);
         *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline);
-        if (*slot != NULL)
+        if (*slot != NULL) {
+            if (spinning)
+                spin_won(&spin);
             return SHMIPC_OK;
+        }
         if (!spinning && shmi_deadline_passed(deadline))
             return no_slot(p, deadline);
     }

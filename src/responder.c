@@ -314,13 +314,15 @@ static void resign(shmipc_peer *p, const struct worker *worker) {
 
 static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
-    struct spin spin = spin_begin(p->spins);
+    struct spin spin = spin_begin(&p->serve_spins);
     do {
         int served = serve_one(p, worker);
         if (served < 0)
             return served;
-        if (served > 0)
+        if (served > 0) {
+            spin_won(&spin);
             return end_of_busy_serving(p, wakes_seen);
+        }
     } while (spin_again(&spin));
     return sleep_as_poller(p, wakes_seen, &forever);
 }
@@ -421,11 +423,13 @@ static int wait_turn(shmipc_peer *p, uint32_t wakes_seen, struct deadline *deadl
 static int wait_for_request(shmipc_peer *p, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     uint32_t wakes_seen = load_seq_cst32(&p->wakes_seen);
-    struct spin spin = spin_begin(p->spins);
+    struct spin spin = spin_begin(&p->serve_spins);
     int error;
     do {
-        if (request_waits(p))
+        if (request_waits(p)) {
+            spin_won(&spin);
             return SHMIPC_OK;
+        }
     } while (timeout != 0 && spin_again(&spin));
     do {
         error = wait_turn(p, wakes_seen, &deadline);

@@ -39,11 +39,60 @@ static uint64_t pauses_per_100us(void) {
     return (uint64_t)PAUSES * 100000u / (shortest + 1);
 }
 
-uint32_t shmi_spins_for(int64_t ns) {
-    int64_t wanted = ns == SHMIPC_SPIN_AUTO ? SPIN_AUTO_NS : ns;
-    if (wanted <= 0 || shmi_cpu_count() < 2)
-        return 0;
-    if (wanted > SPIN_MAX_NS)
-        wanted = SPIN_MAX_NS;
-    return (uint32_t)(pauses_per_100us() * (uint64_t)wanted / 100000u);
+static uint32_t pauses_in(int64_t ns, uint64_t per_100us) {
+    return (uint32_t)(per_100us * (uint64_t)ns / 100000u);
+}
+
+struct spin_budget shmi_spin_budget(int64_t ns) {
+    int64_t most = ns == SHMIPC_SPIN_AUTO ? SPIN_AUTO_NS : ns;
+    if (most <= 0 || shmi_cpu_count() < 2)
+        return (struct spin_budget){.least = 0};
+    if (most > SPIN_MAX_NS)
+        most = SPIN_MAX_NS;
+    uint64_t per_100us = pauses_per_100us();
+    struct spin_budget budget = {
+        .least = pauses_in(most < SPIN_LEAST_NS ? most : SPIN_LEAST_NS, per_100us),
+        .most = pauses_in(most, per_100us),
+    };
+    store_relaxed32(&budget.now, budget.most);
+    return budget;
+}
+
+static uint32_t spin_further(struct spin *spin) {
+    struct spin_budget *b = spin->budget;
+    uint32_t waits = load_relaxed32(&b->waits) + 1;
+    store_relaxed32(&b->waits, waits);
+    bool probe = waits % SPIN_PROBE == 0;
+    uint32_t pauses = probe ? b->most : load_relaxed32(&b->now);
+    spin->stage = probe ? SPIN_PROBING : SPIN_LONGER;
+    return pauses > b->least ? pauses - b->least : 0;
+}
+
+static void spin_lost(const struct spin *spin) {
+    struct spin_budget *b = spin->budget;
+    uint32_t half = load_relaxed32(&b->now) / 2;
+    if (spin->stage == SPIN_LONGER && half >= b->least)
+        store_relaxed32(&b->now, half);
+}
+
+bool shmi_spin_longer(struct spin *spin) {
+    if (spin->stage == SPIN_LEAST) {
+        spin->left = spin_further(spin);
+        return true;
+    }
+    if (spin->stage != SPIN_YIELDING) {
+        spin_lost(spin);
+        spin->stage = SPIN_YIELDING;
+        spin->left = YIELDS;
+    }
+    if (spin->left == 0)
+        return false;
+    spin->left--;
+    shmi_cpu_yield();
+    return true;
+}
+
+void shmi_spin_learn(const struct spin *spin) {
+    if (spin->stage == SPIN_PROBING)
+        store_relaxed32(&spin->budget->now, spin->budget->most);
 }

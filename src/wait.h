@@ -8,9 +8,11 @@
 #include "platform.h"
 
 enum {
-    YIELDS = 4,           /* between spinning and sleeping */
-    SPIN_AUTO_NS = 30000, /* about what a sleep and a wake cost */
+    YIELDS = 2,           /* between spinning and sleeping */
+    SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
+    SPIN_AUTO_NS = 30000, /* a wait spins this long at most: about what a sleep and a wake cost */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
+    SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned */
 };
 
 #define TICK_NS UINT64_C(100000000) /* a sleeper looks for deaths this often */
@@ -31,31 +33,52 @@ bool shmi_deadline_passed(struct deadline *deadline);
 /* The next time a sleeper must be awake: the deadline, or a tick from now. */
 uint64_t shmi_deadline_or_tick(struct deadline *deadline);
 
-/* How many pauses last `ns`: 0 if this process has but one processor to spin on. */
-uint32_t shmi_spins_for(int64_t ns);
-
-/* Counts the pauses and yields of one wait. False when it is time to sleep. */
-struct spin {
-    uint32_t pauses;
-    uint32_t yields;
+/*
+ * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
+ * waits for the very processor that we spin on. Now and then a wait spins to the end; if it wins by
+ * that, all do again. Threads may share one: the values are hints.
+ */
+struct spin_budget {
+    uint32_t least;
+    uint32_t most;
+    atomic_u32 now;
+    atomic_u32 waits; /* that went beyond `least` */
 };
 
-static inline struct spin spin_begin(uint32_t pauses) {
-    return (struct spin){.pauses = pauses, .yields = YIELDS};
+/* A budget of at most `ns`, SHMIPC_SPIN_AUTO included: none with a single processor. */
+struct spin_budget shmi_spin_budget(int64_t ns);
+
+enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
+
+/* One wait's spinning. */
+struct spin {
+    struct spin_budget *budget;
+    uint32_t left; /* pauses, or yields in the last stage */
+    enum spin_stage stage;
+};
+
+static inline struct spin spin_begin(struct spin_budget *budget) {
+    return (struct spin){.budget = budget, .left = budget->least, .stage = SPIN_LEAST};
 }
 
+/* The first stage is over: goes on to the next. False when it is time to sleep. */
+bool shmi_spin_longer(struct spin *spin);
+
+/* What was waited for has come in a later stage than the first. */
+void shmi_spin_learn(const struct spin *spin);
+
+/* False when it is time to sleep. A wait that is answered soon pays one pause and no bookkeeping. */
 static inline bool spin_again(struct spin *spin) {
-    if (spin->pauses > 0) {
-        spin->pauses--;
-        cpu_pause();
-        return true;
-    }
-    if (spin->yields > 0) {
-        spin->yields--;
-        shmi_cpu_yield();
-        return true;
-    }
-    return false;
+    if (spin->left == 0 || spin->stage == SPIN_YIELDING)
+        return shmi_spin_longer(spin);
+    spin->left--;
+    cpu_pause();
+    return true;
+}
+
+static inline void spin_won(const struct spin *spin) {
+    if (spin->stage != SPIN_LEAST)
+        shmi_spin_learn(spin);
 }
 
 #endif
