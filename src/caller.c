@@ -65,6 +65,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     if (!shmi_slot_publish_request(l->shared, last, p->self, flags, &l->last))
         return shmi_peer_poison(p, "a slot of this caller was changed by somebody else");
     l->phase = PHASE_SENT;
+    l->type = type;
     l->rang = false;
     count64(&l->calls);
     if (doorbell_has_sleepers(&p->calls.requests))
@@ -257,8 +258,8 @@ static int await_asleep(shmipc_peer *p, struct local_slot *l, struct deadline *d
 
 /* ---- The answer ---- */
 
-static int check_answer_type(shmipc_peer *p, uint32_t type) {
-    if (type_is_sendable(type) || type == TYPE_HEARTBEAT_REPLY)
+static int check_answer_type(shmipc_peer *p, const struct local_slot *l, uint32_t type) {
+    if (type_is_sendable(type) || (type == TYPE_HEARTBEAT_REPLY && l->type == TYPE_HEARTBEAT))
         return SHMIPC_OK;
     return shmi_peer_poison(p, "a response of the reserved type %u", (unsigned)type);
 }
@@ -307,7 +308,7 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     view->capacity = length;
     if (seen & WORD_ERROR)
         return peers_error(p, view);
-    return check_answer_type(p, view->type);
+    return check_answer_type(p, l, view->type);
 }
 
 static int end_died(shmipc_peer *p, struct local_slot *l) {
@@ -354,25 +355,33 @@ static bool is_answer(int error) {
 
 /* ---- The public calls ---- */
 
-static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
-    if (response == NULL) {
-        if (error == SHMIPC_OK && view->length > 0)
-            return shmi_fail(SHMIPC_E_TOO_LARGE,
-                             "the answer has %zu bytes, there is no response buffer", view->length);
-        return error;
-    }
-    response->length = view->length;
-    response->type = view->type;
-    response->flags = 0;
-    if (view->length > response->capacity && error == SHMIPC_OK)
-        return shmi_fail(SHMIPC_E_TOO_LARGE, "the answer has %zu bytes, the response buffer %zu",
-                         view->length, response->capacity);
-    if (response->length > response->capacity) /* a handler's message: as much as fits */
-        response->length = response->capacity;
+static void copy_out(const shmipc_response *view, shmipc_response *response) {
+    response->length = view->length < response->capacity ? view->length : response->capacity;
     if (view->length <= INLINE_SIZE)
         copy_small(response->data, view->data, response->length);
     else
         memcpy(response->data, view->data, response->length);
+}
+
+static int answer_exceeds(const shmipc_response *view, size_t capacity) {
+    return shmi_fail(SHMIPC_E_TOO_LARGE, "the answer has %zu bytes, the response buffer %zu",
+                     view->length, capacity);
+}
+
+/* `error` is what the answer says. A handler's message is copied as far as it fits; an answer
+   that does not fit is not copied, but its size is told. */
+static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
+    if (response == NULL)
+        return error == SHMIPC_OK && view->length > 0 ? answer_exceeds(view, 0) : error;
+    response->flags = 0;
+    response->type = view->type;
+    response->length = 0;
+    if (error == SHMIPC_OK && view->length > response->capacity) {
+        response->length = view->length;
+        return answer_exceeds(view, response->capacity);
+    }
+    if (error == SHMIPC_OK || error == SHMIPC_E_HANDLER)
+        copy_out(view, response);
     return error;
 }
 

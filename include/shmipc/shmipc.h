@@ -221,8 +221,8 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
  */
 SHMIPC_API void shmipc_close(shmipc_peer *peer);
 
-/* Closes `peer` if need be and frees it. No other call on it may be running or follow. NULL is
-   harmless. */
+/* Closes `peer` if need be and frees it. No other call on it, or on a slot of it, may be running or
+   follow. NULL is harmless. */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
 typedef struct shmipc_info {
