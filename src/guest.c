@@ -84,7 +84,12 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
     struct region region;
     int error = shmi_region_open(&region, name, &rules);
-    return error ? error : join(region, &settings, peer);
+    if (error == SHMIPC_OK)
+        error = join(region, &settings, peer);
+    if (error == SHMIPC_OK)
+        shmi_peer_log(*peer, SHMIPC_LOG_INFO, "attached to region %s as guest %u", name,
+                      (unsigned)(*peer)->index);
+    return error;
 }
 
 /* Nothing tells when a name appears, so it is looked for every few milliseconds. */

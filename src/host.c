@@ -41,7 +41,12 @@ static int create(const char *name, const shmipc_host_config *config, shmipc_pee
     int error = check_config(config, &geometry);
     if (error == SHMIPC_OK)
         error = shmi_region_create(&region, name, &geometry, &rules);
-    return error ? error : shmi_peer_open(region, HOST, 0, &settings, peer);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_open(region, HOST, 0, &settings, peer);
+    if (error == SHMIPC_OK)
+        shmi_peer_log(*peer, SHMIPC_LOG_INFO, "created region %s of %llu bytes", name,
+                      (unsigned long long)geometry.total_size);
+    return error;
 }
 
 int shmipc_host_create(const char *name, const shmipc_host_config *config, shmipc_peer **peer) {

@@ -45,6 +45,7 @@ static void leave_region(shmipc_peer *p) {
     }
     vacate(p);
     shmi_region_close(&p->region);
+    shmi_peer_log(p, SHMIPC_LOG_INFO, "left the region");
 }
 
 void shmipc_close(shmipc_peer *p) {
