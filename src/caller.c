@@ -50,10 +50,9 @@ static void note_vain_ring(shmipc_peer *p) {
         shmi_membership_bury_dead(p);
 }
 
-static void ring_worker(shmipc_peer *p, struct local_slot *l) {
-    l->rang = true;
+static void ring_workers(shmipc_peer *p, struct local_slot *l, uint32_t wake_count) {
     count64(&l->wakes);
-    if (shmi_doorbell_ring(&p->calls.requests, WAKE_ONE) == 0)
+    if (shmi_doorbell_ring(&p->calls.requests, wake_count) == 0)
         note_vain_ring(p);
 }
 
@@ -69,7 +68,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->rang = false;
     count64(&l->calls);
     if (doorbell_has_sleepers(&p->calls.requests))
-        ring_worker(p, l);
+        ring_workers(p, l, WAKE_ONE);
     return SHMIPC_OK;
 }
 
@@ -176,11 +175,27 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
     return shmi_deadline_passed(deadline) ? &timed_out : NULL;
 }
 
-/* A worker may be there that is not polling: one that stands by while the poller is in a handler.
-   */
+/*
+ * A worker may be there that does not poll: one that stands by while the poller is in a handler. It
+ * is rung once for a request that nobody has taken when its caller stops spinning; a ring at
+ * publishing does not count, since the worker that heard it may have found another request first.
+ */
 static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
-    if (!l->rang && word_state(seen) == SLOT_REQUEST)
-        ring_worker(p, l);
+    if (l->rang || word_state(seen) != SLOT_REQUEST)
+        return;
+    l->rang = true;
+    ring_workers(p, l, WAKE_ONE);
+}
+
+/* The same for all that a thread with several calls in flight may have, before it sleeps on one. */
+static void ring_for_all_in_flight(shmipc_peer *p, struct local_slot *l) {
+    uint32_t untaken = 0;
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
+        if (word_state(shmi_slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
+            untaken++;
+    }
+    if (untaken > 0)
+        ring_workers(p, l, untaken);
 }
 
 /* Sleeps until the answer, a tick, or the deadline. False if the word changed before. */
@@ -214,6 +229,7 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 
 struct await {
     struct deadline *deadline;
+    bool one_of_several; /* the thread may have other calls in flight */
     bool check_responder;
     bool answered;
 };
@@ -243,12 +259,13 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     return SHMIPC_OK;
 }
 
-static int await_asleep(shmipc_peer *p, struct local_slot *l, struct deadline *deadline) {
-    struct await await = {.deadline = deadline,
-                          .check_responder = load_relaxed32(&p->company) == 0};
+static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
+    await->check_responder = load_relaxed32(&p->company) == 0;
+    if (await->one_of_several)
+        ring_for_all_in_flight(p, l);
     word seen = shmi_slot_look(l->shared);
     while (is_pending(seen) && shmi_slot_on_course(l->last, seen)) {
-        int error = await_round(p, l, seen, &await);
+        int error = await_round(p, l, seen, await);
         if (error)
             return error;
         seen = shmi_slot_look(l->shared);
@@ -335,11 +352,11 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
 }
 
 /* Ends in an answer, which leaves the slot claimed, or without one, which releases it. */
-static int receive(shmipc_peer *p, struct local_slot *l, struct deadline *deadline,
+static int receive(shmipc_peer *p, struct local_slot *l, struct await *await,
                    shmipc_response *view) {
     word seen = spin_for_answer(l);
     if (is_pending(seen)) {
-        int error = await_asleep(p, l, deadline);
+        int error = await_asleep(p, l, await);
         if (error)
             return error;
         seen = shmi_slot_look(l->shared);
@@ -388,12 +405,13 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
 static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
                         shmipc_response *response, struct deadline *deadline) {
     shmipc_response view = {.data = NULL};
+    struct await await = {.deadline = deadline};
     int error = send_copy(p, l, request);
     if (error) {
         shmi_pool_release(p, l);
         return error;
     }
-    error = receive(p, l, deadline, &view);
+    error = receive(p, l, &await, &view);
     if (!is_answer(error))
         return error;
     error = copy_answer(&view, response, error);
@@ -494,18 +512,23 @@ static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
 int shmipc_slot_ready(shmipc_slot slot) {
     struct local_slot *l;
     int error = resolve_sent(slot, &l);
-    return error ? error : !is_pending(shmi_slot_look(l->shared));
+    if (error)
+        return error;
+    word seen = shmi_slot_look(l->shared);
+    ring_standby(slot.peer, l, seen);
+    return !is_pending(seen);
 }
 
 int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response) {
     struct deadline deadline = deadline_in(timeout);
+    struct await await = {.deadline = &deadline, .one_of_several = true};
     struct local_slot *l;
     int error = resolve_sent(slot, &l);
     if (error == SHMIPC_OK)
         error = shmi_check_timeout(timeout);
     if (error == SHMIPC_OK && response == NULL)
         error = shmi_fail(SHMIPC_E_INVALID, "the response is NULL");
-    return error ? error : receive(slot.peer, l, &deadline, response);
+    return error ? error : receive(slot.peer, l, &await, response);
 }
 
 /* Somebody in this process is to look up from its sleep: after it stored a flag, seq_cst. */

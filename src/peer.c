@@ -56,6 +56,15 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     shmi_object_on_fork(p->region.object, forget_region, p);
 }
 
+/* Of a peer that never came to be, nobody is to hear. */
+static void withdraw(struct region *region, uint32_t index) {
+    if (index == HOST)
+        shmi_object_unpublish(region->object);
+    else
+        store_release32(&region->shared->peers[index].status, PEER_VACANT);
+    shmi_region_close(region);
+}
+
 int shmi_peer_open(struct region region, uint32_t index, owner self,
                    const struct peer_settings *settings, shmipc_peer **peer) {
     size_t slots_size = region_slots(&region) * sizeof(struct local_slot);
@@ -64,7 +73,7 @@ int shmi_peer_open(struct region region, uint32_t index, owner self,
     if (p == NULL || slots == NULL) {
         free(p);
         free(slots);
-        shmi_region_close(&region);
+        withdraw(&region, index);
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for %zu bytes of peer state",
                          sizeof *p + slots_size);
     }

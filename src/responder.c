@@ -208,13 +208,16 @@ static int serve_one(shmipc_peer *p, struct worker *worker) {
 }
 
 /* After shmi_doorbell_arm: the second half of the pair with shmi_slot_publish_request. */
-static bool request_waits(const shmipc_peer *p) {
+static uint32_t count_requests(const shmipc_peer *p, uint32_t enough) {
     const struct direction *d = &p->serves;
-    for (uint32_t i = d->first; i < d->first + d->count; i++) {
-        if (word_state(shmi_slot_look_again(region_slot(&p->region, i))) == SLOT_REQUEST)
-            return true;
-    }
-    return false;
+    uint32_t count = 0;
+    for (uint32_t i = d->first; i < d->first + d->count && count < enough; i++)
+        count += word_state(shmi_slot_look_again(region_slot(&p->region, i))) == SLOT_REQUEST;
+    return count;
+}
+
+static bool request_waits(const shmipc_peer *p) {
+    return count_requests(p, 1) != 0;
 }
 
 /* ---- What ends serving ---- */
@@ -331,9 +334,12 @@ static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_se
     int error = sleep_as_standby(p, wakes_seen);
     if (error)
         return error;
-    if (!request_waits(p))
+    uint32_t requests = count_requests(p, UINT32_MAX);
+    if (requests == 0)
         return SHMIPC_OK;
     become_poller(p, worker);
+    if (requests > 1) /* this worker may be in a handler for long: others see to the rest */
+        shmi_peer_ring(p, &p->serves.requests, requests - 1);
     return SHMIPC_OK;
 }
 
