@@ -1,0 +1,301 @@
+#define _GNU_SOURCE
+#include "support/fixture.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- Checks ---- */
+
+void fixture_die(const char *file, int line, const char *text) {
+    (void)fprintf(stderr, "%s:%d: %s (last error: %s)\n", file, line, text, shmipc_last_error());
+    (void)fflush(stderr);
+    abort();
+}
+
+void fixture_equal(const char *file, int line, const char *what, long long actual,
+                   long long expected) {
+    char text[300];
+    if (actual == expected)
+        return;
+    (void)snprintf(text, sizeof text, "%s is %lld, expected %lld", what, actual, expected);
+    fixture_die(file, line, text);
+}
+
+/* ---- Time ---- */
+
+uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void pause_briefly(void) {
+    const struct timespec pause = {.tv_nsec = 50000};
+    nanosleep(&pause, NULL);
+}
+
+static char watched[200];
+
+static void bark(int signal_number) {
+    (void)signal_number;
+    (void)!write(STDERR_FILENO, watched, strnlen(watched, sizeof watched));
+    abort();
+}
+
+void watchdog_start(const char *what, unsigned seconds) {
+    (void)snprintf(watched, sizeof watched, "watchdog: %s took more than %u s\n", what, seconds);
+    must(signal(SIGALRM, bark) != SIG_ERR);
+    alarm(seconds);
+}
+
+void watchdog_stop(void) {
+    alarm(0);
+}
+
+int watched_setup(void **state) {
+    (void)state;
+    watchdog_start("a test", 60);
+    return 0;
+}
+
+int watched_teardown(void **state) {
+    (void)state;
+    watchdog_stop();
+    return count_regions();
+}
+
+/* ---- Regions ---- */
+
+static void name_prefix(char prefix[static 32]) {
+    (void)snprintf(prefix, 32, "test-%ld-", (long)getpid());
+}
+
+struct region_name new_name(void) {
+    static atomic_uint next;
+    struct region_name name;
+    char prefix[32];
+    name_prefix(prefix);
+    (void)snprintf(name.text, sizeof name.text, "%s%u", prefix, atomic_fetch_add(&next, 1));
+    return name;
+}
+
+void path_of(const char *name, char path[static 256]) {
+    (void)snprintf(path, 256, "/dev/shm/shmipc.%s", name);
+}
+
+shmipc_host_config test_host_config(void) {
+    shmipc_host_config config = SHMIPC_HOST_CONFIG_INIT;
+    config.host_slots = 2;
+    config.guest_slots = 2;
+    config.request_capacity = 1000;
+    config.response_capacity = 500;
+    config.spin_ns = 0;
+    return config;
+}
+
+shmipc_guest_config test_guest_config(void) {
+    shmipc_guest_config config = SHMIPC_GUEST_CONFIG_INIT;
+    config.spin_ns = 0;
+    return config;
+}
+
+void pair_open(struct pair *pair, const shmipc_host_config *config) {
+    const shmipc_host_config defaults = test_host_config();
+    const shmipc_guest_config guest = test_guest_config();
+    pair->name = new_name();
+    must_equal(shmipc_host_create(pair->name.text, config ? config : &defaults, &pair->host), 0);
+    must_equal(shmipc_guest_attach(pair->name.text, &guest, SECOND, &pair->guest), 0);
+}
+
+void pair_close(struct pair *pair) {
+    shmipc_free(pair->guest);
+    shmipc_free(pair->host);
+}
+
+/* ---- Threads ---- */
+
+pthread_t thread_start(void *(*body)(void *), void *context) {
+    pthread_t thread;
+    must_equal(pthread_create(&thread, NULL, body, context), 0);
+    return thread;
+}
+
+void thread_join(pthread_t thread) {
+    must_equal(pthread_join(thread, NULL), 0);
+}
+
+static void *serve(void *context) {
+    struct server *server = context;
+    do {
+        server->result = shmipc_serve(server->peer, server->handler, server->context);
+    } while (server->result == SHMIPC_E_WOKEN && !atomic_load(&server->stopping));
+    atomic_store(&server->done, true);
+    return NULL;
+}
+
+void server_start(struct server *server, shmipc_peer *peer, shmipc_handler handler, void *context) {
+    *server = (struct server){.peer = peer, .handler = handler, .context = context};
+    server->thread = thread_start(serve, server);
+}
+
+/* One wake may find the thread still on its way into shmipc_serve while another one serves. */
+int server_stop(struct server *server) {
+    atomic_store(&server->stopping, true);
+    while (!atomic_load(&server->done)) {
+        (void)shmipc_wake(server->peer);
+        pause_briefly();
+    }
+    return server_join(server);
+}
+
+int server_join(struct server *server) {
+    thread_join(server->thread);
+    return server->result;
+}
+
+int echo_handler(void *context, const shmipc_request *request, shmipc_response *response) {
+    (void)context;
+    response->type = request->type;
+    response->length = request->length;
+    if (request->length > 0 && request->length <= response->capacity)
+        memcpy(response->data, request->data, request->length);
+    return 0;
+}
+
+static void *call(void *context) {
+    const shmipc_request nothing = {.data = NULL};
+    struct call_thread *self = context;
+    self->result = shmipc_call(self->peer, &nothing, NULL, self->timeout);
+    return NULL;
+}
+
+void call_start(struct call_thread *call_thread, shmipc_peer *peer, int64_t timeout) {
+    *call_thread = (struct call_thread){.peer = peer, .timeout = timeout};
+    call_thread->thread = thread_start(call, call_thread);
+}
+
+int call_join(struct call_thread *call_thread) {
+    thread_join(call_thread->thread);
+    return call_thread->result;
+}
+
+/* ---- Child processes ---- */
+
+pid_t child_start(int (*body)(void *context), void *context) {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    must(child >= 0);
+    if (child != 0)
+        return child;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(125);
+    _exit(body(context));
+}
+
+int child_wait(pid_t child) {
+    int status = 0;
+    pid_t reaped;
+    do {
+        reaped = waitpid(child, &status, 0);
+    } while (reaped < 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void child_kill(pid_t child) {
+    (void)kill(child, SIGKILL);
+    (void)child_wait(child);
+}
+
+void *shared_memory(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must(memory != MAP_FAILED);
+    return memory;
+}
+
+void shared_memory_free(void *memory, size_t size) {
+    must_equal(munmap(memory, size), 0);
+}
+
+void gate_pass(struct gate *gate) {
+    atomic_fetch_add(&gate->passed, 1);
+}
+
+void gate_await(const struct gate *gate, unsigned count) {
+    eventually(atomic_load(&gate->passed) >= count);
+}
+
+int gated_handler(void *context, const shmipc_request *request, shmipc_response *response) {
+    struct gated *gated = context;
+    unsigned turn = atomic_load(&gated->leave.passed);
+    gate_pass(&gated->entered);
+    gate_await(&gated->leave, turn + 1);
+    return echo_handler(NULL, request, response);
+}
+
+/* ---- Payloads ---- */
+
+static uint8_t pattern_byte(uint64_t seed, size_t position) {
+    uint64_t mixed = (seed + position / 8 + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint8_t)(mixed >> (position % 8 * 8));
+}
+
+void pattern_fill(void *data, size_t length, uint64_t seed) {
+    uint8_t *bytes = data;
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = pattern_byte(seed, i);
+}
+
+bool pattern_holds(const void *data, size_t length, uint64_t seed) {
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < length; i++) {
+        if (bytes[i] != pattern_byte(seed, i))
+            return false;
+    }
+    return true;
+}
+
+/* ---- What this process holds ---- */
+
+static int count_entries(const char *directory, const char *prefix) {
+    int count = 0;
+    DIR *entries = opendir(directory);
+    must(entries != NULL);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries))
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0 && entry->d_name[0] != '.';
+    (void)closedir(entries);
+    return count;
+}
+
+/* Without the one that looks. */
+int count_descriptors(void) {
+    return count_entries("/proc/self/fd", "") - 1;
+}
+
+/* A region that is not published yet is a deleted file of /dev/shm too. */
+int count_mappings(void) {
+    int count = 0;
+    char line[1024];
+    FILE *maps = fopen("/proc/self/maps", "re");
+    must(maps != NULL);
+    while (fgets(line, sizeof line, maps) != NULL)
+        count += strstr(line, " /dev/shm/") != NULL;
+    (void)fclose(maps);
+    return count;
+}
+
+int count_regions(void) {
+    char prefix[32];
+    char full[64];
+    name_prefix(prefix);
+    (void)snprintf(full, sizeof full, "shmipc.%s", prefix);
+    return count_entries("/dev/shm", full);
+}

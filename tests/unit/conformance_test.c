@@ -1,0 +1,508 @@
+/*
+ * The C side against the golden description of the protocol in tests/conformance, which the other
+ * languages' tests read too.
+ */
+#define _GNU_SOURCE
+#include "support/fixture.h"
+
+#include "layout.h"
+#include "region.h"
+#include "slot.h"
+#include "types.h"
+#include "wait.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- Reading ---- */
+
+enum { COLUMNS = 8 };
+
+struct row {
+    char line[512];
+    int number;
+    int columns;
+    char *column[COLUMNS];
+};
+
+static FILE *open_golden(const char *file) {
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/%s", CONFORMANCE_DIRECTORY, file);
+    FILE *stream = fopen(path, "re");
+    must(stream != NULL);
+    return stream;
+}
+
+static void split(struct row *row) {
+    char *rest = NULL;
+    row->line[strcspn(row->line, "#\n")] = 0;
+    row->columns = 0;
+    for (char *text = strtok_r(row->line, " ", &rest); text != NULL;
+         text = strtok_r(NULL, " ", &rest)) {
+        must(row->columns < COLUMNS);
+        row->column[row->columns++] = text;
+    }
+}
+
+/* The next line that says something; false at the end. */
+static bool next_row(FILE *stream, struct row *row) {
+    while (fgets(row->line, sizeof row->line, stream) != NULL) {
+        row->number++;
+        split(row);
+        if (row->columns > 0)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t number(const char *text, int base) {
+    char *end;
+    uint64_t value = strtoull(text, &end, base);
+    must(*text != 0 && *end == 0);
+    return value;
+}
+
+static int64_t signed_number(const char *text) {
+    return *text == '-' ? -(int64_t)number(text + 1, 0) : (int64_t)number(text, 0);
+}
+
+/* ---- layout.txt ---- */
+
+struct fact {
+    const char *kind;
+    const char *name;
+    int64_t value;
+    bool found;
+};
+
+#define FIELD(part, type, field, member)                                                           \
+    {"offset", part "." field, offsetof(struct type, member), false}, {                            \
+        "size", part "." field, sizeof(((struct type *)0)->member), false                          \
+    }
+#define CONSTANT(name, value)                                                                      \
+    { "const", name, (int64_t)(value), false }
+#define VALUE(kind, name, value)                                                                   \
+    { kind, name, (int64_t)(value), false }
+#define ERROR(name)                                                                                \
+    { "error", #name, SHMIPC_E_##name, false }
+
+static struct fact facts[] = {
+    {"offset", "header", offsetof(struct region_layout, header), false},
+    {"size", "header", sizeof(struct header), false},
+    {"offset", "peers", offsetof(struct region_layout, peers), false},
+    {"size", "peer", sizeof(struct peer_line), false},
+    CONSTANT("peers", PEERS),
+    {"offset", "bells", offsetof(struct region_layout, bells), false},
+    {"size", "bell", sizeof(struct bell), false},
+    CONSTANT("bells", BELLS),
+    {"offset", "slots", SLOTS_OFFSET, false},
+    FIELD("header", header, "magic", magic),
+    FIELD("header", header, "total_size", total_size),
+    FIELD("header", header, "nonce", nonce),
+    FIELD("header", header, "version", version),
+    FIELD("header", header, "host_slots", host_slots),
+    FIELD("header", header, "guest_slots", guest_slots),
+    FIELD("header", header, "slot_stride", slot_stride),
+    FIELD("header", header, "request_offset", request_offset),
+    FIELD("header", header, "request_capacity", request_capacity),
+    FIELD("header", header, "response_offset", response_offset),
+    FIELD("header", header, "response_capacity", response_capacity),
+    FIELD("header", header, "reserved", reserved),
+    FIELD("header", header, "ready", ready),
+    FIELD("peer", peer_line, "epoch", epoch),
+    FIELD("peer", peer_line, "status", status),
+    FIELD("peer", peer_line, "pid", pid),
+    FIELD("peer", peer_line, "left", left),
+    FIELD("peer", peer_line, "served", served),
+    FIELD("peer", peer_line, "discarded", discarded),
+    FIELD("peer", peer_line, "calls", calls),
+    FIELD("peer", peer_line, "failed", failed),
+    FIELD("peer", peer_line, "reserved", reserved),
+    FIELD("bell", bell, "generation", generation),
+    FIELD("bell", bell, "sleepers", sleepers),
+    FIELD("bell", bell, "reserved", reserved),
+    FIELD("slot", slot, "word", word),
+    FIELD("slot", slot, "length", length),
+    FIELD("slot", slot, "type", type),
+    FIELD("slot", slot, "payload", payload),
+    FIELD("slot", slot, "reserved", reserved),
+    {"offset", "slot.request", REQUEST_OFFSET, false},
+    CONSTANT("magic", MAGIC),
+    CONSTANT("version", PROTOCOL_VERSION),
+    CONSTANT("ready", READY),
+    CONSTANT("inline", INLINE_SIZE),
+    CONSTANT("host", HOST),
+    CONSTANT("guests_max", SHMIPC_GUESTS_MAX),
+    CONSTANT("slots_max", SHMIPC_SLOTS_MAX),
+    CONSTANT("capacity_max", SHMIPC_CAPACITY_MAX),
+    CONSTANT("epoch_max", EPOCH_MAX),
+    CONSTANT("name_max", SHMIPC_NAME_MAX),
+    CONSTANT("tick_ns", TICK_NS),
+    CONSTANT("lock_offset", INT64_C(1) << 62), /* see host_lock_lies_where_the_protocol_says */
+    VALUE("mask", "state", WORD_STATE),
+    VALUE("mask", "parked", WORD_PARKED),
+    VALUE("mask", "error", WORD_ERROR),
+    VALUE("mask", "reclaimed", WORD_RECLAIMED),
+    VALUE("mask", "align_end", WORD_ALIGN_END),
+    VALUE("mask", "sequence_low", WORD_SEQUENCE &UINT32_MAX),
+    VALUE("mask", "owner_index", UINT64_C(0xf) << OWNER_SHIFT),
+    VALUE("mask", "owner_epoch", (uint64_t)EPOCH_MAX << EPOCH_SHIFT),
+    VALUE("mask", "sequence_high", WORD_SEQUENCE & ~(uint64_t)UINT32_MAX),
+    VALUE("state", "FREE", SLOT_FREE),
+    VALUE("state", "BUSY", SLOT_BUSY),
+    VALUE("state", "REQUEST", SLOT_REQUEST),
+    VALUE("state", "WORKING", SLOT_WORKING),
+    VALUE("state", "RESPONSE", SLOT_RESPONSE),
+    VALUE("state", "CANCELLED", SLOT_CANCELLED),
+    VALUE("status", "vacant", PEER_VACANT),
+    VALUE("status", "attached", PEER_ATTACHED),
+    VALUE("status", "leaving", PEER_LEAVING),
+    VALUE("bell", "host_request", BELL_HOST_REQUEST),
+    VALUE("bell", "guest_request", BELL_GUEST_REQUEST),
+    VALUE("bell", "host_free", BELL_HOST_FREE),
+    VALUE("bell", "guest_free", BELL_GUEST_FREE),
+    VALUE("bell", "members", BELL_MEMBERS),
+    VALUE("type", "normal", SHMIPC_TYPE_NORMAL),
+    VALUE("type", "heartbeat", TYPE_HEARTBEAT),
+    VALUE("type", "heartbeat_reply", TYPE_HEARTBEAT_REPLY),
+    VALUE("type", "shutdown", 3), /* never sent, so the library has no name for it */
+    VALUE("type", "flatbuffer", SHMIPC_TYPE_FLATBUFFER),
+    VALUE("type", "guest_call", SHMIPC_TYPE_GUEST_CALL),
+    VALUE("type", "application", SHMIPC_TYPE_APPLICATION),
+    VALUE("type", "error.too_large", -SHMIPC_E_TOO_LARGE),
+    VALUE("type", "error.type", -SHMIPC_E_TYPE),
+    VALUE("type", "error.shutdown", -SHMIPC_E_SHUTDOWN),
+    VALUE("type", "error.handler", -SHMIPC_E_HANDLER),
+    {"error", "OK", SHMIPC_OK, false},
+    ERROR(INVALID),
+    ERROR(NO_MEMORY),
+    ERROR(SYSTEM),
+    ERROR(NOT_SUPPORTED),
+    ERROR(NO_DESCRIPTORS),
+    ERROR(NO_SPACE),
+    ERROR(NAME),
+    ERROR(NAME_IN_USE),
+    ERROR(NOT_FOUND),
+    ERROR(DENIED),
+    ERROR(FULL),
+    ERROR(NOT_A_REGION),
+    ERROR(BYTE_ORDER),
+    ERROR(VERSION),
+    ERROR(NOT_READY),
+    ERROR(TRUNCATED),
+    ERROR(CORRUPT),
+    ERROR(TOO_LARGE),
+    ERROR(TYPE),
+    ERROR(TIMEOUT),
+    ERROR(TIMEOUT_STARTED),
+    ERROR(CANCELLED),
+    ERROR(CANCELLED_STARTED),
+    ERROR(NO_PEER),
+    ERROR(PEER_DIED),
+    ERROR(CLOSED),
+    ERROR(CLOSED_STARTED),
+    ERROR(SHUTDOWN),
+    ERROR(HANDLER),
+    ERROR(STALE),
+    ERROR(STATE),
+    ERROR(WOKEN),
+};
+
+enum { FACTS = sizeof facts / sizeof *facts };
+
+static struct fact *find_fact(const char *kind, const char *name) {
+    for (size_t i = 0; i < FACTS; i++) {
+        if (strcmp(facts[i].kind, kind) == 0 && strcmp(facts[i].name, name) == 0)
+            return &facts[i];
+    }
+    return NULL;
+}
+
+static void layout_is_the_golden_one(void **state) {
+    (void)state;
+    struct row row = {.number = 0};
+    FILE *golden = open_golden("layout.txt");
+    while (next_row(golden, &row)) {
+        assert_int_equal(row.columns, 3);
+        struct fact *fact = find_fact(row.column[0], row.column[1]);
+        int64_t value = signed_number(row.column[2]);
+        if (fact == NULL || fact->value != value)
+            fail_msg("layout.txt:%d: %s %s is %lld here", row.number, row.column[0], row.column[1],
+                     fact == NULL ? -1LL : (long long)fact->value);
+        fact->found = true;
+    }
+    (void)fclose(golden);
+    for (size_t i = 0; i < FACTS; i++) {
+        if (!facts[i].found)
+            fail_msg("layout.txt says nothing of %s %s", facts[i].kind, facts[i].name);
+    }
+}
+
+/* A lock as another process would see it: by a descriptor of its own. */
+static bool is_locked(int fd, uint32_t peer) {
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)find_fact("const", "lock_offset")->value + (off_t)peer,
+                         .l_len = 1};
+    assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+    return lock.l_type != F_UNLCK;
+}
+
+static void host_lock_lies_where_the_protocol_says(void **state) {
+    (void)state;
+    struct pair pair;
+    char path[256];
+    pair_open(&pair, NULL);
+    path_of(pair.name.text, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(is_locked(fd, 0));
+    assert_true(is_locked(fd, 1));
+    assert_false(is_locked(fd, 2));
+    (void)close(fd);
+    pair_close(&pair);
+}
+
+/* ---- geometry.txt ---- */
+
+static void geometries_are_the_golden_ones(void **state) {
+    (void)state;
+    struct row row = {.number = 0};
+    FILE *golden = open_golden("geometry.txt");
+    int rows = 0;
+    for (; next_row(golden, &row); rows++) {
+        struct geometry g = {.host_slots = (uint32_t)number(row.column[0], 10),
+                             .guest_slots = (uint32_t)number(row.column[1], 10),
+                             .request_capacity = (uint32_t)number(row.column[2], 10),
+                             .response_capacity = (uint32_t)number(row.column[3], 10)};
+        bool valid = strcmp(row.column[4], "invalid") != 0;
+        if (shmi_geometry_compute(&g) != valid)
+            fail_msg("geometry.txt:%d: valid is %d here", row.number, !valid);
+        if (!valid)
+            continue;
+        if (g.response_offset != number(row.column[4], 10) ||
+            g.slot_stride != number(row.column[5], 10) || g.total_size != number(row.column[6], 10))
+            fail_msg("geometry.txt:%d: %u %u %llu here", row.number, g.response_offset,
+                     g.slot_stride, (unsigned long long)g.total_size);
+    }
+    (void)fclose(golden);
+    assert_true(rows > 0);
+}
+
+/* ---- transitions.txt ---- */
+
+struct transition {
+    bool host;
+    word seen;
+    word before;
+    uint64_t argument;
+    struct slot slot;
+};
+
+static const char *claim(struct transition *t) {
+    word seen = t->seen;
+    bool claimed = shmi_slot_claim(&t->slot, &seen, t->argument);
+    must(seen == shmi_slot_look(&t->slot));
+    return claimed ? "claimed" : "refused";
+}
+
+static const char *publish(struct transition *t) {
+    word published;
+    owner caller = t->host ? 0 : word_owner(t->seen);
+    bool ok = shmi_slot_publish_request(&t->slot, t->seen, caller, t->argument, &published);
+    must(published == shmi_slot_look(&t->slot));
+    return ok ? "published" : "corrupt";
+}
+
+static const char *take(struct transition *t) {
+    word taken;
+    if (!shmi_slot_take(&t->slot, t->seen, t->argument, &taken))
+        return "refused";
+    must(taken == shmi_slot_look(&t->slot));
+    return "taken";
+}
+
+static const char *respond(struct transition *t) {
+    switch (shmi_slot_publish_response(&t->slot, t->seen, t->argument)) {
+    case ANSWER_DELIVERED:
+        return "delivered";
+    case ANSWER_DELIVERED_TO_SLEEPER:
+        return "woken";
+    case ANSWER_DISCARDED:
+        return "discarded";
+    default:
+        return "corrupt";
+    }
+}
+
+static const char *give_up(struct transition *t) {
+    word now;
+    enum retreat retreat = shmi_slot_give_up(&t->slot, t->seen, &now);
+    must(now == shmi_slot_look(&t->slot));
+    switch (retreat) {
+    case RETREAT_NEVER_STARTED:
+        return "never-started";
+    case RETREAT_STARTED:
+        return "started";
+    case RETREAT_ANSWERED:
+        return "answered";
+    default:
+        return "corrupt";
+    }
+}
+
+static const char *park(struct transition *t) {
+    word seen = t->seen;
+    bool parked = shmi_slot_park(&t->slot, &seen);
+    must(seen == shmi_slot_look(&t->slot));
+    return parked ? "parked" : "refused";
+}
+
+static const char *unpark(struct transition *t) {
+    return shmi_slot_unpark(&t->slot) ? "woken" : "nothing";
+}
+
+static const char *release_slot(struct transition *t) {
+    shmi_slot_release(&t->slot, t->seen);
+    return "freed";
+}
+
+/* What became of the word tells a cancelled slot from an unchanged one. */
+static const char *reclaim(struct transition *t) {
+    enum reclaim result = t->host ? shmi_slot_reclaim_host_slot(&t->slot, t->seen)
+                                  : shmi_slot_reclaim_guest_slot(&t->slot, t->seen);
+    switch (result) {
+    case RECLAIM_FREED:
+        return "freed";
+    case RECLAIM_ANSWERED:
+        return "answered";
+    case RECLAIM_ANSWERED_SLEEPER:
+        return "woken";
+    default:
+        return shmi_slot_look(&t->slot) == t->before ? "nothing" : "cancelled";
+    }
+}
+
+static const char *course(struct transition *t) {
+    return shmi_slot_on_course(t->seen, t->before) ? "yes" : "no";
+}
+
+static const struct {
+    const char *name;
+    const char *(*run)(struct transition *);
+} transitions[] = {
+    {"claim", claim},     {"publish", publish}, {"take", take},     {"respond", respond},
+    {"give-up", give_up}, {"park", park},       {"unpark", unpark}, {"release", release_slot},
+    {"reclaim", reclaim}, {"course", course},
+};
+
+enum { TRANSITIONS = sizeof transitions / sizeof *transitions };
+
+static uint64_t hexadecimal(const char *text) {
+    return strcmp(text, "-") == 0 ? 0 : number(text, 16);
+}
+
+static size_t find_transition(const char *name) {
+    size_t i = 0;
+    while (i < TRANSITIONS && strcmp(transitions[i].name, name) != 0)
+        i++;
+    must(i < TRANSITIONS);
+    return i;
+}
+
+static size_t check_transition(const struct row *row) {
+    struct transition t = {.host = strcmp(row->column[1], "host") == 0,
+                           .seen = hexadecimal(row->column[2]),
+                           .before = hexadecimal(row->column[3]),
+                           .argument = hexadecimal(row->column[4])};
+    size_t which = find_transition(row->column[0]);
+    exchange_seq_cst64(&t.slot.word, t.before);
+    const char *outcome = transitions[which].run(&t);
+    word after = shmi_slot_look(&t.slot);
+    if (strcmp(outcome, row->column[5]) != 0 || after != hexadecimal(row->column[6]))
+        fail_msg("transitions.txt:%d: %s: %s 0x%016llx here, expected %s 0x%s", row->number,
+                 row->column[0], outcome, (unsigned long long)after, row->column[5],
+                 row->column[6]);
+    return which;
+}
+
+static void transitions_are_the_golden_ones(void **state) {
+    (void)state;
+    struct row row = {.number = 0};
+    FILE *golden = open_golden("transitions.txt");
+    int cases[TRANSITIONS] = {0};
+    while (next_row(golden, &row)) {
+        assert_int_equal(row.columns, 7);
+        cases[check_transition(&row)]++;
+    }
+    (void)fclose(golden);
+    for (size_t i = 0; i < TRANSITIONS; i++)
+        assert_true(cases[i] > 0);
+}
+
+/* ---- attach.txt ---- */
+
+static void read_header(const char *text, uint8_t header[static 64]) {
+    assert_int_equal(strlen(text), 128);
+    for (size_t i = 0; i < 64; i++) {
+        char digits[3] = {text[2 * i], text[2 * i + 1], 0};
+        header[i] = (uint8_t)number(digits, 16);
+    }
+}
+
+static void write_file(const char *path, const uint8_t *header, size_t size) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    size_t length = size < 64 ? size : 64;
+    assert_int_equal(pwrite(fd, header, length, 0), length);
+    (void)close(fd);
+}
+
+/* The region's own code on a file of /dev/shm; without a host it gets no further than this. */
+static int attach(const struct row *row) {
+    const struct object_rules rules = {.mode = 0600, .owner = SHMIPC_OWNER_SELF};
+    struct region_name name = new_name();
+    uint8_t header[64];
+    char path[256];
+    struct region region;
+    path_of(name.text, path);
+    read_header(row->column[3], header);
+    write_file(path, header, number(row->column[1], 10));
+    int error = shmi_region_open(&region, name.text, &rules);
+    if (error == SHMIPC_OK)
+        shmi_region_close(&region);
+    (void)unlink(path);
+    return error;
+}
+
+static void headers_are_judged_as_the_golden_ones(void **state) {
+    (void)state;
+    struct row row = {.number = 0};
+    FILE *golden = open_golden("attach.txt");
+    int rows = 0;
+    for (; next_row(golden, &row); rows++) {
+        const struct fact *expected = find_fact("error", row.column[2]);
+        assert_non_null(expected);
+        int error = attach(&row);
+        if (error != expected->value)
+            fail_msg("attach.txt:%d: %s: %d here (%s), expected %s", row.number, row.column[0],
+                     error, shmipc_last_error(), row.column[2]);
+    }
+    (void)fclose(golden);
+    assert_true(rows > 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(layout_is_the_golden_one),
+        watched_test(host_lock_lies_where_the_protocol_says),
+        watched_test(geometries_are_the_golden_ones),
+        watched_test(transitions_are_the_golden_ones),
+        watched_test(headers_are_judged_as_the_golden_ones),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

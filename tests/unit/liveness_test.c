@@ -1,0 +1,344 @@
+/*
+ * Reclaiming what the dead have left. A guest dies here by closing its region without leaving: its
+ * lock goes with its mapping, and its words and its line stay as they are.
+ */
+#include "support/fixture.h"
+
+#include "liveness.h"
+#include "membership.h"
+#include "slot.h"
+
+enum { INDEX = 3, EPOCH = 7, HOST_SLOT = 0, GUEST_SLOT = 2 };
+
+static const struct object_rules private_rules = {.mode = 0600, .owner = SHMIPC_OWNER_SELF};
+
+struct scene {
+    struct region_name name;
+    shmipc_peer *host;
+    struct region guest;
+};
+
+static void open_scene(struct scene *s) {
+    const shmipc_host_config config = test_host_config();
+    s->name = new_name();
+    must_equal(shmipc_host_create(s->name.text, &config, &s->host), SHMIPC_OK);
+    must_equal(shmi_region_open(&s->guest, s->name.text, &private_rules), SHMIPC_OK);
+    must_equal(shmi_peer_lock(s->guest.object, INDEX), LOCK_TAKEN);
+    store_relaxed32(&s->guest.shared->peers[INDEX].epoch, EPOCH);
+    store_relaxed32(&s->guest.shared->peers[INDEX].status, PEER_ATTACHED);
+}
+
+static void guest_dies(struct scene *s) {
+    shmi_region_close(&s->guest);
+}
+
+static void close_scene(struct scene *s) {
+    if (s->guest.object != NULL)
+        shmi_region_close(&s->guest);
+    shmipc_free(s->host);
+}
+
+static const struct region *region_of(const struct scene *s) {
+    return &s->host->region;
+}
+
+static word make(enum slot_state state, uint64_t flags, owner o) {
+    return word_with_owner(word_with(UINT64_C(0x0001000000000200), state, flags), o);
+}
+
+static void put(const struct scene *s, uint32_t slot, word w) {
+    exchange_seq_cst64(&region_slot(region_of(s), slot)->word, w);
+}
+
+static word get(const struct scene *s, uint32_t slot) {
+    return shmi_slot_look(region_slot(region_of(s), slot));
+}
+
+static word reclaimed(bool host_slot, word w) {
+    bool is_free = host_slot ? word_state(w) == SLOT_CANCELLED
+                             : word_state(w) == SLOT_BUSY || word_state(w) == SLOT_REQUEST ||
+                                   word_state(w) == SLOT_RESPONSE;
+    if (is_free)
+        return word_with_owner(word_with(w, SLOT_FREE, 0), 0);
+    if (word_state(w) != SLOT_WORKING)
+        return w;
+    return host_slot ? word_with(w, SLOT_RESPONSE, WORD_RECLAIMED)
+                     : word_with(w, SLOT_CANCELLED, 0);
+}
+
+static void a_dead_guests_words_are_reclaimed_by_state(void **state) {
+    (void)state;
+    for (int value = SLOT_BUSY; value <= SLOT_CANCELLED; value++) {
+        for (int parked = 0; parked < 2; parked++) {
+            word w =
+                make((enum slot_state)value, parked ? WORD_PARKED : 0, owner_make(INDEX, EPOCH));
+            struct scene s;
+            open_scene(&s);
+            put(&s, HOST_SLOT, w);
+            put(&s, GUEST_SLOT, w);
+            guest_dies(&s);
+            assert_true(shmi_bury_guest(region_of(&s), INDEX));
+            assert_true(get(&s, HOST_SLOT) == reclaimed(true, w));
+            assert_true(get(&s, GUEST_SLOT) == reclaimed(false, w));
+            close_scene(&s);
+        }
+    }
+}
+
+static void a_live_guests_words_are_left_alone(void **state) {
+    (void)state;
+    struct scene s;
+    word w = make(SLOT_WORKING, 0, owner_make(INDEX, EPOCH));
+    open_scene(&s);
+    put(&s, HOST_SLOT, w);
+    assert_false(shmi_owner_is_dead(region_of(&s), w));
+    assert_false(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(get(&s, HOST_SLOT) == w);
+    close_scene(&s);
+}
+
+static void another_guests_words_are_left_alone(void **state) {
+    (void)state;
+    struct scene s;
+    word w = make(SLOT_WORKING, 0, owner_make(INDEX + 1, EPOCH));
+    word unowned = make(SLOT_REQUEST, 0, 0);
+    open_scene(&s);
+    put(&s, HOST_SLOT, w);
+    put(&s, HOST_SLOT + 1, unowned);
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(get(&s, HOST_SLOT) == w);
+    assert_true(get(&s, HOST_SLOT + 1) == unowned);
+    close_scene(&s);
+}
+
+static void an_epoch_that_has_passed_is_dead_though_the_lock_is_held(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_false(
+        shmi_owner_is_dead(region_of(&s), make(SLOT_WORKING, 0, owner_make(INDEX, EPOCH))));
+    assert_true(
+        shmi_owner_is_dead(region_of(&s), make(SLOT_WORKING, 0, owner_make(INDEX, EPOCH - 1))));
+    close_scene(&s);
+}
+
+static void an_owner_that_nobody_can_be_is_not_dead(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_false(shmi_owner_is_dead(region_of(&s), make(SLOT_WORKING, 0, 0)));
+    assert_false(shmi_owner_is_dead(region_of(&s), make(SLOT_WORKING, 0, owner_make(0, EPOCH))));
+    close_scene(&s);
+}
+
+/* The word came back in the same state after the proof was obtained: it must not be reclaimed. */
+static void a_word_that_changed_since_it_was_seen_stays(void **state) {
+    (void)state;
+    struct scene s;
+    owner dead = owner_make(INDEX, EPOCH);
+    word seen = make(SLOT_WORKING, 0, dead);
+    word now = word_with_owner(word_next_sequence(seen) | SLOT_WORKING, dead);
+    open_scene(&s);
+    put(&s, HOST_SLOT, now);
+    assert_false(shmi_reclaim_slot(region_of(&s), HOST_SLOT, seen));
+    assert_true(get(&s, HOST_SLOT) == now);
+    put(&s, GUEST_SLOT, now);
+    assert_false(shmi_reclaim_slot(region_of(&s), GUEST_SLOT, seen));
+    assert_true(get(&s, GUEST_SLOT) == now);
+    close_scene(&s);
+}
+
+static void burial_vacates_the_line_once(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    struct peer_line *line = &region_of(&s)->shared->peers[INDEX];
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_int_equal(load_relaxed32(&line->status), PEER_VACANT);
+    assert_int_equal(load_relaxed32(&line->epoch), EPOCH);
+    assert_int_equal(load_relaxed32(&line->left), 0);
+    assert_false(shmi_bury_guest(region_of(&s), INDEX));
+    close_scene(&s);
+}
+
+static void burial_gives_the_lock_back(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    must_equal(shmi_region_open(&s.guest, s.name.text, &private_rules), SHMIPC_OK);
+    assert_int_equal(shmi_peer_lock(s.guest.object, INDEX), LOCK_TAKEN);
+    close_scene(&s);
+}
+
+static void burial_clears_the_bits_of_the_dead_only(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    for (int i = 0; i < BELLS; i++)
+        or_seq_cst32(&region_of(&s)->shared->bells[i].sleepers, 0xffff);
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    for (int i = 0; i < BELLS; i++)
+        assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[i].sleepers),
+                         0xffff & ~(1 << INDEX));
+    close_scene(&s);
+}
+
+static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    struct bell *bells = region_of(&s)->shared->bells;
+    uint32_t host_free = load_relaxed32(&bells[BELL_HOST_FREE].generation);
+    uint32_t guest_free = load_relaxed32(&bells[BELL_GUEST_FREE].generation);
+    owner dead = owner_make(INDEX, EPOCH);
+    or_seq_cst32(&bells[BELL_HOST_FREE].sleepers, 1);
+    or_seq_cst32(&bells[BELL_GUEST_FREE].sleepers, 2);
+    put(&s, HOST_SLOT, make(SLOT_CANCELLED, 0, dead));
+    put(&s, GUEST_SLOT, make(SLOT_BUSY, 0, dead));
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_int_equal(load_relaxed32(&bells[BELL_HOST_FREE].generation), host_free + 1);
+    assert_int_equal(load_relaxed32(&bells[BELL_GUEST_FREE].generation), guest_free + 1);
+    close_scene(&s);
+}
+
+/* ---- Attaching after the dead ---- */
+
+static uint32_t attached_epoch(const struct scene *s, uint32_t index) {
+    return load_relaxed32(&region_of(s)->shared->peers[index].epoch);
+}
+
+static shmipc_peer *attach(const struct scene *s) {
+    const shmipc_guest_config config = test_guest_config();
+    shmipc_peer *guest;
+    must_equal(shmipc_guest_attach(s->name.text, &config, 0, &guest), SHMIPC_OK);
+    return guest;
+}
+
+static void the_next_owner_reclaims_every_earlier_epoch(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    word older = make(SLOT_CANCELLED, 0, owner_make(1, 4));
+    word working = make(SLOT_WORKING, 0, owner_make(1, 9));
+    store_relaxed32(&region_of(&s)->shared->peers[1].epoch, 9);
+    put(&s, HOST_SLOT, older);
+    put(&s, HOST_SLOT + 1, working);
+    or_seq_cst32(&region_of(&s)->shared->bells[0].sleepers, 1 << 1);
+    shmipc_peer *guest = attach(&s);
+    assert_int_equal(guest->index, 1);
+    assert_true(guest->self == owner_make(1, 10));
+    assert_true(get(&s, HOST_SLOT) == reclaimed(true, older));
+    assert_true(get(&s, HOST_SLOT + 1) == reclaimed(true, working));
+    assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[0].sleepers), 0);
+    shmipc_free(guest);
+    close_scene(&s);
+}
+
+static void epochs_rise_and_wrap_to_one(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    for (uint32_t epoch = 1; epoch <= 3; epoch++) {
+        shmipc_peer *guest = attach(&s);
+        assert_int_equal(attached_epoch(&s, 1), epoch);
+        shmipc_free(guest);
+    }
+    store_relaxed32(&region_of(&s)->shared->peers[1].epoch, EPOCH_MAX);
+    shmipc_peer *guest = attach(&s);
+    assert_int_equal(attached_epoch(&s, 1), 1);
+    shmipc_free(guest);
+    close_scene(&s);
+}
+
+/* ---- Who is alive ---- */
+
+static void guests_are_alive_while_they_hold_a_lock(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_true(shmi_any_guest_is_alive(region_of(&s)));
+    guest_dies(&s);
+    assert_false(shmi_any_guest_is_alive(region_of(&s)));
+    close_scene(&s);
+}
+
+static void a_host_is_alive_while_it_has_lock_and_name(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    assert_true(shmi_host_is_alive(&s.guest));
+    shmi_object_unpublish(s.host->region.object);
+    assert_false(shmi_host_is_alive(&s.guest));
+    shmipc_free(s.host);
+    s.host = NULL;
+    assert_false(shmi_host_is_alive(&s.guest));
+    close_scene(&s);
+}
+
+/* A call whose responder dies under it ends by what the reclaimer stores. */
+static void a_caller_is_told_that_its_responder_died(void **state) {
+    (void)state;
+    struct scene s;
+    struct call_thread call;
+    open_scene(&s);
+    call_start(&call, s.host, SHMIPC_FOREVER);
+    struct slot *slot = region_slot(region_of(&s), HOST_SLOT);
+    eventually(word_state(get(&s, HOST_SLOT)) == SLOT_REQUEST && get(&s, HOST_SLOT) & WORD_PARKED);
+    word taken;
+    assert_true(shmi_slot_take(slot, get(&s, HOST_SLOT), owner_make(INDEX, EPOCH), &taken));
+    guest_dies(&s);
+    uint64_t begin = now_ns();
+    assert_int_equal(call_join(&call), SHMIPC_E_PEER_DIED);
+    assert_true(now_ns() - begin < 2 * SECOND);
+    close_scene(&s);
+}
+
+static void a_withheld_slot_comes_back_when_its_responder_is_dead(void **state) {
+    (void)state;
+    struct scene s;
+    struct call_thread call;
+    shmipc_slot slots[2];
+    open_scene(&s);
+    call_start(&call, s.host, 20 * MILLISECOND);
+    struct slot *slot = region_slot(region_of(&s), HOST_SLOT);
+    eventually(word_state(get(&s, HOST_SLOT)) == SLOT_REQUEST && get(&s, HOST_SLOT) & WORD_PARKED);
+    word taken;
+    assert_true(shmi_slot_take(slot, get(&s, HOST_SLOT), owner_make(INDEX, EPOCH), &taken));
+    assert_int_equal(call_join(&call), SHMIPC_E_TIMEOUT_STARTED);
+    assert_int_equal(word_state(get(&s, HOST_SLOT)), SLOT_CANCELLED);
+    assert_int_equal(shmipc_slot_claim(s.host, 0, &slots[0]), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_claim(s.host, 0, &slots[1]), SHMIPC_E_TIMEOUT);
+    guest_dies(&s);
+    assert_int_equal(shmipc_slot_claim(s.host, SHMIPC_FOREVER, &slots[1]), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_release(slots[0]), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_release(slots[1]), SHMIPC_OK);
+    close_scene(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(a_dead_guests_words_are_reclaimed_by_state),
+        watched_test(a_live_guests_words_are_left_alone),
+        watched_test(another_guests_words_are_left_alone),
+        watched_test(an_epoch_that_has_passed_is_dead_though_the_lock_is_held),
+        watched_test(an_owner_that_nobody_can_be_is_not_dead),
+        watched_test(a_word_that_changed_since_it_was_seen_stays),
+        watched_test(burial_vacates_the_line_once),
+        watched_test(burial_gives_the_lock_back),
+        watched_test(burial_clears_the_bits_of_the_dead_only),
+        watched_test(a_freed_slot_is_announced_to_who_sleeps_for_it),
+        watched_test(the_next_owner_reclaims_every_earlier_epoch),
+        watched_test(epochs_rise_and_wrap_to_one),
+        watched_test(guests_are_alive_while_they_hold_a_lock),
+        watched_test(a_host_is_alive_while_it_has_lock_and_name),
+        watched_test(a_caller_is_told_that_its_responder_died),
+        watched_test(a_withheld_slot_comes_back_when_its_responder_is_dead),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

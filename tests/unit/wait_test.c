@@ -1,0 +1,329 @@
+/*
+ * Waiting without waiting: clock, sleep, yield and the number of processors are the test's own,
+ * linked in place of the system's. A sleep ends at its deadline at once, by moving the clock.
+ */
+#include "support/fixture.h"
+
+#include "wait.h"
+
+struct fake {
+    uint64_t now;
+    uint64_t per_look; /* the clock advances by this with every look */
+    uint32_t processors;
+    uint32_t looks;
+    uint32_t yields;
+    uint32_t sleeps;
+    uint64_t longest;      /* sleep */
+    uint32_t wake_instead; /* this many sleeps end at once, for no reason */
+};
+
+static struct fake fake;
+
+uint64_t __wrap_shmi_clock_now(void);
+uint32_t __wrap_shmi_cpu_count(void);
+void __wrap_shmi_cpu_yield(void);
+void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+
+uint64_t __wrap_shmi_clock_now(void) {
+    fake.looks++;
+    fake.now += fake.per_look;
+    return fake.now;
+}
+
+uint32_t __wrap_shmi_cpu_count(void) {
+    return fake.processors;
+}
+
+void __wrap_shmi_cpu_yield(void) {
+    fake.yields++;
+}
+
+void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    must(deadline != CLOCK_NEVER);
+    must_equal(load_relaxed32(word), expected);
+    fake.sleeps++;
+    if (fake.wake_instead > 0) {
+        fake.wake_instead--;
+        return;
+    }
+    if (deadline <= fake.now)
+        return;
+    if (deadline - fake.now > fake.longest)
+        fake.longest = deadline - fake.now;
+    fake.now = deadline;
+}
+
+static int fake_system(void **state) {
+    fake = (struct fake){.now = 1000 * (uint64_t)SECOND, .processors = 2};
+    return watched_setup(state);
+}
+
+/* ---- Deadlines ---- */
+
+static void time_begins_with_the_first_look(void **state) {
+    (void)state;
+    struct deadline deadline = deadline_in(500);
+    assert_int_equal(fake.looks, 0);
+    fake.now += 10000;
+    uint64_t begin = fake.now;
+    assert_true(shmi_deadline_at(&deadline) == begin + 500);
+    fake.now += 499;
+    assert_true(shmi_deadline_at(&deadline) == begin + 500);
+    assert_false(shmi_deadline_passed(&deadline));
+    fake.now += 1;
+    assert_true(shmi_deadline_passed(&deadline));
+}
+
+static void zero_has_passed_at_once(void **state) {
+    (void)state;
+    struct deadline deadline = deadline_in(0);
+    assert_true(shmi_deadline_passed(&deadline));
+}
+
+static void forever_never_passes_and_reads_no_clock(void **state) {
+    (void)state;
+    struct deadline deadline = deadline_in(SHMIPC_FOREVER);
+    assert_true(shmi_deadline_at(&deadline) == CLOCK_NEVER);
+    assert_false(shmi_deadline_passed(&deadline));
+    assert_int_equal(fake.looks, 0);
+}
+
+static void the_longest_timeout_does_not_wrap(void **state) {
+    (void)state;
+    struct deadline deadline = deadline_in(INT64_MAX);
+    assert_true(shmi_deadline_at(&deadline) == fake.now + (uint64_t)INT64_MAX);
+    fake.now = CLOCK_NEVER - 10;
+    deadline = deadline_in(INT64_MAX);
+    assert_true(shmi_deadline_at(&deadline) == CLOCK_NEVER);
+    assert_false(shmi_deadline_passed(&deadline));
+}
+
+static void a_sleeper_wakes_at_the_tick_or_the_deadline_before_it(void **state) {
+    (void)state;
+    struct deadline soon = deadline_in((int64_t)TICK_NS - 1);
+    struct deadline late = deadline_in((int64_t)TICK_NS + 1);
+    struct deadline forever = deadline_in(SHMIPC_FOREVER);
+    assert_true(shmi_deadline_or_tick(&soon) == fake.now + TICK_NS - 1);
+    assert_true(shmi_deadline_or_tick(&late) == fake.now + TICK_NS);
+    assert_true(shmi_deadline_or_tick(&forever) == fake.now + TICK_NS);
+    fake.now += TICK_NS;
+    assert_true(shmi_deadline_or_tick(&late) == fake.now + 1);
+    assert_true(shmi_deadline_or_tick(&forever) == fake.now + TICK_NS);
+}
+
+/* ---- Spinning ---- */
+
+static void assert_no_spinning(int64_t ns) {
+    struct spin_budget budget = shmi_spin_budget(ns);
+    assert_int_equal(budget.least, 0);
+    assert_int_equal(budget.most, 0);
+    assert_int_equal(load_relaxed32(&budget.now), 0);
+}
+
+static uint32_t most_of(int64_t ns) {
+    struct spin_budget budget = shmi_spin_budget(ns);
+    assert_true(budget.least <= budget.most);
+    assert_int_equal(load_relaxed32(&budget.now), budget.most);
+    return budget.most;
+}
+
+static void nobody_spins_on_one_processor(void **state) {
+    (void)state;
+    fake.per_look = 2000;
+    fake.processors = 1;
+    assert_no_spinning(SHMIPC_SPIN_AUTO);
+    assert_no_spinning(50000);
+    fake.processors = 0;
+    assert_no_spinning(50000);
+}
+
+static void zero_means_no_spinning(void **state) {
+    (void)state;
+    fake.per_look = 2000;
+    assert_no_spinning(0);
+}
+
+/* 200 pauses between two looks at a clock that advances 2000 ns each: 10 ns a pause. */
+static void spins_are_measured_by_the_clock(void **state) {
+    (void)state;
+    fake.per_look = 2000;
+    assert_in_range(most_of(10000), 990, 1000);
+    assert_in_range(most_of(SHMIPC_SPIN_AUTO), SPIN_AUTO_NS / 10 - 30, SPIN_AUTO_NS / 10);
+    fake.per_look = 20000;
+    assert_in_range(most_of(10000), 99, 100);
+}
+
+static void no_spin_is_longer_than_the_header_promises(void **state) {
+    (void)state;
+    fake.per_look = 2000;
+    assert_in_range(most_of(INT64_MAX), 9900, 10000);
+    assert_int_equal(most_of(INT64_MAX), most_of(SPIN_MAX_NS));
+}
+
+static void a_clock_that_stands_still_gives_an_answer(void **state) {
+    (void)state;
+    fake.per_look = 0;
+    assert_true(most_of(1000) > 0);
+}
+
+/* A wait in vain: how often it looked, yields apart. */
+static uint32_t looks_of_a_wait(struct spin_budget *budget) {
+    struct spin spin = spin_begin(budget);
+    uint32_t looks = 0;
+    fake.yields = 0;
+    while (spin_again(&spin))
+        looks++;
+    assert_int_equal(fake.yields, YIELDS);
+    assert_false(spin_again(&spin));
+    return looks - YIELDS;
+}
+
+static bool is_about(uint32_t value, uint32_t expected) {
+    return value >= expected && value <= expected + 3;
+}
+
+static void a_wait_spins_its_budget_then_yields_then_sleeps(void **state) {
+    (void)state;
+    struct spin_budget none = {.least = 0};
+    struct spin_budget some = {.least = 100, .most = 1600, .now = 1600};
+    assert_true(is_about(looks_of_a_wait(&none), 0));
+    assert_true(is_about(looks_of_a_wait(&some), 1600));
+}
+
+static void spinning_in_vain_halves_the_next_down_to_the_least(void **state) {
+    (void)state;
+    struct spin_budget budget = {.least = 100, .most = 1600, .now = 1600};
+    for (uint32_t expected = 1600; expected >= 100; expected /= 2)
+        assert_true(is_about(looks_of_a_wait(&budget), expected));
+    assert_true(is_about(looks_of_a_wait(&budget), 100));
+}
+
+static void one_in_many_waits_spins_to_the_end(void **state) {
+    (void)state;
+    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100};
+    int long_ones = 0;
+    for (int i = 0; i < 4 * SPIN_PROBE; i++)
+        long_ones += is_about(looks_of_a_wait(&budget), 1600);
+    assert_int_equal(long_ones, 4);
+}
+
+/* Waits until the wait has looked `looks` times, then has what it waited for. */
+static void win_after(struct spin_budget *budget, uint32_t looks) {
+    struct spin spin = spin_begin(budget);
+    for (uint32_t i = 0; i < looks; i++)
+        assert_true(spin_again(&spin));
+    spin_won(&spin);
+}
+
+static void a_long_spin_that_pays_makes_all_long(void **state) {
+    (void)state;
+    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100, .waits = SPIN_PROBE - 1};
+    win_after(&budget, 1500);
+    assert_true(is_about(looks_of_a_wait(&budget), 1600));
+}
+
+static void an_early_answer_teaches_nothing(void **state) {
+    (void)state;
+    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100, .waits = SPIN_PROBE - 1};
+    win_after(&budget, 50);
+    assert_int_equal(load_relaxed32(&budget.waits), SPIN_PROBE - 1);
+    assert_int_equal(load_relaxed32(&budget.now), 100);
+}
+
+/* ---- Whole waits ---- */
+
+static const shmipc_request nothing = {.data = NULL};
+
+static void a_call_sleeps_in_ticks_and_ends_at_its_deadline(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    uint64_t begin = fake.now;
+    fake.sleeps = 0;
+    assert_int_equal(shmipc_call(pair.host, &nothing, NULL, SECOND / 4), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == begin + (uint64_t)SECOND / 4);
+    assert_int_equal(fake.sleeps, 3);
+    assert_true(fake.longest <= TICK_NS);
+    pair_close(&pair);
+}
+
+static void spurious_wakes_do_not_move_the_deadline(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    uint64_t begin = fake.now;
+    fake.sleeps = 0;
+    fake.wake_instead = 1000;
+    assert_int_equal(shmipc_call(pair.guest, &nothing, NULL, MILLISECOND), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == begin + (uint64_t)MILLISECOND);
+    assert_int_equal(fake.sleeps, 1001);
+    pair_close(&pair);
+}
+
+static void a_call_that_may_not_wait_does_not_sleep(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    uint64_t begin = fake.now;
+    fake.sleeps = 0;
+    assert_int_equal(shmipc_call(pair.host, &nothing, NULL, 0), SHMIPC_E_TIMEOUT);
+    assert_int_equal(fake.sleeps, 0);
+    assert_true(fake.now == begin);
+    pair_close(&pair);
+}
+
+static void every_public_wait_keeps_its_deadline(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_event event;
+    shmipc_slot slots[2];
+    shmipc_slot third;
+    pair_open(&pair, NULL);
+    assert_int_equal(shmipc_slot_claim(pair.host, 0, &slots[0]), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_claim(pair.host, 0, &slots[1]), SHMIPC_OK);
+    assert_int_equal(shmipc_next_event(pair.host, 0, &event), SHMIPC_OK);
+
+    uint64_t at = fake.now + 1234567890;
+    assert_int_equal(shmipc_slot_claim(pair.host, 1234567890, &third), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == at);
+    at += 1234567890;
+    assert_int_equal(shmipc_wait(pair.host, 1234567890), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == at);
+    at += 1234567890;
+    assert_int_equal(shmipc_wait(pair.guest, 1234567890), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == at);
+    at += 1234567890;
+    assert_int_equal(shmipc_next_event(pair.host, 1234567890, &event), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == at);
+    at += 1234567890;
+    assert_int_equal(shmipc_wait_guests(pair.host, 2, 1234567890), SHMIPC_E_TIMEOUT);
+    assert_true(fake.now == at);
+    assert_int_equal(shmipc_slot_release(slots[0]), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_release(slots[1]), SHMIPC_OK);
+    pair_close(&pair);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(time_begins_with_the_first_look, fake_system),
+        cmocka_unit_test_setup(zero_has_passed_at_once, fake_system),
+        cmocka_unit_test_setup(forever_never_passes_and_reads_no_clock, fake_system),
+        cmocka_unit_test_setup(the_longest_timeout_does_not_wrap, fake_system),
+        cmocka_unit_test_setup(a_sleeper_wakes_at_the_tick_or_the_deadline_before_it, fake_system),
+        cmocka_unit_test_setup(nobody_spins_on_one_processor, fake_system),
+        cmocka_unit_test_setup(zero_means_no_spinning, fake_system),
+        cmocka_unit_test_setup(spins_are_measured_by_the_clock, fake_system),
+        cmocka_unit_test_setup(no_spin_is_longer_than_the_header_promises, fake_system),
+        cmocka_unit_test_setup(a_clock_that_stands_still_gives_an_answer, fake_system),
+        cmocka_unit_test_setup(a_wait_spins_its_budget_then_yields_then_sleeps, fake_system),
+        cmocka_unit_test_setup(spinning_in_vain_halves_the_next_down_to_the_least, fake_system),
+        cmocka_unit_test_setup(one_in_many_waits_spins_to_the_end, fake_system),
+        cmocka_unit_test_setup(a_long_spin_that_pays_makes_all_long, fake_system),
+        cmocka_unit_test_setup(an_early_answer_teaches_nothing, fake_system),
+        cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
+        cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
+        cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
+        cmocka_unit_test_setup(every_public_wait_keeps_its_deadline, fake_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
