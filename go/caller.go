@@ -86,11 +86,9 @@ func (e *exchange) publish(flags word) error {
 	if found != held {
 		return e.broken("somebody changed a slot that belongs to a caller", found)
 	}
+	e.rung = false
 	if e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)) {
-		e.rung = true
 		e.stats.wakes.Add(1)
-	} else {
-		e.rung = false
 	}
 	return nil
 }
@@ -98,13 +96,29 @@ func (e *exchange) publish(flags word) error {
 // await waits for the answer of the request that was published. An error ends the call and drops
 // the claim.
 func (e *exchange) await(l *limit) error {
+	if w, ok := e.awaitSpinning(); ok {
+		return e.arrive(w)
+	}
+	return e.awaitParked(l)
+}
+
+// awaitOneOfSeveral is await for a goroutine that may have other calls in flight.
+func (e *exchange) awaitOneOfSeveral(l *limit) error {
+	if w, ok := e.awaitSpinning(); ok {
+		return e.arrive(w)
+	}
+	e.ringForAllInFlight()
+	return e.awaitParked(l)
+}
+
+func (e *exchange) awaitSpinning() (w word, ok bool) {
 	for s := e.budget.begin(); ; {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
-			return e.arrive(w)
+			return w, true
 		}
 		if !s.again() {
-			return e.awaitParked(l)
+			return w, false
 		}
 	}
 }
@@ -157,13 +171,28 @@ func (e *exchange) awaitParked(l *limit) error {
 	}
 }
 
-// ringForStandby rings once for a request that is still not taken when its caller goes to sleep:
-// every worker that would have been looking may be blocked in a handler.
+// ringForStandby rings once for a request that is still not taken when its caller stops spinning:
+// every worker that would have been looking may be blocked in a handler. A ring at publishing does
+// not count, since the worker that heard it may have found another request first.
 func (e *exchange) ringForStandby(w word) {
 	if w.state() == stateRequest && !e.rung {
 		e.rung = true
 		e.stats.wakes.Add(1)
 		e.guest.ring(e.guest.bell(bellGuestRequest), 1)
+	}
+}
+
+// ringForAllInFlight does the same for every call that this guest's goroutines may have in flight.
+func (e *exchange) ringForAllInFlight() {
+	g, untaken := e.guest, 0
+	for i := range g.guestSlots {
+		if w := g.guestSlots[i].load(); w.state() == stateRequest && w.owner() == g.me {
+			untaken++
+		}
+	}
+	if untaken > 0 {
+		e.stats.wakes.Add(1)
+		g.ring(g.bell(bellGuestRequest), untaken)
 	}
 }
 

@@ -102,8 +102,9 @@ func (s Slot) Ready() (ready bool, err error) {
 	}
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
-	state := e.load().state()
-	waiting := state == stateRequest || state == stateWorking
+	w := e.load()
+	e.ringForStandby(w)
+	waiting := w.state() == stateRequest || w.state() == stateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0
 	return !waiting || cancelled || endingOf(e.guest.flags.Load(), false) != goOn, nil
 }
@@ -123,7 +124,7 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	l := newLimit(ctx, e.guest.timeout)
-	if err := e.await(&l); err != nil {
+	if err := e.awaitOneOfSeveral(&l); err != nil {
 		return Message{}, err
 	}
 	answer, keep, err := e.found(TypeNormal)

@@ -46,14 +46,20 @@ static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shm
     event->pid = load_relaxed32(&p->region.shared->peers[index].pid);
 }
 
+/* `left` may have moved on, if others came to the index and left it since. */
+static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
+    uint32_t left = load_acquire32(&line->left) & EPOCH_MAX;
+    return left != 0 && (left + EPOCH_MAX - epoch) % EPOCH_MAX < EPOCH_MAX / 2;
+}
+
 /* What has become of one peer since the last look. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
     const struct peer_line *line = &p->region.shared->peers[index];
     bool there = is_there(p, index);
-    uint32_t epoch = load_acquire32(&line->epoch);
+    uint32_t epoch = load_acquire32(&line->epoch) & EPOCH_MAX;
     if (known->present && (!there || epoch != known->epoch)) {
-        bool in_order = load_acquire32(&line->left) == known->epoch;
+        bool in_order = left_in_order(line, known->epoch);
         known->present = false;
         describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
         return true;
@@ -85,9 +91,14 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
 }
 
 static int event_refusal(shmipc_peer *p) {
-    if (load_seq_cst32(&p->phase) == PEER_CLOSED)
+    switch (load_seq_cst32(&p->phase)) {
+    case PEER_OPEN:
+        return SHMIPC_OK;
+    case PEER_DRAINING:
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
+    default:
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
-    return SHMIPC_OK;
+    }
 }
 
 static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {

@@ -25,11 +25,15 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
     };
 }
 
-/* In a forked child: stores flags and nothing else. */
+/* In a forked child: the claims of its parent's threads are nobody's here. Private memory only. */
 static void forget_region(void *context) {
     shmipc_peer *p = context;
     store_relaxed32(&p->phase, PEER_CLOSED);
     store_relaxed32(&p->forked, 1);
+    for (uint32_t i = 0; i < region_slots(&p->region); i++) {
+        uint32_t claim = load_relaxed32(&p->slots[i].claim);
+        store_relaxed32(&p->slots[i].claim, claim + claim % 2);
+    }
 }
 
 static void *allocate_lines(size_t size) {

@@ -236,7 +236,8 @@ typedef struct shmipc_info {
 /* Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
-/* Host only: waits until at least `count` guests are attached. Errors: INVALID, TIMEOUT, CLOSED. */
+/* Host only: waits until at least `count` guests are attached. Errors: INVALID, TIMEOUT, SHUTDOWN,
+   CLOSED. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -415,7 +416,7 @@ typedef struct shmipc_event {
  * Waits for the next change among the other peers: a host hears of its guests, a guest of its
  * host. Each change is reported once per peer handle; of changes that cancel out before anybody
  * asks (a guest that came and went) none may be reported. A death is noticed within 200 ms.
- * Errors: INVALID, TIMEOUT, CLOSED.
+ * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 
