@@ -1,0 +1,248 @@
+#define _GNU_SOURCE
+#include "support/explore.h"
+
+#include "support/fixture.h"
+
+#include "platform.h"
+
+#include <semaphore.h>
+#include <stdio.h>
+
+enum actor_state { UNUSED, READY, ASLEEP, DONE };
+
+struct actor {
+    enum actor_state state;
+    pthread_t thread;
+    sem_t turn;
+    void (*body)(void *context);
+    void *context;
+    const void *sleeps_on;
+};
+
+/* The choices of one run. The next run repeats them up to the last that has an alternative. */
+enum { DEPTH = 4096 };
+
+struct choice {
+    int taken;
+    int options;
+};
+
+static struct actor actors[EXPLORE_ACTORS];
+static struct choice path[DEPTH];
+static int depth;
+static int known_depth;
+static int preemptions_left;
+static sem_t all_done;
+static uint64_t now;
+static _Thread_local struct actor *self;
+
+/* ---- Choosing ---- */
+
+static int choose(int options) {
+    must(depth < DEPTH);
+    struct choice *choice = &path[depth++];
+    if (depth > known_depth)
+        *choice = (struct choice){0, options};
+    else if (choice->taken >= options)
+        choice->taken = options - 1;
+    choice->options = options;
+    return choice->taken;
+}
+
+/* To the next run. False if there is none. */
+static bool next_path(void) {
+    while (depth > 0) {
+        struct choice *last = &path[depth - 1];
+        if (++last->taken < last->options) {
+            known_depth = depth;
+            return true;
+        }
+        depth--;
+    }
+    return false;
+}
+
+static int list_ready(struct actor *ready[static EXPLORE_ACTORS], const struct actor *but) {
+    int count = 0;
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state == READY && &actors[i] != but)
+            ready[count++] = &actors[i];
+    }
+    return count;
+}
+
+static bool anyone_is(enum actor_state state) {
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state == state)
+            return true;
+    }
+    return false;
+}
+
+static _Noreturn void report_deadlock(void) {
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state == ASLEEP)
+            (void)fprintf(stderr, "actor %d sleeps for ever\n", i);
+    }
+    fixture_die(__FILE__, __LINE__, "a wake-up was lost");
+}
+
+/* ---- Handing over ---- */
+
+static void hand_over(struct actor *next) {
+    if (next == self)
+        return;
+    must_equal(sem_post(&next->turn), 0);
+    while (sem_wait(&self->turn) != 0) {
+    }
+}
+
+void explore_step(void) {
+    struct actor *ready[EXPLORE_ACTORS];
+    if (self == NULL || preemptions_left == 0)
+        return;
+    int others = list_ready(ready, self);
+    int taken = others == 0 ? 0 : choose(others + 1);
+    if (taken == 0)
+        return;
+    preemptions_left--;
+    hand_over(ready[taken - 1]);
+}
+
+/* The running actor cannot, or does not want to, go on: no preemption. */
+static void let_others_run(void) {
+    struct actor *ready[EXPLORE_ACTORS];
+    int others = list_ready(ready, self);
+    if (others > 0)
+        hand_over(ready[others == 1 ? 0 : choose(others)]);
+    else if (self->state != READY)
+        report_deadlock();
+}
+
+static void finish(void) {
+    struct actor *ready[EXPLORE_ACTORS];
+    self->state = DONE;
+    int others = list_ready(ready, self);
+    if (others > 0)
+        must_equal(sem_post(&ready[others == 1 ? 0 : choose(others)]->turn), 0);
+    else if (anyone_is(ASLEEP))
+        report_deadlock();
+    else
+        must_equal(sem_post(&all_done), 0);
+}
+
+/* ---- In place of the system's ---- */
+
+void __real_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+uint32_t __real_shmi_word_wake(atomic_u32 *word, uint32_t count);
+uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count);
+void __real_shmi_cpu_yield(void);
+void __wrap_shmi_cpu_yield(void);
+uint64_t __wrap_shmi_clock_now(void);
+
+void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    if (self == NULL) {
+        __real_shmi_word_wait(word, expected, deadline);
+        return;
+    }
+    explore_step();
+    if (load_relaxed32(word) != expected || deadline <= now)
+        return;
+    self->state = ASLEEP;
+    self->sleeps_on = word;
+    let_others_run();
+}
+
+uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count) {
+    uint32_t woken = 0;
+    if (self == NULL)
+        return __real_shmi_word_wake(word, count);
+    explore_step();
+    for (int i = 0; i < EXPLORE_ACTORS && woken < count; i++) {
+        if (actors[i].state == ASLEEP && actors[i].sleeps_on == word) {
+            actors[i].state = READY;
+            woken++;
+        }
+    }
+    return woken;
+}
+
+void __wrap_shmi_cpu_yield(void) {
+    if (self == NULL)
+        __real_shmi_cpu_yield();
+    else
+        let_others_run();
+}
+
+uint64_t __wrap_shmi_clock_now(void) {
+    return now;
+}
+
+void explore_time_passes(void) {
+    explore_step();
+    now += 3600 * (uint64_t)SECOND;
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state == ASLEEP)
+            actors[i].state = READY;
+    }
+}
+
+/* ---- Runs ---- */
+
+static void *run_actor(void *context) {
+    self = context;
+    while (sem_wait(&self->turn) != 0) {
+    }
+    self->body(self->context);
+    finish();
+    return NULL;
+}
+
+static void start_actors(const struct scenario *scenario) {
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        struct actor *actor = &actors[i];
+        *actor = (struct actor){.state = scenario->actors[i] != NULL ? READY : UNUSED,
+                                .body = scenario->actors[i],
+                                .context = scenario->context};
+        must_equal(sem_init(&actor->turn, 0, 0), 0);
+    }
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state == READY)
+            actors[i].thread = thread_start(run_actor, &actors[i]);
+    }
+}
+
+static void join_actors(void) {
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (actors[i].state != UNUSED)
+            thread_join(actors[i].thread);
+        must_equal(sem_destroy(&actors[i].turn), 0);
+    }
+}
+
+static void run_once(const struct scenario *scenario) {
+    struct actor *ready[EXPLORE_ACTORS];
+    depth = 0;
+    preemptions_left = scenario->preemptions;
+    scenario->begin(scenario->context);
+    start_actors(scenario);
+    must_equal(sem_post(&ready[choose(list_ready(ready, NULL))]->turn), 0);
+    while (sem_wait(&all_done) != 0) {
+    }
+    join_actors();
+    scenario->end(scenario->context);
+}
+
+int explore(const struct scenario *scenario) {
+    int runs = 0;
+    now = SECOND;
+    known_depth = 0;
+    must_equal(sem_init(&all_done, 0, 0), 0);
+    do {
+        run_once(scenario);
+        runs++;
+    } while (runs < scenario->limit && next_path());
+    must_equal(sem_destroy(&all_done), 0);
+    return runs;
+}

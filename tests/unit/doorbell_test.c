@@ -1,0 +1,188 @@
+/*
+ * Doorbells: no wake-up is lost and none is wasted. The wake call is counted on its way.
+ */
+#include "support/fixture.h"
+
+#include "doorbell.h"
+#include "platform.h"
+
+static atomic_uint wake_calls;
+
+uint32_t __real_shmi_word_wake(atomic_u32 *word, uint32_t count);
+uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count);
+
+uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count) {
+    atomic_fetch_add(&wake_calls, 1);
+    return __real_shmi_word_wake(word, count);
+}
+
+static uint32_t sleepers(const struct bell *bell) {
+    return load_seq_cst32(&bell->sleepers);
+}
+
+static void arming_announces_and_disarming_takes_it_back(void **state) {
+    (void)state;
+    struct bell bell = {.generation = 5, .sleepers = 1 << 9};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1 << 3};
+    assert_int_equal(shmi_doorbell_arm(&doorbell), 5);
+    assert_int_equal(sleepers(&bell), 1 << 9 | 1 << 3);
+    shmi_doorbell_disarm(&doorbell);
+    assert_int_equal(sleepers(&bell), 1 << 9);
+}
+
+static void the_last_of_a_peers_waiters_clears_its_bit(void **state) {
+    (void)state;
+    struct bell bell = {.generation = 0};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    (void)shmi_doorbell_arm(&doorbell);
+    (void)shmi_doorbell_arm(&doorbell);
+    shmi_doorbell_disarm(&doorbell);
+    assert_int_equal(sleepers(&bell), 1);
+    shmi_doorbell_disarm(&doorbell);
+    assert_int_equal(sleepers(&bell), 0);
+}
+
+static void a_ring_after_arming_ends_the_sleep_before_it_begins(void **state) {
+    (void)state;
+    struct bell bell = {.generation = UINT32_MAX};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    uint32_t generation = shmi_doorbell_arm(&doorbell);
+    (void)shmi_doorbell_ring(&doorbell, WAKE_ONE);
+    assert_int_equal(shmi_doorbell_generation(&doorbell), 0);
+    shmi_doorbell_sleep(&doorbell, generation, CLOCK_NEVER);
+    shmi_doorbell_disarm(&doorbell);
+}
+
+static void a_sleep_ends_at_its_deadline(void **state) {
+    (void)state;
+    struct bell bell = {.generation = 0};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    uint64_t until = shmi_clock_now() + 5 * MILLISECOND;
+    while (shmi_clock_now() < until)
+        shmi_doorbell_sleep(&doorbell, shmi_doorbell_generation(&doorbell), until);
+}
+
+/* ---- Parking and ringing against each other ---- */
+
+/* One way of a game of ping-pong: the other side counts `ball` up and rings, this side waits. */
+struct way {
+    struct bell bell;
+    struct doorbell sleeper;
+    struct doorbell ringer;
+    atomic_u64 ball;
+};
+
+static void set_up(struct way *way) {
+    *way = (struct way){.ball = 0};
+    way->sleeper = (struct doorbell){.bell = &way->bell, .bit = 1 << 1};
+    way->ringer = (struct doorbell){.bell = &way->bell, .bit = 1};
+}
+
+static void throw_ball(struct way *way) {
+    add_seq_cst64(&way->ball, 1);
+    if (doorbell_has_sleepers(&way->ringer))
+        (void)shmi_doorbell_ring(&way->ringer, WAKE_ALL);
+}
+
+/* A wake-up that is lost is not healed by a tick here: it ends in the assertion. */
+static void catch_ball(struct way *way, uint64_t number) {
+    enum { PATIENCE_S = 10 };
+    while (load_seq_cst64(&way->ball) < number) {
+        uint64_t until = shmi_clock_now() + PATIENCE_S * (uint64_t)SECOND;
+        uint32_t generation = shmi_doorbell_arm(&way->sleeper);
+        if (load_seq_cst64(&way->ball) < number)
+            shmi_doorbell_sleep(&way->sleeper, generation, until);
+        shmi_doorbell_disarm(&way->sleeper);
+        must(shmi_clock_now() < until);
+    }
+}
+
+enum { ROUNDS = 100000 };
+
+struct game {
+    struct way there, back;
+};
+
+static void *play_back(void *context) {
+    struct game *game = context;
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        catch_ball(&game->there, i);
+        throw_ball(&game->back);
+    }
+    return NULL;
+}
+
+static void no_wake_up_is_lost(void **state) {
+    (void)state;
+    static struct game game;
+    set_up(&game.there);
+    set_up(&game.back);
+    pthread_t other = thread_start(play_back, &game);
+    for (uint64_t i = 1; i <= ROUNDS; i++) {
+        throw_ball(&game.there);
+        catch_ball(&game.back, i);
+    }
+    thread_join(other);
+    assert_int_equal(sleepers(&game.there.bell) | sleepers(&game.back.bell), 0);
+}
+
+/* Two waiters share a bit, as two threads of one peer do. */
+static atomic_uint caught[2];
+
+struct twin {
+    struct way *way;
+    atomic_uint *count;
+};
+
+static void *play_twin(void *context) {
+    const struct twin *twin = context;
+    for (uint64_t i = 1; i <= ROUNDS / 4; i++) {
+        catch_ball(twin->way, i);
+        atomic_store(twin->count, (unsigned)i);
+    }
+    return NULL;
+}
+
+static void waiters_that_share_a_bit_do_not_lose_each_others_rings(void **state) {
+    (void)state;
+    static struct way way;
+    struct twin twins[2] = {{&way, &caught[0]}, {&way, &caught[1]}};
+    pthread_t threads[2];
+    set_up(&way);
+    for (int i = 0; i < 2; i++)
+        threads[i] = thread_start(play_twin, &twins[i]);
+    for (unsigned i = 1; i <= ROUNDS / 4; i++) {
+        throw_ball(&way);
+        while (atomic_load(&caught[0]) < i || atomic_load(&caught[1]) < i)
+            shmi_cpu_yield();
+    }
+    for (int i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    assert_int_equal(sleepers(&way.bell), 0);
+}
+
+static void nobody_asleep_costs_no_wake_call(void **state) {
+    (void)state;
+    static struct way way;
+    set_up(&way);
+    atomic_store(&wake_calls, 0);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        throw_ball(&way);
+        catch_ball(&way, i);
+    }
+    assert_int_equal(atomic_load(&wake_calls), 0);
+    assert_int_equal(load_relaxed32(&way.bell.generation), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(arming_announces_and_disarming_takes_it_back),
+        watched_test(the_last_of_a_peers_waiters_clears_its_bit),
+        watched_test(a_ring_after_arming_ends_the_sleep_before_it_begins),
+        watched_test(a_sleep_ends_at_its_deadline),
+        watched_test(no_wake_up_is_lost),
+        watched_test(waiters_that_share_a_bit_do_not_lose_each_others_rings),
+        watched_test(nobody_asleep_costs_no_wake_call),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,415 @@
+/*
+ * Callers, responders and whoever interferes with them, in every order of their atomic steps. That
+ * a run ends at all shows that no wake-up was lost in it.
+ */
+#include "support/explore.h"
+#include "support/fixture.h"
+
+#include "peer.h"
+#include "slot.h"
+
+#include <string.h>
+
+enum { LIMIT = 20000 };
+
+struct stage {
+    struct pair pair;
+    bool host_calls;
+    shmipc_peer *caller;
+    shmipc_peer *responder;
+    shmipc_host_config config;
+    uint32_t request;     /* a number for each, all runs together */
+    uint32_t running;     /* handlers that run now */
+    uint32_t served;      /* of this run */
+    uint32_t calls_to_go; /* of this run */
+    atomic_u32 met;       /* futex of the handlers that wait for each other */
+    shmipc_slot slot;
+    int result;
+};
+
+static void open_stage(struct stage *s, bool host_calls, uint32_t slots) {
+    *s = (struct stage){.host_calls = host_calls, .config = test_host_config()};
+    s->config.host_slots = s->config.guest_slots = slots;
+    pair_open(&s->pair, &s->config);
+    s->caller = host_calls ? s->pair.host : s->pair.guest;
+    s->responder = host_calls ? s->pair.guest : s->pair.host;
+}
+
+static void close_stage(struct stage *s) {
+    pair_close(&s->pair);
+}
+
+/* ---- Actors ---- */
+
+/* Answers with the request's number, and notices if the request changes under it. */
+static int number_handler(void *context, const shmipc_request *request, shmipc_response *response) {
+    struct stage *s = context;
+    uint32_t number;
+    memcpy(&number, request->data, sizeof number);
+    s->running++;
+    explore_step();
+    must(memcmp(&number, request->data, sizeof number) == 0);
+    memcpy(response->data, &number, sizeof number);
+    response->length = sizeof number;
+    s->running--;
+    s->served++;
+    return 0;
+}
+
+static int call_once(struct stage *s, int64_t timeout) {
+    uint32_t number = ++s->request;
+    uint32_t answer = 0;
+    const shmipc_request request = {.data = &number, .length = sizeof number};
+    shmipc_response response = {.data = &answer, .capacity = sizeof answer};
+    int error = shmipc_call(s->caller, &request, &response, timeout);
+    must(error != SHMIPC_OK || (response.length == sizeof answer && answer == number));
+    return error;
+}
+
+/* The last of the callers sends the server home. */
+static void finish_call(struct stage *s) {
+    if (--s->calls_to_go == 0)
+        must_equal(shmipc_wake(s->responder), SHMIPC_OK);
+}
+
+static void call_and_finish(void *context) {
+    struct stage *s = context;
+    must_equal(call_once(s, SHMIPC_FOREVER), SHMIPC_OK);
+    finish_call(s);
+}
+
+static void serve_until_woken(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, number_handler, s), SHMIPC_E_WOKEN);
+}
+
+static void expect_calls(struct stage *s, uint32_t count) {
+    s->calls_to_go = count;
+    s->served = 0;
+}
+
+static void assert_pool_is_free(struct stage *s) {
+    const struct direction *d = &s->caller->calls;
+    for (uint32_t i = d->first; i < d->first + d->count; i++) {
+        enum slot_state state = word_state(shmi_slot_look(region_slot(&s->caller->region, i)));
+        must(state == SLOT_FREE || (s->host_calls && state == SLOT_RESPONSE));
+        must_equal(load_relaxed32(&s->caller->slots[i].claim) % 2, 0);
+    }
+    must_equal(load_relaxed32(&s->caller->calls.vacancies.bell->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->calls.requests.bell->sleepers), 0);
+    must_equal(s->running, 0);
+}
+
+/* ---- Calls that are answered ---- */
+
+static void begin_one(void *context) {
+    expect_calls(context, 1);
+}
+
+static void end_one(void *context) {
+    struct stage *s = context;
+    must_equal(s->served, 1);
+    assert_pool_is_free(s);
+}
+
+static void begin_two(void *context) {
+    expect_calls(context, 2);
+}
+
+static void end_two(void *context) {
+    struct stage *s = context;
+    must_equal(s->served, 2);
+    assert_pool_is_free(s);
+}
+
+static void run(bool host_calls, uint32_t slots, struct scenario scenario) {
+    struct stage s;
+    open_stage(&s, host_calls, slots);
+    scenario.context = &s;
+    assert_true(explore(&scenario) > 50);
+    close_stage(&s);
+}
+
+static void a_call_is_answered_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_one,
+                              .end = end_one,
+                              .actors = {call_and_finish, serve_until_woken},
+                              .preemptions = 2,
+                              .limit = LIMIT});
+}
+
+static void two_callers_are_answered_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 2,
+            (struct scenario){.begin = begin_two,
+                              .end = end_two,
+                              .actors = {call_and_finish, call_and_finish, serve_until_woken},
+                              .preemptions = 1,
+                              .limit = LIMIT});
+}
+
+static void two_callers_share_one_slot_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_two,
+                              .end = end_two,
+                              .actors = {call_and_finish, call_and_finish, serve_until_woken},
+                              .preemptions = 2,
+                              .limit = LIMIT});
+}
+
+/* ---- Waiting for a slot ---- */
+
+static void claim_and_release(void *context) {
+    struct stage *s = context;
+    shmipc_slot slot;
+    must_equal(shmipc_slot_claim(s->caller, SHMIPC_FOREVER, &slot), SHMIPC_OK);
+    must_equal(++s->running, 1);
+    explore_step();
+    s->running--;
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
+static void begin_nothing(void *context) {
+    (void)context;
+}
+
+static void end_free(void *context) {
+    assert_pool_is_free(context);
+}
+
+static void a_slot_goes_to_each_who_waits_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_nothing,
+                              .end = end_free,
+                              .actors = {claim_and_release, claim_and_release, claim_and_release},
+                              .preemptions = 2,
+                              .limit = LIMIT});
+}
+
+/* ---- Calls that are given up ---- */
+
+static void begin_claimed(void *context) {
+    struct stage *s = context;
+    expect_calls(s, 1);
+    s->result = 1;
+    must_equal(shmipc_slot_claim(s->caller, 0, &s->slot), SHMIPC_OK);
+}
+
+static void send_and_receive(void *context) {
+    struct stage *s = context;
+    uint32_t number = ++s->request;
+    shmipc_response response;
+    memcpy(shmipc_slot_buffer(s->slot, NULL), &number, sizeof number);
+    must_equal(shmipc_slot_send(s->slot, 0, sizeof number, 0), SHMIPC_OK);
+    s->result = shmipc_slot_receive(s->slot, SHMIPC_FOREVER, &response);
+    if (s->result == SHMIPC_OK) {
+        must(memcmp(response.data, &number, sizeof number) == 0);
+        must_equal(shmipc_slot_release(s->slot), SHMIPC_OK);
+    }
+    finish_call(s);
+}
+
+static void cancel(void *context) {
+    struct stage *s = context;
+    int error = shmipc_slot_cancel(s->slot);
+    must(error == SHMIPC_OK || error == SHMIPC_E_STALE);
+}
+
+static void end_cancelled(void *context) {
+    struct stage *s = context;
+    must(s->result == SHMIPC_OK || s->result == SHMIPC_E_CANCELLED ||
+         s->result == SHMIPC_E_CANCELLED_STARTED);
+    must_equal(s->served, s->result != SHMIPC_E_CANCELLED);
+    assert_pool_is_free(s);
+}
+
+static void a_cancelled_call_ends_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_claimed,
+                              .end = end_cancelled,
+                              .actors = {send_and_receive, cancel, serve_until_woken},
+                              .preemptions = 2,
+                              .limit = LIMIT});
+}
+
+/* Nobody serves: only the cancel can end the call. */
+static void end_cancelled_unstarted(void *context) {
+    struct stage *s = context;
+    must_equal(s->result, SHMIPC_E_CANCELLED);
+    must_equal(shmipc_wait(s->responder, 0), SHMIPC_E_WOKEN);
+    assert_pool_is_free(s);
+}
+
+static void a_cancel_ends_an_unanswered_call_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_claimed,
+                              .end = end_cancelled_unstarted,
+                              .actors = {send_and_receive, cancel},
+                              .preemptions = 3,
+                              .limit = LIMIT});
+}
+
+/* The second call follows the first one's time-out at once, into the only slot there is. */
+static void call_twice_impatiently(void *context) {
+    struct stage *s = context;
+    s->result = call_once(s, SECOND);
+    must_equal(call_once(s, SHMIPC_FOREVER), SHMIPC_OK);
+    finish_call(s);
+}
+
+static void time_passes(void *context) {
+    (void)context;
+    explore_time_passes();
+}
+
+static void end_timed_out(void *context) {
+    struct stage *s = context;
+    must(s->result == SHMIPC_OK || s->result == SHMIPC_E_TIMEOUT ||
+         s->result == SHMIPC_E_TIMEOUT_STARTED);
+    must_equal(s->served, s->result == SHMIPC_E_TIMEOUT ? 1 : 2);
+    assert_pool_is_free(s);
+}
+
+static void a_call_after_a_time_out_gets_its_own_answer_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_one,
+                              .end = end_timed_out,
+                              .actors = {call_twice_impatiently, time_passes, serve_until_woken},
+                              .preemptions = 2,
+                              .limit = LIMIT});
+}
+
+/* ---- Closing ---- */
+
+static void begin_open(void *context) {
+    struct stage *s = context;
+    open_stage(s, s->host_calls, 1);
+}
+
+static void call_to_the_end(void *context) {
+    struct stage *s = context;
+    int error = call_once(s, SHMIPC_FOREVER);
+    must(error == SHMIPC_OK || error == SHMIPC_E_CLOSED || error == SHMIPC_E_CLOSED_STARTED);
+}
+
+static void serve_to_the_end(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, number_handler, s), SHMIPC_E_CLOSED);
+}
+
+static void close_caller(void *context) {
+    shmipc_close(((struct stage *)context)->caller);
+}
+
+static void close_caller_then_responder(void *context) {
+    close_caller(context);
+    shmipc_close(((struct stage *)context)->responder);
+}
+
+static void end_closed(void *context) {
+    close_stage(context);
+}
+
+static void run_closing(bool host_calls, struct scenario scenario) {
+    struct stage s = {.host_calls = host_calls};
+    scenario.context = &s;
+    assert_true(explore(&scenario) > 50);
+}
+
+static void closing_ends_calls_that_nobody_answers_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_closing(host_calls,
+                    (struct scenario){.begin = begin_open,
+                                      .end = end_closed,
+                                      .actors = {call_to_the_end, call_to_the_end, close_caller},
+                                      .preemptions = 1,
+                                      .limit = LIMIT / 10});
+}
+
+static void closing_ends_calls_and_servers_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_closing(host_calls, (struct scenario){.begin = begin_open,
+                                                  .end = end_closed,
+                                                  .actors = {call_to_the_end, serve_to_the_end,
+                                                             close_caller_then_responder},
+                                                  .preemptions = 1,
+                                                  .limit = LIMIT / 10});
+}
+
+/* ---- Several workers ---- */
+
+/* Each handler waits until the other runs too: one worker for both would wait for ever. */
+static int meeting_handler(void *context, const shmipc_request *request,
+                           shmipc_response *response) {
+    struct stage *s = context;
+    atomic_u32 *met = &s->met;
+    if (++s->running == 2) {
+        store_relaxed32(met, 1);
+        (void)shmi_word_wake(met, WAKE_ALL);
+    }
+    while (load_relaxed32(met) == 0)
+        shmi_word_wait(met, 0, CLOCK_NEVER);
+    s->running--;
+    return number_handler(s, request, response);
+}
+
+static void begin_meeting(void *context) {
+    struct stage *s = context;
+    open_stage(s, s->host_calls, 2);
+    expect_calls(s, 2);
+}
+
+static void serve_meeting(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, meeting_handler, s), SHMIPC_E_CLOSED);
+}
+
+static void call_and_close(void *context) {
+    struct stage *s = context;
+    must_equal(call_once(s, SHMIPC_FOREVER), SHMIPC_OK);
+    if (--s->calls_to_go == 0)
+        shmipc_close(s->responder);
+}
+
+static void a_second_worker_helps_out_in_every_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_closing(host_calls, (struct scenario){.begin = begin_meeting,
+                                                  .end = end_closed,
+                                                  .actors = {call_and_close, call_and_close,
+                                                             serve_meeting, serve_meeting},
+                                                  .preemptions = 1,
+                                                  .limit = LIMIT / 10});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(a_call_is_answered_in_every_order),
+        watched_test(two_callers_are_answered_in_every_order),
+        watched_test(two_callers_share_one_slot_in_every_order),
+        watched_test(a_slot_goes_to_each_who_waits_in_every_order),
+        watched_test(a_cancelled_call_ends_in_every_order),
+        watched_test(a_cancel_ends_an_unanswered_call_in_every_order),
+        watched_test(a_call_after_a_time_out_gets_its_own_answer_in_every_order),
+        watched_test(closing_ends_calls_that_nobody_answers_in_every_order),
+        watched_test(closing_ends_calls_and_servers_in_every_order),
+        watched_test(a_second_worker_helps_out_in_every_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

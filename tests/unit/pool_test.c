@@ -1,0 +1,272 @@
+/*
+ * Claiming slots: by threads of one process, and by processes in the case of guest slots.
+ */
+#include "support/fixture.h"
+
+#include "peer.h"
+#include "pool.h"
+#include "slot.h"
+
+static shmipc_slot claim(shmipc_peer *peer) {
+    shmipc_slot slot;
+    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
+    return slot;
+}
+
+static void release_slot(shmipc_slot slot) {
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
+static void every_slot_can_be_claimed_once(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        shmipc_slot slots[8];
+        shmipc_slot more;
+        shmipc_host_config config = test_host_config();
+        config.host_slots = config.guest_slots = 8;
+        pair_open(&p, &config);
+        shmipc_peer *peer = host ? p.host : p.guest;
+        for (int i = 0; i < 8; i++) {
+            assert_int_equal(shmipc_slot_claim(peer, 0, &slots[i]), SHMIPC_OK);
+            for (int j = 0; j < i; j++)
+                assert_int_not_equal(slots[i].index, slots[j].index);
+        }
+        assert_int_equal(shmipc_slot_claim(peer, 0, &more), SHMIPC_E_TIMEOUT);
+        release_slot(slots[5]);
+        more = claim(peer);
+        assert_int_equal(more.index, slots[5].index);
+        slots[5] = more;
+        for (int i = 0; i < 8; i++)
+            release_slot(slots[i]);
+        pair_close(&p);
+    }
+}
+
+static void each_claim_has_a_ticket_of_its_own(void **state) {
+    (void)state;
+    struct pair p;
+    pair_open(&p, NULL);
+    uint32_t last = 0;
+    for (int i = 0; i < 1000; i++) {
+        shmipc_slot slot = claim(p.host);
+        assert_int_equal(slot.ticket % 2, 1);
+        assert_int_not_equal(slot.ticket, last);
+        last = slot.ticket;
+        release_slot(slot);
+    }
+    pair_close(&p);
+}
+
+static void a_thread_gets_its_last_slot_again(void **state) {
+    (void)state;
+    struct pair p;
+    pair_open(&p, NULL);
+    shmipc_slot a = claim(p.host);
+    shmipc_slot b = claim(p.host);
+    release_slot(a);
+    release_slot(b);
+    for (int i = 0; i < 10; i++) {
+        shmipc_slot again = claim(p.host);
+        assert_int_equal(again.index, b.index);
+        release_slot(again);
+    }
+    pair_close(&p);
+}
+
+static void guests_claim_from_each_other(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_peer *second;
+    shmipc_slot slot;
+    pair_open(&p, NULL);
+    assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
+    shmipc_slot a = claim(p.guest);
+    shmipc_slot b = claim(second);
+    assert_int_not_equal(a.index, b.index);
+    assert_int_equal(shmipc_slot_claim(p.guest, 0, &slot), SHMIPC_E_TIMEOUT);
+    assert_int_equal(shmipc_slot_claim(second, 0, &slot), SHMIPC_E_TIMEOUT);
+    release_slot(b);
+    slot = claim(p.guest);
+    release_slot(slot);
+    release_slot(a);
+    shmipc_free(second);
+    pair_close(&p);
+}
+
+static void guests_sign_what_they_claim(void **state) {
+    (void)state;
+    struct pair p;
+    pair_open(&p, NULL);
+    shmipc_slot slot = claim(p.guest);
+    struct slot *shared = region_slot(&p.guest->region, slot.index);
+    assert_int_equal(word_state(shmi_slot_look(shared)), SLOT_BUSY);
+    assert_true(word_owner(shmi_slot_look(shared)) == p.guest->self);
+    release_slot(slot);
+    assert_int_equal(word_state(shmi_slot_look(shared)), SLOT_FREE);
+    assert_true(word_owner(shmi_slot_look(shared)) == 0);
+    slot = claim(p.host);
+    assert_int_equal(word_state(shmi_slot_look(region_slot(&p.host->region, slot.index))),
+                     SLOT_FREE);
+    release_slot(slot);
+    pair_close(&p);
+}
+
+static void a_direction_without_slots_cannot_call(void **state) {
+    (void)state;
+    const shmipc_request nothing = {.data = NULL};
+    shmipc_host_config config = test_host_config();
+    struct pair p;
+    shmipc_slot slot;
+    config.guest_slots = 0;
+    pair_open(&p, &config);
+    assert_int_equal(shmipc_call(p.guest, &nothing, NULL, 0), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_slot_claim(p.guest, SHMIPC_FOREVER, &slot), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_poll(p.host, echo_handler, NULL), 0);
+    pair_close(&p);
+}
+
+/* ---- Waiting for a slot ---- */
+
+struct claimer {
+    pthread_t thread;
+    shmipc_peer *peer;
+    atomic_uint *inside;
+    unsigned limit;
+    int rounds;
+    uint64_t longest;
+};
+
+static void *claim_and_release(void *context) {
+    struct claimer *c = context;
+    for (int i = 0; i < c->rounds; i++) {
+        uint64_t begin = now_ns();
+        shmipc_slot slot = claim(c->peer);
+        uint64_t took = now_ns() - begin;
+        c->longest = took > c->longest ? took : c->longest;
+        must(atomic_fetch_add(c->inside, 1) < c->limit);
+        shmi_cpu_yield();
+        atomic_fetch_sub(c->inside, 1);
+        release_slot(slot);
+    }
+    return NULL;
+}
+
+/* Half of the claimers belong to another process, as far as guest slots are concerned. */
+static void all_who_wait_for_a_slot_get_one(void **state) {
+    (void)state;
+    enum { CLAIMERS = 6, ROUNDS = 5000 };
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        shmipc_peer *second;
+        struct claimer claimers[CLAIMERS];
+        atomic_uint inside = 0;
+        pair_open(&p, NULL);
+        assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
+        for (int i = 0; i < CLAIMERS; i++) {
+            shmipc_peer *guest = i % 2 == 0 ? p.guest : second;
+            claimers[i] = (struct claimer){
+                .peer = host ? p.host : guest, .inside = &inside, .limit = 2, .rounds = ROUNDS};
+            claimers[i].thread = thread_start(claim_and_release, &claimers[i]);
+        }
+        for (int i = 0; i < CLAIMERS; i++) {
+            thread_join(claimers[i].thread);
+            assert_true(claimers[i].longest < 20 * SECOND);
+        }
+        shmipc_free(second);
+        pair_close(&p);
+    }
+}
+
+static void *claim_one(void *context) {
+    struct claimer *c = context;
+    uint64_t begin = now_ns();
+    shmipc_slot slot = claim(c->peer);
+    c->longest = now_ns() - begin;
+    release_slot(slot);
+    return NULL;
+}
+
+/* Each claimer that was let in lets the next one in: nobody waits for its tick. */
+static void a_release_wakes_who_waits_in_whatever_process(void **state) {
+    (void)state;
+    enum { CLAIMERS = 4, ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        int soon = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            struct pair p;
+            shmipc_peer *second;
+            struct claimer claimers[CLAIMERS];
+            pair_open(&p, NULL);
+            assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
+            shmipc_peer *holder = host ? p.host : p.guest;
+            struct bell *bell = holder->calls.vacancies.bell;
+            shmipc_slot a = claim(holder);
+            shmipc_slot b = claim(holder);
+            for (int i = 0; i < CLAIMERS; i++) {
+                claimers[i] = (struct claimer){.peer = host ? p.host : second};
+                claimers[i].thread = thread_start(claim_one, &claimers[i]);
+            }
+            eventually(load_seq_cst32(&bell->sleepers) != 0 &&
+                       load_seq_cst32(&claimers[0].peer->calls.vacancies.waiters) == CLAIMERS);
+            uint64_t begin = now_ns();
+            release_slot(a);
+            for (int i = 0; i < CLAIMERS; i++)
+                thread_join(claimers[i].thread);
+            soon += now_ns() - begin < TICK_NS / 2;
+            assert_int_equal(load_seq_cst32(&bell->sleepers), 0);
+            release_slot(b);
+            shmipc_free(second);
+            pair_close(&p);
+        }
+        assert_true(soon > ROUNDS / 2);
+    }
+}
+
+static void a_release_that_nobody_waits_for_wakes_nobody(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        pair_open(&p, NULL);
+        shmipc_peer *peer = host ? p.host : p.guest;
+        uint32_t before = load_relaxed32(&peer->calls.vacancies.bell->generation);
+        for (int i = 0; i < 100; i++)
+            release_slot(claim(peer));
+        assert_int_equal(load_relaxed32(&peer->calls.vacancies.bell->generation), before);
+        pair_close(&p);
+    }
+}
+
+static void a_burst_of_calls_waits_for_its_turn(void **state) {
+    (void)state;
+    enum { CALLS = 60 };
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        struct server server;
+        struct call_thread calls[CALLS];
+        pair_open(&p, NULL);
+        server_start(&server, host ? p.guest : p.host, echo_handler, NULL);
+        for (int i = 0; i < CALLS; i++)
+            call_start(&calls[i], host ? p.host : p.guest, SHMIPC_FOREVER);
+        for (int i = 0; i < CALLS; i++)
+            assert_int_equal(call_join(&calls[i]), SHMIPC_OK);
+        (void)server_stop(&server);
+        pair_close(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(every_slot_can_be_claimed_once),
+        watched_test(each_claim_has_a_ticket_of_its_own),
+        watched_test(a_thread_gets_its_last_slot_again),
+        watched_test(guests_claim_from_each_other),
+        watched_test(guests_sign_what_they_claim),
+        watched_test(a_direction_without_slots_cannot_call),
+        watched_test(all_who_wait_for_a_slot_get_one),
+        watched_test(a_release_wakes_who_waits_in_whatever_process),
+        watched_test(a_release_that_nobody_waits_for_wakes_nobody),
+        watched_test(a_burst_of_calls_waits_for_its_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
