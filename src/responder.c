@@ -33,6 +33,7 @@ struct worker {
     void *context;
     uint32_t id;
     uint32_t next; /* where the next scan begins */
+    bool roused;   /* came out of a sleep, and has taken no request since */
 };
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
@@ -179,12 +180,32 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
                           &job->taken);
 }
 
-static int serve_slot(shmipc_peer *p, uint32_t index, word seen, const struct worker *worker) {
+/* After a doorbell was armed or its generation read: the second half of the pair with
+   shmi_slot_publish_request. */
+static bool request_waits(const shmipc_peer *p) {
+    const struct direction *d = &p->serves;
+    for (uint32_t i = d->first; i < d->first + d->count; i++) {
+        if (word_state(shmi_slot_look_again(region_slot(&p->region, i))) == SLOT_REQUEST)
+            return true;
+    }
+    return false;
+}
+
+/* The ring that ended a sleep may have been for another request than the one that was found. */
+static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
+    worker->roused = false;
+    if (request_waits(p))
+        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+}
+
+static int serve_slot(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
     if (!owner_fits(p, seen))
         return shmi_peer_poison(p, "a request with the word 0x%016llx", (unsigned long long)seen);
     if (!take(p, index, seen, &job))
         return 0;
+    if (worker->roused)
+        pass_ring_on(p, worker);
     int error = respond(&job, worker);
     return error ? error : 1;
 }
@@ -205,19 +226,6 @@ static int serve_one(shmipc_peer *p, struct worker *worker) {
             return served;
     }
     return 0;
-}
-
-/* After shmi_doorbell_arm: the second half of the pair with shmi_slot_publish_request. */
-static uint32_t count_requests(const shmipc_peer *p, uint32_t enough) {
-    const struct direction *d = &p->serves;
-    uint32_t count = 0;
-    for (uint32_t i = d->first; i < d->first + d->count && count < enough; i++)
-        count += word_state(shmi_slot_look_again(region_slot(&p->region, i))) == SLOT_REQUEST;
-    return count;
-}
-
-static bool request_waits(const shmipc_peer *p) {
-    return count_requests(p, 1) != 0;
 }
 
 /* ---- What ends serving ---- */
@@ -327,19 +335,18 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen)
             return end_of_busy_serving(p, wakes_seen);
         }
     } while (spin_again(&spin));
+    worker->roused = true;
     return sleep_as_poller(p, wakes_seen, &forever);
 }
 
 static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen) {
+    worker->roused = true;
     int error = sleep_as_standby(p, wakes_seen);
     if (error)
         return error;
-    uint32_t requests = count_requests(p, UINT32_MAX);
-    if (requests == 0)
+    if (!request_waits(p))
         return SHMIPC_OK;
     become_poller(p, worker);
-    if (requests > 1) /* this worker may be in a handler for long: others see to the rest */
-        shmi_peer_ring(p, &p->serves.requests, requests - 1);
     return SHMIPC_OK;
 }
 
