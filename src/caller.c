@@ -509,14 +509,32 @@ static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
     return SHMIPC_OK;
 }
 
+/* Whoever only looks, and never sleeps, learns of a death too. */
+static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
+    uint64_t now = shmi_clock_now();
+    if (now - l->looked_after < TICK_NS)
+        return load_relaxed32(&p->deserted) != 0;
+    l->looked_after = now;
+    if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
+        return !shmi_peer_has_company(p);
+    if (shmi_owner_is_dead(&p->region, seen))
+        reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
+    return !is_pending(shmi_slot_look(l->shared));
+}
+
+static bool would_end_at_once(shmipc_peer *p, struct local_slot *l) {
+    word seen = shmi_slot_look(l->shared);
+    if (!is_pending(seen) || load_seq_cst32(&p->phase) == PEER_CLOSED ||
+        load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim))
+        return true;
+    ring_standby(p, l, seen);
+    return responder_is_lost(p, l, seen);
+}
+
 int shmipc_slot_ready(shmipc_slot slot) {
     struct local_slot *l;
     int error = resolve_sent(slot, &l);
-    if (error)
-        return error;
-    word seen = shmi_slot_look(l->shared);
-    ring_standby(slot.peer, l, seen);
-    return !is_pending(seen);
+    return error ? error : would_end_at_once(slot.peer, l);
 }
 
 int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response) {

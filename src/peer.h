@@ -35,10 +35,11 @@ struct local_slot {
     _Alignas(2 * CACHE_LINE) atomic_u32 claim;
     atomic_u32 cancelled; /* the ticket whose call is to end */
     enum slot_phase phase;
-    uint32_t type; /* of the request under way */
-    bool rang;     /* a worker was rung for this request */
-    bool withheld; /* given up while WORKING: not ours until its responder lets go */
-    word last;     /* the last word we stored, or saw the other side store */
+    uint32_t type;         /* of the request under way */
+    bool rang;             /* a worker was rung for this request */
+    uint64_t looked_after; /* by shmipc_slot_ready: when the responder was last seen alive */
+    bool withheld;         /* given up while WORKING: not ours until its responder lets go */
+    word last;             /* the last word we stored, or saw the other side store */
     struct slot *shared;
     struct spin_budget spins; /* of waits for this slot's answers */
     atomic_u64 calls, failed, served, discarded, parks, wakes;

@@ -322,7 +322,8 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
-/* 1: shmipc_slot_receive would return at once; 0: not yet. Errors: INVALID, STATE, STALE. */
+/* 1: shmipc_slot_receive would return at once, with an answer or without; 0: not yet. Errors: STATE
+   (nothing sent), STALE. */
 SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 
 /*
