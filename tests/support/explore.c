@@ -32,13 +32,23 @@ static struct choice path[DEPTH];
 static int depth;
 static int known_depth;
 static int preemptions_left;
+static uint64_t lots; /* not 0: choices are drawn */
 static sem_t all_done;
 static uint64_t now;
 static _Thread_local struct actor *self;
 
 /* ---- Choosing ---- */
 
+static uint64_t draw(void) {
+    lots ^= lots << 13;
+    lots ^= lots >> 7;
+    lots ^= lots << 17;
+    return lots >> 16;
+}
+
 static int choose(int options) {
+    if (lots != 0)
+        return (int)(draw() % (uint64_t)options);
     must(depth < DEPTH);
     struct choice *choice = &path[depth++];
     if (depth > known_depth)
@@ -98,8 +108,11 @@ static void hand_over(struct actor *next) {
 }
 
 void explore_step(void) {
+    enum { STEPS_PER_PREEMPTION = 6 };
     struct actor *ready[EXPLORE_ACTORS];
     if (self == NULL || preemptions_left == 0)
+        return;
+    if (lots != 0 && draw() % STEPS_PER_PREEMPTION != 0)
         return;
     int others = list_ready(ready, self);
     int taken = others == 0 ? 0 : choose(others + 1);
@@ -224,7 +237,7 @@ static void join_actors(void) {
 static void run_once(const struct scenario *scenario) {
     struct actor *ready[EXPLORE_ACTORS];
     depth = 0;
-    preemptions_left = scenario->preemptions;
+    preemptions_left = lots != 0 ? DEPTH : scenario->preemptions;
     scenario->begin(scenario->context);
     start_actors(scenario);
     must_equal(sem_post(&ready[choose(list_ready(ready, NULL))]->turn), 0);
@@ -235,6 +248,7 @@ static void run_once(const struct scenario *scenario) {
 }
 
 int explore(const struct scenario *scenario) {
+    enum { MOST_IN_ORDER = 1500 };
     int runs = 0;
     now = SECOND;
     known_depth = 0;
@@ -242,7 +256,11 @@ int explore(const struct scenario *scenario) {
     do {
         run_once(scenario);
         runs++;
-    } while (runs < scenario->limit && next_path());
+    } while (runs < MOST_IN_ORDER && next_path());
+    lots = 88172645463325252u;
+    for (int i = 0; i < scenario->drawn; i++, runs++)
+        run_once(scenario);
+    lots = 0;
     must_equal(sem_destroy(&all_done), 0);
     return runs;
 }

@@ -1,6 +1,6 @@
 /*
  * Host and guest of one process normally map their region twice, at two addresses; the thread
- * sanitizer then does not see that they synchronise. A test that is linked with shared_mapping.c and
+ * sanitizer then does not see that they synchronise. A test linked with shared_mapping.c and
  *
  *     target_link_options(... "LINKER:--wrap=mmap,--wrap=munmap")
  *

@@ -1,6 +1,6 @@
 /*
- * Callers, responders and whoever interferes with them, in every order of their atomic steps. That
- * a run ends at all shows that no wake-up was lost in it.
+ * Callers, responders and whoever interferes with them, in thousands of orders of their atomic
+ * steps. That a run ends at all shows that no wake-up was lost in it.
  */
 #include "support/explore.h"
 #include "support/fixture.h"
@@ -10,7 +10,8 @@
 
 #include <string.h>
 
-enum { LIMIT = 20000 };
+/* Runs in orders drawn by lot, beyond those gone through one by one. */
+enum { DRAWN = 1200 };
 
 struct stage {
     struct pair pair;
@@ -126,11 +127,11 @@ static void run(bool host_calls, uint32_t slots, struct scenario scenario) {
     struct stage s;
     open_stage(&s, host_calls, slots);
     scenario.context = &s;
-    assert_true(explore(&scenario) > 50);
+    assert_true(explore(&scenario) > scenario.drawn);
     close_stage(&s);
 }
 
-static void a_call_is_answered_in_every_order(void **state) {
+static void a_call_is_answered_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
@@ -138,29 +139,29 @@ static void a_call_is_answered_in_every_order(void **state) {
                               .end = end_one,
                               .actors = {call_and_finish, serve_until_woken},
                               .preemptions = 2,
-                              .limit = LIMIT});
+                              .drawn = DRAWN});
 }
 
-static void two_callers_are_answered_in_every_order(void **state) {
+static void two_callers_are_answered_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 2,
             (struct scenario){.begin = begin_two,
                               .end = end_two,
                               .actors = {call_and_finish, call_and_finish, serve_until_woken},
-                              .preemptions = 1,
-                              .limit = LIMIT});
+                              .preemptions = 0,
+                              .drawn = DRAWN});
 }
 
-static void two_callers_share_one_slot_in_every_order(void **state) {
+static void two_callers_share_one_slot_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
             (struct scenario){.begin = begin_two,
                               .end = end_two,
                               .actors = {call_and_finish, call_and_finish, serve_until_woken},
-                              .preemptions = 2,
-                              .limit = LIMIT});
+                              .preemptions = 0,
+                              .drawn = DRAWN});
 }
 
 /* ---- Waiting for a slot ---- */
@@ -183,15 +184,15 @@ static void end_free(void *context) {
     assert_pool_is_free(context);
 }
 
-static void a_slot_goes_to_each_who_waits_in_every_order(void **state) {
+static void a_slot_goes_to_each_who_waits_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
             (struct scenario){.begin = begin_nothing,
                               .end = end_free,
                               .actors = {claim_and_release, claim_and_release, claim_and_release},
-                              .preemptions = 2,
-                              .limit = LIMIT});
+                              .preemptions = 0,
+                              .drawn = DRAWN});
 }
 
 /* ---- Calls that are given up ---- */
@@ -231,15 +232,15 @@ static void end_cancelled(void *context) {
     assert_pool_is_free(s);
 }
 
-static void a_cancelled_call_ends_in_every_order(void **state) {
+static void a_cancelled_call_ends_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
             (struct scenario){.begin = begin_claimed,
                               .end = end_cancelled,
                               .actors = {send_and_receive, cancel, serve_until_woken},
-                              .preemptions = 2,
-                              .limit = LIMIT});
+                              .preemptions = 0,
+                              .drawn = DRAWN});
 }
 
 /* Nobody serves: only the cancel can end the call. */
@@ -250,7 +251,7 @@ static void end_cancelled_unstarted(void *context) {
     assert_pool_is_free(s);
 }
 
-static void a_cancel_ends_an_unanswered_call_in_every_order(void **state) {
+static void a_cancel_ends_an_unanswered_call_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
@@ -258,7 +259,7 @@ static void a_cancel_ends_an_unanswered_call_in_every_order(void **state) {
                               .end = end_cancelled_unstarted,
                               .actors = {send_and_receive, cancel},
                               .preemptions = 3,
-                              .limit = LIMIT});
+                              .drawn = DRAWN});
 }
 
 /* The second call follows the first one's time-out at once, into the only slot there is. */
@@ -282,15 +283,15 @@ static void end_timed_out(void *context) {
     assert_pool_is_free(s);
 }
 
-static void a_call_after_a_time_out_gets_its_own_answer_in_every_order(void **state) {
+static void a_call_after_a_time_out_gets_its_own_answer_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run(host_calls, 1,
             (struct scenario){.begin = begin_one,
                               .end = end_timed_out,
                               .actors = {call_twice_impatiently, time_passes, serve_until_woken},
-                              .preemptions = 2,
-                              .limit = LIMIT});
+                              .preemptions = 0,
+                              .drawn = DRAWN});
 }
 
 /* ---- Closing ---- */
@@ -308,7 +309,8 @@ static void call_to_the_end(void *context) {
 
 static void serve_to_the_end(void *context) {
     struct stage *s = context;
-    must_equal(shmipc_serve(s->responder, number_handler, s), SHMIPC_E_CLOSED);
+    int error = shmipc_serve(s->responder, number_handler, s);
+    must(error == SHMIPC_E_CLOSED || (s->host_calls && error == SHMIPC_E_SHUTDOWN));
 }
 
 static void close_caller(void *context) {
@@ -327,29 +329,29 @@ static void end_closed(void *context) {
 static void run_closing(bool host_calls, struct scenario scenario) {
     struct stage s = {.host_calls = host_calls};
     scenario.context = &s;
-    assert_true(explore(&scenario) > 50);
+    assert_true(explore(&scenario) > scenario.drawn);
 }
 
-static void closing_ends_calls_that_nobody_answers_in_every_order(void **state) {
+static void closing_ends_calls_that_nobody_answers_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_closing(host_calls,
                     (struct scenario){.begin = begin_open,
                                       .end = end_closed,
                                       .actors = {call_to_the_end, call_to_the_end, close_caller},
-                                      .preemptions = 1,
-                                      .limit = LIMIT / 10});
+                                      .preemptions = 0,
+                                      .drawn = DRAWN / 4});
 }
 
-static void closing_ends_calls_and_servers_in_every_order(void **state) {
+static void closing_ends_calls_and_servers_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_closing(host_calls, (struct scenario){.begin = begin_open,
                                                   .end = end_closed,
                                                   .actors = {call_to_the_end, serve_to_the_end,
                                                              close_caller_then_responder},
-                                                  .preemptions = 1,
-                                                  .limit = LIMIT / 10});
+                                                  .preemptions = 0,
+                                                  .drawn = DRAWN / 4});
 }
 
 /* ---- Several workers ---- */
@@ -387,29 +389,29 @@ static void call_and_close(void *context) {
         shmipc_close(s->responder);
 }
 
-static void a_second_worker_helps_out_in_every_order(void **state) {
+static void a_second_worker_helps_out_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_closing(host_calls, (struct scenario){.begin = begin_meeting,
                                                   .end = end_closed,
                                                   .actors = {call_and_close, call_and_close,
                                                              serve_meeting, serve_meeting},
-                                                  .preemptions = 1,
-                                                  .limit = LIMIT / 10});
+                                                  .preemptions = 0,
+                                                  .drawn = DRAWN / 4});
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(a_call_is_answered_in_every_order),
-        watched_test(two_callers_are_answered_in_every_order),
-        watched_test(two_callers_share_one_slot_in_every_order),
-        watched_test(a_slot_goes_to_each_who_waits_in_every_order),
-        watched_test(a_cancelled_call_ends_in_every_order),
-        watched_test(a_cancel_ends_an_unanswered_call_in_every_order),
-        watched_test(a_call_after_a_time_out_gets_its_own_answer_in_every_order),
-        watched_test(closing_ends_calls_that_nobody_answers_in_every_order),
-        watched_test(closing_ends_calls_and_servers_in_every_order),
-        watched_test(a_second_worker_helps_out_in_every_order),
+        watched_test(a_call_is_answered_in_any_order),
+        watched_test(two_callers_are_answered_in_any_order),
+        watched_test(two_callers_share_one_slot_in_any_order),
+        watched_test(a_slot_goes_to_each_who_waits_in_any_order),
+        watched_test(a_cancelled_call_ends_in_any_order),
+        watched_test(a_cancel_ends_an_unanswered_call_in_any_order),
+        watched_test(a_call_after_a_time_out_gets_its_own_answer_in_any_order),
+        watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
+        watched_test(closing_ends_calls_and_servers_in_any_order),
+        watched_test(a_second_worker_helps_out_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

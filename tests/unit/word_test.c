@@ -71,7 +71,7 @@ static void another_state_clears_the_flags_and_keeps_the_rest(void **state) {
     assert_true((w & (WORD_OWNER | WORD_SEQUENCE)) == (WORD_OWNER | WORD_SEQUENCE));
 }
 
-/* A sleeper must see every transition, also from one request to the next, in the half it watches. */
+/* A sleeper must see every transition, also from one request to the next, in its half. */
 static void low_half_shows_state_flags_and_the_next_request(void **state) {
     (void)state;
     word w = word_with(with_sequence(0x123456789a) | owner_make(3, 7), SLOT_REQUEST, 0);
