@@ -71,6 +71,11 @@ DEFINE_ATOMIC(64)
 
 #undef DEFINE_ATOMIC
 
+/* For counters that several threads write. */
+static inline void add_relaxed64(atomic_u64 *counter) {
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
 /* Only its owner writes a counter, so a load and a store are enough; readers may lag. */
 static inline void count64(atomic_u64 *counter) {
     store_relaxed64(counter, load_relaxed64(counter) + 1);

@@ -104,13 +104,14 @@ static const struct reason timed_out = {SHMIPC_E_TIMEOUT, SHMIPC_E_TIMEOUT_START
 static const struct reason cancelled = {SHMIPC_E_CANCELLED, SHMIPC_E_CANCELLED_STARTED,
                                         "cancelled"};
 static const struct reason closed = {SHMIPC_E_CLOSED, SHMIPC_E_CLOSED_STARTED, "peer closed here"};
+static const struct reason shutting_down = {SHMIPC_E_SHUTDOWN, SHMIPC_E_PEER_DIED,
+                                            "the host is shutting down"};
 static const struct reason deserted = {SHMIPC_E_NO_PEER, SHMIPC_E_PEER_DIED, "the peer died"};
 
 static void end_unstarted(shmipc_peer *p, struct local_slot *l, word now) {
     l->last = now;
     count64(&l->failed);
-    shmi_pool_note_vacancy(p);
-    shmi_pool_unclaim(p, l);
+    shmi_pool_unclaim_free(p, l);
 }
 
 static void end_started(shmipc_peer *p, struct local_slot *l) {
@@ -220,7 +221,8 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
         return NULL;
     }
     if (shmi_peer_has_company(p))
-        return NULL;
+        return shmi_peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down
+                                                                                : NULL;
     if (!peer_is_host(p))
         return &deserted;
     /* A guest may attach and take the request just now; then it is not withdrawn. */
@@ -312,7 +314,7 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     uint32_t length = load_relaxed32(&l->shared->length);
     uint32_t capacity = p->calls.response_capacity;
     uint8_t *buffer = region_response_buffer(&p->region, l->shared);
-    if (length > (capacity > INLINE_SIZE ? capacity : INLINE_SIZE))
+    if (length > ((seen & WORD_ERROR) != 0 && capacity < INLINE_SIZE ? INLINE_SIZE : capacity))
         return shmi_peer_poison(p, "a response of %u bytes, the capacity is %u", (unsigned)length,
                                 (unsigned)capacity);
     view->length = length;
@@ -555,6 +557,16 @@ static void wake_caller(struct local_slot *l) {
         (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
 }
 
+/* A mark of a later claim is not overwritten: it was set after this claim had ended. */
+static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
+    uint32_t mark = load_seq_cst32(&l->cancelled);
+    while (pool_holds(l, ticket)) {
+        if (cas_seq_cst32(&l->cancelled, &mark, ticket))
+            return true;
+    }
+    return false;
+}
+
 int shmipc_slot_cancel(shmipc_slot slot) {
     if (resolve(slot) == NULL)
         return stale();
@@ -563,11 +575,11 @@ int shmipc_slot_cancel(shmipc_slot slot) {
         shmi_peer_enter(slot.peer); /* the slot may be released, and the peer closed, meanwhile */
     if (error)
         return error;
-    exchange_seq_cst32(&l->cancelled, slot.ticket);
-    if (pool_holds(l, slot.ticket))
+    bool held = mark_cancelled(l, slot.ticket);
+    if (held)
         wake_caller(l);
     shmi_peer_leave(slot.peer);
-    return SHMIPC_OK;
+    return held ? SHMIPC_OK : stale();
 }
 
 int shmipc_slot_release(shmipc_slot slot) {

@@ -53,7 +53,8 @@ static owner enter_table(const struct region *r, uint32_t index) {
     struct peer_line *line = &r->shared->peers[index];
     shmi_reclaim_index(r, index);
     uint32_t epoch = epoch_next(load_relaxed32(&line->epoch) & EPOCH_MAX);
-    store_relaxed32(&line->status, PEER_VACANT);
+    if (load_relaxed32(&line->status) != PEER_VACANT)
+        shmi_vacate_line(line, 0); /* the former owner died, and nobody has buried it yet */
     store_release32(&line->epoch, epoch);
     store_relaxed32(&line->pid, shmi_process_id());
     /* Release: whoever sees the status sees the epoch that it belongs to. */
@@ -61,11 +62,15 @@ static owner enter_table(const struct region *r, uint32_t index) {
     return owner_make(index, epoch);
 }
 
+static bool host_takes_guests(const struct region *r) {
+    return shmi_host_is_alive(r) && load_acquire32(&r->shared->peers[HOST].status) == PEER_ATTACHED;
+}
+
 static int join(struct region region, const struct peer_settings *settings, shmipc_peer **peer) {
     uint32_t index = 0;
     int error = find_index(&region, &index);
-    if (error == SHMIPC_OK && !shmi_host_is_alive(&region))
-        error = shmi_fail(SHMIPC_E_NOT_FOUND, "the region's host is dead");
+    if (error == SHMIPC_OK && !host_takes_guests(&region))
+        error = shmi_fail(SHMIPC_E_NOT_FOUND, "the region's host is dead or leaving");
     if (error) {
         shmi_region_close(&region);
         return error;

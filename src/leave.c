@@ -3,6 +3,7 @@
  */
 #include "caller.h"
 #include "error.h"
+#include "liveness.h"
 #include "membership.h"
 #include "responder.h"
 
@@ -30,22 +31,28 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
 static void vacate(shmipc_peer *p) {
     struct peer_line *line = peer_own_line(p);
     shmi_membership_publish_counters(p);
-    store_relaxed32(&line->left, load_relaxed32(&line->epoch));
-    /* Release: whoever sees the line vacant sees that its owner left in order. */
-    store_release32(&line->status, PEER_VACANT);
     for (uint32_t i = 0; i < BELLS; i++)
         and_seq_cst32(&p->region.shared->bells[i].sleepers, ~(UINT32_C(1) << p->index));
+    shmi_vacate_line(line, load_relaxed32(&line->epoch));
     shmi_membership_announce(p);
 }
 
+/* The line is vacant before the name is gone: a region without a name whose host did not leave in
+   order has lost it. */
 static void leave_region(shmipc_peer *p) {
+    vacate(p);
     if (peer_is_host(p)) {
         shmi_object_unpublish(p->region.object);
         shmi_responder_refuse_all(p);
     }
-    vacate(p);
     shmi_region_close(&p->region);
     shmi_peer_log(p, SHMIPC_LOG_INFO, "left the region");
+}
+
+/* Of several threads that close, one does; the others return when it is done. */
+static void await_gone(shmipc_peer *p) {
+    while (load_acquire32(&p->gone) == 0)
+        shmi_word_wait(&p->gone, 0, CLOCK_NEVER);
 }
 
 void shmipc_close(shmipc_peer *p) {
@@ -53,12 +60,15 @@ void shmipc_close(shmipc_peer *p) {
     if (p == NULL)
         return;
     /* seq_cst: the partner of whoever claims or enters, then reads the phase. */
-    uint32_t before = exchange_seq_cst32(&p->phase, PEER_CLOSED);
-    if (before == PEER_CLOSED)
+    if (exchange_seq_cst32(&p->phase, PEER_CLOSED) == PEER_CLOSED) {
+        await_gone(p);
         return;
+    }
     wake_everybody_here(p);
     (void)await_quiet(p, &forever, 0);
     leave_region(p);
+    store_release32(&p->gone, 1); /* pairs with await_gone */
+    (void)shmi_word_wake(&p->gone, WAKE_ALL);
 }
 
 /* From now on new calls are refused, here at once and on the other side as it sees the status. */

@@ -48,6 +48,12 @@ void shmi_reclaim_index(const struct region *r, uint32_t index) {
         and_seq_cst32(&r->shared->bells[i].sleepers, ~(UINT32_C(1) << index));
 }
 
+void shmi_vacate_line(struct peer_line *line, uint32_t left) {
+    store_relaxed32(&line->left, left);
+    /* Release: whoever sees the line vacant sees how its owner went. */
+    store_release32(&line->status, PEER_VACANT);
+}
+
 bool shmi_bury_guest(const struct region *r, uint32_t index) {
     struct peer_line *line = &r->shared->peers[index];
     if (load_acquire32(&line->status) == PEER_VACANT)
@@ -58,7 +64,7 @@ bool shmi_bury_guest(const struct region *r, uint32_t index) {
     bool dead = load_acquire32(&line->status) != PEER_VACANT;
     if (dead) {
         shmi_reclaim_index(r, index);
-        store_release32(&line->status, PEER_VACANT);
+        shmi_vacate_line(line, 0);
     }
     shmi_peer_unlock(r->object, index);
     return dead;

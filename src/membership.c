@@ -130,6 +130,21 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
     return error;
 }
 
+/* ---- Ticks ---- */
+
+bool shmi_membership_tick(shmipc_peer *p) {
+    uint64_t now = shmi_clock_now();
+    uint64_t due = load_relaxed64(&p->next_tick);
+    if (now < due || !cas_acquire64(&p->next_tick, &due, now + TICK_NS))
+        return false;
+    if (peer_is_host(p))
+        shmi_membership_bury_dead(p);
+    else
+        (void)shmi_peer_has_company(p);
+    shmi_membership_publish_counters(p);
+    return true;
+}
+
 /* ---- Waiting for guests ---- */
 
 static uint32_t count_guests(shmipc_peer *p) {

@@ -29,6 +29,7 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
 static void forget_region(void *context) {
     shmipc_peer *p = context;
     store_relaxed32(&p->phase, PEER_CLOSED);
+    store_relaxed32(&p->gone, 1);
     store_relaxed32(&p->forked, 1);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         uint32_t claim = load_relaxed32(&p->slots[i].claim);
@@ -171,14 +172,18 @@ int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
 
 void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_count) {
     (void)shmi_doorbell_ring(doorbell, wake_count);
-    atomic_fetch_add_explicit(&p->wakes, 1, memory_order_relaxed);
+    add_relaxed64(&p->wakes);
+}
+
+static bool host_left_in_order(const shmipc_peer *p) {
+    return load_acquire32(&p->region.shared->peers[HOST].status) == PEER_VACANT;
 }
 
 static bool look_for_company(shmipc_peer *p) {
     if (peer_is_host(p))
         return shmi_any_guest_is_alive(&p->region);
     bool alive = shmi_host_is_alive(&p->region);
-    if (!alive && load_relaxed32(&p->deserted) == 0) {
+    if (!alive && !host_left_in_order(p) && load_relaxed32(&p->deserted) == 0) {
         store_relaxed32(&p->deserted, 1);
         shmi_peer_log(p, SHMIPC_LOG_WARN, "the host of the region has died");
     }

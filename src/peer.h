@@ -60,6 +60,7 @@ struct shmipc_peer {
     atomic_u32 corrupt;  /* set once, for ever */
     atomic_u32 deserted; /* a guest's host was found dead */
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
+    atomic_u32 gone;     /* closed, and the region unmapped */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
     struct local_slot *slots;
     struct direction calls;
@@ -72,11 +73,15 @@ struct shmipc_peer {
     atomic_u32 users;
     atomic_u32 departures; /* futex; moves when somebody leaves a closed peer */
 
-    /* Serving: the worker that polls, and the two counters of shmipc_wake. */
+    /* Serving: the worker that polls, and what shmipc_wake needs. */
     atomic_u32 poller;
     atomic_u32 next_worker;
-    atomic_u32 wakes_asked;
-    atomic_u32 wakes_seen;
+    /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word, so
+       that a wake either finds a waiter or is for the next one. */
+    atomic_u64 attendance;
+    atomic_u32 wake_pending;
+
+    atomic_u64 next_tick; /* when somebody must look for deaths */
 
     /* Membership; `scan` is held by the one thread that looks. */
     atomic_u32 scan;

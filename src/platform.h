@@ -26,7 +26,8 @@ int shmi_object_create(const char *name, uint64_t size, const struct object_rule
                        struct object **object);
 
 /* Gives the object its name. A name held by an object whose host lock is held is refused with
-   NAME_IN_USE; one whose host lock is free is replaced. The caller holds its own host lock. */
+   NAME_IN_USE; one whose host lock is free is replaced, without its being held for a moment: a lock
+   that is held proves a live host. The caller holds its own host lock. */
 int shmi_object_publish(struct object *object);
 
 /* Takes the name away again, if it still means this object. */
@@ -42,7 +43,6 @@ int shmi_object_map(struct object *object, uint64_t size);
 int shmi_object_read(struct object *object, void *to, size_t size);
 
 void *shmi_object_base(const struct object *object);
-uint64_t shmi_object_size(const struct object *object);
 
 /* False once the name has been taken away: the host has gone, or another has taken over. */
 bool shmi_object_has_name(const struct object *object);

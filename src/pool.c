@@ -2,14 +2,16 @@
 
 #include "error.h"
 #include "liveness.h"
+#include "membership.h"
 #include "slot.h"
 
 /* The slot this thread used last, of whatever peer: a thread that calls again gets its slot again,
    and with it the cache lines it has. */
 static _Thread_local uint32_t affinity;
 
+/* seq_cst: a look after doorbell_arm, the partner of the release that rings. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
-    word seen = shmi_slot_look(l->shared);
+    word seen = shmi_slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
         return false;
     l->last = seen;
@@ -18,7 +20,7 @@ static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
 
 /* A host slot whose call was given up comes back when its responder has stored FREE. */
 static bool recover_withheld(struct local_slot *l) {
-    word seen = shmi_slot_look(l->shared);
+    word seen = shmi_slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE)
         return false;
     l->last = seen;
@@ -35,8 +37,20 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
     return !l->withheld || recover_withheld(l);
 }
 
+/* A waiter of this process may have been rung while we held the claim for a moment, and have found
+   the slot taken. It is rung again if there is something for it. */
+static void undo_claim(shmipc_peer *p, struct local_slot *l) {
+    exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
+    if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_enter(p) == SHMIPC_OK) {
+        if (word_state(shmi_slot_look_again(l->shared)) == SLOT_FREE)
+            shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+        shmi_peer_leave(p);
+    }
+    shmi_peer_note_departure(p);
+}
+
 static bool try_claim(shmipc_peer *p, struct local_slot *l) {
-    uint32_t claim = load_relaxed32(&l->claim);
+    uint32_t claim = load_seq_cst32(&l->claim);
     /* seq_cst: the closing thread stores its phase, then looks at the claims; we do the reverse. */
     if (claim % 2 != 0 || !cas_seq_cst32(&l->claim, &claim, claim + 1))
         return false;
@@ -44,8 +58,7 @@ static bool try_claim(shmipc_peer *p, struct local_slot *l) {
         l->phase = PHASE_CLAIMED;
         return true;
     }
-    exchange_seq_cst32(&l->claim, claim + 2);
-    shmi_peer_note_departure(p);
+    undo_claim(p, l);
     return false;
 }
 
@@ -87,7 +100,7 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
     if (l == NULL && load_seq_cst32(&p->phase) == PEER_OPEN) {
         uint64_t until = shmi_deadline_or_tick(deadline);
         shmi_doorbell_sleep(vacancies, generation, until);
-        if (shmi_clock_now() >= until)
+        if (shmi_membership_tick(p))
             reclaim_dead_owners(p);
         l = try_any(p);
     }
@@ -101,7 +114,8 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local
         int error = shmi_peer_refusal(p);
         if (error)
             return error;
-        bool spinning = spin_again(&spin);
+        bool spinning = deadline->timeout != 0 && spin_again(&spin);
+        spin_pay(&spin, p->calls.count);
         *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline);
         if (*slot != NULL) {
             if (spinning)
@@ -139,7 +153,7 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
     return SHMIPC_OK;
 }
 
-static void ring_own_waiters(shmipc_peer *p) {
+static void ring_vacancies(shmipc_peer *p) {
     if (shmi_peer_enter(p) != SHMIPC_OK) /* closing: everybody is woken anyway */
         return;
     shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
@@ -148,22 +162,25 @@ static void ring_own_waiters(shmipc_peer *p) {
 
 /* seq_cst: a waiter of this process counts itself, then looks at the claims; we do the reverse.
    Without the claim the region may be unmapped at any moment: only private memory from here. */
-void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
+static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait) {
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
-    if (load_seq_cst32(&p->calls.vacancies.waiters) != 0)
-        ring_own_waiters(p);
+    if (others_wait || load_seq_cst32(&p->calls.vacancies.waiters) != 0)
+        ring_vacancies(p);
     shmi_peer_note_departure(p);
 }
 
-void shmi_pool_note_vacancy(shmipc_peer *p) {
-    if (doorbell_has_sleepers(&p->calls.vacancies))
-        shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
+    return_claim(p, l, false);
+}
+
+/* The sleepers, of whatever process, are read while the claim keeps the region mapped, and rung
+   when the slot can be claimed. */
+void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
+    return_claim(p, l, !peer_is_host(p) && doorbell_has_sleepers(&p->calls.vacancies));
 }
 
 void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
-    if (!peer_is_host(p)) {
+    if (!peer_is_host(p))
         shmi_slot_release(l->shared, l->last);
-        shmi_pool_note_vacancy(p);
-    }
-    shmi_pool_unclaim(p, l);
+    shmi_pool_unclaim_free(p, l);
 }

@@ -16,8 +16,8 @@ void shmi_pool_release(shmipc_peer *peer, struct local_slot *local);
 /* Gives back the claim on a slot whose word is no longer the caller's, or is withheld. */
 void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *local);
 
-/* A word of the calling direction has become FREE: rings whoever waits, in whatever process. */
-void shmi_pool_note_vacancy(shmipc_peer *peer);
+/* Gives back the claim on a slot whose word is FREE again. */
+void shmi_pool_unclaim_free(shmipc_peer *peer, struct local_slot *local);
 
 static inline bool pool_holds(const struct local_slot *slot, uint32_t ticket) {
     return ticket % 2 != 0 && load_acquire32(&slot->claim) == ticket;

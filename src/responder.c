@@ -33,11 +33,12 @@ struct worker {
     void *context;
     uint32_t id;
     uint32_t next; /* where the next scan begins */
+    bool ticked;   /* its last sleep ended because time passed, not by a ring */
     bool roused;   /* came out of a sleep, and has taken no request since */
 };
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
-    count64(&l->discarded);
+    add_relaxed64(&l->discarded);
     if (doorbell_has_sleepers(&p->serves.vacancies))
         shmi_peer_ring(p, &p->serves.vacancies, WAKE_ONE);
 }
@@ -49,7 +50,7 @@ static int publish(struct job *job) {
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
         (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
-        count64(&l->wakes);
+        add_relaxed64(&l->wakes); /* the slot may have its next worker already */
         return SHMIPC_OK;
     case ANSWER_DISCARDED:
         discard(job->peer, l);
@@ -164,8 +165,10 @@ int shmipc_fail(shmipc_response *response, const char *format, ...) {
 
 /* ---- Finding requests ---- */
 
-static bool owner_fits(const shmipc_peer *p, word seen) {
+static bool request_fits(const shmipc_peer *p, word seen) {
     uint32_t index = owner_index(word_owner(seen));
+    if (seen & (WORD_ERROR | WORD_RECLAIMED))
+        return false;
     return peer_is_host(p) ? index != HOST : word_owner(seen) == 0;
 }
 
@@ -200,7 +203,7 @@ static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
 
 static int serve_slot(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
-    if (!owner_fits(p, seen))
+    if (!request_fits(p, seen))
         return shmi_peer_poison(p, "a request with the word 0x%016llx", (unsigned long long)seen);
     if (!take(p, index, seen, &job))
         return 0;
@@ -230,11 +233,18 @@ static int serve_one(shmipc_peer *p, struct worker *worker) {
 
 /* ---- What ends serving ---- */
 
-static int woken(shmipc_peer *p, uint32_t wakes_seen) {
-    uint32_t asked = load_seq_cst32(&p->wakes_asked);
-    if (asked == wakes_seen)
+static uint32_t wakes_of(uint64_t attendance) {
+    return (uint32_t)(attendance >> 32);
+}
+
+static bool take_pending_wake(shmipc_peer *p) {
+    return load_seq_cst32(&p->wake_pending) != 0 && exchange_seq_cst32(&p->wake_pending, 0) != 0;
+}
+
+/* `wakes_before`: those asked for before the wait began. */
+static int woken(shmipc_peer *p, uint32_t wakes_before) {
+    if (wakes_of(load_seq_cst64(&p->attendance)) == wakes_before && !take_pending_wake(p))
         return SHMIPC_OK;
-    store_relaxed32(&p->wakes_seen, asked);
     return shmi_fail(SHMIPC_E_WOKEN, "woken by shmipc_wake");
 }
 
@@ -253,46 +263,40 @@ static int end_of_serving(shmipc_peer *p) {
 }
 
 /* Between two requests: looks at private memory only. */
-static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_seen) {
+static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
     if (load_relaxed32(&p->phase) != PEER_OPEN)
         return end_of_serving(p);
-    return woken(p, wakes_seen);
+    return woken(p, wakes_before);
 }
 
 /* ---- Waiting for requests ---- */
 
-static void tick(shmipc_peer *p) {
-    if (peer_is_host(p))
-        shmi_membership_bury_dead(p);
-    else
-        (void)shmi_peer_has_company(p);
-    shmi_membership_publish_counters(p);
-}
-
-static void sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
-    atomic_fetch_add_explicit(&p->parks, 1, memory_order_relaxed);
+/* True if nobody rang: a look around after that is no reason to expect a request. */
+static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
+    add_relaxed64(&p->parks);
     shmi_doorbell_sleep(&p->serves.requests, generation, until);
-    if (shmi_clock_now() >= until)
-        tick(p);
+    (void)shmi_membership_tick(p);
+    return shmi_doorbell_generation(&p->serves.requests) == generation;
 }
 
 /* Sleeps until there may be a request. An error ends serving. */
-static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_seen, struct deadline *deadline) {
+static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline,
+                           bool *ticked) {
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
-    int error = woken(p, wakes_seen);
+    int error = woken(p, wakes_before);
     if (error == SHMIPC_OK)
         error = end_of_serving(p);
-    if (error == SHMIPC_OK && !request_waits(p))
-        sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
+    *ticked = error == SHMIPC_OK && !request_waits(p) &&
+              sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
     shmi_doorbell_disarm(&p->serves.requests);
     return error;
 }
 
 /* The poller sees to the ticks; a standby has only rings to wait for, and its own ticks in case
    the poller never comes back from its handler. */
-static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_seen) {
+static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_before) {
     uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
-    int error = woken(p, wakes_seen);
+    int error = woken(p, wakes_before);
     if (error == SHMIPC_OK)
         error = end_of_serving(p);
     if (error)
@@ -301,7 +305,7 @@ static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_seen) {
        */
     if (load_seq_cst32(&p->poller) == 0 || request_waits(p))
         return SHMIPC_OK;
-    sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
+    (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
     return SHMIPC_OK;
 }
 
@@ -323,25 +327,27 @@ static void resign(shmipc_peer *p, const struct worker *worker) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
-static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen) {
+static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
     struct spin spin = spin_begin(&p->serve_spins);
     do {
         int served = serve_one(p, worker);
+        spin_pay(&spin, p->serves.count);
         if (served < 0)
             return served;
         if (served > 0) {
             spin_won(&spin);
-            return end_of_busy_serving(p, wakes_seen);
+            worker->ticked = false;
+            return end_of_busy_serving(p, wakes_before);
         }
-    } while (spin_again(&spin));
+    } while (!worker->ticked && spin_again(&spin));
     worker->roused = true;
-    return sleep_as_poller(p, wakes_seen, &forever);
+    return sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
 }
 
-static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_seen) {
+static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     worker->roused = true;
-    int error = sleep_as_standby(p, wakes_seen);
+    int error = sleep_as_standby(p, wakes_before);
     if (error)
         return error;
     if (!request_waits(p))
@@ -350,12 +356,11 @@ static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_se
     return SHMIPC_OK;
 }
 
-static int serve(shmipc_peer *p, struct worker *worker) {
-    uint32_t wakes_seen = load_seq_cst32(&p->wakes_seen);
+static int serve(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     int error;
     do {
-        error = is_poller(p, worker) ? poll_turn(p, worker, wakes_seen)
-                                     : standby_turn(p, worker, wakes_seen);
+        error = is_poller(p, worker) ? poll_turn(p, worker, wakes_before)
+                                     : standby_turn(p, worker, wakes_before);
     } while (error == SHMIPC_OK);
     resign(p, worker);
     return error;
@@ -374,15 +379,28 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
     return (struct worker){.handler = handler, .context = context, .id = id};
 }
 
+static int enter_waiter(shmipc_peer *p, uint32_t *wakes_before) {
+    int error = shmi_peer_enter(p);
+    if (error == SHMIPC_OK)
+        *wakes_before = wakes_of(add_seq_cst64(&p->attendance, 1));
+    return error;
+}
+
+static void leave_waiter(shmipc_peer *p) {
+    add_seq_cst64(&p->attendance, UINT64_MAX);
+    shmi_peer_leave(p);
+}
+
 int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
+    uint32_t wakes_before;
     int error = check_handler(handler);
     if (error == SHMIPC_OK)
-        error = shmi_peer_enter(p);
+        error = enter_waiter(p, &wakes_before);
     if (error)
         return error;
     struct worker worker = new_worker(p, handler, context);
-    error = serve(p, &worker);
-    shmi_peer_leave(p);
+    error = serve(p, &worker, wakes_before);
+    leave_waiter(p);
     return error;
 }
 
@@ -399,15 +417,14 @@ static int poll_all(shmipc_peer *p, struct worker *worker) {
     return count;
 }
 
-/* A loop of nothing but shmipc_poll learns of its host's death too, if at long intervals. */
+/* A loop of nothing but shmipc_poll learns of deaths too. */
 static int poll_once(shmipc_peer *p, struct worker *worker) {
-    enum { POLLS_BETWEEN_LOOKS = 4096 };
     int error = end_of_serving(p);
     if (error)
         return error;
     int count = poll_all(p, worker);
-    if (count == 0 && worker->id % POLLS_BETWEEN_LOOKS == 0)
-        tick(p);
+    if (count == 0)
+        (void)shmi_membership_tick(p);
     return count;
 }
 
@@ -423,8 +440,9 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
     return result;
 }
 
-static int wait_turn(shmipc_peer *p, uint32_t wakes_seen, struct deadline *deadline) {
-    int error = sleep_as_poller(p, wakes_seen, deadline);
+static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
+    bool ticked;
+    int error = sleep_as_poller(p, wakes_before, deadline, &ticked);
     if (error || request_waits(p))
         return error;
     if (shmi_deadline_passed(deadline))
@@ -433,9 +451,8 @@ static int wait_turn(shmipc_peer *p, uint32_t wakes_seen, struct deadline *deadl
     return SHMIPC_E_STATE; /* of no use to the user: go on */
 }
 
-static int wait_for_request(shmipc_peer *p, int64_t timeout) {
+static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_before) {
     struct deadline deadline = deadline_in(timeout);
-    uint32_t wakes_seen = load_seq_cst32(&p->wakes_seen);
     struct spin spin = spin_begin(&p->serve_spins);
     int error;
     do {
@@ -443,21 +460,23 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout) {
             spin_won(&spin);
             return SHMIPC_OK;
         }
+        spin_pay(&spin, p->serves.count);
     } while (timeout != 0 && spin_again(&spin));
     do {
-        error = wait_turn(p, wakes_seen, &deadline);
+        error = wait_turn(p, wakes_before, &deadline);
     } while (error == SHMIPC_E_STATE);
     return error;
 }
 
 int shmipc_wait(shmipc_peer *p, int64_t timeout) {
+    uint32_t wakes_before;
     int error = shmi_check_timeout(timeout);
     if (error == SHMIPC_OK)
-        error = shmi_peer_enter(p);
+        error = enter_waiter(p, &wakes_before);
     if (error)
         return error;
-    error = wait_for_request(p, timeout);
-    shmi_peer_leave(p);
+    error = wait_for_request(p, timeout, wakes_before);
+    leave_waiter(p);
     return error;
 }
 
@@ -465,7 +484,9 @@ int shmipc_wake(shmipc_peer *p) {
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    add_seq_cst32(&p->wakes_asked, 1);
+    uint32_t waiters = (uint32_t)add_seq_cst64(&p->attendance, UINT64_C(1) << 32);
+    if (waiters == 0)
+        exchange_seq_cst32(&p->wake_pending, 1);
     shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
     shmi_peer_leave(p);
     return SHMIPC_OK;
@@ -477,7 +498,7 @@ void shmi_responder_refuse_all(shmipc_peer *p) {
     for (uint32_t i = p->serves.first; i < p->serves.first + p->serves.count; i++) {
         word seen = shmi_slot_look(region_slot(&p->region, i));
         struct job job;
-        if (word_state(seen) == SLOT_REQUEST && owner_fits(p, seen) && take(p, i, seen, &job))
+        if (word_state(seen) == SLOT_REQUEST && request_fits(p, seen) && take(p, i, seen, &job))
             (void)answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
     }
 }

@@ -20,7 +20,7 @@ static word free_word(word w) {
    former user's last accesses to the buffers come before the new claimer's. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     word busy = word_with_owner(word_with(*seen, SLOT_BUSY, 0), caller);
-    if (!cas_acquire64(&slot->word, seen, busy))
+    if (!cas_acq_rel64(&slot->word, seen, busy))
         return false;
     *seen = busy;
     return true;
@@ -34,10 +34,11 @@ bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint6
     return exchange_seq_cst64(&slot->word, *published) == last;
 }
 
-/* Acquire: pairs with shmi_slot_publish_request; the request may be read. PARKED stays as it is. */
+/* Acquire: pairs with shmi_slot_publish_request; the request may be read. Release: whoever sees the
+   owner sees its epoch in the peer table. PARKED stays as it is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
-    return cas_acquire64(&slot->word, &seen, *taken);
+    return cas_acq_rel64(&slot->word, &seen, *taken);
 }
 
 static bool same_but_parked(word a, word b) {
@@ -72,7 +73,10 @@ bool shmi_slot_on_course(word published, word seen) {
         return false;
     if (state == SLOT_REQUEST)
         return same_but_parked(published, seen);
-    return state == SLOT_WORKING || state == SLOT_RESPONSE;
+    if (state != SLOT_WORKING && state != SLOT_RESPONSE)
+        return false;
+    return word_owner(published) == 0 ? owner_index(word_owner(seen)) != 0
+                                      : word_owner(seen) == word_owner(published);
 }
 
 /* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;

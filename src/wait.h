@@ -76,6 +76,13 @@ static inline bool spin_again(struct spin *spin) {
     return true;
 }
 
+/* A look at `slots` words is itself a wait: a pause for every few. */
+static inline void spin_pay(struct spin *spin, uint32_t slots) {
+    uint32_t pauses = slots / 8;
+    if (spin->stage != SPIN_YIELDING)
+        spin->left = spin->left > pauses ? spin->left - pauses : 0;
+}
+
 static inline void spin_won(const struct spin *spin) {
     if (spin->stage != SPIN_LEAST)
         shmi_spin_learn(spin);

@@ -207,8 +207,9 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
                                    int64_t timeout, shmipc_peer **peer);
 
 /*
- * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN on both sides, those under way
- * are waited for up to `timeout`, the rest is ended as by shmipc_close; then the peer is closed.
+ * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN (those of this peer; when the host
+ * leaves, also its guests'), those under way are waited for up to `timeout`, the rest is ended as
+ * by shmipc_close; then the peer is closed.
  * Errors: INVALID, CLOSED, TIMEOUT (closed, but calls had to be cut short).
  */
 SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
@@ -304,8 +305,8 @@ typedef struct shmipc_slot {
     uint32_t ticket;
 } shmipc_slot;
 
-/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED,
-   CORRUPT. On failure *slot is a slot that is stale. */
+/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, NO_PEER (a guest's host
+   has died), SHUTDOWN, CLOSED, CORRUPT. On failure *slot is a slot that is stale. */
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
@@ -318,7 +319,7 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
  * last) and returns at once. The buffer may not be touched until the answer has come. On an error
  * nothing is sent and the slot stays claimed.
- * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, SHUTDOWN, CLOSED, CORRUPT.
+ * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED, CORRUPT.
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
@@ -358,7 +359,7 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
  *
  * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
- * message, the text that shmipc_fail left. Must return by return: not by longjmp or a C++
+ * message, the first length bytes of data, which shmipc_fail sets. Must return by return: not by longjmp or a C++
  * exception.
  */
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
@@ -366,7 +367,8 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
 
 /*
  * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. A text
- * that is longer than the response capacity is shortened to it.
+ * as long as the response capacity, or 48 bytes if that is more, or longer, is shortened to one
+ * byte less.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
 #ifdef __GNUC__

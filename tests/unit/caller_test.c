@@ -47,8 +47,6 @@ static shmipc_stats stats_of(shmipc_peer *peer) {
     return stats;
 }
 
-#define for_both_directions(host_calls) for (int host_calls = 0; host_calls < 2; host_calls++)
-
 /* After whatever happened, every slot can be had again. */
 static void assert_whole_pool_is_free(shmipc_peer *peer) {
     shmipc_slot slots[2];
@@ -79,7 +77,7 @@ static void call_and_compare(shmipc_peer *peer, size_t length, uint32_t type) {
 
 static void every_length_arrives_whole(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         struct server server;
         open_side(&s, host_calls, NULL);
@@ -127,7 +125,7 @@ static void one_byte_too_many_is_not_sent(void **state) {
                               (size_t)UINT32_MAX + 2,
                               SIZE_MAX};
     char data[1];
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         open_side(&s, host_calls, NULL);
         shmipc_slot slot = claim(s.caller);
@@ -256,7 +254,7 @@ static void a_failed_handler_sends_its_message(void **state) {
 static void a_request_that_timed_out_unstarted_never_runs(void **state) {
     (void)state;
     const shmipc_request request = {.data = "x", .length = 1};
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         struct gated gated = {{0}, {0}};
         open_side(&s, host_calls, NULL);
@@ -274,7 +272,7 @@ static void a_request_that_timed_out_unstarted_never_runs(void **state) {
 
 static void a_late_answer_is_discarded_and_counted(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         uint8_t late[100];
         const shmipc_request request = {.data = late, .length = sizeof late};
         struct side s;
@@ -310,7 +308,7 @@ static void a_late_answer_is_discarded_and_counted(void **state) {
 /* The slot is the responder's until its handler returns: the next call takes another. */
 static void a_slot_given_up_while_a_handler_runs_is_not_used(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         shmipc_host_config config = test_host_config();
         const shmipc_request request = {.data = NULL};
         struct side s;
@@ -371,7 +369,7 @@ static void *cancel(void *context) {
 
 static void a_sleeping_call_is_cancelled_from_another_thread(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         for (int i = 0; i < 50; i++) {
             struct side s;
             shmipc_response response;
@@ -473,7 +471,7 @@ static void a_cancel_that_comes_too_late_does_not_harm_the_next_call(void **stat
 static void a_claimed_slot_calls_again_and_again(void **state) {
     (void)state;
     const size_t lengths[] = {0, 1, 48, 49, 500};
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         struct server server;
         open_side(&s, host_calls, NULL);
@@ -583,7 +581,7 @@ static void assert_stale(shmipc_slot slot) {
 /* Also when the slot is claimed again, by whoever: the old handle means the old claim. */
 static void a_stale_slot_does_nothing(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         shmipc_response response;
         open_side(&s, host_calls, NULL);
@@ -668,10 +666,12 @@ static void store_word(struct slot *slot, word w) {
     exchange_seq_cst64(&slot->word, w);
 }
 
+/* As the guest would that is attached here. */
 static void answer_with(struct slot *slot, uint64_t flags, uint32_t length, uint32_t type) {
+    word answer = word_with(shmi_slot_look(slot), SLOT_RESPONSE, flags);
     store_relaxed32(&slot->length, length);
     store_relaxed32(&slot->type, type);
-    store_word(slot, word_with(shmi_slot_look(slot), SLOT_RESPONSE, flags));
+    store_word(slot, word_with_owner(answer, owner_make(1, 1)));
 }
 
 static void tamper_nothing(struct slot *slot) {
@@ -684,7 +684,12 @@ static void tamper_high_sequence(struct slot *slot) {
     store_word(slot, shmi_slot_look(slot) ^ UINT64_C(1) << 63);
 }
 static void tamper_answer_of_another_sequence(struct slot *slot) {
-    store_word(slot, word_with(shmi_slot_look(slot) + 0x100, SLOT_RESPONSE, 0));
+    answer_with(slot, 0, 0, 0);
+    store_word(slot, shmi_slot_look(slot) + 0x100);
+}
+static void tamper_owner(struct slot *slot) {
+    word w = word_with(shmi_slot_look(slot), SLOT_RESPONSE, 0);
+    store_word(slot, word_with_owner(w, word_owner(w) == 0 ? 0 : owner_make(9, 9)));
 }
 static void tamper_free(struct slot *slot) {
     store_word(slot, word_with(shmi_slot_look(slot), SLOT_FREE, 0));
@@ -724,9 +729,9 @@ static void an_impossible_answer_is_corruption_for_ever(void **state) {
         tamper_free,         tamper_busy,          tamper_cancelled,
         tamper_state,        tamper_length,        tamper_longest,
         tamper_type,         tamper_error_type,    tamper_error_of_type_0,
-        tamper_error_length,
+        tamper_error_length, tamper_owner,
     };
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         for (size_t i = 0; i < sizeof tampers / sizeof *tampers; i++) {
             struct side s;
             open_side(&s, host_calls, NULL);
@@ -742,7 +747,7 @@ static void an_impossible_answer_is_corruption_for_ever(void **state) {
 
 static void a_slot_changed_before_it_was_sent_is_corruption(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         open_side(&s, host_calls, NULL);
         shmipc_slot slot = claim(s.caller);
@@ -801,7 +806,7 @@ static void spurious_wakes_are_no_answers(void **state) {
 
 static void a_ping_measures_the_round_trip(void **state) {
     (void)state;
-    for_both_directions(host_calls) {
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
         int64_t rtt = -1;
         struct side s;
         struct server server;

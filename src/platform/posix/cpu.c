@@ -17,7 +17,7 @@ static uint32_t affinity_count(void) {
     return (uint32_t)CPU_COUNT(&set);
 }
 
-/* cgroup v2: "max 100000" or "150000 100000", in microseconds; v1 has the same in two files. */
+/* cgroup v2: "max 100000" or "150000 100000", in microseconds. */
 static uint32_t quota_count(void) {
     long long quota = -1;
     long long period = 0;

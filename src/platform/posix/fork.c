@@ -56,14 +56,12 @@ int shmi_fork_watch(struct object *o) {
 }
 
 void shmi_fork_unwatch(struct object *o) {
-    shmi_fork_hold();
     for (struct object **link = &objects; *link != NULL; link = &(*link)->next) {
         if (*link == o) {
             *link = o->next;
             break;
         }
     }
-    shmi_fork_release();
 }
 
 int shmi_fork_keep_out(void *base, size_t size) {

@@ -84,6 +84,9 @@ static int allocate(const struct object *o, uint64_t size, bool lazy) {
 
 static int create_unnamed(struct object *o, uint64_t size, const struct object_rules *rules) {
     open_held(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode);
+    if (o->fd < 0 && (errno == ENOENT || errno == EISDIR || errno == EOPNOTSUPP))
+        return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, errno, DIRECTORY " is no tmpfs: %s",
+                            strerror(errno));
     if (o->fd < 0)
         return fail_call("open", DIRECTORY);
     if (fchmod(o->fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
@@ -114,8 +117,8 @@ static bool means_same_file(const char *path, int fd) {
            by_path.st_dev == by_fd.st_dev;
 }
 
-/* Only the holder of a file's host lock unlinks it, so between the look and the unlink the name
-   cannot come to mean another file. */
+/* Only the holder of a dead file's takeover lock unlinks it, so between the look and the unlink the
+   name cannot come to mean another file. */
 static int unlink_dead(const struct object *o) {
     if (means_same_file(o->path, o->fd) && unlink(o->path) != 0 && errno != ENOENT)
         return fail_call("unlink", o->path);
@@ -137,14 +140,17 @@ static int open_existing(struct object *o) {
 }
 
 static int replace_if_dead(struct object *squatter) {
-    switch (shmi_peer_lock(squatter, 0)) {
+    switch (shmi_peer_lock(squatter, TAKEOVER_LOCK)) {
     case LOCK_TAKEN:
-        return unlink_dead(squatter);
+        break;
     case LOCK_HELD:
-        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", squatter->path);
+        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s is being taken over", squatter->path);
     default:
         return fail_call("lock", squatter->path);
     }
+    if (shmi_peer_is_locked(squatter, HOST_LOCK))
+        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", squatter->path);
+    return unlink_dead(squatter);
 }
 
 static int clear_name(const struct object *o) {
@@ -216,16 +222,26 @@ int shmi_object_open(const char *name, const struct object_rules *rules, struct 
     return SHMIPC_OK;
 }
 
-int shmi_object_map(struct object *o, uint64_t size) {
-    if (o->size != 0 && o->size < size)
-        return shmi_fail(SHMIPC_E_TRUNCATED, "%s has %llu bytes, its header says %llu", o->path,
-                         (unsigned long long)o->size, (unsigned long long)size);
-    void *base = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+static int map_held(struct object *o, size_t size) {
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
     if (base == MAP_FAILED)
         return fail_call("mmap", o->path);
     o->base = base;
     o->size = size;
-    return shmi_fork_keep_out(base, (size_t)size);
+    return shmi_fork_keep_out(base, size);
+}
+
+int shmi_object_map(struct object *o, uint64_t size) {
+    if (o->size != 0 && o->size < size)
+        return shmi_fail(SHMIPC_E_TRUNCATED, "%s has %llu bytes, its header says %llu", o->path,
+                         (unsigned long long)o->size, (unsigned long long)size);
+    if ((size_t)size != size)
+        return shmi_fail(SHMIPC_E_NO_MEMORY, "%s has %llu bytes, this process can map %zu", o->path,
+                         (unsigned long long)size, SIZE_MAX);
+    shmi_fork_hold();
+    int error = map_held(o, (size_t)size);
+    shmi_fork_release();
+    return error;
 }
 
 int shmi_object_read(struct object *o, void *to, size_t size) {
@@ -242,10 +258,6 @@ void *shmi_object_base(const struct object *o) {
     return o->base;
 }
 
-uint64_t shmi_object_size(const struct object *o) {
-    return o->size;
-}
-
 bool shmi_object_has_name(const struct object *o) {
     struct stat status;
     return fstat(o->fd, &status) == 0 && status.st_nlink > 0;
@@ -260,10 +272,12 @@ void shmi_object_on_fork(struct object *o, void (*hook)(void *context), void *co
 void shmi_object_close(struct object *o) {
     if (o == NULL)
         return;
+    shmi_fork_hold();
     shmi_fork_unwatch(o);
     if (o->base != NULL)
         munmap(o->base, (size_t)o->size);
     if (o->fd >= 0)
         close(o->fd);
+    shmi_fork_release();
     free(o);
 }

@@ -4,6 +4,9 @@
 
 #include "platform.h"
 
+/* Besides the peers': who replaces a dead host's name holds this, so that only one does. */
+enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
+
 struct object {
     int fd; /* -1 after fork, in the child */
     void *base;
@@ -17,7 +20,7 @@ struct object {
 
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);
-void shmi_fork_unwatch(struct object *object);
+void shmi_fork_unwatch(struct object *object); /* while fork is held */
 int shmi_fork_keep_out(void *base, size_t size);
 
 /* While these are held no fork happens, so a new descriptor cannot slip into a child unseen. */
