@@ -240,9 +240,11 @@ func (e *exchange) giveUp(w word, end ending) bool {
 
 // nudge makes this process's sleeper on the exchange look again, if there is one.
 func (e *exchange) nudge() {
-	w := e.load()
-	if w.owner() == e.guest.me && w.parked() && e.unpark(w) {
-		e.guest.wake(lowHalf(&e.line.state), 1)
+	for w := e.load(); w.owner() == e.guest.me && w.mayBeSlept(); w = e.load() {
+		if e.unpark(w) {
+			e.guest.wake(lowHalf(&e.line.state), 1)
+			return
+		}
 	}
 }
 

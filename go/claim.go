@@ -104,9 +104,18 @@ func (s Slot) Ready() (ready bool, err error) {
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	w := e.load()
 	e.ringForStandby(w)
+	e.lookForDeath()
 	waiting := w.state() == stateRequest || w.state() == stateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0
 	return !waiting || cancelled || endingOf(e.guest.flags.Load(), false) != goOn, nil
+}
+
+// lookForDeath looks once per tick whether the host is there, for callers that never sleep.
+func (e *exchange) lookForDeath() {
+	if t := now(); t-e.looked >= livenessTick {
+		e.looked = t
+		e.guest.checkHost()
+	}
 }
 
 // Receive waits for the answer until ctx is done, or as Config.Timeout says, and shows it where it

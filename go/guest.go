@@ -28,7 +28,8 @@ type Config struct {
 	Mode os.FileMode
 	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
 	Owner int
-	// Spin is how long a wait spins before it sleeps. 0: chosen by the library; negative: never.
+	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
+	// its deadline by so much. 0: chosen by the library; negative: never.
 	Spin time.Duration
 	// Timeout applies to operations whose context has no deadline. 0: DefaultTimeout; negative:
 	// for ever.

@@ -1,3 +1,5 @@
+//go:build linux
+
 package shmipc
 
 import (
@@ -10,18 +12,6 @@ import (
 func bothBackings(t *testing.T, s shape, f func(t *testing.T, h *testHost)) {
 	t.Run("file", func(t *testing.T) { f(t, newHost(t, s)) })
 	t.Run("heap", func(t *testing.T) { f(t, newHeapHost(t, s)) })
-}
-
-func sizes(capacity uint32) []int {
-	return []int{0, 1, 47, 48, 49, 64, 100, int(capacity) - 1, int(capacity)}
-}
-
-func pattern(n int, seed byte) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(i)*7 + seed
-	}
-	return b
 }
 
 func TestCallEchoesEverySize(t *testing.T) {
@@ -50,4 +40,19 @@ func TestServeEchoesEverySize(t *testing.T) {
 			}
 		}
 	})
+}
+
+// serveWith serves until the test ends.
+func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	wait := background(tb, func() error { return g.Serve(ctx, handler) })
+	stop = func() error { cancel(); return wait() }
+	tb.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+func echoHandler(request *Request, response *Response) error {
+	response.Type = request.Type
+	_, err := response.Write(request.Data)
+	return err
 }

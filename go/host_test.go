@@ -1,8 +1,9 @@
+//go:build linux
+
 package shmipc
 
 import (
 	"crypto/rand"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -20,16 +21,6 @@ import (
 // The test's own host: it creates regions as docs/protocol.md says, and plays the host's part of
 // the state machine with its own code.
 
-// shape is the geometry a test wants.
-type shape struct {
-	hostSlots, guestSlots, request, response uint32
-}
-
-var smallShape = shape{4, 2, 4096, 4096}
-
-// watchdog is how long a test waits for what must happen.
-const watchdog = 20 * time.Second
-
 type testHost struct {
 	tb   testing.TB
 	name string
@@ -39,10 +30,8 @@ type testHost struct {
 	memory []byte
 	fd     int
 	heap   *heapBacking // instead of a file
-	seq    []uint64
 
 	claimed []sync.Mutex // host slots
-	free    []atomic.Bool
 	stop    atomic.Bool
 	served  sync.WaitGroup
 }
@@ -73,25 +62,6 @@ func uniqueName(tb testing.TB) string {
 	return "gotest." + hex.EncodeToString(b[:])
 }
 
-// header builds the bytes of an exchange header.
-func header(g geometry) []byte {
-	b := make([]byte, headerSize)
-	le := binary.LittleEndian
-	copy(b, "SHMIPC\r\n")
-	le.PutUint64(b[8:], g.total)
-	le.PutUint64(b[16:], 0x1234567890abcdef)
-	le.PutUint32(b[24:], protocolVersion)
-	le.PutUint32(b[28:], g.hostCount)
-	le.PutUint32(b[32:], g.guestCount)
-	le.PutUint32(b[36:], g.stride)
-	le.PutUint32(b[40:], requestOffset)
-	le.PutUint32(b[44:], g.requestCapacity)
-	le.PutUint32(b[48:], g.responseOffset)
-	le.PutUint32(b[52:], g.responseCapacity)
-	le.PutUint32(b[60:], 1)
-	return b
-}
-
 func (h *testHost) setUp(memory []byte) {
 	h.memory, h.view, h.parking = memory, newView(memory), futexParking
 	copy(memory, header(h.geometry))
@@ -99,14 +69,6 @@ func (h *testHost) setUp(memory []byte) {
 	h.peer(hostIndex).pid.Store(uint32(os.Getpid()))
 	h.peer(hostIndex).status.Store(statusAttached)
 	h.claimed = make([]sync.Mutex, h.hostCount)
-}
-
-func mustGeometry(tb testing.TB, s shape) geometry {
-	g, ok := newGeometry(s.hostSlots, s.guestSlots, s.request, s.response)
-	if !ok {
-		tb.Fatalf("no geometry for %+v", s)
-	}
-	return g
 }
 
 // newHost creates a region in a file. Everything is gone when the test ends.

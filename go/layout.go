@@ -25,6 +25,7 @@ const (
 	bellsOffset   = peersOffset + peersMax*lineSize
 	slotsOffset   = bellsOffset + bellCount*lineSize
 	requestOffset = 128
+	lockOffset    = 1 << 62 // in the file, far beyond the end of any mapping: a byte for each peer
 )
 
 // Inline is how many bytes travel in the slot's own cache line.

@@ -134,19 +134,18 @@ func (g *Guest) faulted(p any) error {
 // that runs is waited for, and so is a claimed slot until its owner releases it; so call it
 // neither from a handler nor while holding a slot. Closing twice is harmless.
 func (g *Guest) Close() error {
-	fresh := g.end(flagClosing)
+	g.end(flagClosing)
 	g.closing.Lock()
 	defer g.closing.Unlock()
 	if g.gone {
 		return nil
 	}
-	if fresh {
-		g.wakeAll()
-	}
+	g.wakeAll()
 	for g.users.Load() != 0 || !g.pool.empty() {
 		<-g.idle
 	}
 	g.gone = true
+	g.tellIdle()
 	g.info("closed", "guest", g.index)
 	if err := g.leave(); err != nil {
 		return &Error{Kind: ErrSystem, Message: "close", Cause: err}
@@ -183,6 +182,7 @@ func (g *Guest) announce() (err error) {
 
 // quiet waits until no call is under way and nobody serves.
 func (g *Guest) quiet(ctx context.Context) error {
+	defer g.tellIdle() // others may wait for the same, and a notice wakes one
 	l := newLimit(ctx, g.timeout)
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()

@@ -13,12 +13,12 @@ import (
 const (
 	regionPrefix = "/dev/shm/shmipc."
 
-	ofdGetLock   = 36      // F_OFD_GETLK
-	ofdSetLock   = 37      // F_OFD_SETLK
-	lockOffset   = 1 << 62 // far beyond the end of any mapping
-	dontFork     = 10      // MADV_DONTFORK
-	waitBitset   = 9       // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
-	futexWakeOp  = 1       // FUTEX_WAKE
+	ofdGetLock = 36 // F_OFD_GETLK
+	ofdSetLock = 37 // F_OFD_SETLK
+
+	dontFork     = 10 // MADV_DONTFORK
+	waitBitset   = 9  // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
+	futexWakeOp  = 1  // FUTEX_WAKE
 	anyBit       = 0xffffffff
 	clockMonoton = 1 // CLOCK_MONOTONIC
 )

@@ -25,6 +25,7 @@ type exchange struct {
 	claimed atomic.Uint64 // the claim word
 	word    word          // the state word as the claimer left it; the claimer's alone
 	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
+	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
 	stats   counters
 	_       [lineSize]byte // neighbours belong to other goroutines
@@ -201,7 +202,11 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 		if e, _, err := g.tryClaim(); e != nil || err != nil {
 			return e, err
 		}
-		if end := l.over(); end != goOn {
+		end := endingOf(g.flags.Load(), true)
+		if end == goOn {
+			end = l.over()
+		}
+		if end != goOn {
 			b.unwant(g.bit)
 			g.ringIfWanted(b)
 			return nil, l.failure(end, false)

@@ -170,6 +170,9 @@ func (r *region) join() (err error) {
 	line := r.peer(r.index)
 	epoch := line.epoch.Load()%epochMax + 1
 	r.me, r.hostEpoch = newOwner(r.index, epoch), r.peer(hostIndex).epoch.Load()
+	if line.status.Load() != statusVacant {
+		line.left.Store(0) // the last owner died
+	}
 	line.status.Store(statusVacant)
 	line.epoch.Store(epoch)
 	line.pid.Store(processID())

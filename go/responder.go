@@ -158,6 +158,7 @@ type worker struct {
 	guest    *Guest
 	id       uint64
 	standby  bool   // counted in crew.standbys
+	roused   bool   // came out of a sleep and has taken no request since
 	seen     uint32 // the bell, when it was last looked at
 	last     int    // the slot served last: the next look begins there
 	request  Request
@@ -253,38 +254,49 @@ func (w *worker) look() (*slot, word) {
 func (w *worker) sleep() {
 	g := w.guest
 	token, b := &g.serving.token, g.bell(bellHostRequest)
-	w.seen = b.generation.Load()
 	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
 		return
 	}
 	start := now()
 	b.want(g.bit)
-	s, _ := w.look()
-	if s == nil && !w.ended() {
-		g.stats.parks.Add(1)
-		g.wait(bellWord(b), w.seen, start+livenessTick)
-	}
+	w.doze(b)
 	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
 		// A standby took over while this worker slept, and left it its place.
 		w.standby = true
 	}
 	w.disarm(b)
-	slept := now() - start
-	g.serving.polling.learn(slept)
-	if slept >= livenessTick {
-		g.tick()
+	g.serving.polling.learn(now() - start)
+}
+
+// doze sleeps until something is to be done. After a tick it sleeps on, without another spin: that
+// is what being idle costs.
+func (w *worker) doze(b *bell) {
+	g := w.guest
+	for {
+		w.seen = b.generation.Load()
+		if s, _ := w.look(); s != nil || w.ended() || g.serving.token.Load() != w.id|tokenParked {
+			return
+		}
+		g.stats.parks.Add(1)
+		w.roused = true
+		until := now() + livenessTick
+		g.wait(bellWord(b), w.seen, until)
+		if b.generation.Load() != w.seen {
+			return
+		}
+		if now() >= until {
+			g.tick()
+		}
 	}
 }
 
-// ended ends the crew if there is a reason to. It is asked only when no request was found, so that
-// those which a leaving host still waits for are served.
+// ended ends the crew if there is a reason to.
 func (w *worker) ended() bool {
-	g := w.guest
 	if w.crew.stopped.Load() {
 		return true
 	}
-	end := endingOf(g.flags.Load(), true)
-	if end == goOn && g.peer(hostIndex).status.Load() != statusAttached {
+	end := endingOf(w.guest.flags.Load(), true)
+	if end == goOn && w.dismissed() {
 		end = shutDown
 	}
 	switch end {
@@ -296,6 +308,15 @@ func (w *worker) ended() bool {
 		w.crew.end(endings[end].never)
 	}
 	return true
+}
+
+// dismissed tells whether the host leaves and waits for no answer any more.
+func (w *worker) dismissed() bool {
+	if w.guest.peer(hostIndex).status.Load() == statusAttached {
+		return false
+	}
+	s, _ := w.look()
+	return s == nil
 }
 
 // tick is what the poller does ten times a second while it is idle.
@@ -333,17 +354,21 @@ func (w *worker) standBy() bool {
 	if !w.standby && !w.crew.standbys.CompareAndSwap(0, 1) {
 		return false
 	}
+	w.roused = true
 	if !w.standby {
 		w.standby = true
 		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
 	}
-	for b := w.guest.bell(bellHostRequest); !w.ended(); {
+	for b := w.guest.bell(bellHostRequest); ; {
+		seen := b.generation.Load() // first: whoever wants something else to be seen rings after it
+		if w.ended() {
+			return true
+		}
 		if w.holdsToken() {
 			w.leaveStandby()
 			return true
 		}
-		seen := b.generation.Load()
-		if rung := seen != w.seen; rung {
+		if seen != w.seen {
 			w.seen = seen
 			if s, _ := w.look(); s != nil {
 				w.seize()
@@ -352,7 +377,6 @@ func (w *worker) standBy() bool {
 		}
 		w.guest.wait(bellWord(b), seen, now()+standbyTick)
 	}
-	return true
 }
 
 // seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
@@ -384,6 +408,9 @@ func (w *worker) serve(s *slot, found word) bool {
 	if !ok {
 		return false
 	}
+	if w.roused {
+		w.passRingOn()
+	}
 	w.slot, w.working = s, working
 	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
 	switch {
@@ -398,6 +425,16 @@ func (w *worker) serve(s *slot, found word) bool {
 	}
 	w.slot = nil
 	return true
+}
+
+// passRingOn wakes another worker if another request waits: the ring that ended this one's sleep
+// may have been for that, and this one may be in its handler for long.
+func (w *worker) passRingOn() {
+	w.roused = false
+	if s, _ := w.look(); s != nil {
+		w.guest.stats.wakes.Add(1)
+		w.guest.ring(w.guest.bell(bellHostRequest), 1)
+	}
 }
 
 func (w *worker) broken(why string, s *slot, found word) {
@@ -446,9 +483,10 @@ func (w *worker) runHandler() (err error) {
 // what an error may have.
 func (w *worker) failed(message string) {
 	if limit := int(w.guest.errorCapacity()); len(message) > limit {
-		for message = message[:limit]; !utf8.ValidString(message[max(0, len(message)-4):]); {
-			message = message[:len(message)-1]
+		for limit > 0 && !utf8.RuneStart(message[limit]) {
+			limit--
 		}
+		message = message[:limit]
 	}
 	w.reply([]byte(message), errorType(ErrHandler), flagError)
 }

@@ -15,17 +15,7 @@ import (
 //	})
 func Run(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) error {
 	for {
-		g, err := Attach(ctx, name, config)
-		if ctx.Err() != nil {
-			_ = g.Close()
-			return ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		err = serve(ctx, g)
-		again := g.lostHost(err)
-		_ = g.Close()
+		again, err := runOnce(ctx, name, config, serve)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -33,6 +23,17 @@ func Run(ctx context.Context, name string, config *Config, serve func(context.Co
 			return err
 		}
 	}
+}
+
+// runOnce is Run with one host; again says that it is gone.
+func runOnce(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) (again bool, err error) {
+	g, err := Attach(ctx, name, config)
+	if err != nil {
+		return false, err
+	}
+	defer g.Close()
+	err = serve(ctx, g)
+	return g.lostHost(err), err
 }
 
 // lostHost tells whether an error says that the host is gone, and not that this guest was closed.

@@ -71,7 +71,7 @@ func (s *slot) release(held word) {
 // to RESPONSE sees it in the same word, so no wake-up can be lost.
 func (s *slot) park(w word) (word, bool) {
 	parked := w | flagParked
-	return parked, parked == w || s.swap(w, parked)
+	return parked, s.swap(w, parked)
 }
 
 // unpark clears PARKED, by the caller's own process, to make its sleeper look again.
@@ -86,7 +86,7 @@ func (s *slot) withdraw(request word) bool {
 // cancel is WORKING -> CANCELLED, by the caller that gives up. The responder keeps the slot and
 // both buffers until its handler returns.
 func (s *slot) cancel(working word) bool {
-	return s.swap(working, working.to(stateCancelled, working.flags()&flagAlignEnd))
+	return s.swap(working, working.to(stateCancelled, 0))
 }
 
 // discard is CANCELLED -> FREE, by the responder whose handler has returned. Release: its last
@@ -117,7 +117,7 @@ func (s *slot) reclaimCaller(w word) (now word, changed bool) {
 	case stateBusy, stateRequest, stateResponse:
 		now = w.to(stateFree, 0).owned(0)
 	case stateWorking:
-		now = w.to(stateCancelled, w.flags()&flagAlignEnd)
+		now = w.to(stateCancelled, 0)
 	default:
 		return w, false
 	}

@@ -2,6 +2,7 @@ package shmipc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"testing"
 	"time"
@@ -53,17 +54,51 @@ func background(tb testing.TB, f func() error) func() error {
 	}
 }
 
-// serveWith serves until the test ends.
-func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	wait := background(tb, func() error { return g.Serve(ctx, handler) })
-	stop = func() error { cancel(); return wait() }
-	tb.Cleanup(func() { _ = stop() })
-	return stop
+// shape is the geometry a test wants.
+type shape struct {
+	hostSlots, guestSlots, request, response uint32
 }
 
-func echoHandler(request *Request, response *Response) error {
-	response.Type = request.Type
-	_, err := response.Write(request.Data)
-	return err
+var smallShape = shape{4, 2, 4096, 4096}
+
+// watchdog is how long a test waits for what must happen.
+const watchdog = 20 * time.Second
+
+// header builds the bytes of an exchange header.
+func header(g geometry) []byte {
+	b := make([]byte, headerSize)
+	le := binary.LittleEndian
+	copy(b, "SHMIPC\r\n")
+	le.PutUint64(b[8:], g.total)
+	le.PutUint64(b[16:], 0x1234567890abcdef)
+	le.PutUint32(b[24:], protocolVersion)
+	le.PutUint32(b[28:], g.hostCount)
+	le.PutUint32(b[32:], g.guestCount)
+	le.PutUint32(b[36:], g.stride)
+	le.PutUint32(b[40:], requestOffset)
+	le.PutUint32(b[44:], g.requestCapacity)
+	le.PutUint32(b[48:], g.responseOffset)
+	le.PutUint32(b[52:], g.responseCapacity)
+	le.PutUint32(b[60:], 1)
+	return b
+}
+
+func mustGeometry(tb testing.TB, s shape) geometry {
+	g, ok := newGeometry(s.hostSlots, s.guestSlots, s.request, s.response)
+	if !ok {
+		tb.Fatalf("no geometry for %+v", s)
+	}
+	return g
+}
+
+func sizes(capacity uint32) []int {
+	return []int{0, 1, 47, 48, 49, 64, 100, int(capacity) - 1, int(capacity)}
+}
+
+func pattern(n int, seed byte) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i)*7 + seed
+	}
+	return b
 }

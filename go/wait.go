@@ -21,6 +21,8 @@ const (
 	// spinMax is the longest time that a wait spins by default, spinMin the shortest.
 	spinMax = 50 * time.Microsecond
 	spinMin = 2 * time.Microsecond
+	// spinCap bounds what a Config may ask for: by so much a wait may overrun its deadline.
+	spinCap = 100 * time.Microsecond
 	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
 	eagerRounds = 64
 	// pauses is the length of one burst; at 140 cycles each it stays below a microsecond.
@@ -86,6 +88,7 @@ func (b *spinBudget) setUp(spin time.Duration) {
 	if spin < 0 {
 		return
 	}
+	spin = min(spin, spinCap)
 	b.spin = int64(spin)
 	b.most = roundsOf(spin)
 	b.least = roundsOf(spinMin)

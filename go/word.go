@@ -64,6 +64,11 @@ func (w word) sequence() uint64 {
 	return uint64(w>>sequenceLowAt)&sequenceLowMask | uint64(w>>sequenceHighAt)<<24
 }
 
+// mayBeSlept tells whether a caller may sleep on the word.
+func (w word) mayBeSlept() bool {
+	return w.parked() && (w.state() == stateRequest || w.state() == stateWorking)
+}
+
 // low is the half that a parked caller sleeps on.
 func (w word) low() uint32 { return uint32(w) }
 

@@ -1,0 +1,427 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// requestOn waits until the guest's slot holds a request, and returns its word.
+func (h *testHost) requestOn(i uint32) word {
+	h.tb.Helper()
+	var w word
+	eventually(h.tb, "no request came", func() bool {
+		w = word(h.guestSlot(i).state.Load())
+		return w.state() == stateRequest
+	})
+	return w
+}
+
+// takeOn takes the request that comes on the guest's slot, as a worker of the host does.
+func (h *testHost) takeOn(i uint32) word {
+	h.tb.Helper()
+	for {
+		w := h.requestOn(i)
+		working := w.to(stateWorking, w.flags())
+		if h.guestSlot(i).state.CompareAndSwap(uint64(w), uint64(working)) {
+			return working
+		}
+	}
+}
+
+func short(tb testing.TB, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	tb.Cleanup(cancel)
+	return ctx
+}
+
+func TestCallThatWasNeverTakenTimesOut(t *testing.T) {
+	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		_, err := g.Call(short(t, 3*time.Millisecond), Message{Data: []byte("x")}, nil)
+		wantError(t, err, ErrTimeout)
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal("it does not match context.DeadlineExceeded")
+		}
+		if w := word(h.guestSlot(0).state.Load()); !validFree(w) || w.state() != stateFree {
+			t.Fatalf("the slot is left %#x", uint64(w))
+		}
+		if s := g.Stats(); s.Calls != 1 || s.Failed != 1 {
+			t.Fatalf("%+v", s)
+		}
+	})
+}
+
+// A request that timed out unstarted never runs, however late a worker comes.
+func TestCallThatTimedOutUnstartedNeverRuns(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	for i := 0; i < 100; i++ {
+		_, err := g.Call(short(t, 50*time.Microsecond), Message{}, nil)
+		wantError(t, err, ErrTimeout)
+	}
+	var ran atomic.Int32
+	h.serve(func(m Message) Message { ran.Add(1); return m })
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil || ran.Load() != 1 {
+		t.Fatalf("%v, %d requests ran", err, ran.Load())
+	}
+}
+
+func TestCallThatWasTakenTimesOutAsStarted(t *testing.T) {
+	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		defer cancel()
+		call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
+		working := h.takeOn(0)
+		wantError(t, call(), ErrTimeoutStarted)
+		if w := word(h.guestSlot(0).state.Load()); w.state() != stateCancelled {
+			t.Fatalf("the slot is %#x", uint64(w))
+		}
+		// Its responder still has it: nobody else gets it.
+		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
+		wantError(t, err, ErrTimeout)
+		h.publish(h.hostCount, working, 0)
+		h.serve(echo)
+		if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+			t.Fatal("the slot did not come back: ", err)
+		}
+	})
+}
+
+// A late answer reaches nobody: whoever calls next gets its own bytes.
+func TestCallNeverSeesALateAnswer(t *testing.T) {
+	h := newHost(t, shape{1, 1, 256, 256})
+	g := h.attach(nil)
+	var slow atomic.Bool
+	h.serve(func(m Message) Message {
+		if slow.Load() {
+			time.Sleep(300 * time.Microsecond)
+		}
+		return Message{m.Type, append([]byte(nil), m.Data...)}
+	})
+	late := 0
+	for i := 0; i < 500; i++ {
+		data := pattern(1+i%200, byte(i))
+		slow.Store(i%2 == 0)
+		ctx, cancel := context.WithTimeout(context.Background(), watchdog)
+		if i%2 == 0 {
+			ctx, cancel = context.WithTimeout(context.Background(), 200*time.Microsecond)
+		}
+		m, err := g.Call(ctx, Message{TypeApplication + uint32(i), data}, nil)
+		cancel()
+		switch {
+		case err == nil && (m.Type != TypeApplication+uint32(i) || !bytes.Equal(m.Data, data)):
+			t.Fatalf("call %d got another's answer", i)
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
+			t.Fatal(err)
+		case err != nil:
+			late++
+		}
+	}
+	if late == 0 {
+		t.Fatal("no call was late: the test shows nothing")
+	}
+}
+
+func TestCallEndsWithItsContext(t *testing.T) {
+	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		for _, taken := range []bool{false, true} {
+			ctx, cancel := context.WithCancel(context.Background())
+			call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
+			want := ErrCancelled
+			if taken {
+				working := h.takeOn(0)
+				defer h.publish(h.hostCount, working, 0)
+				want = ErrCancelledStarted
+			} else {
+				h.requestOn(0)
+			}
+			cancel()
+			wantError(t, call(), want)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_, err := g.Call(ctx, Message{}, nil)
+		wantError(t, err, ErrCancelled)
+	})
+}
+
+// A caller that sleeps hears of its context at once, not at its next tick.
+func TestCallParkedHearsOfItsContextAtOnce(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	for i := 0; i < 20; i++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
+		eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
+		start := time.Now()
+		cancel()
+		wantError(t, call(), ErrCancelled)
+		if d := time.Since(start); d > 60*time.Millisecond {
+			t.Fatalf("it took %v", d)
+		}
+	}
+}
+
+func TestCallKeepsShortDeadlines(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	best := time.Hour
+	for i := 0; i < 20; i++ {
+		start := time.Now()
+		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
+		wantError(t, err, ErrTimeout)
+		d := time.Since(start)
+		if d < time.Millisecond {
+			t.Fatalf("it returned after %v, too early", d)
+		}
+		best = min(best, d)
+	}
+	if best > 5*time.Millisecond {
+		t.Fatalf("a deadline of 1 ms took %v at best", best)
+	}
+}
+
+func TestCallUsesTheConfiguredTimeout(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(&Config{Timeout: 5 * time.Millisecond})
+	start := time.Now()
+	_, err := g.Call(context.Background(), Message{}, nil)
+	wantError(t, err, ErrTimeout)
+	if d := time.Since(start); d < 5*time.Millisecond || d > 5*time.Second {
+		t.Fatal(d)
+	}
+}
+
+func TestCallRefusesWhatCannotBeSent(t *testing.T) {
+	h := newHost(t, shape{1, 1, 100, 100})
+	g := h.attach(nil)
+	before := append([]byte(nil), h.memory...)
+	_, err := g.Call(context.Background(), Message{Data: make([]byte, 101)}, nil)
+	wantError(t, err, ErrTooLarge)
+	var e *Error
+	if !errors.As(err, &e) || e.Value != 101 || e.Limit != 100 {
+		t.Fatal("both sizes are to be named: ", err)
+	}
+	for kind := uint32(1); kind < TypeApplication; kind++ {
+		if kind != TypeFlatBuffer && kind != TypeGuestCall {
+			_, err := g.Call(context.Background(), Message{Type: kind}, nil)
+			wantError(t, err, ErrType)
+		}
+	}
+	if !bytes.Equal(before, h.memory) {
+		t.Fatal("the region was touched")
+	}
+}
+
+func TestCallReportsErrorsInTheAnswer(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 20})
+	g := h.attach(nil)
+	var sizes [sizesLength]byte
+	encodeSizes(&sizes, 999, 20)
+	for _, c := range []struct {
+		kind uint32
+		data []byte
+		want Code
+	}{
+		{18, sizes[:], ErrTooLarge}, {19, nil, ErrType}, {28, nil, ErrShutdown},
+		{29, []byte("a message longer than the capacity of 20"), ErrHandler},
+	} {
+		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+		working := h.takeOn(0)
+		h.guestSlot(0).put(c.data, nil, c.kind)
+		h.publish(h.hostCount, working, flagError)
+		err := call()
+		wantError(t, err, c.want)
+		if c.want == ErrHandler && !bytes.Contains([]byte(err.Error()), c.data) {
+			t.Fatal("the message is not there: ", err)
+		}
+	}
+	h.serve(echo)
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+		t.Fatal("the slot did not come back: ", err)
+	}
+}
+
+func TestPingIsAnsweredByTheLibrary(t *testing.T) {
+	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		h.serve(func(m Message) Message { t.Error("a handler ran"); return m })
+		if d, err := g.Ping(deadline(t)); err != nil || d <= 0 {
+			t.Fatal(d, err)
+		}
+	})
+}
+
+// What a host must never write, after a request; each poisons the guest.
+func TestCallPoisonsTheGuestOnImpossibleWords(t *testing.T) {
+	for name, forge := range map[string]func(h *testHost, w word) word{
+		"another sequence":       func(h *testHost, w word) word { return w.to(stateResponse, 0) + 1<<8 },
+		"another owner":          func(h *testHost, w word) word { return w.to(stateResponse, 0).owned(ownerB) },
+		"free":                   func(h *testHost, w word) word { return w.to(stateFree, 0) },
+		"busy":                   func(h *testHost, w word) word { return w.to(stateBusy, 0) },
+		"cancelled":              func(h *testHost, w word) word { return w.to(stateCancelled, 0) },
+		"state 15":               func(h *testHost, w word) word { return w | stateMask },
+		"reclaimed":              func(h *testHost, w word) word { return w.to(stateResponse, flagReclaimed) },
+		"length over capacity":   func(h *testHost, w word) word { h.guestSlot(0).length = 65; return w.to(stateResponse, 0) },
+		"length 2^32-1 as error": func(h *testHost, w word) word { h.guestSlot(0).length--; return w.to(stateResponse, flagError) },
+		"reserved type":          func(h *testHost, w word) word { h.guestSlot(0).kind = 3; return w.to(stateResponse, 0) },
+		"forged heartbeat reply": func(h *testHost, w word) word { h.guestSlot(0).kind = 2; return w.to(stateResponse, 0) },
+		"unknown error":          func(h *testHost, w word) word { h.guestSlot(0).kind = 17; return w.to(stateResponse, flagError) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHeapHost(t, shape{1, 1, 64, 64})
+			g := h.attach(nil)
+			call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+			working := h.takeOn(0)
+			eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
+			h.guestSlot(0).state.Store(uint64(forge(h, working)))
+			h.wake(lowHalf(&h.guestSlot(0).state), 1)
+			wantError(t, call(), ErrCorrupt)
+			_, err := g.Call(deadline(t), Message{}, nil)
+			wantError(t, err, ErrCorrupt)
+			wantError(t, g.Serve(deadline(t), echoHandler), ErrCorrupt)
+			if err := g.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A wake-up that means nothing is not taken for an answer.
+func TestCallIgnoresSpuriousWakes(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	working := h.takeOn(0)
+	for i := 0; i < 50; i++ {
+		h.wake(lowHalf(&h.guestSlot(0).state), 1)
+		time.Sleep(50 * time.Microsecond)
+	}
+	if w := word(h.guestSlot(0).state.Load()); w&^flagParked != working&^flagParked {
+		t.Fatalf("the word is %#x", uint64(w))
+	}
+	h.guestSlot(0).put(nil, nil, TypeNormal)
+	h.publish(h.hostCount, working, 0)
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The answer comes at the worst moment: after the caller looked, before it sleeps. The injected
+// wait stands for that moment; it would sleep for ever if the word did not tell.
+func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	slept := 0
+	g.parking.wait = func(address *uint32, value uint32, until int64) {
+		slept++
+		w := word(h.guestSlot(0).state.Load())
+		if !w.parked() || w.low() != value || address != lowHalf(&h.guestSlot(0).state) {
+			t.Errorf("it sleeps on %#x while the word is %#x", value, uint64(w))
+		}
+		if until > now()+livenessTick {
+			t.Errorf("it would sleep %d ns", until-now())
+		}
+		h.guestSlot(0).put(nil, nil, TypeNormal)
+		h.publish(h.hostCount, w.to(stateWorking, w.flags()), 0)
+	}
+	if _, err := g.Call(context.Background(), Message{}, nil); err != nil || slept != 1 {
+		t.Fatal(err, slept)
+	}
+}
+
+// A caller rings once more before it sleeps on a request that nobody took.
+func TestCallRingsForAStandbyBeforeItSleeps(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	before := h.bell(bellGuestRequest).generation.Load()
+	rings := 0
+	g.parking.wait = func(*uint32, uint32, int64) {
+		rings = int(h.bell(bellGuestRequest).generation.Load() - before)
+		h.answer(h.hostCount, h.takeOn(0), echo)
+	}
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if rings != 1 {
+		t.Fatalf("it rang %d times", rings)
+	}
+}
+
+func TestCallAllocatesNothing(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	h.serve(fixedAnswer(200))
+	data, buffer := make([]byte, 300), make([]byte, 200)
+	if n := testing.AllocsPerRun(2000, func() {
+		if _, err := g.Call(context.Background(), Message{Data: data}, buffer); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Fatalf("%v allocations per call", n)
+	}
+}
+
+// While both sides spin, a call makes no system call.
+func TestCallMakesNoWakesWhileBothSpin(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, nil)
+	g.pool.exchanges[0].budget.rounds.Store(math.MaxInt32)
+	h.served.Add(1)
+	go func() {
+		defer h.served.Done()
+		for !h.stop.Load() {
+			h.serveAll(echo)
+		}
+	}()
+	calls := uint64(2000)
+	if runtime.GOMAXPROCS(0) == 1 {
+		calls = 20 // each waits for its turn on the CPU
+	}
+	for i := uint64(0); i < calls; i++ {
+		if _, err := g.Call(context.Background(), Message{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := g.Stats(); s.Wakes != 0 || s.Parks != 0 || s.Calls != calls {
+		t.Fatalf("%+v", s)
+	}
+}
+
+// Many calls, all parked: none takes until the next tick, which would say that a wake-up was lost.
+func TestCallLosesNoWakeUps(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(&Config{Spin: -1})
+	h.serve(fixedAnswer(8))
+	buffer := make([]byte, 8)
+	slow, rounds := 0, rounds(20000)
+	for i := 0; i < rounds; i++ {
+		start := time.Now()
+		if _, err := g.Call(context.Background(), Message{}, buffer); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(start); d >= 90*time.Millisecond {
+			slow++
+		}
+	}
+	if slow > 2 {
+		t.Fatalf("%d of %d calls waited for a tick", slow, rounds)
+	}
+}
+
+func rounds(n int) int {
+	if testing.Short() || raceEnabled {
+		return n / 10
+	}
+	return n
+}

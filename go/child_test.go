@@ -1,0 +1,147 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Tests start this test binary again as another process: one role each.
+
+const (
+	roleVariable = "SHMIPC_TEST_ROLE"
+	nameVariable = "SHMIPC_TEST_NAME"
+)
+
+var roles = map[string]func(t *testing.T, name string){
+	"serve": childServe, "block": childBlock, "call": childCall, "host": childHost, "idle": childIdle,
+}
+
+// TestChildProcess is the other process.
+func TestChildProcess(t *testing.T) {
+	role := os.Getenv(roleVariable)
+	if role == "" {
+		return // run by hand: nothing to do
+	}
+	roles[role](t, os.Getenv(nameVariable))
+}
+
+// say tells the parent something.
+func say(format string, args ...any) { fmt.Printf("child: "+format+"\n", args...) }
+
+func childServe(t *testing.T, name string) {
+	g, err := Attach(deadline(t), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say("ready")
+	t.Log(g.Serve(context.Background(), echoHandler))
+}
+
+func childBlock(t *testing.T, name string) {
+	g, err := Attach(deadline(t), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say("ready")
+	t.Log(g.Serve(context.Background(), func(*Request, *Response) error { select {} }))
+}
+
+func childCall(t *testing.T, name string) {
+	g, err := Attach(deadline(t), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	say("ready")
+	for i := 0; ; i++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(i%7)*100*time.Microsecond)
+		_, _ = g.Call(ctx, Message{Data: make([]byte, i%200)}, nil)
+		cancel()
+	}
+}
+
+// childHost is a host that answers until it is killed.
+func childHost(t *testing.T, name string) {
+	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, smallShape), fd: -1}
+	_ = os.Remove(h.path())
+	h.create()
+	h.serve(echo)
+	say("ready")
+	select {}
+}
+
+// childIdle serves nothing for a while and says what that cost.
+func childIdle(t *testing.T, name string) {
+	g, err := Attach(deadline(t), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), idleTime+100*time.Millisecond)
+	defer cancel()
+	time.AfterFunc(100*time.Millisecond, func() { say("begin %d", cpuTime()) })
+	_ = g.Serve(ctx, echoHandler)
+	say("end %d threads %d", cpuTime(), threads())
+}
+
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func threads() int {
+	entries, _ := os.ReadDir("/proc/self/task")
+	return len(entries)
+}
+
+// child is a running child process.
+type child struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	in    io.Closer
+}
+
+// startChild starts a role on a region; it is killed when the test ends at the latest.
+func startChild(t *testing.T, role, name string) *child {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v")
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, nameVariable+"="+name)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{t: t, cmd: cmd, lines: bufio.NewScanner(out), in: out}
+	t.Cleanup(c.kill)
+	return c
+}
+
+// hear waits for the next thing that the child says.
+func (c *child) hear() string {
+	c.t.Helper()
+	for c.lines.Scan() {
+		if text, ok := strings.CutPrefix(c.lines.Text(), "child: "); ok {
+			return text
+		}
+	}
+	c.t.Fatal("the child ended before it said anything")
+	return ""
+}
+
+func (c *child) kill() {
+	_ = c.cmd.Process.Kill()
+	_ = c.cmd.Wait()
+}

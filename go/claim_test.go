@@ -1,0 +1,282 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+)
+
+func mustClaim(t *testing.T, g *Guest) Slot {
+	t.Helper()
+	s, err := g.Claim(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Release() }) // else Close would wait for a test that failed
+	return s
+}
+
+func TestSlotIsSentAndReceivedInPlace(t *testing.T) {
+	bothBackings(t, shape{1, 1, 4096, 4096}, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		h.serve(echo)
+		s := mustClaim(t, g)
+		for _, n := range sizes(4096) {
+			for _, flags := range []Flags{0, AlignEnd} {
+				data, buffer := pattern(n, byte(n)+byte(flags)), s.Buffer()
+				if flags == AlignEnd {
+					copy(buffer[len(buffer)-n:], data)
+				} else {
+					copy(buffer, data)
+				}
+				if err := s.Send(TypeApplication, n, flags); err != nil {
+					t.Fatal(err)
+				}
+				m, err := s.Receive(deadline(t))
+				if err != nil || !bytes.Equal(m.Data, data) {
+					t.Fatalf("%d bytes, flags %d: %v", n, flags, err)
+				}
+			}
+		}
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+		claimAll(t, g)
+	})
+}
+
+func TestSlotBufferIsAligned(t *testing.T) {
+	g := newHost(t, smallShape).attach(nil)
+	s := mustClaim(t, g)
+	defer s.Release()
+	if len(s.Buffer()) != 4096 || g.guestSlots[0].index != 4 {
+		t.Fatal(len(s.Buffer()))
+	}
+}
+
+func wantStale(t *testing.T, s Slot) {
+	t.Helper()
+	if s.Buffer() != nil {
+		t.Error("a stale slot shows its buffer")
+	}
+	_, ready := s.Ready()
+	_, receive := s.Receive(context.Background())
+	for _, err := range []error{ready, receive, s.Send(0, 0, 0), s.Cancel(), s.Release()} {
+		wantError(t, err, ErrStale)
+	}
+}
+
+// A slot that was released, or whose call ended without an answer, touches nothing, also when
+// somebody else has the slot now.
+func TestSlotStaleTouchesNothing(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	wantStale(t, Slot{})
+	released := mustClaim(t, g)
+	if err := released.Release(); err != nil {
+		t.Fatal(err)
+	}
+	timedOut := mustClaim(t, g)
+	if err := timedOut.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	_, err := timedOut.Receive(short(t, time.Millisecond))
+	wantError(t, err, ErrTimeout)
+	wantStale(t, released)
+	wantStale(t, timedOut)
+	current := mustClaim(t, g)
+	before := append([]byte(nil), h.memory...)
+	wantStale(t, released)
+	wantStale(t, timedOut)
+	if !bytes.Equal(before, h.memory) {
+		t.Fatal("a stale slot changed the region")
+	}
+	if err := current.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	wantStale(t, timedOut)
+	if err := current.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSlotRefusesWhatIsNotItsTurn(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := mustClaim(t, g)
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrState)
+	_, err = s.Ready()
+	wantError(t, err, ErrState)
+	wantError(t, s.Cancel(), ErrStale)
+	wantError(t, s.Send(0, 65, 0), ErrTooLarge)
+	wantError(t, s.Send(0, -1, 0), ErrInvalid)
+	wantError(t, s.Send(0, 0, 2), ErrInvalid)
+	wantError(t, s.Send(3, 0, 0), ErrType)
+	if err := s.Send(0, 0, 0); err != nil {
+		t.Fatal("an error lost the slot: ", err)
+	}
+	wantError(t, s.Send(0, 0, 0), ErrState)
+	if s.Buffer() != nil {
+		t.Fatal("the buffer is shown while a request is under way")
+	}
+	if ready, err := s.Ready(); ready || err != nil {
+		t.Fatal(ready, err)
+	}
+	h.serve(echo)
+	eventually(t, "no answer", func() bool { ready, err := s.Ready(); return ready && err == nil })
+	if _, err := s.Receive(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Receive(deadline(t))
+	wantError(t, err, ErrState)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSlotKeepsItsClaimAfterAnAnswerThatSaysError(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := mustClaim(t, g)
+	for i := 0; i < 3; i++ {
+		if err := s.Send(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		working := h.takeOn(0)
+		h.guestSlot(0).put([]byte("no"), nil, 29)
+		h.publish(h.hostCount, working, flagError)
+		_, err := s.Receive(deadline(t))
+		wantError(t, err, ErrHandler)
+	}
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSlotCancelEndsTheCall(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		h := newHost(t, shape{1, 1, 64, 64})
+		g := h.attach(nil)
+		s := mustClaim(t, g)
+		if err := s.Send(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		want := ErrCancelled
+		if taken {
+			working := h.takeOn(0)
+			defer h.publish(h.hostCount, working, 0)
+			want = ErrCancelledStarted
+		}
+		receive := background(t, func() error { _, err := s.Receive(context.Background()); return err })
+		eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
+		start := time.Now()
+		if err := s.Cancel(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, receive(), want)
+		if d := time.Since(start); d > 90*time.Millisecond {
+			t.Fatalf("it took %v", d)
+		}
+		wantStale(t, s)
+	}
+}
+
+// Whoever only asks whether a slot is ready learns that its host died, that it was cancelled, and
+// that the guest is closing.
+func TestSlotReadyToldOfEndings(t *testing.T) {
+	for want, end := range map[Code]func(h *testHost, g *Guest, s Slot){
+		ErrNoPeer:    func(h *testHost, g *Guest, s Slot) { h.heap.hostDead.Store(true) },
+		ErrCancelled: func(h *testHost, g *Guest, s Slot) { _ = s.Cancel() },
+		ErrClosed:    func(h *testHost, g *Guest, s Slot) { go g.Close() },
+	} {
+		h := newHeapHost(t, shape{1, 1, 64, 64})
+		g := h.attach(nil)
+		s := mustClaim(t, g)
+		if err := s.Send(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		end(h, g, s)
+		eventually(t, want.Error(), func() bool { ready, err := s.Ready(); return ready && err == nil })
+		_, err := s.Receive(deadline(t))
+		wantError(t, err, want)
+	}
+}
+
+// A cancel after the caller looked whether it must end, and before it parks, finds nobody to wake.
+// The injected wake-up of a worker stands for that moment.
+func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	s := mustClaim(t, g)
+	if err := s.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	cancelled := false
+	g.parking.wake = func(*uint32, int) {
+		if !cancelled {
+			cancelled = true
+			if err := s.Cancel(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	g.parking.wait = func(*uint32, uint32, int64) { t.Error("it sleeps, though it was cancelled") }
+	l := newLimit(deadline(t), 0)
+	wantError(t, s.exchange.await(&l), ErrCancelled)
+	if !cancelled {
+		t.Fatal("the moment did not come")
+	}
+}
+
+// A cancel at the worst moment, between the last look and the sleep, is not lost.
+func TestSlotCancelIsSeenWhileParking(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	s := mustClaim(t, g)
+	if err := s.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	g.parking.wait = func(_ *uint32, value uint32, _ int64) {
+		if err := s.Cancel(); err != nil {
+			t.Error(err)
+		}
+		if w := word(h.guestSlot(0).state.Load()); w.low() == value {
+			t.Error("the sleeper's word did not change: it would sleep on")
+		}
+	}
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrCancelled)
+}
+
+func TestSlotReleaseAbandonsTheRequest(t *testing.T) {
+	for _, state := range []word{stateRequest, stateWorking, stateResponse} {
+		h := newHeapHost(t, shape{1, 1, 64, 64})
+		g := h.attach(nil)
+		s := mustClaim(t, g)
+		if err := s.Send(0, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if state != stateRequest {
+			working := h.takeOn(0)
+			if state == stateResponse {
+				h.publish(h.hostCount, working, 0)
+			} else {
+				defer h.publish(h.hostCount, working, 0)
+			}
+		}
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+		want := stateFree
+		if state == stateWorking {
+			want = stateCancelled
+		}
+		if w := word(h.guestSlot(0).state.Load()); w.state() != want {
+			t.Fatalf("after state %d the word is %#x", state, uint64(w))
+		}
+	}
+}

@@ -1,0 +1,293 @@
+package shmipc
+
+import (
+	"bufio"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+)
+
+// The vectors that every implementation compares itself with. They lie outside this module, in
+// the repository.
+const vectors = "../tests/conformance"
+
+// eachLine calls f with the fields of each line, and fails if there is none.
+func eachLine(t *testing.T, file string, f func(line string, fields []string)) {
+	t.Helper()
+	if _, err := os.Stat(vectors); os.IsNotExist(err) {
+		t.Skip("the module is used outside its repository: " + vectors + " is not there")
+	}
+	text, err := os.Open(filepath.Join(vectors, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer text.Close()
+	count := 0
+	for lines := bufio.NewScanner(text); lines.Scan(); {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		if fields := strings.Fields(line); len(fields) > 0 {
+			count++
+			f(line, fields)
+		}
+	}
+	if count == 0 {
+		t.Fatal(file, " has no vectors")
+	}
+}
+
+func number(t *testing.T, text string, base int) uint64 {
+	t.Helper()
+	n, err := strconv.ParseUint(text, base, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// facts is what this package makes of the layout, by the golden file's kind and name.
+func facts() map[string]int64 {
+	var p peerLine
+	var b bell
+	var e exchangeLine
+	f := map[string]int64{
+		"offset header": 0, "size header": headerSize, "offset peers": peersOffset, "size peer": int64(unsafe.Sizeof(p)),
+		"const peers": peersMax, "offset bells": bellsOffset, "size bell": int64(unsafe.Sizeof(b)), "const bells": bellCount,
+		"offset slots":      slotsOffset,
+		"offset peer.epoch": int64(unsafe.Offsetof(p.epoch)), "offset peer.status": int64(unsafe.Offsetof(p.status)),
+		"offset peer.pid": int64(unsafe.Offsetof(p.pid)), "offset peer.left": int64(unsafe.Offsetof(p.left)),
+		"offset peer.served": int64(unsafe.Offsetof(p.served)), "offset peer.discarded": int64(unsafe.Offsetof(p.discarded)),
+		"offset peer.calls": int64(unsafe.Offsetof(p.calls)), "offset peer.failed": int64(unsafe.Offsetof(p.failed)),
+		"offset bell.generation": int64(unsafe.Offsetof(b.generation)), "offset bell.sleepers": int64(unsafe.Offsetof(b.sleepers)),
+		"offset slot.state": int64(unsafe.Offsetof(e.state)), "offset slot.word": int64(unsafe.Offsetof(e.state)),
+		"offset slot.length": int64(unsafe.Offsetof(e.length)),
+		"offset slot.type":   int64(unsafe.Offsetof(e.kind)), "offset slot.payload": int64(unsafe.Offsetof(e.inline)),
+		"size slot.payload": Inline, "offset slot.request": requestOffset,
+		"const magic": magic, "const version": protocolVersion, "const ready": 1, "const inline": Inline,
+		"const host": hostIndex, "const guests_max": guestsMax, "const slots_max": slotsMax,
+		"const capacity_max": capacityMax, "const epoch_max": epochMax, "const name_max": nameMax,
+		"const tick_ns": livenessTick, "const lock_offset": lockOffset,
+		"state FREE": int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
+		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),
+		"status vacant": statusVacant, "status attached": statusAttached, "status leaving": statusLeaving,
+		"bell host_request": bellHostRequest, "bell guest_request": bellGuestRequest, "bell host_free": bellHostFree,
+		"bell guest_free": bellGuestFree, "bell members": bellMembership,
+		"type normal": int64(TypeNormal), "type heartbeat": int64(typeHeartbeat), "type heartbeat_reply": int64(typeHeartbeatReply),
+		"type shutdown": 3, "type flatbuffer": int64(TypeFlatBuffer), "type guest_call": int64(TypeGuestCall),
+		"type application":     int64(TypeApplication),
+		"type error.too_large": int64(errorType(ErrTooLarge)), "type error.type": int64(errorType(ErrType)),
+		"type error.shutdown": int64(errorType(ErrShutdown)), "type error.handler": int64(errorType(ErrHandler)),
+		"mask state": int64(stateMask), "mask parked": int64(flagParked), "mask error": int64(flagError),
+		"mask reclaimed": int64(flagReclaimed), "mask align_end": int64(flagAlignEnd),
+		"mask sequence_low": int64(sequenceLowMask) << sequenceLowAt, "mask owner_index": int64(ownerIndexMask) << ownerAt,
+		"mask owner_epoch":   int64(0xfff) << (ownerAt + ownerEpochAt),
+		"mask sequence_high": int64(int16(-1)) << sequenceHighAt,
+	}
+	for name, code := range codesByName {
+		f["error "+name] = int64(code)
+	}
+	return f
+}
+
+var codesByName = map[string]Code{
+	"OK": 0, "INVALID": ErrInvalid, "NO_MEMORY": ErrNoMemory, "SYSTEM": ErrSystem, "NOT_SUPPORTED": ErrNotSupported,
+	"NO_DESCRIPTORS": ErrNoDescriptors, "NO_SPACE": ErrNoSpace, "NAME": ErrName, "NAME_IN_USE": ErrNameInUse,
+	"NOT_FOUND": ErrNotFound, "DENIED": ErrDenied, "FULL": ErrFull, "NOT_A_REGION": ErrNotARegion,
+	"BYTE_ORDER": ErrByteOrder, "VERSION": ErrVersion, "NOT_READY": ErrNotReady, "TRUNCATED": ErrTruncated,
+	"CORRUPT": ErrCorrupt, "TOO_LARGE": ErrTooLarge, "TYPE": ErrType, "TIMEOUT": ErrTimeout,
+	"TIMEOUT_STARTED": ErrTimeoutStarted, "CANCELLED": ErrCancelled, "CANCELLED_STARTED": ErrCancelledStarted,
+	"NO_PEER": ErrNoPeer, "PEER_DIED": ErrPeerDied, "CLOSED": ErrClosed, "CLOSED_STARTED": ErrClosedStarted,
+	"SHUTDOWN": ErrShutdown, "HANDLER": ErrHandler, "STALE": ErrStale, "STATE": ErrState, "WOKEN": ErrWoken,
+}
+
+// The layout's constants. The header has no structure here, and is compared by its vectors; the
+// sizes of fields follow from their types.
+func TestConformanceOfTheLayout(t *testing.T) {
+	mine := facts()
+	eachLine(t, "layout.txt", func(line string, fields []string) {
+		kind, name := fields[0], fields[1]
+		elsewhere := strings.HasPrefix(name, "header.") || strings.HasSuffix(name, ".reserved") ||
+			kind == "size" && strings.Contains(name, ".")
+		value, known := mine[kind+" "+name]
+		if !known && !elsewhere {
+			t.Errorf("%q is not known here", line)
+		}
+		if known && fmt.Sprintf("%d", value) != fields[2] && fmt.Sprintf("0x%016x", uint64(value)) != fields[2] {
+			t.Errorf("%q is %#x here", line, value)
+		}
+	})
+}
+
+func TestConformanceOfGeometries(t *testing.T) {
+	eachLine(t, "geometry.txt", func(line string, f []string) {
+		var n [4]uint32
+		for i := range n {
+			n[i] = uint32(number(t, f[i], 10))
+		}
+		g, ok := newGeometry(n[0], n[1], n[2], n[3])
+		got := "invalid"
+		if ok {
+			got = fmt.Sprintf("%d %d %d", g.responseOffset, g.stride, g.total)
+		}
+		if want := strings.Join(f[4:], " "); got != want {
+			t.Errorf("%q: got %s", line, got)
+		}
+	})
+}
+
+// checkFile is what attach makes of a file of this size with this beginning.
+func checkFile(size int64, header [headerSize]byte) error {
+	if size < headerSize {
+		return truncated(size, headerSize)
+	}
+	g, err := decodeHeader(&header)
+	if err == nil && uint64(size) < g.total {
+		err = truncated(size, g.total)
+	}
+	return err
+}
+
+func TestConformanceOfHeaders(t *testing.T) {
+	eachLine(t, "attach.txt", func(line string, f []string) {
+		bytes, err := hex.DecodeString(f[3])
+		if err != nil || len(bytes) != headerSize {
+			t.Fatalf("%q: %v", line, err)
+		}
+		err = checkFile(int64(number(t, f[1], 10)), [headerSize]byte(bytes))
+		if f[2] == "OK" {
+			if err != nil {
+				t.Errorf("%s: %v", f[0], err)
+			}
+			return
+		}
+		code, ok := err.(interface{ Code() int })
+		if !ok || Code(code.Code()) != codesByName[f[2]] {
+			t.Errorf("%s: %v, want %s", f[0], err, f[2])
+		}
+	})
+}
+
+// transition is one line of the vectors.
+type transition struct {
+	name, direction string
+	seen, argument  word
+}
+
+// outcome runs a transition on a slot, and says in the vectors' words what came of it. false: the
+// guest's role has no such transition.
+func (c transition) outcome(s *slot) (string, bool) {
+	guests := c.direction == "guest"
+	switch c.name {
+	case "claim":
+		_, ok := s.claim(c.seen, c.argument.owner())
+		return choose(ok, "claimed", "refused"), guests
+	case "publish":
+		if !guests {
+			return "", false
+		}
+		_, found := s.send(c.seen, c.argument.flags())
+		return choose(found == c.seen, "published", "corrupt"), true
+	case "take":
+		_, ok := s.take(c.seen, c.argument.owner())
+		return choose(ok, "taken", "refused"), true
+	case "respond":
+		return respondOutcome(s, c.seen, c.argument.flags()), true
+	case "give-up":
+		return giveUpOutcome(s, c.seen), guests
+	case "park":
+		_, ok := s.park(c.seen)
+		return choose(ok, "parked", "refused"), true
+	case "unpark":
+		w := s.load()
+		return choose(w.mayBeSlept() && s.unpark(w), "woken", "nothing"), true
+	case "release":
+		s.release(c.seen)
+		return "freed", guests
+	case "reclaim":
+		return reclaimOutcome(s, c.seen, guests), true
+	case "course":
+		return choose(validProgress(s.load(), c.seen), "yes", "no"), guests
+	}
+	return "unknown", true
+}
+
+func choose(ok bool, yes, no string) string {
+	if ok {
+		return yes
+	}
+	return no
+}
+
+func respondOutcome(s *slot, working, flags word) string {
+	found, ok := s.answer(working, flags)
+	switch {
+	case ok:
+		return choose(found.parked(), "woken", "delivered")
+	case found.state() == stateCancelled && found.sameExchange(working):
+		s.discard(found)
+		return "discarded"
+	}
+	return "corrupt"
+}
+
+func giveUpOutcome(s *slot, sent word) string {
+	w := s.load()
+	switch {
+	case !validProgress(w, sent):
+		return "corrupt"
+	case w.state() == stateResponse:
+		return "answered"
+	case w.state() == stateRequest && s.withdraw(w):
+		return "never-started"
+	case w.state() == stateWorking && s.cancel(w):
+		return "started"
+	}
+	return "unknown"
+}
+
+func reclaimOutcome(s *slot, seen word, guests bool) string {
+	reclaim := s.reclaimResponder
+	if guests {
+		reclaim = s.reclaimCaller
+	}
+	now, changed := reclaim(seen)
+	switch {
+	case !changed:
+		return "nothing"
+	case now.state() == stateFree:
+		return "freed"
+	case now.state() == stateCancelled:
+		return "cancelled"
+	}
+	return choose(seen.parked(), "woken", "answered")
+}
+
+func TestConformanceOfTransitions(t *testing.T) {
+	ran := map[string]int{}
+	eachLine(t, "transitions.txt", func(line string, f []string) {
+		c := transition{name: f[0], direction: f[1]}
+		if f[2] != "-" {
+			c.seen = word(number(t, f[2], 16))
+		}
+		if f[4] != "-" {
+			c.argument = word(number(t, f[4], 16))
+		}
+		s := &slot{line: new(exchangeLine)}
+		s.line.state.Store(number(t, f[3], 16))
+		outcome, mine := c.outcome(s)
+		if !mine {
+			return
+		}
+		ran[c.name]++
+		if after := fmt.Sprintf("%016x", uint64(s.load())); outcome != f[5] || after != f[6] {
+			t.Errorf("%q: got %s %s", line, outcome, after)
+		}
+	})
+	if len(ran) != 10 && !t.Failed() && !t.Skipped() {
+		t.Errorf("of ten transitions these were tried: %v", ran)
+	}
+}

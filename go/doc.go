@@ -1,0 +1,55 @@
+// Package shmipc is the guest's side of libshmipc: calls between processes through shared memory.
+//
+// A host, written in C or C++ with libshmipc, creates a named region; up to 15 guests attach to
+// it. Either side calls the other, and a call of up to 48 bytes is one cache line there and one
+// cache line back. Either side may be killed at any instruction and started again; the other goes
+// on, and is told of each call whether it had started.
+//
+//	guest, err := shmipc.Attach(ctx, "demo", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer guest.Close()
+//
+//	answer, err := guest.Call(ctx, shmipc.Message{Data: []byte("hello")}, nil) // calls the host
+//
+//	err = guest.Serve(ctx, func(request *shmipc.Request, response *shmipc.Response) error {
+//		_, err := response.Write(request.Data) // is called by the host
+//		return err
+//	})
+//
+// Run does all this again whenever the host comes back. Claim, Send and Receive do without copies.
+//
+// # Errors
+//
+// Failures are of type *Error or Code, and errors.Is tells them apart by the constants ErrTimeout
+// and so on, which have the names and numbers of the C library. They match the standard library's
+// errors of the same meaning too, such as context.DeadlineExceeded. Those named ...Started say
+// that a handler had seen the request; the others, that none has and none ever will.
+//
+// # Contexts
+//
+// Every operation that may wait takes a context and ends with it. A context without a deadline
+// gets Config.Timeout, 10 seconds by default; Serve alone waits without end. A wait may overrun
+// its deadline by the time it spins before it first looks at the clock, which is below 100
+// microseconds. A context that can be cancelled costs an allocation when its call has to sleep.
+//
+// # Goroutines and threads
+//
+// Everything may be used by many goroutines at once. A wait spins briefly, yields, and then
+// sleeps in the system, which occupies a thread: one for each call that waits for its answer, one
+// for all that wait for a slot, and two for each Serve that is idle. The package starts goroutines
+// only in Serve, which ends them before it returns.
+//
+// # Trust
+//
+// The region's owner and mode are checked, its geometry is copied and checked once, and every
+// length and state word is checked when it is read; what no correct peer could have written ends
+// in ErrCorrupt. If somebody truncates the region's file, an operation that meets the hole returns
+// ErrCorrupt; so does a handler that touches it, but not a goroutine that a handler started.
+//
+// # Systems
+//
+// The package is pure Go without dependencies and builds everywhere. It works on Linux on
+// little-endian machines; elsewhere Attach returns ErrNotSupported.
+package shmipc

@@ -1,0 +1,75 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"testing"
+)
+
+// Somebody truncates the file: an error for every operation, not a crash, and Close still works.
+func TestTruncatedFileIsAnError(t *testing.T) {
+	for _, size := range []int64{0, 4096} {
+		h := newHost(t, shape{2, 2, 8192, 8192})
+		g := h.attach(nil)
+		slot := mustClaim(t, g)
+		serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+		event := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
+		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+		h.requestOn(1)
+		eventually(t, "it does not sleep", func() bool { return h.bell(bellHostRequest).sleepers.Load() != 0 })
+		h.must(os.Truncate(h.path(), size))
+		wantError(t, slot.Send(TypeNormal, 8192, 0), ErrCorrupt)
+		wantError(t, call(), ErrCorrupt)
+		wantError(t, serve(), ErrCorrupt)
+		wantError(t, event(), ErrCorrupt)
+		_, err := g.Call(deadline(t), Message{Data: make([]byte, 8192)}, nil)
+		wantError(t, err, ErrCorrupt)
+		_, err = g.Claim(deadline(t))
+		wantError(t, err, ErrCorrupt)
+		_ = slot.Release()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		_ = syscall.Munmap(h.memory)
+		_ = syscall.Close(h.fd)
+		h.fd = -1
+	}
+}
+
+// A handler that touches the bytes of a truncated file ends Serve, not the process.
+func TestTruncatedFileUnderAHandler(t *testing.T) {
+	h := newHost(t, shape{1, 1, 65536, 64})
+	g := h.attach(nil)
+	serve := background(t, func() error {
+		return g.Serve(context.Background(), func(r *Request, _ *Response) error {
+			if err := os.Truncate(h.path(), 4096); err != nil {
+				return err
+			}
+			if r.Data[60000] == 1 {
+				t.Error("it could be read")
+			}
+			return nil
+		})
+	})
+	h.send(0, TypeNormal, make([]byte, 65536))
+	wantError(t, serve(), ErrCorrupt)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Other panics and faults are nobody's business here.
+func TestOtherPanicsPass(t *testing.T) {
+	g := newHeapHost(t, smallShape).attach(nil)
+	defer func() {
+		if p := recover(); p != "mine" {
+			t.Fatal(p)
+		}
+	}()
+	var err error
+	defer g.guard(&err)
+	panic("mine")
+}

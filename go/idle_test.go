@@ -1,0 +1,111 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/debug"
+	"sort"
+	"testing"
+	"time"
+)
+
+// idleTime is how long idleness is measured.
+const idleTime = 3 * time.Second
+
+// Idle workers cost nothing: less than a thousandth of a CPU, and threads that do not grow with
+// the slots.
+func TestIdleGuestCostsNothing(t *testing.T) {
+	h := newHost(t, shape{64, 64, 64, 64})
+	c := startChild(t, "idle", h.name)
+	var begin, end time.Duration
+	var threads int
+	if _, err := fmt.Sscanf(c.hear(), "begin %d", &begin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Sscanf(c.hear(), "end %d threads %d", &end, &threads); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%v of CPU in %v, %d threads", end-begin, idleTime, threads)
+	if !raceEnabled && (end-begin) > idleTime/100 {
+		t.Errorf("%v of CPU in %v of idleness", end-begin, idleTime)
+	}
+	if threads > 12 {
+		t.Errorf("%d threads", threads)
+	}
+}
+
+// spinningCall makes a call that nobody answers, and that spins all the time.
+func spinningCall(t *testing.T, g *Guest) (stop func()) {
+	g.pool.exchanges[0].budget.rounds.Store(math.MaxInt32)
+	e := &g.pool.exchanges[0]
+	call := background(t, func() error { _, err := g.Call(context.Background(), Message{}, nil); return err })
+	eventually(t, "it does not call", func() bool { return e.load().state() == stateRequest })
+	return func() {
+		w := e.load()
+		working := w.to(stateWorking, w.flags())
+		e.line.state.Store(uint64(working))
+		e.line.put(nil, nil, TypeNormal)
+		e.line.state.Store(uint64(working.to(stateResponse, 0)))
+		if err := call(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A caller that spins on another P can be stopped at once.
+func TestSpinningDoesNotHoldUpTheWorld(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	defer spinningCall(t, newHost(t, smallShape).attach(nil))()
+	var stops []time.Duration
+	for i := 0; i < 200; i++ {
+		var stats runtime.MemStats
+		start := time.Now()
+		runtime.ReadMemStats(&stats) // stops the world
+		stops = append(stops, time.Since(start))
+	}
+	sort.Slice(stops, func(i, j int) bool { return stops[i] < stops[j] })
+	t.Logf("median %v, worst %v", stops[100], stops[199])
+	if stops[180] > 10*time.Millisecond {
+		t.Errorf("of 200 stops, 20 took more than %v", stops[180])
+	}
+}
+
+// One P, forced collections, a caller that spins and parks, a worker that does: the same.
+func TestSpinningDoesNotHoldUpTheCollectorOnOneP(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	h := newHost(t, smallShape)
+	g := h.attach(&Config{Spin: spinCap})
+	serveWith(t, g, echoHandler)
+	ctx, cancel := context.WithCancel(context.Background())
+	call := background(t, func() error {
+		for ctx.Err() == nil {
+			if _, err := g.Call(short(t, time.Millisecond), Message{}, nil); !errors.Is(err, ErrTimeout) {
+				return err
+			}
+		}
+		return nil
+	})
+	var before, after debug.GCStats
+	debug.ReadGCStats(&before)
+	for i := 0; i < 20; i++ {
+		runtime.GC()
+	}
+	debug.ReadGCStats(&after)
+	cancel()
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+	worst := time.Duration(0)
+	for i := 0; i < int(after.NumGC-before.NumGC) && i < len(after.Pause); i++ {
+		worst = max(worst, after.Pause[i])
+	}
+	t.Logf("worst pause %v", worst)
+	if worst > 10*time.Millisecond {
+		t.Errorf("the world took %v to stop", worst)
+	}
+}

@@ -1,0 +1,232 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A host that is killed: each call says whether it had started, Serve and NextEvent tell, and all
+// within two ticks.
+func TestHostsDeathIsNoticed(t *testing.T) {
+	h := newHost(t, shape{1, 3, 64, 64})
+	g := h.attach(nil)
+	started := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	h.takeOn(0)
+	waiting := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	h.requestOn(1)
+	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+	var event Event
+	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
+	eventually(t, "they do not sleep", func() bool {
+		return h.bell(bellHostRequest).sleepers.Load() != 0 && h.bell(bellMembership).sleepers.Load() != 0
+	})
+	start := time.Now()
+	h.kill()
+	wantError(t, started(), ErrPeerDied)
+	wantError(t, waiting(), ErrNoPeer)
+	wantError(t, serve(), ErrPeerDied)
+	if err := next(); err != nil || event.Kind != EventDied || event.Peer != 0 {
+		t.Fatal(event, err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("it took %v", d)
+	}
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrNoPeer)
+	_, err = g.NextEvent(short(t, time.Millisecond))
+	wantError(t, err, ErrTimeout)
+}
+
+// An answer that is there is delivered, though its host is dead.
+func TestAnswerOfADeadHostIsDelivered(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	g.parking.wait = func(*uint32, uint32, int64) {
+		h.heap.hostDead.Store(true)
+		g.checkHost()
+		h.guestSlot(0).put(nil, nil, 0)
+		h.publish(h.hostCount, word(h.guestSlot(0).state.Load()), 0)
+	}
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHostThatLeavesInOrderIsNoticed(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+	var event Event
+	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
+	eventually(t, "it does not sleep", func() bool { return h.bell(bellHostRequest).sleepers.Load() != 0 })
+	h.leave()
+	wantError(t, serve(), ErrShutdown)
+	if err := next(); err != nil || event.Kind != EventLeft {
+		t.Fatal(event, err)
+	}
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrShutdown)
+}
+
+// Requests that a leaving host still waits for are served before Serve ends.
+func TestLeavingHostGetsItsLastAnswers(t *testing.T) {
+	h := newHeapHost(t, shape{4, 1, 64, 64})
+	g := h.attach(nil)
+	var calls []hostCall
+	for i := uint32(0); i < 4; i++ {
+		calls = append(calls, h.send(i, TypeNormal, nil))
+	}
+	h.peer(hostIndex).status.Store(statusLeaving)
+	wantError(t, g.Serve(deadline(t), echoHandler), ErrShutdown)
+	for _, c := range calls {
+		if _, err := c.wait(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestNewCallsToALeavingHostAreRefused(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	h.peer(hostIndex).status.Store(statusLeaving)
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrShutdown)
+}
+
+// A region whose file has no name any more has lost its host, though the lock may be held still.
+func TestUnlinkedRegionIsDeserted(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+	h.must(os.Remove(h.path()))
+	wantError(t, serve(), ErrPeerDied)
+}
+
+// Guests killed at any moment, again and again: every slot is usable afterwards.
+func TestKilledGuestsLoseNoSlot(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.serve(func(m Message) Message {
+		if len(m.Data)%3 == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+		return m
+	})
+	for i := 0; i < rounds(60); i++ {
+		c := startChild(t, "call", h.name)
+		if c.hear() != "ready" {
+			t.Fatal("it is not ready")
+		}
+		time.Sleep(time.Duration(i*37%1000) * time.Microsecond)
+		c.kill()
+		g, err := Attach(deadline(t), h.name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := g.Info(); err != nil || info.Index != 1 || info.Guests != 1 {
+			t.Fatalf("%+v, %v", info, err)
+		}
+		claimAll(t, g)
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A guest killed in a handler: its lock goes at once, and the next guest reclaims its slot.
+func TestKilledResponderIsReclaimed(t *testing.T) {
+	h := newHost(t, shape{2, 1, 64, 64})
+	for i := 0; i < 5; i++ {
+		c := startChild(t, "block", h.name)
+		if c.hear() != "ready" {
+			t.Fatal("it is not ready")
+		}
+		call := h.send(0, TypeNormal, nil)
+		eventually(t, "it is not taken", func() bool { return h.word(0).state() == stateWorking })
+		if !h.lockedByOther(1) {
+			t.Fatal("it holds no lock")
+		}
+		start := time.Now()
+		c.kill()
+		eventually(t, "its lock is still there", func() bool { return !h.lockedByOther(1) })
+		if d := time.Since(start); d > time.Second {
+			t.Errorf("it took %v", d)
+		}
+		g := h.attach(nil)
+		if w, err := call.wait(watchdog); err != nil || w.flags() != flagReclaimed {
+			t.Fatal(err, uint64(w))
+		}
+		stop := serveWith(t, g, echoHandler)
+		if _, err := h.call(0, TypeNormal, nil); err != nil {
+			t.Fatal(err)
+		}
+		_ = stop()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Run goes on with the next host when one is killed, in this process and without a restart.
+func TestRunWorksAgainWhenTheHostComesBack(t *testing.T) {
+	name := uniqueName(t)
+	t.Cleanup(func() { _ = os.Remove("/dev/shm/shmipc." + name) })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	answered := make(chan uint32)
+	run := background(t, func() error {
+		return Run(ctx, name, nil, func(ctx context.Context, g *Guest) error {
+			if _, err := g.Call(ctx, Message{}, nil); err != nil {
+				return err
+			}
+			answered <- g.index
+			return g.Serve(ctx, echoHandler)
+		})
+	})
+	for i := 0; i < 3; i++ {
+		c := startChild(t, "host", name)
+		if c.hear() != "ready" {
+			t.Fatal("it is not ready")
+		}
+		select {
+		case <-answered:
+		case <-time.After(watchdog):
+			t.Fatal("watchdog: the guest does not come back")
+		}
+		if err := c.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		c.kill()
+	}
+	cancel()
+	if err := run(); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+}
+
+func TestRunEndsWhileItWaitsForAHost(t *testing.T) {
+	if err := Run(short(t, 20*time.Millisecond), uniqueName(t), nil, nil); err != context.DeadlineExceeded {
+		t.Fatal(err)
+	}
+}
+
+func TestRunEndsWithServe(t *testing.T) {
+	h := newHost(t, smallShape)
+	want := errors.New("enough")
+	if err := Run(deadline(t), h.name, nil, func(context.Context, *Guest) error { return want }); err != want {
+		t.Fatal(err)
+	}
+	err := Run(deadline(t), h.name, nil, func(ctx context.Context, g *Guest) error {
+		if err := g.Shutdown(ctx); err != nil {
+			return err
+		}
+		return g.Serve(ctx, echoHandler)
+	})
+	wantError(t, err, ErrClosed)
+	wantError(t, Run(deadline(t), "", nil, nil), ErrName)
+}

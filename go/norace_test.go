@@ -1,0 +1,5 @@
+//go:build !race
+
+package shmipc
+
+const raceEnabled = false

@@ -1,0 +1,216 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// claimAll takes every slot once and gives all back: it proves that none is lost.
+func claimAll(t *testing.T, g *Guest) {
+	t.Helper()
+	var slots []Slot
+	for range g.guestSlots {
+		s, err := g.Claim(deadline(t))
+		if err != nil {
+			t.Fatalf("slot %d of %d is lost: %v", len(slots)+1, len(g.guestSlots), err)
+		}
+		slots = append(slots, s)
+	}
+	for _, s := range slots {
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestPoolLosesNoSlotToTimeouts(t *testing.T) {
+	h := newHost(t, shape{1, 3, 64, 64})
+	g := h.attach(nil)
+	for i := 0; i < rounds(10000); i++ {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Microsecond)
+		_, err := g.Call(ctx, Message{}, nil)
+		cancel()
+		wantError(t, err, ErrTimeout)
+	}
+	claimAll(t, g)
+}
+
+// A burst of a hundred calls for each slot: all succeed, and each gets its own bytes.
+func TestPoolServesMoreCallersThanSlots(t *testing.T) {
+	bothBackings(t, shape{1, 3, 256, 256}, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		h.serve(func(m Message) Message { return Message{m.Type, append([]byte(nil), m.Data...)} })
+		var callers sync.WaitGroup
+		for i := 0; i < 300; i++ {
+			callers.Add(1)
+			go func(i int) {
+				defer callers.Done()
+				data := pattern(i%256, byte(i))
+				m, err := g.Call(deadline(t), Message{TypeApplication + uint32(i), data}, nil)
+				if err != nil || m.Type != TypeApplication+uint32(i) || !bytes.Equal(m.Data, data) {
+					t.Errorf("caller %d: %v", i, err)
+				}
+			}(i)
+		}
+		callers.Wait()
+		claimAll(t, g)
+	})
+}
+
+// The wait for a slot and the wait for the answer share one deadline.
+func TestPoolWaitKeepsTheDeadline(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	held := mustClaim(t, g)
+	for _, d := range []time.Duration{time.Millisecond, 30 * time.Millisecond} {
+		start := time.Now()
+		_, err := g.Call(short(t, d), Message{}, nil)
+		wantError(t, err, ErrTimeout)
+		if took := time.Since(start); took < d || took > d+2*time.Second {
+			t.Fatalf("a deadline of %v took %v", d, took)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
+	eventually(t, "it does not wait", g.pool.seeking.Load)
+	queued := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
+	cancel()
+	wantError(t, call(), ErrCancelled)
+	wantError(t, queued(), ErrCancelled)
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Guests share the slots: one that waits gets what another gives back, at once.
+func TestPoolWaiterGetsAnotherGuestsSlot(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	a, b := h.attach(nil), h.attach(nil)
+	waits := 0
+	for i := 0; i < 200; i++ {
+		held := mustClaim(t, a)
+		claim := background(t, func() error {
+			s, err := b.Claim(deadline(t))
+			if err == nil {
+				err = s.Release()
+			}
+			return err
+		})
+		eventually(t, "it does not wait", func() bool { return h.bell(bellGuestFree).sleepers.Load() != 0 })
+		start := time.Now()
+		if err := held.Release(); err != nil {
+			t.Fatal(err)
+		}
+		if err := claim(); err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(start) > 90*time.Millisecond {
+			waits++
+		}
+	}
+	if waits > 2 {
+		t.Fatalf("%d of 200 waited for a tick", waits)
+	}
+}
+
+// Goroutines of one guest fight for one slot; nobody's wake-up gets lost between the private
+// claim and the shared one.
+func TestPoolWaitersOfOneGuestLoseNoWakeUps(t *testing.T) {
+	for _, slots := range []uint32{1, 2} {
+		t.Run(fmt.Sprint(slots), func(t *testing.T) {
+			h := newHost(t, shape{1, slots, 64, 64})
+			a, b := h.attach(&Config{Spin: -1}), h.attach(&Config{Spin: -1})
+			var callers sync.WaitGroup
+			var slow sync.Map
+			for i := 0; i < 6; i++ {
+				callers.Add(1)
+				go func(g *Guest, i int) {
+					defer callers.Done()
+					for n := 0; n < rounds(3000); n++ {
+						start := time.Now()
+						s, err := g.Claim(deadline(t))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						if time.Since(start) > 95*time.Millisecond {
+							slow.Store([2]int{i, n}, time.Since(start))
+						}
+						if err := s.Release(); err != nil {
+							t.Error(err)
+						}
+					}
+				}([]*Guest{a, b}[i%2], i)
+			}
+			callers.Wait()
+			count := 0
+			slow.Range(func(_, _ any) bool { count++; return true })
+			if count > 5 {
+				t.Fatalf("%d claims waited for a tick", count)
+			}
+		})
+	}
+}
+
+func TestPoolWaitEndsWithClose(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	held := mustClaim(t, g)
+	first := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	eventually(t, "it does not wait", g.pool.seeking.Load)
+	second := background(t, func() error { _, err := g.Claim(deadline(t)); return err })
+	closing := background(t, g.Close)
+	wantError(t, first(), ErrClosed)
+	wantError(t, second(), ErrClosed)
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if err := closing(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPoolWithoutSlotsRefusesCalls(t *testing.T) {
+	g := newHost(t, shape{1, 0, 64, 64}).attach(nil)
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrInvalid)
+}
+
+func TestPoolFindsAForgedFreeWord(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	h.guestSlot(0).state.Store(uint64(newWord(stateFree, flagParked, 0, 0)))
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrCorrupt)
+}
+
+// N goroutines over fewer slots, patterned payloads of every size: no byte of another's.
+func TestPoolMixesNoPayloads(t *testing.T) {
+	bothBackings(t, shape{1, 2, 1024, 1024}, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		h.serve(echo)
+		var callers sync.WaitGroup
+		for c := 0; c < 6; c++ {
+			callers.Add(1)
+			go func(c int) {
+				defer callers.Done()
+				buffer := make([]byte, 1024)
+				for i := 0; i < rounds(4000); i++ {
+					data := pattern((i*37+c)%1025, byte(i*3+c))
+					m, err := g.Call(deadline(t), Message{TypeApplication + uint32(c), data}, buffer)
+					if err != nil || m.Type != TypeApplication+uint32(c) || !bytes.Equal(m.Data, data) {
+						t.Errorf("caller %d, call %d: %v", c, i, err)
+						return
+					}
+				}
+			}(c)
+		}
+		callers.Wait()
+	})
+}

@@ -1,0 +1,348 @@
+//go:build linux
+
+package shmipc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// place puts bytes under a region's name.
+func place(t *testing.T, content []byte, size int64) string {
+	t.Helper()
+	name := uniqueName(t)
+	path := "/dev/shm/shmipc." + name
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(path) })
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestAttachTellsDamagedHeadersApart(t *testing.T) {
+	g := mustGeometry(t, smallShape)
+	for _, c := range headerErrors {
+		t.Run(c.what, func(t *testing.T) {
+			b := header(g)
+			c.damage(b)
+			_, err := Attach(deadline(t), place(t, b, int64(g.total)), nil)
+			wantError(t, err, c.want)
+		})
+	}
+}
+
+func TestAttachRefusesTruncatedFiles(t *testing.T) {
+	g := mustGeometry(t, smallShape)
+	for _, size := range []int64{0, 1, 63, 64, 1408, int64(g.total) - 1} {
+		_, err := Attach(deadline(t), place(t, header(g), size), nil)
+		wantError(t, err, ErrTruncated)
+	}
+}
+
+func TestAttachChecksTheName(t *testing.T) {
+	for _, name := range []string{"", strings.Repeat("x", 201), "a/b", "a b", "é", "a\x00b", "../x"} {
+		_, err := Attach(deadline(t), name, nil)
+		wantError(t, err, ErrName)
+	}
+	_, err := Attach(short(t, time.Millisecond), strings.Repeat("x", 200), nil)
+	wantError(t, err, ErrNotFound)
+}
+
+func TestAttachTrustsOnlyTheExpectedOwnerAndMode(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.must(os.Chmod(h.path(), 0o620))
+	_, err := Attach(deadline(t), h.name, nil)
+	wantError(t, err, ErrDenied)
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Fatal(err)
+	}
+	h.attach(&Config{Mode: 0o660})
+	_, err = Attach(deadline(t), h.name, &Config{Mode: 0o660, Owner: os.Geteuid() + 1})
+	wantError(t, err, ErrDenied)
+}
+
+func TestAttachFollowsNoLinks(t *testing.T) {
+	h := newHost(t, smallShape)
+	name := uniqueName(t)
+	h.must(os.Symlink(h.path(), "/dev/shm/shmipc."+name))
+	defer os.Remove("/dev/shm/shmipc." + name)
+	_, err := Attach(deadline(t), name, nil)
+	wantError(t, err, ErrNotARegion)
+}
+
+func TestAttachRefusesWhatIsNoFile(t *testing.T) {
+	for what, create := range map[string]func(path string) error{
+		"directory": func(path string) error { return os.Mkdir(path, 0o600) },
+		"pipe":      func(path string) error { return syscall.Mkfifo(path, 0o600) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			name := uniqueName(t)
+			path := "/dev/shm/shmipc." + name
+			if err := create(path); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Remove(path)
+			_, err := Attach(deadline(t), name, nil)
+			wantError(t, err, ErrNotARegion)
+		})
+	}
+}
+
+func TestAttachWaitsForItsHost(t *testing.T) {
+	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape), fd: -1}
+	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
+	wantError(t, err, ErrNotFound)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	attach := background(t, func() error {
+		g, err := Attach(deadline(t), h.name, nil)
+		if err == nil {
+			err = g.Close()
+		}
+		return err
+	})
+	time.Sleep(10 * time.Millisecond)
+	h.create()
+	defer h.die()
+	if err := attach(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a dead host left behind is not attached to; the region of the next host is.
+func TestAttachPassesOverADeadHost(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.kill()
+	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
+	wantError(t, err, ErrNotFound)
+	_ = os.Remove(h.path())
+	h.create()
+	h.attach(nil)
+}
+
+func TestAttachPassesOverALeavingHost(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.peer(hostIndex).status.Store(statusLeaving)
+	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
+	wantError(t, err, ErrNotFound)
+}
+
+func TestAttachRefusesTheSixteenthGuest(t *testing.T) {
+	h := newHost(t, smallShape)
+	for i := uint32(1); i <= guestsMax; i++ {
+		g := h.attach(nil)
+		if info, err := g.Info(); err != nil || info.Index != i || info.Guests != i {
+			t.Fatalf("%+v, %v", info, err)
+		}
+	}
+	_, err := Attach(deadline(t), h.name, nil)
+	wantError(t, err, ErrFull)
+}
+
+func TestAttachEntersItsLine(t *testing.T) {
+	h := newHost(t, smallShape)
+	for round := uint32(1); round <= 3; round++ {
+		bell := h.bell(bellMembership).generation.Load()
+		g := h.attach(nil)
+		line := h.peer(1)
+		if line.epoch.Load() != round || line.status.Load() != statusAttached || line.pid.Load() != uint32(os.Getpid()) {
+			t.Fatalf("epoch %d, status %d", line.epoch.Load(), line.status.Load())
+		}
+		if h.bell(bellMembership).generation.Load() == bell {
+			t.Fatal("nobody was told")
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if line.status.Load() != statusVacant || line.left.Load() != round {
+			t.Fatalf("left %d, status %d", line.left.Load(), line.status.Load())
+		}
+	}
+	h.peer(1).epoch.Store(epochMax)
+	h.attach(nil)
+	if epoch := h.peer(1).epoch.Load(); epoch != 1 {
+		t.Fatalf("epoch %d follows %d", epoch, epochMax)
+	}
+}
+
+// The next owner of an index reclaims all that its dead predecessors held, before its own epoch
+// tells that it has; and nothing of the living.
+func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
+	const untouched = word(0xff)
+	for _, c := range []struct {
+		host  bool
+		state word
+		want  word
+		flags word
+	}{
+		{true, stateWorking, stateResponse, flagReclaimed}, {true, stateCancelled, stateFree, 0},
+		{true, stateResponse, untouched, 0}, {false, stateBusy, stateFree, 0}, {false, stateRequest, stateFree, 0},
+		{false, stateResponse, stateFree, 0}, {false, stateWorking, stateCancelled, 0},
+		{false, stateCancelled, untouched, 0},
+	} {
+		for _, dead := range []bool{true, false} {
+			h := newHeapHost(t, shape{1, 1, 64, 64})
+			index := h.hostCount
+			if c.host {
+				index = 0
+			}
+			who := newOwner(1, 77)
+			if !dead {
+				who = newOwner(2, 77)
+			}
+			before := newWord(c.state, 0, testSequence, who)
+			h.slot(index).state.Store(uint64(before))
+			for number := uint32(0); number < bellCount; number++ {
+				h.bell(number).sleepers.Store(1<<1 | 1<<2)
+			}
+			h.attachHeap(1, nil)
+			after := h.word(index)
+			want := before
+			if dead && c.want != untouched {
+				want = before.to(c.want, c.flags)
+				if c.want == stateFree {
+					want = want.owned(0)
+				}
+			}
+			if after != want {
+				t.Errorf("%+v, dead %v: %#x became %#x, want %#x", c, dead, uint64(before), uint64(after), uint64(want))
+			}
+			if got := h.bell(bellHostRequest).sleepers.Load(); got != 1<<2 {
+				t.Errorf("sleepers %#x", got)
+			}
+		}
+	}
+}
+
+func TestAttachWakesACallerThatSleepsOnADeadResponder(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	c := h.send(0, TypeNormal, nil)
+	working := c.sent.to(stateWorking, 0).owned(newOwner(1, 3))
+	h.slot(0).state.Store(uint64(working))
+	var w word
+	wait := background(t, func() (err error) { w, err = c.wait(watchdog); return err })
+	eventually(t, "it does not park", func() bool { return h.word(0).parked() })
+	h.attachHeap(1, nil)
+	if err := wait(); err != nil || w.flags() != flagReclaimed {
+		t.Fatal(err, uint64(w))
+	}
+}
+
+// A guest that needs a slot reclaims those of dead guests, and only those.
+func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
+	h := newHeapHost(t, shape{1, 2, 64, 64})
+	g := h.attachHeap(1, nil)
+	h.peer(2).epoch.Store(5)
+	h.peer(3).epoch.Store(5)
+	h.heap.guestDead[3].Store(true)
+	alive := newWord(stateBusy, 0, 9, newOwner(2, 5))
+	h.guestSlot(0).state.Store(uint64(alive))
+	for _, dead := range []owner{newOwner(2, 4), newOwner(3, 5)} {
+		h.guestSlot(1).state.Store(uint64(newWord(stateRequest, flagParked, 9, dead)))
+		s := mustClaim(t, g)
+		if w := word(h.guestSlot(0).state.Load()); w != alive {
+			t.Fatalf("the slot of a live guest became %#x", uint64(w))
+		}
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func countLines(t *testing.T, path, what string) int {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte(what))
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestAttachAndCloseLeakNothing(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.serve(echo)
+	h.attach(nil)
+	files, maps := openFiles(t), countLines(t, "/proc/self/maps", "/dev/shm")
+	for i := 0; i < rounds(1000); i++ {
+		g, err := Attach(deadline(t), h.name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := 0; i < 100; i++ {
+		_, err := Attach(deadline(t), h.name, &Config{Owner: 12345})
+		wantError(t, err, ErrDenied)
+	}
+	if f, m := openFiles(t), countLines(t, "/proc/self/maps", "/dev/shm"); f != files || m != maps {
+		t.Fatalf("%d files and %d mappings, before %d and %d", f, m, files, maps)
+	}
+}
+
+// Descriptors run out at every step of attach: an error, and nothing leaks.
+func TestAttachWithoutDescriptors(t *testing.T) {
+	h := newHost(t, smallShape)
+	var old syscall.Rlimit
+	h.must(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
+	files := openFiles(t)
+	limited := old
+	limited.Cur = 1
+	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited))
+	_, err := Attach(deadline(t), h.name, nil)
+	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+	wantError(t, err, ErrNoDescriptors)
+	if openFiles(t) != files {
+		t.Fatal("a file leaked")
+	}
+}
+
+// A process forked from a guest keeps neither the mapping nor the lock.
+func TestForkedProcessesKeepNothing(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	c := startChild(t, "serve", uniqueName(t))
+	if n := countLines(t, "/proc/self/maps", h.name); n == 0 {
+		// The file was linked after it was opened, so its name does not show.
+		n = countLines(t, "/proc/self/maps", "/dev/shm")
+		if n == 0 {
+			t.Fatal("the parent has no mapping: the test shows nothing")
+		}
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if h.lockedByOther(1) {
+		t.Fatal("the child keeps the lock")
+	}
+	_ = c
+}
+
+// lockedByOther asks for a lock as the host does.
+func (h *testHost) lockedByOther(index uint32) bool {
+	return (&regionFile{fd: h.fd}).locked(index)
+}
