@@ -82,6 +82,7 @@ struct shmipc_peer {
     atomic_u32 wake_pending;
 
     atomic_u64 next_tick; /* when somebody must look for deaths */
+    atomic_u32 ticks;
 
     /* Membership; `scan` is held by the one thread that looks. */
     atomic_u32 scan;
