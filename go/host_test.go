@@ -117,11 +117,8 @@ func (h *testHost) must(err error) {
 // die drops the locks without another word, as a kill does, and removes the name, as the next
 // host does.
 func (h *testHost) die() {
-	h.stopServing()
-	if h.fd >= 0 {
-		_ = os.Remove(h.path())
-		h.kill()
-	}
+	_ = os.Remove(h.path())
+	h.kill()
 }
 
 // kill drops the host's lock and mapping, and leaves the name.
@@ -140,9 +137,9 @@ func (h *testHost) leave() {
 	h.ringAll(h.bell(bellHostRequest))
 	h.ringAll(h.bell(bellMembership))
 	h.stopServing()
-	_ = os.Remove(h.path())
 	h.peer(hostIndex).left.Store(1)
 	h.peer(hostIndex).status.Store(statusVacant)
+	_ = os.Remove(h.path())
 	h.ringAll(h.bell(bellMembership))
 	h.kill()
 }

@@ -186,6 +186,30 @@ func TestShutdownAndCloseAtTheSameTime(t *testing.T) {
 	}
 }
 
+// Both wait for one slot; the one notice of its release reaches both.
+func TestShutdownAndCloseWaitForTheSameSlot(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	for i := 0; i < 10; i++ {
+		g := h.attachHeap(1, nil)
+		s := mustClaim(t, g)
+		shutdown := background(t, func() error { return g.Shutdown(deadline(t)) })
+		eventually(t, "it does not drain", func() bool { return g.flags.Load()&flagDraining != 0 })
+		time.Sleep(time.Millisecond) // the likelier order; any other must do as well
+		closing := background(t, g.Close)
+		eventually(t, "it does not close", func() bool { return g.flags.Load()&flagClosing != 0 })
+		time.Sleep(time.Millisecond)
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+		if err := closing(); err != nil {
+			t.Fatal(err)
+		}
+		if err := shutdown(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestShutdownWhileIdleIsQuick(t *testing.T) {
 	h := newHost(t, smallShape)
 	best := time.Hour

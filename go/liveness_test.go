@@ -91,6 +91,20 @@ func TestLeavingHostGetsItsLastAnswers(t *testing.T) {
 	}
 }
 
+func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	w := newWorker(h.attach(nil), echoHandler)
+	h.send(3, TypeNormal, nil)
+	h.peer(hostIndex).status.Store(statusLeaving)
+	if w.ended() {
+		t.Fatal("it leaves a request behind")
+	}
+	w.serveOne()
+	if !w.ended() || w.crew.err != ErrShutdown {
+		t.Fatal("it stays: ", w.crew.err)
+	}
+}
+
 func TestNewCallsToALeavingHostAreRefused(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)

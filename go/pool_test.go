@@ -214,3 +214,20 @@ func TestPoolMixesNoPayloads(t *testing.T) {
 		callers.Wait()
 	})
 }
+
+// A goroutine that seeks a slot may have found it privately claimed still: whoever ends that claim
+// rings, though no bit was set when it looked.
+func TestPoolRingsForASeekerOfItsOwn(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := mustClaim(t, g)
+	before := h.bell(bellGuestFree).generation.Load()
+	g.pool.seeking.Store(true)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	g.pool.seeking.Store(false)
+	if h.bell(bellGuestFree).generation.Load() != before+1 {
+		t.Fatal("it did not ring")
+	}
+}

@@ -186,12 +186,12 @@ func (r *region) leave() (err error) {
 	func() {
 		var fault error
 		defer r.catchFault(&fault)()
-		line := r.peer(r.index)
-		line.left.Store(r.me.epoch())
-		line.status.Store(statusVacant)
 		for number := uint32(0); number < bellCount; number++ {
 			r.bell(number).unwant(r.bit)
 		}
+		line := r.peer(r.index)
+		line.left.Store(r.me.epoch())
+		line.status.Store(statusVacant)
 		r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
 		r.ringAll(r.bell(bellMembership))
 	}()

@@ -170,7 +170,11 @@ func TestAttachEntersItsLine(t *testing.T) {
 		}
 	}
 	h.peer(1).epoch.Store(epochMax)
+	h.peer(1).status.Store(statusAttached) // died
 	h.attach(nil)
+	if left := h.peer(1).left.Load(); left != 0 {
+		t.Fatalf("after a death left is %d", left)
+	}
 	if epoch := h.peer(1).epoch.Load(); epoch != 1 {
 		t.Fatalf("epoch %d follows %d", epoch, epochMax)
 	}
@@ -246,6 +250,7 @@ func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
 	h.peer(2).epoch.Store(5)
 	h.peer(3).epoch.Store(5)
 	h.heap.guestDead[3].Store(true)
+	g.parking.wait = func(*uint32, uint32, int64) { t.Error("it sleeps first") }
 	alive := newWord(stateBusy, 0, 9, newOwner(2, 5))
 	h.guestSlot(0).state.Store(uint64(alive))
 	for _, dead := range []owner{newOwner(2, 4), newOwner(3, 5)} {

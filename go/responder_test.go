@@ -516,3 +516,68 @@ func TestServeWakesAWorkerForEveryRequest(t *testing.T) {
 		})
 	}
 }
+
+// newWorker is a worker whose steps a test takes by itself.
+func newWorker(g *Guest, handler Handler) *worker {
+	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g, id: 1}
+	g.serving.token.Store(w.id)
+	return w
+}
+
+// The caller that rang may not be the one whose request the worker found: it rings for the other.
+func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
+	for waiting := uint32(1); waiting <= 2; waiting++ {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		w := newWorker(h.attach(nil), echoHandler)
+		w.roused = true
+		for i := uint32(0); i < waiting; i++ {
+			h.send(i, TypeNormal, nil)
+		}
+		before := h.bell(bellHostRequest).generation.Load()
+		for i := uint32(0); i < waiting; i++ {
+			w.serveOne()
+		}
+		if rings := h.bell(bellHostRequest).generation.Load() - before; rings != waiting-1 {
+			t.Errorf("with %d requests it rang %d times", waiting, rings)
+		}
+	}
+}
+
+// A request that was published before its caller could see the worker's bit is found before the
+// worker sleeps.
+func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	w.guest.parking.wait = func(*uint32, uint32, int64) {
+		t.Error("it sleeps")
+		h.stop.Store(true)
+		w.crew.stopped.Store(true)
+	}
+	h.send(1, TypeNormal, nil)
+	w.sleep()
+	if h.bell(bellHostRequest).sleepers.Load() != 0 {
+		t.Error("it leaves its bit")
+	}
+	h.stop.Store(false)
+}
+
+// A worker that sleeps has set its bit, and sleeps on what the bell was before its last look.
+func TestWorkerSleepsWithItsBitSet(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	slept := 0
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64) {
+		b := h.bell(bellHostRequest)
+		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
+			t.Error("its caller cannot wake it")
+		}
+		if until > now()+livenessTick {
+			t.Error("it sleeps too long")
+		}
+		h.send(0, TypeNormal, nil)
+	}
+	w.sleep()
+	if slept != 1 || !w.serveOne() {
+		t.Fatalf("it slept %d times", slept)
+	}
+}

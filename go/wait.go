@@ -191,7 +191,7 @@ func (l *limit) over() ending {
 	if end := l.interrupted(); end != goOn {
 		return end
 	}
-	if now() >= l.until() {
+	if until := l.until(); now() >= until {
 		return timedOut
 	}
 	return goOn
