@@ -34,6 +34,8 @@ static void vacate(shmipc_peer *p) {
     for (uint32_t i = 0; i < BELLS; i++)
         and_seq_cst32(&p->region.shared->bells[i].sleepers, ~(UINT32_C(1) << p->index));
     shmi_vacate_line(line, load_relaxed32(&line->epoch));
+    /* Slots given back while this peer closed were not announced one by one. */
+    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
     shmi_membership_announce(p);
 }
 

@@ -146,17 +146,20 @@ static void finish(void) {
 
 /* ---- In place of the system's ---- */
 
-void __real_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
-uint32_t __real_shmi_word_wake(atomic_u32 *word, uint32_t count);
-uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count);
-void __real_shmi_cpu_yield(void);
-void __wrap_shmi_cpu_yield(void);
-uint64_t __wrap_shmi_clock_now(void);
+/* Named for the linker, which puts ours in place of the real ones. */
+void real_wait(atomic_u32 *word, uint32_t expected,
+               uint64_t deadline) __asm__("__real_shmi_word_wait");
+void explored_wait(atomic_u32 *word, uint32_t expected,
+                   uint64_t deadline) __asm__("__wrap_shmi_word_wait");
+uint32_t real_wake(atomic_u32 *word, uint32_t count) __asm__("__real_shmi_word_wake");
+uint32_t explored_wake(atomic_u32 *word, uint32_t count) __asm__("__wrap_shmi_word_wake");
+void real_yield(void) __asm__("__real_shmi_cpu_yield");
+void explored_yield(void) __asm__("__wrap_shmi_cpu_yield");
+uint64_t explored_clock(void) __asm__("__wrap_shmi_clock_now");
 
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+void explored_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     if (self == NULL) {
-        __real_shmi_word_wait(word, expected, deadline);
+        real_wait(word, expected, deadline);
         return;
     }
     explore_step();
@@ -167,10 +170,10 @@ void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadlin
     let_others_run();
 }
 
-uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count) {
+uint32_t explored_wake(atomic_u32 *word, uint32_t count) {
     uint32_t woken = 0;
     if (self == NULL)
-        return __real_shmi_word_wake(word, count);
+        return real_wake(word, count);
     explore_step();
     for (int i = 0; i < EXPLORE_ACTORS && woken < count; i++) {
         if (actors[i].state == ASLEEP && actors[i].sleeps_on == word) {
@@ -181,14 +184,14 @@ uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count) {
     return woken;
 }
 
-void __wrap_shmi_cpu_yield(void) {
+void explored_yield(void) {
     if (self == NULL)
-        __real_shmi_cpu_yield();
+        real_yield();
     else
         let_others_run();
 }
 
-uint64_t __wrap_shmi_clock_now(void) {
+uint64_t explored_clock(void) {
     return now;
 }
 

@@ -13,6 +13,8 @@
 #ifndef SHMIPC_TESTS_EXPLORE_H
 #define SHMIPC_TESTS_EXPLORE_H
 
+#include "support/steps.h"
+
 enum { EXPLORE_ACTORS = 5 };
 
 struct scenario {
@@ -27,7 +29,6 @@ struct scenario {
 /* Returns the number of runs. Ends the process when a run ends in a deadlock. */
 int explore(const struct scenario *scenario);
 
-void explore_step(void);
 void explore_time_passes(void);
 
 #endif

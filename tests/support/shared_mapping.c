@@ -19,11 +19,13 @@ struct mapping {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct mapping mappings[MAPPINGS];
 
-/* The linker's names for what is wrapped and for the wrapper. */
-void *__real_mmap(void *base, size_t size, int protection, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *base, size_t size, int protection, int flags, int fd, off_t offset);
-int __real_munmap(void *base, size_t size);
-int __wrap_munmap(void *base, size_t size);
+/* Named for the linker, which puts ours in place of the real ones. */
+void *real_mmap(void *base, size_t size, int protection, int flags, int fd,
+                off_t offset) __asm__("__real_mmap");
+void *shared_mmap(void *base, size_t size, int protection, int flags, int fd,
+                  off_t offset) __asm__("__wrap_mmap");
+int real_munmap(void *base, size_t size) __asm__("__real_munmap");
+int shared_munmap(void *base, size_t size) __asm__("__wrap_munmap");
 
 static struct mapping *find_file(const struct stat *status) {
     for (int i = 0; i < MAPPINGS; i++) {
@@ -54,17 +56,17 @@ static struct mapping *map_anew(const struct stat *status, size_t size, int prot
                                 int fd) {
     struct mapping *m = find_unused();
     must(m != NULL);
-    void *base = __real_mmap(NULL, size, protection, flags, fd, 0);
+    void *base = real_mmap(NULL, size, protection, flags, fd, 0);
     if (base == MAP_FAILED)
         return NULL;
     *m = (struct mapping){status->st_dev, status->st_ino, base, size, 0};
     return m;
 }
 
-void *__wrap_mmap(void *base, size_t size, int protection, int flags, int fd, off_t offset) {
+void *shared_mmap(void *base, size_t size, int protection, int flags, int fd, off_t offset) {
     struct stat status;
     if ((flags & MAP_SHARED) == 0 || fd < 0)
-        return __real_mmap(base, size, protection, flags, fd, offset);
+        return real_mmap(base, size, protection, flags, fd, offset);
     must_equal(fstat(fd, &status), 0);
     pthread_mutex_lock(&mutex);
     struct mapping *m = find_file(&status);
@@ -78,12 +80,12 @@ void *__wrap_mmap(void *base, size_t size, int protection, int flags, int fd, of
     return m != NULL ? m->base : MAP_FAILED;
 }
 
-int __wrap_munmap(void *base, size_t size) {
+int shared_munmap(void *base, size_t size) {
     int result = 0;
     pthread_mutex_lock(&mutex);
     struct mapping *m = find_base(base);
     if (m == NULL || --m->users == 0)
-        result = __real_munmap(base, size);
+        result = real_munmap(base, size);
     pthread_mutex_unlock(&mutex);
     return result;
 }

@@ -38,3 +38,4 @@ step format
 step width
 step tidy
 step scripts
+bash tests/tooling/hazards.sh

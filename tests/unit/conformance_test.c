@@ -78,9 +78,9 @@ struct fact {
     bool found;
 };
 
-#define FIELD(part, type, field, member)                                                           \
-    {"offset", part "." field, offsetof(struct type, member), false}, {                            \
-        "size", part "." field, sizeof(((struct type *)0)->member), false                          \
+#define FIELD(part, type, member)                                                                  \
+    {"offset", #part "." #member, offsetof(struct type, member), false}, {                         \
+        "size", #part "." #member, sizeof(((struct type *)0)->member), false                       \
     }
 #define CONSTANT(name, value)                                                                      \
     { "const", name, (int64_t)(value), false }
@@ -99,36 +99,36 @@ static struct fact facts[] = {
     {"size", "bell", sizeof(struct bell), false},
     CONSTANT("bells", BELLS),
     {"offset", "slots", SLOTS_OFFSET, false},
-    FIELD("header", header, "magic", magic),
-    FIELD("header", header, "total_size", total_size),
-    FIELD("header", header, "nonce", nonce),
-    FIELD("header", header, "version", version),
-    FIELD("header", header, "host_slots", host_slots),
-    FIELD("header", header, "guest_slots", guest_slots),
-    FIELD("header", header, "slot_stride", slot_stride),
-    FIELD("header", header, "request_offset", request_offset),
-    FIELD("header", header, "request_capacity", request_capacity),
-    FIELD("header", header, "response_offset", response_offset),
-    FIELD("header", header, "response_capacity", response_capacity),
-    FIELD("header", header, "reserved", reserved),
-    FIELD("header", header, "ready", ready),
-    FIELD("peer", peer_line, "epoch", epoch),
-    FIELD("peer", peer_line, "status", status),
-    FIELD("peer", peer_line, "pid", pid),
-    FIELD("peer", peer_line, "left", left),
-    FIELD("peer", peer_line, "served", served),
-    FIELD("peer", peer_line, "discarded", discarded),
-    FIELD("peer", peer_line, "calls", calls),
-    FIELD("peer", peer_line, "failed", failed),
-    FIELD("peer", peer_line, "reserved", reserved),
-    FIELD("bell", bell, "generation", generation),
-    FIELD("bell", bell, "sleepers", sleepers),
-    FIELD("bell", bell, "reserved", reserved),
-    FIELD("slot", slot, "word", word),
-    FIELD("slot", slot, "length", length),
-    FIELD("slot", slot, "type", type),
-    FIELD("slot", slot, "payload", payload),
-    FIELD("slot", slot, "reserved", reserved),
+    FIELD(header, header, magic),
+    FIELD(header, header, total_size),
+    FIELD(header, header, nonce),
+    FIELD(header, header, version),
+    FIELD(header, header, host_slots),
+    FIELD(header, header, guest_slots),
+    FIELD(header, header, slot_stride),
+    FIELD(header, header, request_offset),
+    FIELD(header, header, request_capacity),
+    FIELD(header, header, response_offset),
+    FIELD(header, header, response_capacity),
+    FIELD(header, header, reserved),
+    FIELD(header, header, ready),
+    FIELD(peer, peer_line, epoch),
+    FIELD(peer, peer_line, status),
+    FIELD(peer, peer_line, pid),
+    FIELD(peer, peer_line, left),
+    FIELD(peer, peer_line, served),
+    FIELD(peer, peer_line, discarded),
+    FIELD(peer, peer_line, calls),
+    FIELD(peer, peer_line, failed),
+    FIELD(peer, peer_line, reserved),
+    FIELD(bell, bell, generation),
+    FIELD(bell, bell, sleepers),
+    FIELD(bell, bell, reserved),
+    FIELD(slot, slot, word),
+    FIELD(slot, slot, length),
+    FIELD(slot, slot, type),
+    FIELD(slot, slot, payload),
+    FIELD(slot, slot, reserved),
     {"offset", "slot.request", REQUEST_OFFSET, false},
     CONSTANT("magic", MAGIC),
     CONSTANT("version", PROTOCOL_VERSION),
@@ -229,9 +229,13 @@ static void layout_is_the_golden_one(void **state) {
         assert_int_equal(row.columns, 3);
         struct fact *fact = find_fact(row.column[0], row.column[1]);
         int64_t value = signed_number(row.column[2]);
-        if (fact == NULL || fact->value != value)
+        if (fact == NULL)
+            fail_msg("layout.txt:%d: %s %s is unknown here", row.number, row.column[0],
+                     row.column[1]);
+        must(fact != NULL);
+        if (fact->value != value)
             fail_msg("layout.txt:%d: %s %s is %lld here", row.number, row.column[0], row.column[1],
-                     fact == NULL ? -1LL : (long long)fact->value);
+                     (long long)fact->value);
         fact->found = true;
     }
     (void)fclose(golden);
@@ -486,7 +490,7 @@ static void headers_are_judged_as_the_golden_ones(void **state) {
     int rows = 0;
     for (; next_row(golden, &row); rows++) {
         const struct fact *expected = find_fact("error", row.column[2]);
-        assert_non_null(expected);
+        must(expected != NULL);
         int error = attach(&row);
         if (error != expected->value)
             fail_msg("attach.txt:%d: %s: %d here (%s), expected %s", row.number, row.column[0],

@@ -294,6 +294,67 @@ static void a_call_after_a_time_out_gets_its_own_answer_in_any_order(void **stat
                               .drawn = DRAWN});
 }
 
+/* ---- A doorbell alone ---- */
+
+/* Two waiters of one peer, each with an event of its own, and a ringer of another peer. */
+struct belfry {
+    struct bell bell;
+    struct doorbell waiters;
+    struct doorbell ringer;
+    atomic_u32 happened[2];
+};
+
+static void begin_belfry(void *context) {
+    struct belfry *b = context;
+    *b = (struct belfry){.bell = {.generation = 0}};
+    b->waiters = (struct doorbell){.bell = &b->bell, .bit = 1 << 1};
+    b->ringer = (struct doorbell){.bell = &b->bell, .bit = 1};
+}
+
+static void await_event(struct belfry *b, const atomic_u32 *happened) {
+    while (load_seq_cst32(happened) == 0) {
+        uint32_t generation = shmi_doorbell_arm(&b->waiters);
+        if (load_seq_cst32(happened) == 0)
+            shmi_doorbell_sleep(&b->waiters, generation, CLOCK_NEVER);
+        shmi_doorbell_disarm(&b->waiters);
+    }
+}
+
+static void await_first(void *context) {
+    struct belfry *b = context;
+    await_event(b, &b->happened[0]);
+}
+
+static void await_second(void *context) {
+    struct belfry *b = context;
+    await_event(b, &b->happened[1]);
+}
+
+static void ring_twice(void *context) {
+    struct belfry *b = context;
+    for (int i = 0; i < 2; i++) {
+        exchange_seq_cst32(&b->happened[i], 1);
+        if (doorbell_has_sleepers(&b->ringer))
+            (void)shmi_doorbell_ring(&b->ringer, WAKE_ALL);
+    }
+}
+
+static void end_belfry(void *context) {
+    must_equal(load_relaxed32(&((struct belfry *)context)->bell.sleepers), 0);
+}
+
+static void waiters_that_share_a_bit_lose_no_ring_in_any_order(void **state) {
+    (void)state;
+    static struct belfry belfry;
+    const struct scenario scenario = {.begin = begin_belfry,
+                                      .end = end_belfry,
+                                      .actors = {await_first, await_second, ring_twice},
+                                      .context = &belfry,
+                                      .preemptions = 2,
+                                      .drawn = 4 * DRAWN};
+    assert_true(explore(&scenario) > scenario.drawn);
+}
+
 /* ---- Closing ---- */
 
 static void begin_open(void *context) {
@@ -409,6 +470,7 @@ int main(void) {
         watched_test(a_cancelled_call_ends_in_any_order),
         watched_test(a_cancel_ends_an_unanswered_call_in_any_order),
         watched_test(a_call_after_a_time_out_gets_its_own_answer_in_any_order),
+        watched_test(waiters_that_share_a_bit_lose_no_ring_in_any_order),
         watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
         watched_test(closing_ends_calls_and_servers_in_any_order),
         watched_test(a_second_worker_helps_out_in_any_order),

@@ -183,6 +183,45 @@ static void nothing_may_be_closed_and_freed(void **state) {
     assert_int_equal(shmipc_shutdown(NULL, 0), SHMIPC_E_INVALID);
 }
 
+static void *claim_and_release(void *context) {
+    shmipc_slot slot;
+    must_equal(shmipc_slot_claim(context, SHMIPC_FOREVER, &slot), SHMIPC_OK);
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    return NULL;
+}
+
+/* Released under a peer that is closing, a slot is announced all the same: another guest that waits
+   for it does not have to wait for its tick. */
+static void a_slot_that_comes_back_while_its_guest_closes_is_announced(void **state) {
+    (void)state;
+    enum { ROUNDS = 11 };
+    int soon = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct pair p;
+        shmipc_peer *second;
+        shmipc_slot slots[2];
+        pair_open(&p, NULL);
+        assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
+        for (int n = 0; n < 2; n++)
+            assert_int_equal(shmipc_slot_claim(p.guest, 0, &slots[n]), SHMIPC_OK);
+        pthread_t claiming = thread_start(claim_and_release, second);
+        eventually(load_seq_cst32(&second->calls.vacancies.bell->sleepers) != 0);
+        pthread_t closing = thread_start(close_peer, p.guest);
+        eventually(load_seq_cst32(&p.guest->phase) == PEER_CLOSED);
+        for (int n = 0; n < 20; n++)
+            pause_briefly();
+        uint64_t begin = now_ns();
+        for (int n = 0; n < 2; n++)
+            assert_int_equal(shmipc_slot_release(slots[n]), SHMIPC_OK);
+        thread_join(claiming);
+        soon += now_ns() - begin < TICK_NS / 2;
+        thread_join(closing);
+        shmipc_free(second);
+        pair_close(&p);
+    }
+    assert_true(soon > ROUNDS / 2);
+}
+
 /* ---- In order ---- */
 
 static void shutdown_waits_for_calls_under_way(void **state) {
@@ -345,6 +384,7 @@ int main(void) {
         watched_test(a_call_that_had_started_is_told_so),
         watched_test(closing_waits_for_a_handler_that_runs),
         watched_test(closing_waits_for_a_claimed_slot),
+        watched_test(a_slot_that_comes_back_while_its_guest_closes_is_announced),
         watched_test(a_closed_peer_refuses_everything),
         watched_test(nothing_may_be_closed_and_freed),
         watched_test(shutdown_waits_for_calls_under_way),

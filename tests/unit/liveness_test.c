@@ -321,6 +321,23 @@ static void a_withheld_slot_comes_back_when_its_responder_is_dead(void **state) 
     close_scene(&s);
 }
 
+/* Its host does not look: it is up to the guest that needs the slot. */
+static void a_guest_gets_the_slots_that_a_dead_guest_held(void **state) {
+    (void)state;
+    struct scene s;
+    shmipc_slot slot;
+    open_scene(&s);
+    put(&s, GUEST_SLOT, make(SLOT_BUSY, 0, owner_make(INDEX, EPOCH)));
+    put(&s, GUEST_SLOT + 1, make(SLOT_RESPONSE, 0, owner_make(INDEX, EPOCH)));
+    shmipc_peer *guest = attach(&s);
+    assert_int_equal(shmipc_slot_claim(guest, MILLISECOND, &slot), SHMIPC_E_TIMEOUT);
+    guest_dies(&s);
+    assert_int_equal(shmipc_slot_claim(guest, 30 * SECOND, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    shmipc_free(guest);
+    close_scene(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(a_dead_guests_words_are_reclaimed_by_state),
@@ -339,6 +356,7 @@ int main(void) {
         watched_test(a_host_is_alive_while_it_has_lock_and_name),
         watched_test(a_caller_is_told_that_its_responder_died),
         watched_test(a_withheld_slot_comes_back_when_its_responder_is_dead),
+        watched_test(a_guest_gets_the_slots_that_a_dead_guest_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

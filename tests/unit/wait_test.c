@@ -19,26 +19,28 @@ struct fake {
 
 static struct fake fake;
 
-uint64_t __wrap_shmi_clock_now(void);
-uint32_t __wrap_shmi_cpu_count(void);
-void __wrap_shmi_cpu_yield(void);
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+/* Named for the linker, which puts them in place of the system's. */
+uint64_t fake_clock_now(void) __asm__("__wrap_shmi_clock_now");
+uint32_t fake_cpu_count(void) __asm__("__wrap_shmi_cpu_count");
+void fake_cpu_yield(void) __asm__("__wrap_shmi_cpu_yield");
+void fake_word_wait(atomic_u32 *word, uint32_t expected,
+                    uint64_t deadline) __asm__("__wrap_shmi_word_wait");
 
-uint64_t __wrap_shmi_clock_now(void) {
+uint64_t fake_clock_now(void) {
     fake.looks++;
     fake.now += fake.per_look;
     return fake.now;
 }
 
-uint32_t __wrap_shmi_cpu_count(void) {
+uint32_t fake_cpu_count(void) {
     return fake.processors;
 }
 
-void __wrap_shmi_cpu_yield(void) {
+void fake_cpu_yield(void) {
     fake.yields++;
 }
 
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+void fake_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     must(deadline != CLOCK_NEVER);
     must_equal(load_relaxed32(word), expected);
     fake.sleeps++;

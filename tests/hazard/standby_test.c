@@ -1,0 +1,177 @@
+/* Several workers: a request is run by any that is free, also while others are in long handlers. */
+#define _GNU_SOURCE
+#include "hazard/peers.h"
+
+#include <time.h>
+
+/* Below a standby's own tick (1 s), far above what a loaded machine takes to run a thread. */
+#define LONGEST (500 * (uint64_t)MILLISECOND)
+
+enum { WORKERS = 4 };
+
+struct meeting {
+    unsigned size;
+    atomic_uint inside;
+};
+
+/* Returns when as many handlers have begun as meet. */
+static int meet(void *context, const shmipc_request *request, shmipc_response *response) {
+    struct meeting *meeting = context;
+    (void)request;
+    (void)response;
+    unsigned whole = atomic_fetch_add(&meeting->inside, 1) / meeting->size * meeting->size;
+    while (atomic_load(&meeting->inside) < whole + meeting->size)
+        pause_briefly();
+    return 0;
+}
+
+static struct meeting *new_meeting(unsigned size) {
+    struct meeting *meeting = shared_memory(sizeof *meeting);
+    meeting->size = size;
+    return meeting;
+}
+
+static void open_for(struct scene *scene, bool host_calls, struct meeting *meeting) {
+    *scene = (struct scene){.host_calls = host_calls,
+                            .workers = meeting->size,
+                            .handler = meet,
+                            .context = meeting,
+                            .config = test_host_config()};
+    scene->config.host_slots = meeting->size;
+    scene->config.guest_slots = meeting->size;
+    scene_open(scene);
+}
+
+static void close_with(struct scene *scene, struct meeting *meeting) {
+    scene_close(scene);
+    shared_memory_free(meeting, sizeof *meeting);
+}
+
+struct caller {
+    shmipc_peer *peer;
+    pthread_barrier_t *start;
+    unsigned rounds;
+    uint64_t longest;
+};
+
+static void *call_in_step(void *context) {
+    const shmipc_request request = {.length = 0};
+    struct caller *caller = context;
+    for (unsigned i = 0; i < caller->rounds; i++) {
+        (void)pthread_barrier_wait(caller->start);
+        dawdle(100000);
+        uint64_t begin = now_ns();
+        must_equal(shmipc_call(caller->peer, &request, NULL, 30 * SECOND), 0);
+        uint64_t took = now_ns() - begin;
+        caller->longest = took > caller->longest ? took : caller->longest;
+    }
+    return NULL;
+}
+
+/* Workers that are asleep while others block are woken by the callers. Their own look around comes
+   only every 100 ms at best; one that had to wait for that took so long. */
+static void workers_run_as_many_requests(bool host_calls, unsigned count, unsigned rounds) {
+    struct meeting *meeting = new_meeting(count);
+    struct scene scene;
+    pthread_barrier_t start;
+    struct caller callers[WORKERS];
+    pthread_t threads[WORKERS];
+    uint64_t longest = 0;
+    open_for(&scene, host_calls, meeting);
+    must_equal(pthread_barrier_init(&start, NULL, count), 0);
+    for (unsigned i = 0; i < count; i++) {
+        callers[i] = (struct caller){scene.caller, &start, rounds, 0};
+        threads[i] = thread_start(call_in_step, &callers[i]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        thread_join(threads[i]);
+        longest = callers[i].longest > longest ? callers[i].longest : longest;
+    }
+    print_message("             %s, %u at once: the longest took %llu us\n",
+                  direction_name(host_calls), count, (unsigned long long)longest / 1000);
+    must(longest < LONGEST);
+    must_equal(pthread_barrier_destroy(&start), 0);
+    close_with(&scene, meeting);
+}
+
+static void test_two_workers_run_two_requests_at_once(void **state) {
+    (void)state;
+    workers_run_as_many_requests(true, 2, scaled(10000));
+    workers_run_as_many_requests(false, 2, scaled(10000));
+}
+
+static void test_four_workers_run_four_requests_at_once(void **state) {
+    (void)state;
+    workers_run_as_many_requests(true, WORKERS, scaled(5000));
+    workers_run_as_many_requests(false, WORKERS, scaled(5000));
+}
+
+static void send_empty(shmipc_peer *peer, shmipc_slot *slot) {
+    must_equal(shmipc_slot_claim(peer, SECOND, slot), 0);
+    must_equal(shmipc_slot_send(*slot, 0, 0, 0), 0);
+}
+
+static void receive_and_release(shmipc_slot slot) {
+    shmipc_response view;
+    must_equal(shmipc_slot_receive(slot, 10 * SECOND, &view), 0);
+    must_equal(shmipc_slot_release(slot), 0);
+}
+
+/* Sends one request that blocks a worker, and a second when the other worker is asleep. */
+static void send_two(struct scene *scene, const struct meeting *meeting, shmipc_slot slots[2]) {
+    const struct timespec nap = {.tv_nsec = 20000000};
+    send_empty(scene->caller, &slots[0]);
+    eventually(atomic_load(&meeting->inside) % 2 == 1);
+    nanosleep(&nap, NULL);
+    send_empty(scene->caller, &slots[1]);
+}
+
+/* Whoever only looks with shmipc_slot_ready has his request run too. */
+static void ready_gets_a_worker(bool host_calls) {
+    struct meeting *meeting = new_meeting(2);
+    struct scene scene;
+    open_for(&scene, host_calls, meeting);
+    for (unsigned i = 0; i < 5; i++) {
+        shmipc_slot slots[2];
+        send_two(&scene, meeting, slots);
+        uint64_t begin = now_ns();
+        eventually(shmipc_slot_ready(slots[1]) == 1);
+        must(now_ns() - begin < LONGEST);
+        receive_and_release(slots[0]);
+        receive_and_release(slots[1]);
+    }
+    close_with(&scene, meeting);
+}
+
+/* And whoever sleeps on the first of several has the others run. */
+static void the_first_gets_the_second_a_worker(bool host_calls) {
+    struct meeting *meeting = new_meeting(2);
+    struct scene scene;
+    open_for(&scene, host_calls, meeting);
+    for (unsigned i = 0; i < 5; i++) {
+        shmipc_slot slots[2];
+        send_two(&scene, meeting, slots);
+        uint64_t begin = now_ns();
+        receive_and_release(slots[0]);
+        must(now_ns() - begin < LONGEST);
+        receive_and_release(slots[1]);
+    }
+    close_with(&scene, meeting);
+}
+
+static void test_looking_whether_it_is_ready_gets_a_request_a_worker(void **state) {
+    (void)state;
+    ready_gets_a_worker(true);
+    ready_gets_a_worker(false);
+}
+
+static void test_sleeping_on_one_request_gets_the_others_a_worker(void **state) {
+    (void)state;
+    the_first_gets_the_second_a_worker(true);
+    the_first_gets_the_second_a_worker(false);
+}
+
+HAZARD_MAIN("standby", hazard_test(test_two_workers_run_two_requests_at_once),
+            hazard_test(test_four_workers_run_four_requests_at_once),
+            hazard_test(test_looking_whether_it_is_ready_gets_a_request_a_worker),
+            hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker))
