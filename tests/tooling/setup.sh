@@ -32,6 +32,7 @@ missing() {
     if absent clang-tidy; then echo clang-tidy; fi
     if absent clang-format; then echo clang-format; fi
     if absent shellcheck; then echo shellcheck; fi
+    if absent spin; then echo spin; fi
 }
 
 # Some systems pack clang's sanitizers apart from clang.
