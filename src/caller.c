@@ -10,6 +10,8 @@
 #include "slot.h"
 #include "types.h"
 
+/* ---- Sending ---- */
+
 static int check_length(size_t length, uint32_t capacity) {
     if (length <= capacity)
         return SHMIPC_OK;
@@ -24,23 +26,10 @@ static int check_type(uint32_t type) {
                      SHMIPC_TYPE_APPLICATION);
 }
 
-static int check_message(const shmipc_peer *p, uint32_t type, size_t length) {
+int shmi_caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
     int error = check_type(type);
     return error ? error : check_length(length, p->calls.request_capacity);
 }
-
-static struct local_slot *resolve(shmipc_slot slot) {
-    if (slot.peer == NULL || slot.index >= region_slots(&slot.peer->region))
-        return NULL;
-    struct local_slot *l = &slot.peer->slots[slot.index];
-    return pool_holds(l, slot.ticket) ? l : NULL;
-}
-
-static int stale(void) {
-    return shmi_fail(SHMIPC_E_STALE, "the slot was released, or its call ended without an answer");
-}
-
-/* ---- Sending ---- */
 
 /* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
 static void note_vain_ring(shmipc_peer *p) {
@@ -72,7 +61,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     return SHMIPC_OK;
 }
 
-static int send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
+int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     if (request->length <= INLINE_SIZE)
         copy_small(l->shared->payload, request->data, request->length);
     else
@@ -80,8 +69,8 @@ static int send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request 
     return publish(p, l, request->type, request->length, 0);
 }
 
-static int send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
-                         uint32_t flags) {
+int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
+                              uint32_t flags) {
     bool at_end = (flags & SHMIPC_ALIGN_END) != 0;
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
@@ -229,13 +218,6 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
     return shmi_slot_withdraw(l->shared, &seen) ? &deserted : NULL;
 }
 
-struct await {
-    struct deadline *deadline;
-    bool one_of_several; /* the thread may have other calls in flight */
-    bool check_responder;
-    bool answered;
-};
-
 static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     end_unstarted(p, l, now);
     return shmi_fail(SHMIPC_E_NO_PEER, "no live guest is attached; never started");
@@ -353,9 +335,8 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return error;
 }
 
-/* Ends in an answer, which leaves the slot claimed, or without one, which releases it. */
-static int receive(shmipc_peer *p, struct local_slot *l, struct await *await,
-                   shmipc_response *view) {
+int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *await,
+                        shmipc_response *view) {
     word seen = spin_for_answer(l);
     if (is_pending(seen)) {
         int error = await_asleep(p, l, await);
@@ -366,150 +347,7 @@ static int receive(shmipc_peer *p, struct local_slot *l, struct await *await,
     return take_answer(p, l, seen, view);
 }
 
-/* True if the slot is still claimed after `receive` returned `error`. */
-static bool is_answer(int error) {
-    return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
-           error == SHMIPC_E_TYPE || error == SHMIPC_E_SHUTDOWN;
-}
-
-/* ---- The public calls ---- */
-
-static void copy_out(const shmipc_response *view, shmipc_response *response) {
-    response->length = view->length < response->capacity ? view->length : response->capacity;
-    if (view->length <= INLINE_SIZE)
-        copy_small(response->data, view->data, response->length);
-    else
-        memcpy(response->data, view->data, response->length);
-}
-
-static int answer_exceeds(const shmipc_response *view, size_t capacity) {
-    return shmi_fail(SHMIPC_E_TOO_LARGE, "the answer has %zu bytes, the response buffer %zu",
-                     view->length, capacity);
-}
-
-/* `error` is what the answer says. A handler's message is copied as far as it fits; an answer
-   that does not fit is not copied, but its size is told. */
-static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
-    if (response == NULL)
-        return error == SHMIPC_OK && view->length > 0 ? answer_exceeds(view, 0) : error;
-    response->flags = 0;
-    response->type = view->type;
-    response->length = 0;
-    if (error == SHMIPC_OK && view->length > response->capacity) {
-        response->length = view->length;
-        return answer_exceeds(view, response->capacity);
-    }
-    if (error == SHMIPC_OK || error == SHMIPC_E_HANDLER)
-        copy_out(view, response);
-    return error;
-}
-
-static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
-                        shmipc_response *response, struct deadline *deadline) {
-    shmipc_response view = {.data = NULL};
-    struct await await = {.deadline = deadline};
-    int error = send_copy(p, l, request);
-    if (error) {
-        shmi_pool_release(p, l);
-        return error;
-    }
-    error = receive(p, l, &await, &view);
-    if (!is_answer(error))
-        return error;
-    error = copy_answer(&view, response, error);
-    shmi_pool_release(p, l);
-    return error;
-}
-
-static int check_call(const shmipc_peer *p, const shmipc_request *request,
-                      const shmipc_response *response, int64_t timeout) {
-    if (p == NULL || request == NULL)
-        return shmi_fail(SHMIPC_E_INVALID, "the %s is NULL", p == NULL ? "peer" : "request");
-    if (request->data == NULL && request->length > 0)
-        return shmi_fail(SHMIPC_E_INVALID, "the request's data is NULL, its length %zu",
-                         request->length);
-    if (response != NULL && response->data == NULL && response->capacity > 0)
-        return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
-                         response->capacity);
-    return shmi_check_timeout(timeout);
-}
-
-int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,
-                int64_t timeout) {
-    struct deadline deadline = deadline_in(timeout);
-    struct local_slot *l;
-    int error = check_call(p, request, response, timeout);
-    if (error == SHMIPC_OK)
-        error = check_message(p, request->type, request->length);
-    if (error == SHMIPC_OK)
-        error = shmi_pool_claim(p, &deadline, &l);
-    return error ? error : call_in_slot(p, l, request, response, &deadline);
-}
-
-int shmipc_ping(shmipc_peer *p, int64_t timeout, int64_t *rtt) {
-    const shmipc_request heartbeat = {.type = TYPE_HEARTBEAT};
-    struct deadline deadline = deadline_in(timeout);
-    struct local_slot *l;
-    int error = check_call(p, &heartbeat, NULL, timeout);
-    if (error == SHMIPC_OK)
-        error = shmi_pool_claim(p, &deadline, &l);
-    if (error)
-        return error;
-    uint64_t begin = shmi_clock_now();
-    error = call_in_slot(p, l, &heartbeat, NULL, &deadline);
-    if (error == SHMIPC_OK && rtt != NULL)
-        *rtt = (int64_t)(shmi_clock_now() - begin);
-    return error;
-}
-
-int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
-    struct deadline deadline = deadline_in(timeout);
-    struct local_slot *l;
-    if (slot == NULL)
-        return shmi_fail(SHMIPC_E_INVALID, "the slot is NULL");
-    *slot = (shmipc_slot){.peer = NULL};
-    if (p == NULL)
-        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
-    int error = shmi_check_timeout(timeout);
-    if (error == SHMIPC_OK)
-        error = shmi_pool_claim(p, &deadline, &l);
-    if (error == SHMIPC_OK)
-        *slot = (shmipc_slot){p, (uint32_t)(l - p->slots), load_relaxed32(&l->claim)};
-    return error;
-}
-
-void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
-    struct local_slot *l = resolve(slot);
-    if (l == NULL || l->phase == PHASE_SENT)
-        return NULL;
-    if (capacity != NULL)
-        *capacity = slot.peer->calls.request_capacity;
-    return region_request_buffer(l->shared);
-}
-
-int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
-    struct local_slot *l = resolve(slot);
-    if (l == NULL)
-        return stale();
-    if (l->phase == PHASE_SENT)
-        return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
-    if ((flags & ~SHMIPC_ALIGN_END) != 0)
-        return shmi_fail(SHMIPC_E_INVALID, "the flags are 0x%x, allowed: 0x%x", (unsigned)flags,
-                         SHMIPC_ALIGN_END);
-    int error = check_message(slot.peer, type, length);
-    if (error == SHMIPC_OK)
-        error = shmi_peer_refusal(slot.peer);
-    return error ? error : send_in_place(slot.peer, l, type, length, flags);
-}
-
-static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
-    *l = resolve(slot);
-    if (*l == NULL)
-        return stale();
-    if ((*l)->phase != PHASE_SENT)
-        return shmi_fail(SHMIPC_E_STATE, "no request is under way in this slot");
-    return SHMIPC_OK;
-}
+/* ---- Without waiting ---- */
 
 /* Whoever only looks, and never sleeps, learns of a death too. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
@@ -524,7 +362,7 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     return !is_pending(shmi_slot_look(l->shared));
 }
 
-static bool would_end_at_once(shmipc_peer *p, struct local_slot *l) {
+bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
     word seen = shmi_slot_look(l->shared);
     if (!is_pending(seen) || load_seq_cst32(&p->phase) == PEER_CLOSED ||
         load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim))
@@ -533,70 +371,22 @@ static bool would_end_at_once(shmipc_peer *p, struct local_slot *l) {
     return responder_is_lost(p, l, seen);
 }
 
-int shmipc_slot_ready(shmipc_slot slot) {
-    struct local_slot *l;
-    int error = resolve_sent(slot, &l);
-    return error ? error : would_end_at_once(slot.peer, l);
-}
-
-int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response) {
-    struct deadline deadline = deadline_in(timeout);
-    struct await await = {.deadline = &deadline, .one_of_several = true};
-    struct local_slot *l;
-    int error = resolve_sent(slot, &l);
-    if (error == SHMIPC_OK)
-        error = shmi_check_timeout(timeout);
-    if (error == SHMIPC_OK && response == NULL)
-        error = shmi_fail(SHMIPC_E_INVALID, "the response is NULL");
-    return error ? error : receive(slot.peer, l, &await, response);
-}
-
-/* Somebody in this process is to look up from its sleep: after it stored a flag, seq_cst. */
-static void wake_caller(struct local_slot *l) {
-    if (shmi_slot_unpark(l->shared))
-        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
-}
-
-/* A mark of a later claim is not overwritten: it was set after this claim had ended. */
-static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
-    uint32_t mark = load_seq_cst32(&l->cancelled);
-    while (pool_holds(l, ticket)) {
-        if (cas_seq_cst32(&l->cancelled, &mark, ticket))
-            return true;
-    }
-    return false;
-}
-
-int shmipc_slot_cancel(shmipc_slot slot) {
-    if (resolve(slot) == NULL)
-        return stale();
-    struct local_slot *l = &slot.peer->slots[slot.index];
-    int error =
-        shmi_peer_enter(slot.peer); /* the slot may be released, and the peer closed, meanwhile */
-    if (error)
-        return error;
-    bool held = mark_cancelled(l, slot.ticket);
-    if (held)
-        wake_caller(l);
-    shmi_peer_leave(slot.peer);
-    return held ? SHMIPC_OK : stale();
-}
-
-int shmipc_slot_release(shmipc_slot slot) {
-    struct local_slot *l = resolve(slot);
-    if (l == NULL)
-        return stale();
+void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
     bool answered = l->phase != PHASE_SENT;
     if (!answered)
-        (void)end_without_answer(slot.peer, l, &cancelled, 0, &answered);
+        (void)end_without_answer(p, l, &cancelled, 0, &answered);
     if (answered)
-        shmi_pool_release(slot.peer, l);
-    return SHMIPC_OK;
+        shmi_pool_release(p, l);
+}
+
+void shmi_caller_wake(struct local_slot *l) {
+    if (shmi_slot_unpark(l->shared))
+        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
 }
 
 void shmi_caller_wake_all(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (load_seq_cst32(&p->slots[i].claim) % 2 != 0)
-            wake_caller(&p->slots[i]);
+            shmi_caller_wake(&p->slots[i]);
     }
 }

@@ -1,12 +1,50 @@
 /*
- * The calling side. Its functions are the public ones of shmipc.h, Calls and Zero copy.
+ * The calling side of a slot that is claimed: send a request, await its answer, or give it up.
  */
 #ifndef SHMIPC_CALLER_H
 #define SHMIPC_CALLER_H
 
 #include "pool.h"
 
-/* Wakes the caller of every slot under way, to see that its peer is closing. */
+/* TYPE or TOO_LARGE for what an application may not send. */
+int shmi_caller_check(const shmipc_peer *peer, uint32_t type, size_t length);
+
+/* Publish a checked request, copied or written in place. CORRUPT: nothing was sent. */
+int shmi_caller_send_copy(shmipc_peer *peer, struct local_slot *local,
+                          const shmipc_request *request);
+int shmi_caller_send_in_place(shmipc_peer *peer, struct local_slot *local, uint32_t type,
+                              size_t length, uint32_t flags);
+
+/* How one answer is awaited. */
+struct await {
+    struct deadline *deadline;
+    bool one_of_several; /* the thread may have other calls in flight */
+
+    /* Set while it lasts. */
+    bool check_responder;
+    bool answered;
+};
+
+/* Waits for the answer and shows it in place. Ends in an answer (see is_answer), which leaves the
+   slot claimed, or without one, which releases it. */
+int shmi_caller_receive(shmipc_peer *peer, struct local_slot *local, struct await *await,
+                        shmipc_response *view);
+
+/* True if the slot is still claimed after shmi_caller_receive returned `error`. */
+static inline bool is_answer(int error) {
+    return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
+           error == SHMIPC_E_TYPE || error == SHMIPC_E_SHUTDOWN;
+}
+
+/* True if shmi_caller_receive would return at once, with an answer or without. */
+bool shmi_caller_would_end(shmipc_peer *peer, struct local_slot *local);
+
+/* Gives the slot back, and a request under way up. */
+void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);
+
+/* Makes the caller of a slot, or of every slot, look up from its sleep: for whoever has stored a
+   flag for it, seq_cst. */
+void shmi_caller_wake(struct local_slot *local);
 void shmi_caller_wake_all(shmipc_peer *peer);
 
 #endif

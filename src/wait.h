@@ -67,7 +67,7 @@ bool shmi_spin_longer(struct spin *spin);
 /* What was waited for has come in a later stage than the first. */
 void shmi_spin_learn(const struct spin *spin);
 
-/* False when it is time to sleep. A wait that is answered soon pays one pause and no bookkeeping. */
+/* False when it is time to sleep. A wait that is answered soon does no bookkeeping. */
 static inline bool spin_again(struct spin *spin) {
     if (spin->left == 0 || spin->stage == SPIN_YIELDING)
         return shmi_spin_longer(spin);

@@ -319,7 +319,8 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
  * last) and returns at once. The buffer may not be touched until the answer has come. On an error
  * nothing is sent and the slot stays claimed.
- * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED, CORRUPT.
+ * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
+ * CORRUPT.
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
@@ -359,8 +360,8 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
  *
  * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
- * message, the first length bytes of data, which shmipc_fail sets. Must return by return: not by longjmp or a C++
- * exception.
+ * message, the first length bytes of data, which shmipc_fail sets. Must return by return: not by
+ * longjmp or a C++ exception.
  */
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
                               shmipc_response *response);

@@ -110,10 +110,10 @@ static void write_slot(const struct target *target) {
 static void write_anywhere(const struct target *target) {
     switch (draw(4)) {
     case 0: /* header, peer lines, doorbells */
-        write32(target->bytes + draw(SLOTS_OFFSET / 4) * 4);
+        write32(target->bytes + (size_t)draw(SLOTS_OFFSET / 4) * 4);
         break;
     case 1:
-        write32(target->bytes + draw((uint32_t)target->size / 4) * 4);
+        write32(target->bytes + (size_t)draw((uint32_t)target->size / 4) * 4);
         break;
     default:
         write_slot(target);
@@ -169,16 +169,17 @@ static void look_around(shmipc_peer *peer) {
     shmipc_info info;
     shmipc_stats stats;
     shmipc_event event;
-    (void)shmipc_next_event(peer, draw(2) * 100000, &event);
+    (void)shmipc_next_event(peer, (int64_t)draw(2) * 100000, &event);
     (void)shmipc_get_info(peer, &info);
     (void)shmipc_get_stats(peer, &stats);
     (void)shmipc_ping(peer, 100000, NULL);
 }
 
-static int call_once(struct line *line, uint8_t *answer) {
+static int call_once(struct line *line) {
     static const uint8_t question[BYTES];
     const shmipc_request request = {
         .data = question, .length = draw(BYTES + 1), .type = 128 + draw(4)};
+    uint8_t answer[BYTES];
     shmipc_response response = {.data = answer, .capacity = BYTES};
     uint64_t begin = now_ns();
     line->way = (enum way)draw(WAYS);
@@ -192,10 +193,9 @@ static int call_once(struct line *line, uint8_t *answer) {
 static void *call_under_attack(void *context) {
     struct victim *victim = context;
     struct line line = {.peer = victim->peer};
-    uint8_t answer[BYTES];
     int error = SHMIPC_OK;
     while (now_ns() < victim->until && error != SHMIPC_E_CORRUPT) {
-        error = call_once(&line, answer);
+        error = call_once(&line);
         if (error == SHMIPC_OK)
             atomic_fetch_add(&victim->fuzz->ended_well, 1);
         if (draw(16) == 0)

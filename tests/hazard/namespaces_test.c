@@ -46,7 +46,7 @@ static int host_within(void *context) {
     return 0;
 }
 
-/* The first child of a new namespace has process id 1 there. It dies when this process is killed. */
+/* The first child of a new namespace has process id 1 there. It dies with this process. */
 struct within {
     int (*body)(void *context);
     void *context;
@@ -65,8 +65,8 @@ static int enter_namespace(void *context) {
     return child_wait(child);
 }
 
-static pid_t start_within(const struct within *within) {
-    return child_start(enter_namespace, (void *)(uintptr_t)within);
+static pid_t start_within(struct within *within) {
+    return child_start(enter_namespace, within);
 }
 
 static bool namespaces_are_allowed(void) {
@@ -90,7 +90,7 @@ static void *call_that_stays(void *context) {
 /* Calls it, loses it in the middle of a call, and sees the next one come. */
 static void lives_through_guests_of_other_namespaces(void) {
     struct stage *stage = shared_memory(sizeof *stage);
-    const struct within within = {guest_within, stage};
+    struct within within = {guest_within, stage};
     shmipc_peer *host;
     shmipc_event event;
     stage->name = new_name();
@@ -115,7 +115,7 @@ static void lives_through_guests_of_other_namespaces(void) {
 
 static void lives_through_hosts_of_other_namespaces(void) {
     struct stage *stage = shared_memory(sizeof *stage);
-    const struct within within = {host_within, stage};
+    struct within within = {host_within, stage};
     shmipc_peer *host;
     stage->name = new_name();
     for (unsigned i = 1; i <= 3; i++) {

@@ -120,7 +120,7 @@ static void wait_for_a_slot(struct stage *stage, shmipc_peer *peer) {
     (void)shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot);
 }
 
-/* ---- The play: the child is killed in its state; then the survivor finds everything usable ---- */
+/* ---- The play: the child is killed in its state; the survivor finds everything usable ---- */
 
 struct play {
     struct stage *stage;

@@ -508,7 +508,7 @@ static void test_calls_nested_deeper_than_the_slots_end_by_their_deadline(void *
     pair_open(&pair, NULL);
     host_nest.peer = pair.host;
     guest_nest.peer = pair.guest;
-    for (int i = 0; i < WORKERS; i++) {
+    for (size_t i = 0; i < WORKERS; i++) {
         server_start(&servers[2 * i], pair.host, call_back, &host_nest);
         server_start(&servers[2 * i + 1], pair.guest, call_back, &guest_nest);
     }

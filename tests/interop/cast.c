@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 pid_t guest_start(enum language language, const char *region, bool persistent) {
     char program[] = C_GUEST_PROGRAM;
     char go_program[] = GO_GUEST_PROGRAM;

@@ -60,16 +60,19 @@ void watchdog_stop(void) {
     alarm(0);
 }
 
+static int regions_before;
+
 int watched_setup(void **state) {
     (void)state;
     watchdog_start("a test", 60);
+    regions_before = count_regions();
     return 0;
 }
 
 int watched_teardown(void **state) {
     (void)state;
     watchdog_stop();
-    return count_regions();
+    return count_regions() - regions_before;
 }
 
 /* ---- Regions ---- */

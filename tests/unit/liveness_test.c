@@ -207,6 +207,38 @@ static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
     close_scene(&s);
 }
 
+struct sleeper {
+    struct slot *slot;
+    uint64_t until;
+};
+
+static void *sleep_on_word(void *context) {
+    const struct sleeper *sleeper = context;
+    word seen = shmi_slot_look(sleeper->slot);
+    while (word_state(seen) == SLOT_WORKING) {
+        shmi_word_wait(shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
+        must(shmi_clock_now() < sleeper->until);
+        seen = shmi_slot_look(sleeper->slot);
+    }
+    return NULL;
+}
+
+static void burial_wakes_a_caller_that_is_parked(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
+    put(&s, HOST_SLOT, make(SLOT_WORKING, WORD_PARKED, owner_make(INDEX, EPOCH)));
+    struct sleeper sleeper = {.slot = region_slot(region_of(&s), HOST_SLOT),
+                              .until = shmi_clock_now() + 10 * (uint64_t)SECOND};
+    pthread_t thread = thread_start(sleep_on_word, &sleeper);
+    for (int i = 0; i < 40; i++)
+        pause_briefly();
+    guest_dies(&s);
+    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    thread_join(thread);
+    close_scene(&s);
+}
+
 /* ---- Attaching after the dead ---- */
 
 static uint32_t attached_epoch(const struct scene *s, uint32_t index) {
@@ -350,6 +382,7 @@ int main(void) {
         watched_test(burial_gives_the_lock_back),
         watched_test(burial_clears_the_bits_of_the_dead_only),
         watched_test(a_freed_slot_is_announced_to_who_sleeps_for_it),
+        watched_test(burial_wakes_a_caller_that_is_parked),
         watched_test(the_next_owner_reclaims_every_earlier_epoch),
         watched_test(epochs_rise_and_wrap_to_one),
         watched_test(guests_are_alive_while_they_hold_a_lock),

@@ -171,6 +171,29 @@ static void an_idle_server_is_rung(void **state) {
     }
 }
 
+/* Publishing alone wakes a server; its caller does not have to wait for the answer. */
+static void a_request_that_is_only_sent_is_served(void **state) {
+    (void)state;
+    enum { ROUNDS = 11 };
+    struct pair p;
+    struct server server;
+    int soon = 0;
+    pair_open(&p, NULL);
+    server_start(&server, p.guest, echo_handler, NULL);
+    for (int i = 0; i < ROUNDS; i++) {
+        eventually(load_seq_cst32(&p.guest->serves.requests.bell->sleepers) != 0);
+        pause_briefly();
+        uint64_t begin = now_ns();
+        shmipc_slot slot = send_empty(p.host);
+        eventually(word_state(shmi_slot_look(shared(slot))) == SLOT_RESPONSE);
+        soon += now_ns() - begin < TICK_NS / 4;
+        assert_int_equal(receive_and_release(slot), SHMIPC_OK);
+    }
+    assert_true(soon > ROUNDS / 2);
+    (void)server_stop(&server);
+    pair_close(&p);
+}
+
 /* ---- Several workers ---- */
 
 static int counting_handler(void *context, const shmipc_request *request,
@@ -530,6 +553,7 @@ int main(void) {
         watched_test(a_wake_without_a_sleeper_ends_the_next_wait),
         watched_test(one_wake_ends_all_that_wait_now),
         watched_test(an_idle_server_is_rung),
+        watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),
         watched_test(a_busy_worker_does_not_hold_up_the_others),
         watched_test(a_handler_may_call_back),

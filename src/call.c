@@ -1,0 +1,95 @@
+/*
+ * Calls that copy: shmipc.h, Calls.
+ */
+#include "caller.h"
+#include "copy.h"
+#include "error.h"
+#include "types.h"
+
+static void copy_out(const shmipc_response *view, shmipc_response *response) {
+    response->length = view->length < response->capacity ? view->length : response->capacity;
+    if (view->length <= INLINE_SIZE)
+        copy_small(response->data, view->data, response->length);
+    else
+        memcpy(response->data, view->data, response->length);
+}
+
+static int answer_exceeds(const shmipc_response *view, size_t capacity) {
+    return shmi_fail(SHMIPC_E_TOO_LARGE, "the answer has %zu bytes, the response buffer %zu",
+                     view->length, capacity);
+}
+
+/* `error` is what the answer says. A handler's message is copied as far as it fits; an answer
+   that does not fit is not copied, but its size is told. */
+static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
+    if (response == NULL)
+        return error == SHMIPC_OK && view->length > 0 ? answer_exceeds(view, 0) : error;
+    response->flags = 0;
+    response->type = view->type;
+    response->length = 0;
+    if (error == SHMIPC_OK && view->length > response->capacity) {
+        response->length = view->length;
+        return answer_exceeds(view, response->capacity);
+    }
+    if (error == SHMIPC_OK || error == SHMIPC_E_HANDLER)
+        copy_out(view, response);
+    return error;
+}
+
+static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
+                        shmipc_response *response, struct deadline *deadline) {
+    shmipc_response view = {.data = NULL};
+    struct await await = {.deadline = deadline};
+    int error = shmi_caller_send_copy(p, l, request);
+    if (error) {
+        shmi_pool_release(p, l);
+        return error;
+    }
+    error = shmi_caller_receive(p, l, &await, &view);
+    if (!is_answer(error))
+        return error;
+    error = copy_answer(&view, response, error);
+    shmi_pool_release(p, l);
+    return error;
+}
+
+static int check_call(const shmipc_peer *p, const shmipc_request *request,
+                      const shmipc_response *response, int64_t timeout) {
+    if (p == NULL || request == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the %s is NULL", p == NULL ? "peer" : "request");
+    if (request->data == NULL && request->length > 0)
+        return shmi_fail(SHMIPC_E_INVALID, "the request's data is NULL, its length %zu",
+                         request->length);
+    if (response != NULL && response->data == NULL && response->capacity > 0)
+        return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
+                         response->capacity);
+    return shmi_check_timeout(timeout);
+}
+
+int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,
+                int64_t timeout) {
+    struct deadline deadline = deadline_in(timeout);
+    struct local_slot *l;
+    int error = check_call(p, request, response, timeout);
+    if (error == SHMIPC_OK)
+        error = shmi_caller_check(p, request->type, request->length);
+    if (error == SHMIPC_OK)
+        error = shmi_pool_claim(p, &deadline, &l);
+    return error ? error : call_in_slot(p, l, request, response, &deadline);
+}
+
+int shmipc_ping(shmipc_peer *p, int64_t timeout, int64_t *rtt) {
+    const shmipc_request heartbeat = {.type = TYPE_HEARTBEAT};
+    struct deadline deadline = deadline_in(timeout);
+    struct local_slot *l;
+    int error = check_call(p, &heartbeat, NULL, timeout);
+    if (error == SHMIPC_OK)
+        error = shmi_pool_claim(p, &deadline, &l);
+    if (error)
+        return error;
+    uint64_t begin = shmi_clock_now();
+    error = call_in_slot(p, l, &heartbeat, NULL, &deadline);
+    if (error == SHMIPC_OK && rtt != NULL)
+        *rtt = (int64_t)(shmi_clock_now() - begin);
+    return error;
+}

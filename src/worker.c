@@ -1,0 +1,269 @@
+/*
+ * Threads that serve: shmipc.h, Serving. One worker polls; it runs handlers itself. Others stand
+ * by, asleep, until they are rung: that happens when the poller is in a handler and a caller has
+ * waited in vain. A standby that finds work becomes the poller.
+ */
+#include "error.h"
+#include "membership.h"
+#include "responder.h"
+
+/* ---- What ends serving ---- */
+
+static uint32_t wakes_of(uint64_t attendance) {
+    return (uint32_t)(attendance >> 32);
+}
+
+static bool take_pending_wake(shmipc_peer *p) {
+    return load_seq_cst32(&p->wake_pending) != 0 && exchange_seq_cst32(&p->wake_pending, 0) != 0;
+}
+
+/* `wakes_before`: those asked for before the wait began. */
+static int woken(shmipc_peer *p, uint32_t wakes_before) {
+    if (wakes_of(load_seq_cst64(&p->attendance)) == wakes_before && !take_pending_wake(p))
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_WOKEN, "woken by shmipc_wake");
+}
+
+static int host_is_gone(shmipc_peer *p) {
+    if (load_relaxed32(&p->deserted))
+        return shmi_fail(SHMIPC_E_PEER_DIED, "the host of the region has died");
+    if (shmi_peer_host_is_leaving(p) && !shmi_responder_request_waits(p))
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
+    return SHMIPC_OK;
+}
+
+static int end_of_serving(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
+        return shmi_peer_refusal(p);
+    return host_is_gone(p);
+}
+
+/* Between two requests: looks at private memory only. */
+static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
+    if (load_relaxed32(&p->phase) != PEER_OPEN)
+        return end_of_serving(p);
+    return woken(p, wakes_before);
+}
+
+/* ---- Waiting for requests ---- */
+
+/* True if nobody rang: a look around after that is no reason to expect a request. */
+static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
+    add_relaxed64(&p->parks);
+    shmi_doorbell_sleep(&p->serves.requests, generation, until);
+    (void)shmi_membership_tick(p);
+    return shmi_doorbell_generation(&p->serves.requests) == generation;
+}
+
+/* Sleeps until there may be a request. An error ends serving. */
+static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline,
+                           bool *ticked) {
+    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
+    int error = woken(p, wakes_before);
+    if (error == SHMIPC_OK)
+        error = end_of_serving(p);
+    *ticked = error == SHMIPC_OK && !shmi_responder_request_waits(p) &&
+              sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
+    shmi_doorbell_disarm(&p->serves.requests);
+    return error;
+}
+
+/* The poller sees to the ticks; a standby has only rings to wait for, and its own ticks in case
+   the poller never comes back from its handler. */
+static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_before) {
+    uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
+    int error = woken(p, wakes_before);
+    if (error == SHMIPC_OK)
+        error = end_of_serving(p);
+    if (error)
+        return error;
+    /* Whoever resigned, or published and rang, before we read the generation will not ring again.
+       */
+    if (load_seq_cst32(&p->poller) == 0 || shmi_responder_request_waits(p))
+        return SHMIPC_OK;
+    (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
+    return SHMIPC_OK;
+}
+
+static bool is_poller(shmipc_peer *p, const struct worker *worker) {
+    uint32_t poller = load_relaxed32(&p->poller);
+    if (poller == worker->id)
+        return true;
+    return poller == 0 && cas_seq_cst32(&p->poller, &poller, worker->id);
+}
+
+/* A poller that is superseded while it is in a handler stands by when it comes back. */
+static void become_poller(shmipc_peer *p, const struct worker *worker) {
+    exchange_seq_cst32(&p->poller, worker->id);
+}
+
+static void resign(shmipc_peer *p, const struct worker *worker) {
+    uint32_t poller = worker->id;
+    if (cas_seq_cst32(&p->poller, &poller, 0))
+        shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
+}
+
+static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+    struct deadline forever = deadline_in(SHMIPC_FOREVER);
+    struct spin spin = spin_begin(&p->serve_spins);
+    do {
+        int served = shmi_responder_serve_one(p, worker);
+        spin_pay(&spin, p->serves.count);
+        if (served < 0)
+            return served;
+        if (served > 0) {
+            spin_won(&spin);
+            worker->ticked = false;
+            return end_of_busy_serving(p, wakes_before);
+        }
+    } while (!worker->ticked && spin_again(&spin));
+    worker->roused = true;
+    return sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
+}
+
+static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+    worker->roused = true;
+    int error = sleep_as_standby(p, wakes_before);
+    if (error)
+        return error;
+    if (!shmi_responder_request_waits(p))
+        return SHMIPC_OK;
+    become_poller(p, worker);
+    return SHMIPC_OK;
+}
+
+static int serve(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+    int error;
+    do {
+        error = is_poller(p, worker) ? poll_turn(p, worker, wakes_before)
+                                     : standby_turn(p, worker, wakes_before);
+    } while (error == SHMIPC_OK);
+    resign(p, worker);
+    return error;
+}
+
+/* ---- The public calls ---- */
+
+static int check_handler(shmipc_handler handler) {
+    return handler ? SHMIPC_OK : shmi_fail(SHMIPC_E_INVALID, "the handler is NULL");
+}
+
+static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
+    uint32_t id = 0;
+    while (id == 0) /* 0 means that nobody polls */
+        id = add_seq_cst32(&p->next_worker, 1) + 1;
+    return (struct worker){.handler = handler, .context = context, .id = id};
+}
+
+static int enter_waiter(shmipc_peer *p, uint32_t *wakes_before) {
+    int error = shmi_peer_enter(p);
+    if (error == SHMIPC_OK)
+        *wakes_before = wakes_of(add_seq_cst64(&p->attendance, 1));
+    return error;
+}
+
+static void leave_waiter(shmipc_peer *p) {
+    add_seq_cst64(&p->attendance, UINT64_MAX);
+    shmi_peer_leave(p);
+}
+
+int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
+    uint32_t wakes_before;
+    int error = check_handler(handler);
+    if (error == SHMIPC_OK)
+        error = enter_waiter(p, &wakes_before);
+    if (error)
+        return error;
+    struct worker worker = new_worker(p, handler, context);
+    error = serve(p, &worker, wakes_before);
+    leave_waiter(p);
+    return error;
+}
+
+static int poll_all(shmipc_peer *p, struct worker *worker) {
+    int count = 0;
+    while ((uint32_t)count < p->serves.count) {
+        int served = shmi_responder_serve_one(p, worker);
+        if (served < 0)
+            return served;
+        if (served == 0)
+            break;
+        count++;
+    }
+    return count;
+}
+
+/* A loop of nothing but shmipc_poll learns of deaths too. */
+static int poll_once(shmipc_peer *p, struct worker *worker) {
+    int error = end_of_serving(p);
+    if (error)
+        return error;
+    int count = poll_all(p, worker);
+    if (count == 0)
+        (void)shmi_membership_tick(p);
+    return count;
+}
+
+int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
+    int error = check_handler(handler);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    struct worker worker = new_worker(p, handler, context);
+    int result = poll_once(p, &worker);
+    shmi_peer_leave(p);
+    return result;
+}
+
+static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
+    bool ticked;
+    int error = sleep_as_poller(p, wakes_before, deadline, &ticked);
+    if (error || shmi_responder_request_waits(p))
+        return error;
+    if (shmi_deadline_passed(deadline))
+        return shmi_fail(SHMIPC_E_TIMEOUT, "no request came within %lld ns",
+                         (long long)deadline->timeout);
+    return SHMIPC_E_STATE; /* of no use to the user: go on */
+}
+
+static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_before) {
+    struct deadline deadline = deadline_in(timeout);
+    struct spin spin = spin_begin(&p->serve_spins);
+    int error;
+    do {
+        if (shmi_responder_request_waits(p)) {
+            spin_won(&spin);
+            return SHMIPC_OK;
+        }
+        spin_pay(&spin, p->serves.count);
+    } while (timeout != 0 && spin_again(&spin));
+    do {
+        error = wait_turn(p, wakes_before, &deadline);
+    } while (error == SHMIPC_E_STATE);
+    return error;
+}
+
+int shmipc_wait(shmipc_peer *p, int64_t timeout) {
+    uint32_t wakes_before;
+    int error = shmi_check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = enter_waiter(p, &wakes_before);
+    if (error)
+        return error;
+    error = wait_for_request(p, timeout, wakes_before);
+    leave_waiter(p);
+    return error;
+}
+
+int shmipc_wake(shmipc_peer *p) {
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    uint32_t waiters = (uint32_t)add_seq_cst64(&p->attendance, UINT64_C(1) << 32);
+    if (waiters == 0)
+        exchange_seq_cst32(&p->wake_pending, 1);
+    shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
+    shmi_peer_leave(p);
+    return SHMIPC_OK;
+}
