@@ -23,6 +23,7 @@ struct stage {
     uint32_t running;     /* handlers that run now */
     uint32_t served;      /* of this run */
     uint32_t calls_to_go; /* of this run */
+    uint32_t late;        /* runs whose first call was given up while its handler ran */
     atomic_u32 met;       /* futex of the handlers that wait for each other */
     shmipc_slot slot;
     int result;
@@ -294,6 +295,52 @@ static void a_call_after_a_time_out_gets_its_own_answer_in_any_order(void **stat
                               .drawn = DRAWN});
 }
 
+/* Until it sleeps, if nothing intervenes: it yields a few times before. */
+static void let_caller_run(void) {
+    for (int i = 0; i < 4 * YIELDS; i++)
+        shmi_cpu_yield();
+}
+
+/* The first handler of each run lasts until its caller's time is over. */
+static int slow_handler(void *context, const shmipc_request *request, shmipc_response *response) {
+    struct stage *s = context;
+    if (s->served == 0) {
+        let_caller_run();
+        explore_time_passes();
+        let_caller_run();
+    }
+    return number_handler(context, request, response);
+}
+
+static void serve_slowly_until_woken(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, slow_handler, s), SHMIPC_E_WOKEN);
+}
+
+static void begin_late(void *context) {
+    ((struct stage *)context)->late +=
+        ((struct stage *)context)->result == SHMIPC_E_TIMEOUT_STARTED;
+    begin_one(context);
+}
+
+static void a_late_answer_frees_its_slot_in_any_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct stage s;
+        open_stage(&s, host_calls, 1);
+        const struct scenario scenario = {
+            .begin = begin_late,
+            .end = end_timed_out,
+            .actors = {call_twice_impatiently, serve_slowly_until_woken},
+            .context = &s,
+            .preemptions = 1,
+            .drawn = DRAWN};
+        int runs = explore(&scenario);
+        assert_true(s.late > (uint32_t)runs / 20);
+        close_stage(&s);
+    }
+}
+
 /* ---- A doorbell alone ---- */
 
 /* Two waiters of one peer, each with an event of its own, and a ringer of another peer. */
@@ -470,6 +517,7 @@ int main(void) {
         watched_test(a_cancelled_call_ends_in_any_order),
         watched_test(a_cancel_ends_an_unanswered_call_in_any_order),
         watched_test(a_call_after_a_time_out_gets_its_own_answer_in_any_order),
+        watched_test(a_late_answer_frees_its_slot_in_any_order),
         watched_test(waiters_that_share_a_bit_lose_no_ring_in_any_order),
         watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
         watched_test(closing_ends_calls_and_servers_in_any_order),
