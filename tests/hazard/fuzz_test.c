@@ -20,6 +20,7 @@ enum { BYTES = 300 };
 struct fuzz {
     struct region_name name;
     struct gate ready;
+    struct gate mapped;
     struct gate over;
     bool gently; /* fields one by one, with plausible values; else anything */
     atomic_ullong ended_well;
@@ -124,6 +125,7 @@ static int attack(void *context) {
     struct fuzz *fuzz = context;
     gate_await(&fuzz->ready, 1);
     struct target target = map_target(fuzz->name.text);
+    gate_pass(&fuzz->mapped);
     while (atomic_load(&fuzz->over.passed) == 0) {
         if (fuzz->gently)
             write_slot(&target);
@@ -226,6 +228,7 @@ static int be_victims(void *context) {
     must_equal(shmipc_host_create(fuzz->name.text, &config, &pair.host), 0);
     must_equal(shmipc_guest_attach(fuzz->name.text, &guest_config, SECOND, &pair.guest), 0);
     gate_pass(&fuzz->ready);
+    gate_await(&fuzz->mapped, 1);
     work_under_attack(fuzz, &pair, now_ns() + 30 * (uint64_t)MILLISECOND);
     return 0;
 }
