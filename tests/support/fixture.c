@@ -77,14 +77,18 @@ int watched_teardown(void **state) {
 
 /* ---- Regions ---- */
 
-static void name_prefix(char prefix[static 32]) {
-    (void)snprintf(prefix, 32, "test-%ld-", (long)getpid());
+/* The time keeps apart what an aborted run of the same process id has left behind. */
+static void name_prefix(char prefix[static 48]) {
+    static atomic_ullong begin;
+    unsigned long long unset = 0;
+    atomic_compare_exchange_strong(&begin, &unset, now_ns());
+    (void)snprintf(prefix, 48, "test-%ld-%llx-", (long)getpid(), atomic_load(&begin));
 }
 
 struct region_name new_name(void) {
     static atomic_uint next;
     struct region_name name;
-    char prefix[32];
+    char prefix[48];
     name_prefix(prefix);
     (void)snprintf(name.text, sizeof name.text, "%s%u", prefix, atomic_fetch_add(&next, 1));
     return name;
@@ -296,7 +300,7 @@ int count_mappings(void) {
 }
 
 int count_regions(void) {
-    char prefix[32];
+    char prefix[48];
     char full[64];
     name_prefix(prefix);
     (void)snprintf(full, sizeof full, "shmipc.%s", prefix);
