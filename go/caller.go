@@ -242,7 +242,7 @@ func (e *exchange) giveUp(w word, end ending) bool {
 func (e *exchange) nudge() {
 	for w := e.load(); w.owner() == e.guest.me && w.mayBeSlept(); w = e.load() {
 		if e.unpark(w) {
-			e.guest.wake(lowHalf(&e.line.state), 1)
+			e.guest.rouseCaller(&e.slot, e.guest.index)
 			return
 		}
 	}

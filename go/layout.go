@@ -9,7 +9,7 @@ import (
 const (
 	magic           = 0x0a0d4350494d4853 // "SHMIPC\r\n" as a little-endian number
 	magicSwapped    = 0x53484d4950430d0a
-	protocolVersion = 1
+	protocolVersion = 2
 
 	hostIndex = 0
 	guestsMax = 15
@@ -58,14 +58,14 @@ type peerLine struct {
 	discarded atomic.Uint64
 	calls     atomic.Uint64
 	failed    atomic.Uint64
-	_         [16]byte
+	started   atomic.Uint64 // when its process was, if the system tells processes apart by that
+	answers   bell          // rung when a call of this peer is answered
 }
 
 // bell overlays one doorbell.
 type bell struct {
 	generation atomic.Uint32
 	sleepers   atomic.Uint32
-	_          [56]byte
 }
 
 // exchangeLine overlays the first line of a slot. Its sender writes length and kind without

@@ -510,7 +510,7 @@ func (w *worker) publish(flags word) {
 	switch {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
-		g.wake(lowHalf(&s.line.state), 1)
+		g.rouseCaller(s, hostIndex)
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
+#include "rouse.h"
 #include "slot.h"
 #include "types.h"
 
@@ -189,9 +190,10 @@ static void ring_for_all_in_flight(shmipc_peer *p, struct local_slot *l) {
 }
 
 /* Sleeps until the answer, a tick, or the deadline. False if the word changed before. */
-static bool sleep_for_answer(struct local_slot *l, word parked, uint64_t until) {
+static bool sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word parked,
+                             uint64_t until) {
     count64(&l->parks);
-    shmi_word_wait(shmi_slot_futex(l->shared), word_low(parked), until);
+    shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
     return shmi_clock_now() < until;
 }
 
@@ -239,7 +241,8 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
     if (seen & WORD_PARKED)
-        await->check_responder = !sleep_for_answer(l, seen, shmi_deadline_or_tick(await->deadline));
+        await->check_responder =
+            !sleep_for_answer(p, l, seen, shmi_deadline_or_tick(await->deadline));
     return SHMIPC_OK;
 }
 
@@ -379,14 +382,14 @@ void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
         shmi_pool_release(p, l);
 }
 
-void shmi_caller_wake(struct local_slot *l) {
+void shmi_caller_wake(shmipc_peer *p, struct local_slot *l) {
     if (shmi_slot_unpark(l->shared))
-        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        shmi_rouse_caller(&p->region, (uint32_t)(l - p->slots), p->index);
 }
 
 void shmi_caller_wake_all(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (load_seq_cst32(&p->slots[i].claim) % 2 != 0)
-            shmi_caller_wake(&p->slots[i]);
+            shmi_caller_wake(p, &p->slots[i]);
     }
 }

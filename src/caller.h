@@ -44,7 +44,7 @@ void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);
 
 /* Makes the caller of a slot, or of every slot, look up from its sleep: for whoever has stored a
    flag for it, seq_cst. */
-void shmi_caller_wake(struct local_slot *local);
+void shmi_caller_wake(shmipc_peer *peer, struct local_slot *local);
 void shmi_caller_wake_all(shmipc_peer *peer);
 
 #endif

@@ -102,7 +102,7 @@ int shmipc_slot_cancel(shmipc_slot slot) {
         return error;
     bool held = mark_cancelled(l, slot.ticket);
     if (held)
-        shmi_caller_wake(l);
+        shmi_caller_wake(slot.peer, l);
     shmi_peer_leave(slot.peer);
     return held ? SHMIPC_OK : stale();
 }

@@ -1,7 +1,5 @@
 #include "doorbell.h"
 
-#include "platform.h"
-
 uint32_t shmi_doorbell_generation(const struct doorbell *d) {
     /* Acquire: pairs with the ring; what was made available before it is seen by a later look. */
     return load_acquire32(&d->bell->generation);
@@ -27,10 +25,10 @@ void shmi_doorbell_disarm(struct doorbell *d) {
 }
 
 void shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
-    shmi_word_wait(&d->bell->generation, generation, deadline);
+    shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
 }
 
 uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
     add_seq_cst32(&d->bell->generation, 1);
-    return shmi_word_wake(&d->bell->generation, wake_count);
+    return shmi_word_wake(d->object, &d->bell->generation, wake_count);
 }

@@ -9,10 +9,12 @@
 #define SHMIPC_DOORBELL_H
 
 #include "layout.h"
+#include "platform.h"
 
 /* One peer's end of a bell. `waiters` counts this process's own sleepers behind the peer's bit. */
 struct doorbell {
     struct bell *bell;
+    struct object *object; /* that the bell lies in; NULL: private memory */
     uint32_t bit;
     atomic_u32 waiters;
 };

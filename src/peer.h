@@ -68,6 +68,7 @@ struct shmipc_peer {
     struct spin_budget claim_spins;
     struct spin_budget serve_spins;
     struct doorbell members;
+    struct doorbell answers; /* for threads that wait for the first of several */
 
     /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
     atomic_u32 users;

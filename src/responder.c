@@ -5,6 +5,7 @@
 
 #include "copy.h"
 #include "error.h"
+#include "rouse.h"
 #include "slot.h"
 #include "types.h"
 
@@ -33,7 +34,7 @@ static int publish(struct job *job) {
     case ANSWER_DELIVERED:
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
-        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
         add_relaxed64(&l->wakes); /* the slot may have its next worker already */
         return SHMIPC_OK;
     case ANSWER_DISCARDED:

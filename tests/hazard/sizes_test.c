@@ -206,8 +206,6 @@ static void expect_clean(const uint8_t *bytes, const shmipc_info *info, size_t u
                          .response_capacity = info->response_capacity};
     must(shmi_geometry_compute(&g));
     must_equal(layout->header.reserved, 0);
-    for (int i = 0; i < PEERS; i++)
-        expect_zero(layout->peers[i].reserved, sizeof layout->peers[i].reserved);
     for (int i = 0; i < BELLS; i++)
         expect_zero(layout->bells[i].reserved, sizeof layout->bells[i].reserved);
     for (uint32_t i = 0; i < g.host_slots + g.guest_slots; i++) {

@@ -9,12 +9,14 @@
 static atomic_uint wake_calls;
 
 /* Named for the linker, which puts the second in place of the first. */
-uint32_t real_word_wake(atomic_u32 *word, uint32_t count) __asm__("__real_shmi_word_wake");
-uint32_t counted_word_wake(atomic_u32 *word, uint32_t count) __asm__("__wrap_shmi_word_wake");
+uint32_t real_word_wake(struct object *object, atomic_u32 *word,
+                        uint32_t count) __asm__("__real_shmi_word_wake");
+uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
+                           uint32_t count) __asm__("__wrap_shmi_word_wake");
 
-uint32_t counted_word_wake(atomic_u32 *word, uint32_t count) {
+uint32_t counted_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
     atomic_fetch_add(&wake_calls, 1);
-    return real_word_wake(word, count);
+    return real_word_wake(object, word, count);
 }
 
 static uint32_t sleepers(const struct bell *bell) {

@@ -471,10 +471,10 @@ static int meeting_handler(void *context, const shmipc_request *request,
     atomic_u32 *met = &s->met;
     if (++s->running == 2) {
         store_relaxed32(met, 1);
-        (void)shmi_word_wake(met, WAKE_ALL);
+        (void)shmi_word_wake(NULL, met, WAKE_ALL);
     }
     while (load_relaxed32(met) == 0)
-        shmi_word_wait(met, 0, CLOCK_NEVER);
+        shmi_word_wait(NULL, met, 0, CLOCK_NEVER);
     s->running--;
     return number_handler(s, request, response);
 }

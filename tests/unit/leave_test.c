@@ -326,14 +326,14 @@ static void leaving_clears_the_peers_traces(void **state) {
     pair_open(&p, NULL);
     struct region_layout *shared = p.host->region.shared;
     for (int i = 0; i < BELLS; i++)
-        or_seq_cst32(&shared->bells[i].sleepers, 0xffff);
-    uint32_t members = load_relaxed32(&shared->bells[BELL_MEMBERS].generation);
+        or_seq_cst32(&shared->bells[i].bell.sleepers, 0xffff);
+    uint32_t members = load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation);
     shmipc_close(p.guest);
     for (int i = 0; i < BELLS; i++)
-        assert_int_equal(load_relaxed32(&shared->bells[i].sleepers), 0xfffd);
+        assert_int_equal(load_relaxed32(&shared->bells[i].bell.sleepers), 0xfffd);
     assert_int_equal(load_relaxed32(&shared->peers[1].left), 1);
     assert_int_equal(load_relaxed32(&shared->peers[1].status), PEER_VACANT);
-    assert_true(load_relaxed32(&shared->bells[BELL_MEMBERS].generation) != members);
+    assert_true(load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation) != members);
     pair_close(&p);
 }
 
