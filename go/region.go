@@ -219,7 +219,7 @@ func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) {
 	}
 	now, changed := s.reclaimResponder(w)
 	if changed && w.parked() {
-		r.rouseCaller(s, hostIndex)
+		r.rouseCaller(s.line, &r.peer(hostIndex).answers)
 	}
 	if changed && now.state() == stateFree {
 		r.ringIfWanted(r.bell(bellHostFree))

@@ -510,7 +510,7 @@ func (w *worker) publish(flags word) {
 	switch {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
-		g.rouseCaller(s, hostIndex)
+		g.rouseCaller(s.line, &g.peer(hostIndex).answers)
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)

@@ -40,10 +40,14 @@ static void note_vain_ring(shmipc_peer *p) {
         shmi_membership_bury_dead(p);
 }
 
-static void ring_workers(shmipc_peer *p, struct local_slot *l, uint32_t wake_count) {
-    count64(&l->wakes);
+static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
     if (shmi_doorbell_ring(&p->calls.requests, wake_count) == 0)
         note_vain_ring(p);
+}
+
+static void ring_for(shmipc_peer *p, struct local_slot *l) {
+    count64(&l->wakes);
+    ring_workers(p, WAKE_ONE);
 }
 
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
@@ -58,7 +62,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->rang = false;
     count64(&l->calls);
     if (doorbell_has_sleepers(&p->calls.requests))
-        ring_workers(p, l, WAKE_ONE);
+        ring_for(p, l);
     return SHMIPC_OK;
 }
 
@@ -175,18 +179,19 @@ static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->rang || word_state(seen) != SLOT_REQUEST)
         return;
     l->rang = true;
-    ring_workers(p, l, WAKE_ONE);
+    ring_for(p, l);
 }
 
-/* The same for all that a thread with several calls in flight may have, before it sleeps on one. */
-static void ring_for_all_in_flight(shmipc_peer *p, struct local_slot *l) {
+void shmi_caller_ring_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (word_state(shmi_slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
             untaken++;
     }
-    if (untaken > 0)
-        ring_workers(p, l, untaken);
+    if (untaken > 0) {
+        add_relaxed64(&p->wakes);
+        ring_workers(p, untaken);
+    }
 }
 
 /* Sleeps until the answer, a tick, or the deadline. False if the word changed before. */
@@ -249,7 +254,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
 static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->company) == 0;
     if (await->one_of_several)
-        ring_for_all_in_flight(p, l);
+        shmi_caller_ring_for_all(p);
     word seen = shmi_slot_look(l->shared);
     while (is_pending(seen) && shmi_slot_on_course(l->last, seen)) {
         int error = await_round(p, l, seen, await);
@@ -331,10 +336,12 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     if (seen & WORD_RECLAIMED)
         return end_died(p, l);
     int error = view_answer(p, l, seen, view);
-    if (error == SHMIPC_E_CORRUPT)
+    if (!is_answer(error)) {
+        count64(&l->failed);
         shmi_pool_release(p, l);
-    else if (load_relaxed32(&p->company) == 0)
+    } else if (load_relaxed32(&p->company) == 0) {
         store_relaxed32(&p->company, 1);
+    }
     return error;
 }
 
@@ -365,10 +372,15 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     return !is_pending(shmi_slot_look(l->shared));
 }
 
+bool shmi_caller_has_ended(shmipc_peer *p, struct local_slot *l, word seen) {
+    return !is_pending(seen) || !shmi_slot_on_course(l->last, seen) ||
+           load_seq_cst32(&p->phase) == PEER_CLOSED ||
+           load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim);
+}
+
 bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
     word seen = shmi_slot_look(l->shared);
-    if (!is_pending(seen) || load_seq_cst32(&p->phase) == PEER_CLOSED ||
-        load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim))
+    if (shmi_caller_has_ended(p, l, seen))
         return true;
     ring_standby(p, l, seen);
     return responder_is_lost(p, l, seen);

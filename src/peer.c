@@ -52,6 +52,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     }
     p->claim_spins = spins;
     p->serve_spins = spins;
+    p->collect_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));
     p->members = doorbell_of(p, BELL_MEMBERS);
