@@ -14,22 +14,28 @@ func (p *parking) ring(b *bell, n int) {
 // ringAll wakes everybody who sleeps on the bell.
 func (p *parking) ringAll(b *bell) { p.ring(b, math.MaxInt32) }
 
-// ringIfWanted rings for one sleeper, if there is any. What is announced was stored before, with
-// sequential consistency, as this load is: a sleeper that set its bit too late to be seen here
-// sees the announced thing when it looks once more before it sleeps.
+// wantsRing tells whether somebody sleeps and nobody watches. What the sleeper waits for was stored
+// before, with sequential consistency, as this load is: one that joined the sleepers or left the
+// watchers too late to be seen here sees it when it looks once more before it sleeps.
+func (b *bell) wantsRing() bool {
+	sets := b.sleepers.Load()
+	return sets != 0 && sets>>watchersAt == 0
+}
+
+// ringIfWanted rings for one sleeper, if a ring is wanted.
 func (p *parking) ringIfWanted(b *bell) bool {
-	if b.sleepers.Load() == 0 {
+	if !b.wantsRing() {
 		return false
 	}
 	p.ring(b, 1)
 	return true
 }
 
-// want sets a peer's bit: it wants to be rung. Sequentially consistent, see ringIfWanted.
+// want sets a peer's bit: it wants to be rung. Sequentially consistent, see wantsRing.
 func (b *bell) want(bit uint32) {
 	for {
 		old := b.sleepers.Load()
-		if old&bit != 0 || b.sleepers.CompareAndSwap(old, old|bit) {
+		if old&bit == bit || b.sleepers.CompareAndSwap(old, old|bit) {
 			return
 		}
 	}
@@ -44,6 +50,12 @@ func (b *bell) unwant(bit uint32) {
 		}
 	}
 }
+
+// watch joins the watchers with a peer's bit: it looks again and again, and will once more after it
+// has left them by lookAway.
+func (b *bell) watch(bit uint32) { b.want(bit << watchersAt) }
+
+func (b *bell) lookAway(bit uint32) { b.unwant(bit << watchersAt) }
 
 // doorbell is this guest's end of a bell on which several goroutines may sleep: waiters counts them
 // behind the guest's bit.

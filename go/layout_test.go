@@ -30,7 +30,7 @@ func TestLayoutOffsets(t *testing.T) {
 		{"bell", unsafe.Sizeof(b), 8},
 		{"bell.generation", unsafe.Offsetof(b.generation), 0},
 		{"bell.sleepers", unsafe.Offsetof(b.sleepers), 4},
-		{"exchange line", unsafe.Sizeof(e), 64},
+		{"exchange lines", unsafe.Sizeof(e), 128},
 		{"exchange.state", unsafe.Offsetof(e.state), 0},
 		{"exchange.length", unsafe.Offsetof(e.length), 8},
 		{"exchange.kind", unsafe.Offsetof(e.kind), 12},

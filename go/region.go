@@ -183,7 +183,7 @@ func (r *region) join() (err error) {
 // silenceBells is called by the holder of this index's lock: it sleeps on no bell any more.
 func (r *region) silenceBells() {
 	for number := uint32(0); number < bellCount; number++ {
-		r.bell(number).unwant(r.bit)
+		r.bell(number).unwant(r.bit | r.bit<<watchersAt)
 	}
 	r.peer(r.index).answers.sleepers.Store(0)
 }

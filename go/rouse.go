@@ -7,7 +7,7 @@ package shmipc
 // sleepers; all of it sequentially consistent.
 func (p *parking) rouseCaller(line *exchangeLine, answers *bell) {
 	p.wake(lowHalf(&line.state), 1)
-	if answers.sleepers.Load() != 0 {
+	if answers.wantsRing() {
 		p.ringAll(answers)
 	}
 }

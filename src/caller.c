@@ -61,14 +61,14 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->type = type;
     l->rang = false;
     count64(&l->calls);
-    if (doorbell_has_sleepers(&p->calls.requests))
+    if (doorbell_wants_ring(&p->calls.requests))
         ring_for(p, l);
     return SHMIPC_OK;
 }
 
 int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     if (request->length <= INLINE_SIZE)
-        copy_small(l->shared->payload, request->data, request->length);
+        copy_in(l->shared->payload, request->data, request->length);
     else
         memcpy(region_request_buffer(l->shared), request->data, request->length);
     return publish(p, l, request->type, request->length, 0);
@@ -80,8 +80,8 @@ int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t typ
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
     const uint8_t *buffer = region_request_buffer(l->shared);
-    copy_small(l->shared->payload, at_end ? buffer + p->calls.request_capacity - length : buffer,
-               length);
+    copy_in(l->shared->payload, at_end ? buffer + p->calls.request_capacity - length : buffer,
+            length);
     return publish(p, l, type, length, 0);
 }
 
@@ -304,7 +304,8 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     uint32_t length = load_relaxed32(&l->shared->length);
     uint32_t capacity = p->calls.response_capacity;
     uint8_t *buffer = region_response_buffer(&p->region, l->shared);
-    if (length > ((seen & WORD_ERROR) != 0 && capacity < INLINE_SIZE ? INLINE_SIZE : capacity))
+    if (length >
+        ((seen & WORD_ERROR) != 0 && capacity < FIRST_LINE_SIZE ? FIRST_LINE_SIZE : capacity))
         return shmi_peer_poison(p, "a response of %u bytes, the capacity is %u", (unsigned)length,
                                 (unsigned)capacity);
     view->length = length;

@@ -12,6 +12,19 @@ uint32_t shmi_doorbell_arm(struct doorbell *d) {
     return generation;
 }
 
+static uint32_t watcher(const struct doorbell *d) {
+    return d->bit << WATCHERS_SHIFT;
+}
+
+void shmi_doorbell_watch(struct doorbell *d) {
+    or_seq_cst32(&d->bell->sleepers, watcher(d));
+}
+
+void shmi_doorbell_look_away(struct doorbell *d) {
+    if ((load_relaxed32(&d->bell->sleepers) & watcher(d)) != 0)
+        and_seq_cst32(&d->bell->sleepers, ~watcher(d));
+}
+
 /* The last waiter clears the bit. Another may have armed meanwhile and had its bit cleared: then it
    is set again, and a ring makes up for whatever was missed in between. */
 void shmi_doorbell_disarm(struct doorbell *d) {

@@ -10,11 +10,12 @@
 #include <stddef.h>
 
 enum {
-    PROTOCOL_VERSION = 2,
+    PROTOCOL_VERSION = 3,
     CACHE_LINE = 64,
     PEERS = 16, /* the host and 15 guests */
     HOST = 0,
-    INLINE_SIZE = 48,
+    INLINE_SIZE = 112,
+    FIRST_LINE_SIZE = 48, /* of these, in the line of the state word */
     SLOTS_OFFSET = 1408,
     REQUEST_OFFSET = 128,
     READY = 1,
@@ -40,7 +41,9 @@ struct header {
 
 enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2 };
 
-/* A generation that is slept on, and the set of peers that sleep. */
+/* A generation that is slept on; the peers that sleep, and, in the upper half, those that watch. */
+enum { WATCHERS_SHIFT = 16 };
+
 struct bell {
     atomic_u32 generation;
     atomic_u32 sleepers;
@@ -73,13 +76,13 @@ struct bell_line {
     uint8_t reserved[56];
 };
 
-/* A slot's first 128 bytes. The first line is all that a small exchange touches. */
+/* A slot's first 128 bytes. The first line is all that a small exchange touches, both lines all that
+   an inline one does. */
 struct slot {
     _Alignas(CACHE_LINE) atomic_u64 word;
     atomic_u32 length;
     atomic_u32 type;
     _Alignas(16) uint8_t payload[INLINE_SIZE];
-    uint8_t reserved[64];
 };
 
 struct region_layout {

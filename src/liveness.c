@@ -24,7 +24,7 @@ bool shmi_owner_is_dead(const struct region *r, word seen) {
 static void ring_free(const struct region *r, uint32_t slot) {
     enum bell_name name = region_is_host_slot(r, slot) ? BELL_HOST_FREE : BELL_GUEST_FREE;
     struct doorbell bell = region_doorbell(r, name, HOST);
-    if (doorbell_has_sleepers(&bell))
+    if (doorbell_wants_ring(&bell))
         (void)shmi_doorbell_ring(&bell, WAKE_ALL);
 }
 
@@ -40,8 +40,9 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
 }
 
 void shmi_silence_bells(const struct region *r, uint32_t index) {
+    uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + WATCHERS_SHIFT);
     for (uint32_t i = 0; i < BELLS; i++)
-        and_seq_cst32(&r->shared->bells[i].bell.sleepers, ~(UINT32_C(1) << index));
+        and_seq_cst32(&r->shared->bells[i].bell.sleepers, ~mask);
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 

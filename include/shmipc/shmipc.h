@@ -129,8 +129,9 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_GUESTS_MAX 15            /* guests attached to one region at a time */
 #define SHMIPC_SLOTS_MAX 4096           /* slots in one direction */
 #define SHMIPC_CAPACITY_MAX 0x40000000u /* 1 GiB for one message */
-#define SHMIPC_INLINE 48                /* bytes that travel in the slot's own cache line */
-#define SHMIPC_NAME_MAX 200             /* bytes of a name; characters [A-Za-z0-9_.-] */
+/* Bytes that travel with the slot's state: the first 48 in its cache line, the rest in one more. */
+#define SHMIPC_INLINE 112
+#define SHMIPC_NAME_MAX 200 /* bytes of a name; characters [A-Za-z0-9_.-] */
 
 typedef enum shmipc_log_level {
     SHMIPC_LOG_DEBUG = 0,

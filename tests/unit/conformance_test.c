@@ -129,7 +129,6 @@ static struct fact facts[] = {
     FIELD(slot, slot, length),
     FIELD(slot, slot, type),
     FIELD(slot, slot, payload),
-    FIELD(slot, slot, reserved),
     {"offset", "slot.request", REQUEST_OFFSET, false},
     CONSTANT("magic", MAGIC),
     CONSTANT("version", PROTOCOL_VERSION),

@@ -471,7 +471,7 @@ static void ring_twice(void *context) {
     struct belfry *b = context;
     for (int i = 0; i < 2; i++) {
         exchange_seq_cst32(&b->happened[i], 1);
-        if (doorbell_has_sleepers(&b->ringer))
+        if (doorbell_wants_ring(&b->ringer))
             (void)shmi_doorbell_ring(&b->ringer, WAKE_ALL);
     }
 }
