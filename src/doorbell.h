@@ -27,8 +27,8 @@ void shmi_doorbell_disarm(struct doorbell *doorbell);
 uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
 
 /* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason.
-   */
-void shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
+   True as shmi_word_wait: a peer's process has ended. */
+bool shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
 /* True if any peer has announced a sleeper. Comes after the change that the sleeper waits for. */
 static inline bool doorbell_has_sleepers(const struct doorbell *doorbell) {

@@ -103,7 +103,7 @@ static void pause_between_tries(struct deadline *deadline) {
     atomic_u32 nobody_wakes = 0;
     uint64_t until = shmi_clock_now() + RETRY_NS;
     uint64_t at = shmi_deadline_at(deadline);
-    shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
+    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
 }
 
 static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,

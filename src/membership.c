@@ -113,7 +113,7 @@ static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
                              (long long)timeout);
-        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 
@@ -132,11 +132,15 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
 
 /* ---- Ticks ---- */
 
-bool shmi_membership_tick(shmipc_peer *p) {
-    enum { TICKS_PER_PUBLISHING = 10 };
+static bool tick_is_due(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint64_t due = load_relaxed64(&p->next_tick);
-    if (now < due || !cas_acquire64(&p->next_tick, &due, now + TICK_NS))
+    return now >= due && cas_acquire64(&p->next_tick, &due, now + TICK_NS);
+}
+
+bool shmi_membership_tick(shmipc_peer *p, bool death) {
+    enum { TICKS_PER_PUBLISHING = 10 };
+    if (!tick_is_due(p) && !death)
         return false;
     if (peer_is_host(p))
         shmi_membership_bury_dead(p);
@@ -170,7 +174,7 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests attached within %lld ns",
                              (unsigned)guests, (unsigned)count, (long long)timeout);
-        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 

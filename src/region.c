@@ -26,9 +26,9 @@ int shmi_region_check_name(const char *name) {
     return SHMIPC_OK;
 }
 
-static void initialise(struct region *r) {
+static void initialise(struct region *r, uint64_t nonce) {
     struct peer_line *host = &r->shared->peers[HOST];
-    shmi_header_write(&r->shared->header, &r->geometry, shmi_random_nonce());
+    shmi_header_write(&r->shared->header, &r->geometry, nonce);
     store_relaxed32(&host->epoch, 1);
     store_relaxed32(&host->status, PEER_ATTACHED);
     store_relaxed32(&host->pid, shmi_process_id());
@@ -45,12 +45,13 @@ static int lock_and_publish(struct region *r, const char *name) {
 
 int shmi_region_create(struct region *r, const char *name, const struct geometry *settings,
                        const struct object_rules *rules) {
+    uint64_t nonce = shmi_random_nonce();
     r->geometry = *settings;
-    int error = shmi_object_create(name, r->geometry.total_size, rules, &r->object);
+    int error = shmi_object_create(name, nonce, &r->geometry, rules, &r->object);
     if (error)
         return error;
     r->shared = shmi_object_base(r->object);
-    initialise(r);
+    initialise(r, nonce);
     error = lock_and_publish(r, name);
     if (error)
         shmi_region_close(r);
@@ -87,7 +88,7 @@ static int check_and_map(struct region *r, const char *name) {
     if (error == SHMIPC_OK)
         error = verdict_error(shmi_header_read(&copy, &r->geometry), name, &copy);
     if (error == SHMIPC_OK)
-        error = shmi_object_map(r->object, r->geometry.total_size);
+        error = shmi_object_map(r->object, &r->geometry);
     return error;
 }
 

@@ -373,7 +373,7 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
 #ifdef __GNUC__
-    __attribute__((format(printf, 2, 3)))
+    __attribute__((format(gnu_printf, 2, 3)))
 #endif
     ;
 
