@@ -501,6 +501,34 @@ static void headers_are_judged_as_the_golden_ones(void **state) {
     assert_true(rows > 0);
 }
 
+/* ---- names.txt ---- */
+
+static const char *judge_name(const char *digits) {
+    char name[256] = {0};
+    size_t length = strlen(digits) / 2;
+    must(length < sizeof name);
+    for (size_t i = 0; i < length; i++) {
+        char pair[3] = {digits[2 * i], digits[2 * i + 1], 0};
+        name[i] = (char)number(pair, 16);
+    }
+    return shmi_region_check_name(name) == SHMIPC_OK ? "OK" : "NAME";
+}
+
+static void names_are_judged_as_the_golden_ones(void **state) {
+    (void)state;
+    struct row row = {.number = 0};
+    FILE *golden = open_golden("names.txt");
+    int rows = 0;
+    for (; next_row(golden, &row); rows++) {
+        const char *verdict = judge_name(row.column[1]);
+        if (strcmp(verdict, row.column[2]) != 0)
+            fail_msg("names.txt:%d: %s: %s here, expected %s", row.number, row.column[0], verdict,
+                     row.column[2]);
+    }
+    (void)fclose(golden);
+    assert_true(rows > 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(layout_is_the_golden_one),
@@ -508,6 +536,7 @@ int main(void) {
         watched_test(geometries_are_the_golden_ones),
         watched_test(transitions_are_the_golden_ones),
         watched_test(headers_are_judged_as_the_golden_ones),
+        watched_test(names_are_judged_as_the_golden_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,7 +141,7 @@ static void settings_are_checked(void **state) {
     config.request_capacity = 0;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     config = test_host_config();
-    config.flags = 2;
+    config.flags = 4;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     config = test_host_config();
     config.mode = 0400;
@@ -151,7 +151,23 @@ static void settings_are_checked(void **state) {
     config = test_host_config();
     config.spin_ns = -2;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
+    config = test_host_config();
+    config.sddl = "D:P(A;;GA;;;WD)"; /* of another system */
+    assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     assert_null(peer);
+}
+
+static void a_name_beyond_ascii_leads_to_its_region(void **state) {
+    (void)state;
+    char name[128];
+    shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    (void)snprintf(name, sizeof name, "%s-区域-λ", new_name().text);
+    assert_int_equal(attach(name), SHMIPC_E_NOT_FOUND);
+    config.flags = SHMIPC_GLOBAL; /* ignored here */
+    assert_int_equal(shmipc_host_create(name, &config, &host), SHMIPC_OK);
+    assert_int_equal(attach(name), SHMIPC_OK);
+    shmipc_free(host);
 }
 
 static uint64_t reserved_bytes(const char *name) {
@@ -389,6 +405,7 @@ int main(void) {
         watched_test(everything_but_header_and_host_line_is_zero),
         watched_test(two_regions_differ_in_their_nonce),
         watched_test(settings_are_checked),
+        watched_test(a_name_beyond_ascii_leads_to_its_region),
         watched_test(memory_is_reserved_unless_lazy),
         watched_test(the_mode_is_as_asked_whatever_the_umask),
         watched_test(a_live_host_keeps_its_name_and_its_bytes),
