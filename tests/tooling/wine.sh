@@ -1,15 +1,22 @@
-#!/bin/sh
-# wine.sh <program> [arguments...]: runs a Windows program under Wine, quietly, in a prefix of its
-# own: the one of SHMIPC_WINEPREFIX, or build/wine.
-set -eu
+#!/usr/bin/env bash
+# wine.sh <prefix>: makes a Wine prefix, unless it is there, in which Go's programs run too.
+#
+# Go's runtime has its random numbers of bcryptprimitives.dll, which every Windows has since 7, but
+# not every Wine. Where it is missing a stand-in is built that passes the call on.
+set -euo pipefail
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-WINEPREFIX=${SHMIPC_WINEPREFIX:-$root/build/wine}
-WINEDEBUG=${WINEDEBUG:--all}
-# Neither a browser engine nor .NET is needed, nor a desktop's menus.
-WINEDLLOVERRIDES='mscoree,mshtml,winemenubuilder.exe='
-export WINEPREFIX WINEDEBUG WINEDLLOVERRIDES
-mkdir -p "$WINEPREFIX"
+mkdir -p "$(dirname "$1")"
+WINEPREFIX=$(realpath -m "$1")
+export WINEPREFIX WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
+system=$WINEPREFIX/drive_c/windows/system32
 
-wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
-exec "$wine" "$@"
+if [[ ! -d $system ]]; then wineboot --init >/dev/null 2>&1; fi
+if [[ ! -e $system/bcryptprimitives.dll ]]; then
+    x86_64-w64-mingw32-gcc -x c -O2 -shared -o "$system/bcryptprimitives.dll" - -ladvapi32 <<'END'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID buffer, ULONG length); /* RtlGenRandom */
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T length) {
+    return SystemFunction036(buffer, (ULONG)length);
+}
+END
+fi

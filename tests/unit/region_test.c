@@ -33,6 +33,31 @@ static shmipc_peer *create(const char *name) {
     return host;
 }
 
+/* A lock as another process would see it: by a descriptor of its own. */
+static bool is_locked(int fd, uint32_t peer) {
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)(INT64_C(1) << 62) + (off_t)peer,
+                         .l_len = 1};
+    assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+    return lock.l_type != F_UNLCK;
+}
+
+static void host_lock_lies_where_the_protocol_says(void **state) {
+    (void)state;
+    struct pair pair;
+    char path[256];
+    pair_open(&pair, NULL);
+    path_of(pair.name.text, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(is_locked(fd, 0));
+    assert_true(is_locked(fd, 1));
+    assert_false(is_locked(fd, 2));
+    (void)close(fd);
+    pair_close(&pair);
+}
+
 /* ---- Names ---- */
 
 static void names_of_allowed_characters_are_taken(void **state) {
@@ -397,6 +422,7 @@ static void a_failed_attach_leaves_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        watched_test(host_lock_lies_where_the_protocol_says),
         watched_test(names_of_allowed_characters_are_taken),
         watched_test(names_of_other_characters_are_refused),
         watched_test(empty_and_overlong_names_are_refused),
