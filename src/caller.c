@@ -333,10 +333,12 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     if (seen & WORD_RECLAIMED)
         return end_died(p, l);
     int error = view_answer(p, l, seen, view);
-    if (error == SHMIPC_E_CORRUPT)
+    if (!is_answer(error)) {
+        count64(&l->failed);
         shmi_pool_release(p, l);
-    else if (load_relaxed32(&p->company) == 0)
+    } else if (load_relaxed32(&p->company) == 0) {
         store_relaxed32(&p->company, 1);
+    }
     return error;
 }
 

@@ -33,7 +33,7 @@ int shmi_caller_receive(shmipc_peer *peer, struct local_slot *local, struct awai
 /* True if the slot is still claimed after shmi_caller_receive returned `error`. */
 static inline bool is_answer(int error) {
     return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
-           error == SHMIPC_E_TYPE || error == SHMIPC_E_SHUTDOWN;
+           error == SHMIPC_E_TYPE;
 }
 
 /* True if shmi_caller_receive would return at once, with an answer or without. */

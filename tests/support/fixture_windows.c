@@ -8,6 +8,8 @@
 #include <string.h>
 #include <windows.h>
 
+#include <sddl.h>
+
 /* ---- The watchdog ---- */
 
 static char watched[200];
@@ -38,8 +40,12 @@ void watchdog_stop(void) {
 static HANDLE planted[2];
 
 static void *plant_section(HANDLE *section, const char *name, uint64_t size) {
-    *section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(size >> 32),
-                                  (DWORD)size, name);
+    SECURITY_ATTRIBUTES attributes = {.nLength = sizeof attributes};
+    must(ConvertStringSecurityDescriptorToSecurityDescriptorA(
+        "D:(A;;GA;;;WD)", SDDL_REVISION_1, &attributes.lpSecurityDescriptor, NULL));
+    *section = CreateFileMappingA(INVALID_HANDLE_VALUE, &attributes, PAGE_READWRITE,
+                                  (DWORD)(size >> 32), (DWORD)size, name);
+    LocalFree(attributes.lpSecurityDescriptor);
     must(*section != NULL);
     void *view = MapViewOfFile(*section, FILE_MAP_WRITE, 0, 0, 0);
     must(view != NULL);
@@ -53,7 +59,7 @@ bool plant_object(const char *name, const uint8_t header[static 64], uint64_t si
     char directory[128];
     uint64_t said;
     memcpy(&said, header + 8, sizeof said);
-    if (size == 0 || (size < said && said <= (size + page - 1) / page * page))
+    if (size < 64 || (size < said && said <= (size + page - 1) / page * page))
         return false;
     (void)snprintf(directory, sizeof directory, "Local\\shmipc.%s", name);
     void *view = plant_section(&planted[0], directory, page);
@@ -74,10 +80,42 @@ void remove_planted(const char *name) {
 
 /* ---- What this process holds ---- */
 
+/* As the system's library has them, which no header declares. */
+typedef struct {
+    void *object;
+    ULONG_PTR process;
+    ULONG_PTR value;
+    ULONG access;
+    USHORT trace;
+    USHORT type;
+    ULONG attributes;
+    ULONG reserved;
+} SYSTEM_HANDLE_ENTRY;
+
+typedef struct {
+    ULONG_PTR count;
+    ULONG_PTR reserved;
+    SYSTEM_HANDLE_ENTRY handles[];
+} SYSTEM_HANDLE_INFORMATION_EX;
+
+NTSYSAPI LONG NTAPI NtQuerySystemInformation(int what, void *to, ULONG size, ULONG *needed);
+
+/* Not by GetProcessHandleCount, which says 0 in some versions of Wine. */
 int count_descriptors(void) {
-    DWORD handles = 0;
-    must(GetProcessHandleCount(GetCurrentProcess(), &handles));
-    return (int)handles;
+    static SYSTEM_HANDLE_INFORMATION_EX *table;
+    static ULONG size = 1 << 16;
+    const int extended_handle_information = 64;
+    int count = 0;
+    while (table == NULL ||
+           NtQuerySystemInformation(extended_handle_information, table, size, NULL) != 0) {
+        must(size < 1u << 28);
+        size *= 2;
+        table = realloc(table, size);
+        must(table != NULL);
+    }
+    for (ULONG_PTR i = 0; i < table->count; i++)
+        count += table->handles[i].process == GetCurrentProcessId();
+    return count;
 }
 
 int count_mappings(void) {

@@ -62,6 +62,8 @@ void shmi_security_free(struct security *security) {
 static bool is_ours(PSID owner) {
     struct token_answer user;
     struct token_answer default_owner;
+    if (owner == NULL)
+        return false;
     return (ask_token(TokenUser, &user) && EqualSid(owner, user.as.user.User.Sid)) ||
            (ask_token(TokenOwner, &default_owner) && EqualSid(owner, default_owner.as.owner.Owner));
 }

@@ -1,7 +1,8 @@
 /*
  * What a thread keeps lies in the storage that the loader gives each thread for a module and takes
  * back with it. GCC would emulate that on Windows by allocations, a destructor, and an index that is
- * never given back; so with GCC the variable is put into the module's template and found by hand.
+ * never given back; so with GCC the variable is put into the module's template (the linker sorts its parts by
+ * name, from .tls to .tls$ZZZ) and found by hand.
  */
 #include "platform.h"
 #include "system.h"
@@ -27,7 +28,7 @@ extern ULONG _tls_index;
 extern char *_tls_start;
 
 static struct thread_state in_template
-    __attribute__((section(".tls$shmipc"), used)) = {.affinity = 0};
+    __attribute__((section(".tls$SHMIPC"), used)) = {.affinity = 0};
 
 struct thread_state *shmi_thread_state(void) {
     char **modules; /* of the thread's environment block */
