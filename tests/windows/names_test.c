@@ -2,7 +2,7 @@
  * What a name may meet on Windows: other objects of that name, objects that somebody else made of a
  * name that nobody else can know, hosts that live and hosts that do not; and who may open what.
  */
-#include "windows/roles.h"
+#include "support/fixture.h"
 
 #include "peer.h"
 

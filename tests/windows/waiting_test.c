@@ -29,15 +29,33 @@ static shmipc_peer *create(const char *region) {
     return host;
 }
 
+/* Passes up to 0.1 ms, each time another span, so that the other side now sleeps and now is about
+   to. */
+static void dawdle(unsigned turn) {
+    uint64_t until = now_ns() + turn * UINT64_C(7919) % 100000;
+    while (now_ns() < until)
+        cpu_pause();
+}
+
 /* ---- Roles ---- */
 
 enum { SLEEPERS = 4, ROUNDS = 200 };
 enum { AWAKE_GATE, RUNG_GATE };
 
-static int be_echoing_guest(const char *region, struct stage *stage) {
+static int dawdling_handler(void *context, const shmipc_request *request,
+                            shmipc_response *response) {
+    static unsigned turn;
+    (void)context;
+    (void)request;
+    (void)response;
+    dawdle(turn++);
+    return 0;
+}
+
+static int be_dawdling_guest(const char *region, struct stage *stage) {
     (void)stage;
     shmipc_peer *guest = attach(region);
-    int error = shmipc_serve(guest, echo_handler, NULL);
+    int error = shmipc_serve(guest, dawdling_handler, NULL);
     shmipc_free(guest);
     return error == SHMIPC_E_SHUTDOWN ? 0 : 1;
 }
@@ -85,7 +103,7 @@ static int be_sleeping_guest(const char *region, struct stage *stage) {
 }
 
 static const struct role roles[] = {
-    {"echoing-guest", be_echoing_guest},
+    {"dawdling-guest", be_dawdling_guest},
     {"sleeping-guest", be_sleeping_guest},
     {NULL, NULL},
 };
@@ -94,13 +112,14 @@ static const struct role roles[] = {
 
 static void no_wake_up_is_lost_between_parked_processes(void **state) {
     (void)state;
-    enum { CALLS = 20000 };
+    enum { CALLS = 10000 };
     struct region_name name = new_name();
     shmipc_peer *host = create(name.text);
-    struct process guest = role_start("echoing-guest", name.text);
+    struct process guest = role_start("dawdling-guest", name.text);
     uint64_t longest = 0;
     assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
     for (int i = 0; i < CALLS; i++) {
+        dawdle((unsigned)i * 3);
         uint64_t begin = now_ns();
         assert_int_equal(shmipc_call(host, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
         uint64_t took = now_ns() - begin;
@@ -111,7 +130,7 @@ static void no_wake_up_is_lost_between_parked_processes(void **state) {
     assert_int_equal(shmipc_get_stats(host, &stats), SHMIPC_OK);
     print_message("             %d calls, %llu slept, the longest took %.1f ms\n", CALLS,
                   (unsigned long long)stats.parks, (double)longest / 1e6);
-    assert_true(stats.parks > CALLS / 2);
+    assert_true(stats.parks > CALLS / 4);
     assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
     assert_int_equal(process_wait(guest), 0);
     shmipc_free(host);
@@ -197,9 +216,9 @@ static int wait_for_a_slot(struct pair *p) {
 }
 
 static int wait_for_a_private_word(struct pair *p) {
-    static atomic_u32 word;
+    static atomic_u32 never_changes;
     (void)p;
-    (void)shmi_word_wait(NULL, &word, 0, shmi_clock_now() + MILLISECOND);
+    (void)shmi_word_wait(NULL, &never_changes, 0, shmi_clock_now() + MILLISECOND);
     return SHMIPC_E_TIMEOUT;
 }
 
@@ -238,7 +257,7 @@ static void a_process_is_known_by_the_time_of_its_creation(void **state) {
     (void)state;
     struct region_name name = new_name();
     shmipc_peer *host = create(name.text);
-    struct process guest = role_start("echoing-guest", name.text);
+    struct process guest = role_start("dawdling-guest", name.text);
     assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
     struct peer_line *line = &host->region.shared->peers[1];
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
