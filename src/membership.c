@@ -52,7 +52,13 @@ static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
     return left != 0 && (left + EPOCH_MAX - epoch) % EPOCH_MAX < EPOCH_MAX / 2;
 }
 
-/* What has become of one peer since the last look. */
+/* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins. */
+static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
+    return epoch != p->known[index].epoch && !shmi_peer_is_locked(p->region.object, index);
+}
+
+/* What has become of one peer since the last look. Whoever came is first said to have come, also if
+   it has gone again. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
     const struct peer_line *line = &p->region.shared->peers[index];
@@ -64,7 +70,7 @@ static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
         describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
         return true;
     }
-    if (known->present || !there)
+    if (known->present || (!there && !came_and_went(p, index, epoch)))
         return false;
     *known = (struct known_peer){.epoch = epoch, .present = true};
     describe(p, index, SHMIPC_EVENT_ATTACHED, event);

@@ -33,16 +33,20 @@ struct process process_start(const char *const arguments[]) {
     return (struct process){.handle = (intptr_t)made.hProcess, .pid = made.dwProcessId};
 }
 
+static HANDLE handle_of(struct process process) {
+    return (HANDLE)process.handle; // NOLINT(performance-no-int-to-ptr)
+}
+
 int process_wait(struct process process) {
     DWORD status = 0;
-    must_equal(WaitForSingleObject((HANDLE)process.handle, INFINITE), WAIT_OBJECT_0);
-    must(GetExitCodeProcess((HANDLE)process.handle, &status));
-    CloseHandle((HANDLE)process.handle);
+    must_equal(WaitForSingleObject(handle_of(process), INFINITE), WAIT_OBJECT_0);
+    must(GetExitCodeProcess(handle_of(process), &status));
+    CloseHandle(handle_of(process));
     return (int)status;
 }
 
 void process_kill(struct process process) {
-    must(TerminateProcess((HANDLE)process.handle, STATUS_KILLED));
+    must(TerminateProcess(handle_of(process), STATUS_KILLED));
 }
 
 /* The job sees to it. */

@@ -56,7 +56,7 @@ int shmi_directory_read(const struct object_names *names, uint64_t *nonce) {
 }
 
 bool shmi_object_has_name(const struct object *o) {
-    uint64_t nonce;
+    uint64_t nonce = 0;
     return shmi_directory_read(&o->names, &nonce) == SHMIPC_OK && nonce == o->names.nonce;
 }
 
@@ -115,8 +115,8 @@ static int write_entry(const struct object *o, struct directory *directory) {
 }
 
 int shmi_object_publish(struct object *o) {
-    HANDLE lock;
-    struct directory *directory;
+    HANDLE lock = NULL;
+    struct directory *directory = NULL;
     int error = take_over(o, &lock);
     if (error)
         return error;

@@ -50,18 +50,22 @@ static struct object_name name_of(const struct object *o, struct place place) {
                                         : shmi_name_bell(&o->names, place.number, place.peer);
 }
 
+static HANDLE handle_in(const atomic_u64 *cache) {
+    return (HANDLE)(uintptr_t)load_acquire64(cache); // NOLINT(performance-no-int-to-ptr)
+}
+
 /* Of two threads that open the same event, one keeps its handle. */
 static HANDLE keep(atomic_u64 *cache, HANDLE event) {
     uint64_t kept = 0;
     if (event == NULL || cas_seq_cst64(cache, &kept, (uint64_t)(uintptr_t)event))
         return event;
     CloseHandle(event);
-    return (HANDLE)(uintptr_t)kept;
+    return handle_in(cache);
 }
 
 HANDLE shmi_event_to_sleep_on(struct object *o, struct place place) {
     atomic_u64 *cache = cache_of(o, place);
-    HANDLE event = (HANDLE)(uintptr_t)load_acquire64(cache);
+    HANDLE event = handle_in(cache);
     if (event != NULL)
         return event;
     struct object_name name = name_of(o, place);
@@ -72,7 +76,7 @@ HANDLE shmi_event_to_sleep_on(struct object *o, struct place place) {
 /* With the right to sleep, too: the handle may be used for that later. */
 bool shmi_event_set(struct object *o, struct place place) {
     atomic_u64 *cache = cache_of(o, place);
-    HANDLE event = (HANDLE)(uintptr_t)load_acquire64(cache);
+    HANDLE event = handle_in(cache);
     if (event == NULL) {
         struct object_name name = name_of(o, place);
         event = keep(cache, OpenEventW(EVENT_MODIFY_STATE | SYNCHRONIZE, FALSE, name.text));
@@ -82,7 +86,7 @@ bool shmi_event_set(struct object *o, struct place place) {
 
 static void close_all(atomic_u64 *handles, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        HANDLE event = (HANDLE)(uintptr_t)load_relaxed64(&handles[i]);
+        HANDLE event = handle_in(&handles[i]);
         if (event != NULL)
             CloseHandle(event);
     }
