@@ -42,6 +42,7 @@ missing_for_windows() {
     if absent x86_64-w64-mingw32-gcc; then echo gcc-mingw-w64-x86-64; fi
     if absent x86_64-w64-mingw32-g++; then echo g++-mingw-w64-x86-64; fi
     if absent clang; then echo clang; fi
+    if absent clang-tidy; then echo clang-tidy; fi
 }
 
 # Some systems pack clang's sanitizers apart from clang.
