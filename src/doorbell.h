@@ -29,8 +29,8 @@ void shmi_doorbell_disarm(struct doorbell *doorbell);
 uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
 
 /* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason.
-   */
-void shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
+   True as shmi_word_wait: a peer's process has ended. */
+bool shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
 /* Joins the watchers: this peer looks again and again, and will once more after it has left them. */
 void shmi_doorbell_watch(struct doorbell *doorbell);

@@ -8,7 +8,7 @@
 #include "shmipc/shmipc.h"
 
 #ifdef __GNUC__
-#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define PRINTF_LIKE(text, first) __attribute__((format(gnu_printf, text, first)))
 #else
 #define PRINTF_LIKE(text, first)
 #endif
