@@ -1,0 +1,120 @@
+#define _GNU_SOURCE
+#include "lines.h"
+
+#include "support/child.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE = 64, PATIENCE = 2000 };
+
+/* In a block the caller writes 1, 3, 5... and the partner answers 2, 4, 6...; STOP is answered by
+   0, which ends the block. */
+#define STOP UINT64_MAX
+
+struct lines {
+    _Atomic uint64_t *word; /* alone on the first line of a shared mapping; there, back follow */
+    unsigned char *there, *back;
+    unsigned char *mine; /* private memory of as many bytes */
+    size_t bytes;        /* beyond the first line */
+    uint64_t sent;
+    int bell[2]; /* a byte written here begins a block; the partner sleeps until then */
+    pid_t partner;
+};
+
+/* Spins until the word is no longer `old`. Without a processor of its own the other side must be
+   let run. */
+static inline uint64_t await_change(_Atomic uint64_t *word, uint64_t old) {
+    for (;;) {
+        for (int i = 0; i < PATIENCE; i++) {
+            uint64_t found = atomic_load_explicit(word, memory_order_acquire);
+            if (found != old)
+                return found;
+        }
+        sched_yield();
+    }
+}
+
+static void answer_block(struct lines *l) {
+    uint64_t found = await_change(l->word, 0);
+    while (found != STOP) {
+        memcpy(l->mine, l->there, l->bytes);
+        memcpy(l->back, l->mine, l->bytes);
+        atomic_store_explicit(l->word, found + 1, memory_order_release);
+        found = await_change(l->word, found + 1);
+    }
+    atomic_store_explicit(l->word, 0, memory_order_release);
+}
+
+static void answer_blocks(void *self) {
+    struct lines *l = self;
+    char byte;
+    close(l->bell[1]);
+    while (read(l->bell[0], &byte, 1) == 1)
+        answer_block(l);
+}
+
+static void begin(void *self) {
+    struct lines *l = self;
+    l->sent = 0;
+    if (write(l->bell[1], "", 1) != 1)
+        die("the bare limit's partner");
+}
+
+static void run(void *self, uint64_t calls) {
+    struct lines *l = self;
+    for (uint64_t i = 0; i < calls; i++) {
+        memcpy(l->there, l->mine, l->bytes);
+        atomic_store_explicit(l->word, l->sent + 1, memory_order_release);
+        l->sent = await_change(l->word, l->sent + 1);
+        memcpy(l->mine, l->back, l->bytes);
+    }
+}
+
+static void run_one_line(void *self, uint64_t calls) {
+    struct lines *l = self;
+    for (uint64_t i = 0; i < calls; i++) {
+        atomic_store_explicit(l->word, l->sent + 1, memory_order_release);
+        l->sent = await_change(l->word, l->sent + 1);
+    }
+}
+
+static void end(void *self) {
+    struct lines *l = self;
+    atomic_store_explicit(l->word, STOP, memory_order_release);
+    (void)await_change(l->word, STOP);
+}
+
+static void stop(void *self) {
+    struct lines *l = self;
+    child_stop(l->partner);
+    close(l->bell[0]);
+    close(l->bell[1]);
+    free(l->mine);
+    free(l);
+}
+
+struct subject lines_start(unsigned lines) {
+    struct lines *l = calloc(1, sizeof *l);
+    size_t bytes = (size_t)(lines - 1) * LINE;
+    unsigned char *memory = shared_memory(LINE + 2 * bytes);
+    if (!l || pipe(l->bell) != 0)
+        die("lines");
+    *l = (struct lines){.word = (void *)memory,
+                        .there = memory + LINE,
+                        .back = memory + LINE + bytes,
+                        .mine = calloc(1, bytes + 1),
+                        .bytes = bytes,
+                        .bell = {l->bell[0], l->bell[1]}};
+    l->partner = child_fork(answer_blocks, l);
+    return (struct subject){.label = {"limit", "c", (size_t)lines * LINE, 1, 1, ""},
+                            .self = l,
+                            .unit = 1,
+                            .begin = begin,
+                            .run = bytes ? run : run_one_line,
+                            .end = end,
+                            .stop = stop};
+}

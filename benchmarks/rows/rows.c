@@ -1,0 +1,21 @@
+#include "rows.h"
+
+#include "support/clock.h"
+
+struct plan short_blocks(const struct effort *effort) {
+    return (struct plan){.rounds = effort->quick ? 31 : 301,
+                         .warm_up_ns = 20 * MILLISECOND,
+                         .loop_ns = 5 * MILLISECOND,
+                         .times_ns = 2 * MILLISECOND};
+}
+
+void emit_all(struct subject *subjects, size_t count, const struct plan *plan) {
+    struct record *records = alternate(subjects, count, plan);
+    for (size_t i = 0; i < count; i++) {
+        struct row row = row_of(&subjects[i], &records[i], compare(&records[i], &records[0]));
+        emit(&row);
+    }
+    free_records(records, count);
+    for (size_t i = 0; i < count; i++)
+        subjects[i].stop(subjects[i].self);
+}

@@ -1,0 +1,26 @@
+/* The rows of the results: each function measures those of one name and emits them. */
+#ifndef BENCHMARKS_ROWS_H
+#define BENCHMARKS_ROWS_H
+
+#include "support/results.h"
+
+/* How thorough: 1 for the quick run, more for the whole matrix. */
+struct effort {
+    bool quick;
+};
+
+/* Rounds of short blocks: a few of 5 ms for the mean and 2 ms for the distribution. */
+struct plan short_blocks(const struct effort *effort);
+
+/* The first subject is the limit of all; emits a row for each. Frees the records, stops the
+   subjects. */
+void emit_all(struct subject *subjects, size_t count, const struct plan *plan);
+
+void measure_rtt(const struct effort *effort);
+void measure_in_flight(const struct effort *effort);
+void measure_threads(const struct effort *effort);
+void measure_parked(const struct effort *effort);
+void measure_blocked(const struct effort *effort);
+void measure_slots(const struct effort *effort);
+
+#endif

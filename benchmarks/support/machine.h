@@ -1,0 +1,14 @@
+/* The machine, where its processors are, and what was built. */
+#ifndef BENCHMARKS_MACHINE_H
+#define BENCHMARKS_MACHINE_H
+
+#include <stdio.h>
+
+/* What only the caller knows: the commit, and whether processes are pinned. */
+void set_commit(const char *commit);
+void set_placement(const char *placement);
+
+/* One JSON object, one line. */
+void describe_machine(FILE *file);
+
+#endif
