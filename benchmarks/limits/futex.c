@@ -2,12 +2,9 @@
 #include "futex.h"
 
 #include "support/child.h"
+#include "support/futex.h"
 
-#include <linux/futex.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 enum { LINE = 64 };
 
@@ -23,20 +20,15 @@ struct futex {
     pid_t partner;
 };
 
-static void sleep_while(_Atomic uint32_t *word, uint32_t old) {
-    while (atomic_load_explicit(word, memory_order_acquire) == old)
-        syscall(SYS_futex, word, FUTEX_WAIT, old, NULL, NULL, 0);
-}
-
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
     atomic_store_explicit(word, value, memory_order_release);
-    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    futex_wake_all(word);
 }
 
 static void answer(void *self) {
     struct words *w = ((struct futex *)self)->words;
     for (uint32_t n = 0;; n++) {
-        sleep_while(&w->there, n);
+        futex_sleep_while(&w->there, n);
         set_and_wake(&w->back, n + 1);
     }
 }
@@ -45,7 +37,7 @@ static void run(void *self, uint64_t calls) {
     struct futex *f = self;
     for (uint64_t i = 0; i < calls; i++) {
         set_and_wake(&f->words->there, f->sent + 1);
-        sleep_while(&f->words->back, f->sent);
+        futex_sleep_while(&f->words->back, f->sent);
         f->sent++;
     }
 }

@@ -9,8 +9,7 @@ enum { SUBJECTS = 8 };
 static void emit_speeds(struct subject *subjects, size_t count, const struct record *records,
                         const struct record *progress) {
     for (size_t i = 0; i < count; i++) {
-        struct row row =
-            row_of(&subjects[i], &progress[i], compare_speed(&records[i], &records[0]));
+        struct row row = row_of(&subjects[i], &progress[i], compare_speed(&records[i]));
         row.calls_per_s = (double)SECOND / median_ns(&records[i]);
         row.cpu_s = records[i].cpu_s;
         emit(&row);

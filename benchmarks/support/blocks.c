@@ -1,13 +1,24 @@
+#define _GNU_SOURCE
 #include "blocks.h"
 
+#include "awake.h"
 #include "child.h"
 #include "clock.h"
 #include "statistics.h"
 
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
 
-enum { TIMES_MOST = 2000000, CHUNKS = 10, WARM_UP_NS = 300000 };
+enum { TIMES_MOST = 1000000, CHUNKS = 10, WARM_UP_NS = 300000 };
+
+static void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count, size);
+    if (!memory)
+        die("memory");
+    return memory;
+}
+
+/* ---- One block ------------------------------------------------------------------------------- */
 
 /* Round trips for about this long, the clock read a few times; how long one took. */
 static double run_for(const struct subject *s, uint64_t ns) {
@@ -23,21 +34,35 @@ static double run_for(const struct subject *s, uint64_t ns) {
     return (double)(now - begin) / (double)calls;
 }
 
+static long switches(void) {
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0)
+        die("getrusage");
+    return usage.ru_nvcsw + usage.ru_nivcsw;
+}
+
+/* Round trips for a moment; whether both sides ran at the same time, so that none had to sleep, or
+   to yield the processor they share. */
+static bool run_together(const struct subject *s) {
+    long before = switches();
+    double per_call = run_for(s, WARM_UP_NS);
+    return (double)(switches() - before) * per_call < WARM_UP_NS / 4.0;
+}
+
 /*
- * A process that was woken begins on the processor of its waker, often; until the system has moved
- * it, two that spin wait for each other's time slices. So a block begins when calls are about as
- * fast as they have been, or after the time that the plan allows for that.
+ * A process that was woken begins on the processor of its waker, often; until the system moves it,
+ * which can take it longer than a block, two that spin wait for each other's time slices. So this
+ * process is moved to another processor, and then left to the system again, until both sides run,
+ * or the time that the plan allows for that is over.
  */
-static void warm_up(const struct subject *s, uint64_t ns, double *fastest) {
-    enum { FAR = 8 }; /* times slower than near: more than any distance between processors costs */
+static void warm_up(const struct subject *s, uint64_t ns) {
     uint64_t end = now_ns() + ns;
-    double per_call;
-    if (!s->run)
-        return;
-    do {
-        per_call = run_for(s, WARM_UP_NS);
-        *fastest = *fastest > 0 && *fastest < per_call ? *fastest : per_call;
-    } while (per_call > FAR * *fastest && now_ns() < end);
+    bool together = run_together(s);
+    let_sleep();
+    while (!together && now_ns() < end) {
+        change_processor();
+        together = run_together(s);
+    }
 }
 
 /* From the end of one call to the end of the next there are the call and one read of the clock. */
@@ -53,10 +78,6 @@ static size_t time_each(const struct subject *s, uint64_t ns, uint32_t *times, s
     return count;
 }
 
-static double run_loop(const struct subject *s, uint64_t ns) {
-    return s->block ? s->block(s->self, ns) : run_for(s, ns);
-}
-
 /* The times are appended. Returns that which `share` of them do not exceed. */
 static double run_times(const struct subject *s, const struct plan *plan, struct record *r) {
     uint32_t *times = r->times + r->times_count;
@@ -68,41 +89,65 @@ static double run_times(const struct subject *s, const struct plan *plan, struct
     return percentile(times, count, plan->share);
 }
 
-static void run_block(const struct subject *s, const struct plan *plan, struct record *r) {
+static double run_loop(const struct subject *s, uint64_t ns) {
+    return s->block ? s->block(s->self, ns) : run_for(s, ns);
+}
+
+/* Returns the nanoseconds of a call. */
+static double run_block(const struct subject *s, const struct plan *plan, struct record *r) {
     uint64_t cpu = cpu_ns();
-    double *ns = &r->ns[r->rounds++];
+    double ns = 0, time = 0;
     if (s->begin)
         s->begin(s->self);
-    if (plan->warm_up_ns > 0)
-        warm_up(s, plan->warm_up_ns, &r->fastest_ns);
+    if (s->run && plan->warm_up_ns > 0)
+        warm_up(s, plan->warm_up_ns);
     if (plan->loop_ns > 0)
-        *ns = run_loop(s, plan->loop_ns);
-    if (plan->times_ns > 0) {
-        double time = run_times(s, plan, r);
-        *ns = plan->loop_ns > 0 ? *ns : time;
-    }
+        ns = run_loop(s, plan->loop_ns);
+    if (plan->times_ns > 0)
+        time = run_times(s, plan, r);
+    keep_awake();
     if (s->end)
         s->end(s->self);
     r->cpu_s += (double)(cpu_ns() - cpu) / (double)SECOND;
+    return plan->loop_ns > 0 ? ns : time;
 }
 
-static void *allocate(size_t count, size_t size) {
-    void *memory = calloc(count, size);
-    if (!memory)
-        die("memory");
-    return memory;
+/* ---- Rounds ---------------------------------------------------------------------------------- */
+
+static void keep(struct record *r, double ns, double before, double after) {
+    static const double change = 1.2;
+    r->samples[r->rounds++] = (struct sample){
+        .ns = ns,
+        .limit_ns = (before + after) / 2,
+        .steady = before < change * after && after < change * before,
+    };
+}
+
+static void run_round(const struct subject *subjects, size_t count, const struct plan *plan,
+                      struct record *records) {
+    double before = run_block(&subjects[0], plan, &records[0]), after;
+    for (size_t i = 1; i < count; i++) {
+        double ns = run_block(&subjects[i], plan, &records[i]);
+        after = run_block(&subjects[0], plan, &records[0]);
+        keep(&records[i], ns, before, after);
+        if (i == 1)
+            keep(&records[0], before, after, after);
+        before = after;
+    }
 }
 
 struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan) {
     struct record *records = allocate(count, sizeof *records);
     for (size_t i = 0; i < count; i++) {
-        records[i].ns = allocate(plan->rounds, sizeof *records[i].ns);
+        records[i].samples = allocate(plan->rounds, sizeof *records[i].samples);
         records[i].times = allocate(TIMES_MOST, sizeof *records[i].times);
     }
-    for (unsigned round = 0; round < plan->rounds; round++) {
-        for (size_t i = 0; i < count; i++)
-            run_block(&subjects[i], plan, &records[i]);
-    }
+    if (plan->awake)
+        awake_start();
+    for (unsigned round = 0; round < plan->rounds; round++)
+        run_round(subjects, count, plan, records);
+    if (plan->awake)
+        awake_stop();
     for (size_t i = 0; i < count; i++)
         sort_times(records[i].times, records[i].times_count);
     return records;
@@ -110,41 +155,80 @@ struct record *alternate(const struct subject *subjects, size_t count, const str
 
 void free_records(struct record *records, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        free(records[i].ns);
+        free(records[i].samples);
         free(records[i].times);
     }
     free(records);
 }
 
+/* ---- What they show -------------------------------------------------------------------------- */
+
 double time_of(const struct record *record, double share) {
     return percentile(record->times, record->times_count, share);
 }
 
-double median_ns(const struct record *record) {
-    double *sorted = allocate(record->rounds, sizeof *sorted);
-    memcpy(sorted, record->ns, record->rounds * sizeof *sorted);
-    double result = median(sorted, record->rounds);
-    free(sorted);
-    return result;
+static double sample_ns(const struct sample *s) {
+    return s->ns;
 }
 
-/* By round, `upper` by `lower`. */
-static struct comparison divide(const struct record *upper, const struct record *lower,
-                                const struct record *limit) {
-    double *ratios = allocate(limit->rounds, sizeof *ratios);
-    for (size_t i = 0; i < limit->rounds; i++)
-        ratios[i] = upper->ns[i] / lower->ns[i];
-    struct comparison c = {.limit_ns = median_ns(limit),
-                           .ratio = median(ratios, limit->rounds),
-                           .spread = interquartile_range(ratios, limit->rounds)};
-    free(ratios);
+static double sample_limit(const struct sample *s) {
+    return s->limit_ns;
+}
+
+static double sample_ratio(const struct sample *s) {
+    return s->ns / s->limit_ns;
+}
+
+static double sample_speed(const struct sample *s) {
+    return s->limit_ns / s->ns;
+}
+
+static bool is_mostly_unsteady(const struct record *r) {
+    enum { FEW = 5 };
+    size_t steady = 0;
+    for (size_t i = 0; i < r->rounds; i++)
+        steady += r->samples[i].steady;
+    return steady < FEW;
+}
+
+/* The values of the samples that count: returns how many. */
+static size_t collect(const struct record *r, double (*value)(const struct sample *),
+                      double *values) {
+    bool all = is_mostly_unsteady(r);
+    size_t count = 0;
+    for (size_t i = 0; i < r->rounds; i++) {
+        if (all || r->samples[i].steady)
+            values[count++] = value(&r->samples[i]);
+    }
+    return count;
+}
+
+static double median_of(const struct record *r, double (*value)(const struct sample *),
+                        double *spread) {
+    double *values = allocate(r->rounds, sizeof *values);
+    size_t count = collect(r, value, values);
+    double middle = median(values, count);
+    if (spread)
+        *spread = interquartile_range(values, count);
+    free(values);
+    return middle;
+}
+
+double median_ns(const struct record *record) {
+    return median_of(record, sample_ns, NULL);
+}
+
+static struct comparison compare_by(const struct record *record,
+                                    double (*value)(const struct sample *)) {
+    struct comparison c = {.limit_ns = median_of(record, sample_limit, NULL)};
+    c.ratio = median_of(record, value, &c.spread);
     return c;
 }
 
-struct comparison compare(const struct record *subject, const struct record *limit) {
-    return divide(subject, limit, limit);
+struct comparison compare(const struct record *record) {
+    return compare_by(record, sample_ratio);
 }
 
-struct comparison compare_speed(const struct record *subject, const struct record *limit) {
-    return divide(limit, subject, limit);
+struct comparison compare_speed(const struct record *record) {
+    return compare_by(record, sample_speed);
 }

@@ -1,26 +1,38 @@
 /*
- * Subjects measured in turn, in blocks of a few milliseconds: a machine that changes its speed does
- * so for all of them, and the ratio of two blocks of one round is that of the subjects. A block is
- * a warm-up, which wakes the other side; a loop of round trips with no clock in it, whose mean
- * counts; and some round trips timed one by one, for the distribution.
+ * Subjects measured in turn, in blocks of a few milliseconds. The first subject is the limit: its
+ * blocks stand before and after each block of another, and that block's ratio is to the mean of the
+ * two. Where the two differ much the machine changed its speed meanwhile, and the ratio does not
+ * count.
+ *
+ * A block is a warm-up, which wakes the other side; a loop of round trips with no clock in it,
+ * whose mean counts; and some round trips timed one by one, for the distribution.
  */
 #ifndef BENCHMARKS_BLOCKS_H
 #define BENCHMARKS_BLOCKS_H
 
 #include "subject.h"
 
+#include <stdbool.h>
+
 struct plan {
     unsigned rounds;
-    uint64_t warm_up_ns /* at most */, loop_ns, times_ns; /* of one block; 0: leave it out */
+    bool awake;                 /* no processor goes idle meanwhile: see awake.h */
+    uint64_t warm_up_ns;        /* at most; 0: none */
+    uint64_t loop_ns, times_ns; /* of one block; 0: leave it out */
     double share; /* without a loop, the time counts that this share of the block's do not exceed */
+};
+
+/* One block, per call, beside the limit. */
+struct sample {
+    double ns, limit_ns;
+    bool steady; /* the limit was about the same before and after */
 };
 
 /* What one subject showed. */
 struct record {
-    double *ns;      /* per call, by round */
-    uint32_t *times; /* of single round trips, in ns; sorted */
+    struct sample *samples; /* by round */
+    uint32_t *times;        /* of single round trips, in ns; sorted */
     size_t rounds, times_count;
-    double fastest_ns; /* per call, of any warm-up */
     double cpu_s;
 };
 
@@ -33,17 +45,17 @@ double time_of(const struct record *record, double share);
 
 double median_ns(const struct record *record);
 
-/* How a subject compares with a limit. */
+/* How a subject compares with the limit, in the steady rounds; in all, if few were steady. */
 struct comparison {
     double limit_ns;
     double ratio;  /* the median of the rounds' ratios */
     double spread; /* the distance between the first and the third quartile of them */
 };
 
-/* The subject's time by the limit's. */
-struct comparison compare(const struct record *subject, const struct record *limit);
+/* The subject's time by the limit's. For the limit itself: a block of it by the next one. */
+struct comparison compare(const struct record *record);
 
 /* The limit's time by the subject's: larger is better. */
-struct comparison compare_speed(const struct record *subject, const struct record *limit);
+struct comparison compare_speed(const struct record *record);
 
 #endif

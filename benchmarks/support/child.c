@@ -26,7 +26,7 @@ void die(const char *what) {
     exit(EXIT_FAILURE);
 }
 
-static void pin_to(long processor) {
+void pin_to(int processor) {
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET((size_t)processor, &set);
@@ -37,6 +37,22 @@ static void pin_to(long processor) {
 void pin_processes(void) {
     pinned = true;
     pin_to(0);
+}
+
+static int next_in(const cpu_set_t *allowed, int processor) {
+    do
+        processor = (processor + 1) % CPU_SETSIZE;
+    while (!CPU_ISSET((size_t)processor, allowed));
+    return processor;
+}
+
+void change_processor(void) {
+    cpu_set_t allowed;
+    if (pinned || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    pin_to(next_in(&allowed, sched_getcpu()));
+    if (sched_setaffinity(0, sizeof allowed, &allowed) != 0)
+        die("affinity");
 }
 
 static void keep(pid_t child) {
@@ -71,7 +87,7 @@ static pid_t fork_child(void) {
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
     if (pinned)
-        pin_to(1 % sysconf(_SC_NPROCESSORS_ONLN));
+        pin_to((int)(1 % sysconf(_SC_NPROCESSORS_ONLN)));
     return 0;
 }
 
