@@ -21,8 +21,17 @@ static const struct {
     const char *name;
     void (*measure)(const struct effort *effort);
 } rows[] = {
-    {"rtt", measure_rtt},       {"in_flight", measure_in_flight}, {"threads", measure_threads},
-    {"parked", measure_parked}, {"blocked", measure_blocked},     {"slots", measure_slots},
+    {"rtt", measure_rtt},
+    {"in_flight", measure_in_flight},
+    {"threads", measure_threads},
+    {"parked", measure_parked},
+    {"idle", measure_idle},
+    {"blocked", measure_blocked},
+    {"copy", measure_copy},
+    {"zero_copy", measure_zero_copy},
+    {"slots", measure_slots},
+    {"create", measure_create},
+    {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
 };
 
 enum { ROWS = sizeof rows / sizeof *rows };

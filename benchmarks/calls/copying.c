@@ -33,6 +33,7 @@ struct subject copying_start(const struct pair *pair, const char *name, size_t b
     *c = (struct copying){pair->host, bytes, calloc(1, bytes + 1), calloc(1, bytes + 1)};
     return (struct subject){.label = {name, pair->guest, bytes, 1, 1, ""},
                             .self = c,
+                            .spins = true,
                             .unit = 1,
                             .run = run,
                             .stop = stop};

@@ -62,6 +62,7 @@ struct subject several_start(const struct pair *pair, size_t bytes, unsigned in_
         check(shmipc_slot_claim(pair->host, SHMIPC_TIMEOUT_DEFAULT, &s->slots[i]));
     return (struct subject){.label = {"in_flight", pair->guest, bytes, 1, in_flight, ""},
                             .self = s,
+                            .spins = true,
                             .unit = in_flight,
                             .run = run,
                             .stop = stop};

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "lines.h"
 
+#include "copies.h"
 #include "support/child.h"
 
 #include <sched.h>
@@ -18,8 +19,8 @@ enum { LINE = 64, PATIENCE = 2000 };
 struct lines {
     _Atomic uint64_t *word; /* alone on the first line of a shared mapping; there, back follow */
     unsigned char *there, *back;
-    unsigned char *mine; /* private memory of as many bytes */
-    size_t bytes;        /* beyond the first line */
+    unsigned char *source, *sink; /* private memory of as many bytes */
+    size_t bytes;                 /* beyond the first line */
     uint64_t sent;
     int bell[2]; /* a byte written here begins a block; the partner sleeps until then */
     pid_t partner;
@@ -41,8 +42,7 @@ static inline uint64_t await_change(_Atomic uint64_t *word, uint64_t old) {
 static void answer_block(struct lines *l) {
     uint64_t found = await_change(l->word, 0);
     while (found != STOP) {
-        memcpy(l->mine, l->there, l->bytes);
-        memcpy(l->back, l->mine, l->bytes);
+        memcpy(l->back, l->there, l->bytes);
         atomic_store_explicit(l->word, found + 1, memory_order_release);
         found = await_change(l->word, found + 1);
     }
@@ -67,10 +67,10 @@ static void begin(void *self) {
 static void run(void *self, uint64_t calls) {
     struct lines *l = self;
     for (uint64_t i = 0; i < calls; i++) {
-        memcpy(l->there, l->mine, l->bytes);
+        memcpy(l->there, l->source, l->bytes);
         atomic_store_explicit(l->word, l->sent + 1, memory_order_release);
         l->sent = await_change(l->word, l->sent + 1);
-        memcpy(l->mine, l->back, l->bytes);
+        memcpy(l->sink, l->back, l->bytes);
     }
 }
 
@@ -93,7 +93,8 @@ static void stop(void *self) {
     child_stop(l->partner);
     close(l->bell[0]);
     close(l->bell[1]);
-    free(l->mine);
+    free(l->source);
+    free(l->sink);
     free(l);
 }
 
@@ -106,15 +107,24 @@ struct subject lines_start(unsigned lines) {
     *l = (struct lines){.word = (void *)memory,
                         .there = memory + LINE,
                         .back = memory + LINE + bytes,
-                        .mine = calloc(1, bytes + 1),
+                        .source = calloc(1, bytes + 1),
+                        .sink = calloc(1, bytes + 1),
                         .bytes = bytes,
                         .bell = {l->bell[0], l->bell[1]}};
     l->partner = child_fork(answer_blocks, l);
     return (struct subject){.label = {"limit", "c", (size_t)lines * LINE, 1, 1, ""},
                             .self = l,
+                            .spins = true,
                             .unit = 1,
                             .begin = begin,
                             .run = bytes ? run : run_one_line,
                             .end = end,
                             .stop = stop};
+}
+
+struct subject copies_by_two_start(size_t bytes) {
+    struct subject s = lines_start(1 + (unsigned)(bytes / LINE));
+    s.label.name = "limit_memcpy";
+    s.label.bytes = bytes;
+    return s;
 }

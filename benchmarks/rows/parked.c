@@ -22,10 +22,9 @@ static void start_all(struct subject *subjects, const struct pair *c, const stru
 
 static void measure_without_spinning(const struct effort *effort) {
     struct subject subjects[SUBJECTS];
-    const struct plan plan = {.rounds = effort->quick ? 31 : 101,
-                              .warm_up_ns = 2 * MILLISECOND,
-                              .loop_ns = 20 * MILLISECOND,
-                              .times_ns = 10 * MILLISECOND};
+    const struct plan plan = {.rounds = effort->quick ? 11 : 101,
+                              .loop_ns = 10 * MILLISECOND,
+                              .times_ns = 5 * MILLISECOND};
     struct pair c = pair_start((struct pair_config){.guest = "c", .spin_ns = -1});
     struct pair go = pair_start((struct pair_config){.guest = "go", .spin_ns = -1});
     start_all(subjects, &c, &go);
@@ -49,7 +48,8 @@ static void measure_pace(const struct pair *c, const struct pair *go, const char
 
 /* At one call a second the subjects take turns call by call, a fourth of a second apart. */
 void measure_parked(const struct effort *effort) {
-    const struct plan seldom = {.rounds = effort->quick ? 5 : 25, .times_ns = 1, .share = 0.5};
+    const struct plan seldom = {
+        .rounds = effort->quick ? 5 : 25, .times_ns = 1, .share = 0.5, .limit_once = true};
     const struct plan often = {
         .rounds = effort->quick ? 15 : 51, .times_ns = 50 * MILLISECOND, .share = 0.5};
     measure_without_spinning(effort);

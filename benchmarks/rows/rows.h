@@ -4,12 +4,12 @@
 
 #include "support/results.h"
 
-/* How thorough: 1 for the quick run, more for the whole matrix. */
+/* How thorough. */
 struct effort {
     bool quick;
 };
 
-/* Rounds of short blocks: a few of 5 ms for the mean and 2 ms for the distribution. */
+/* Rounds of blocks of some milliseconds, for what spins. */
 struct plan short_blocks(const struct effort *effort);
 
 /* The first subject is the limit of all; emits a row for each. Frees the records, stops the
@@ -19,6 +19,11 @@ void emit_all(struct subject *subjects, size_t count, const struct plan *plan);
 void measure_rtt(const struct effort *effort);
 void measure_in_flight(const struct effort *effort);
 void measure_threads(const struct effort *effort);
+void measure_idle(const struct effort *effort);
+void measure_copy(const struct effort *effort);
+void measure_zero_copy(const struct effort *effort);
+void measure_create(const struct effort *effort);
+void measure_alternatives(const struct effort *effort);
 void measure_parked(const struct effort *effort);
 void measure_blocked(const struct effort *effort);
 void measure_slots(const struct effort *effort);

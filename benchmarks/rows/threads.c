@@ -16,10 +16,11 @@ static void emit_speeds(struct subject *subjects, size_t count, const struct rec
     }
 }
 
-/* Lack of progress is looked for in blocks of a second: in short ones none could be seen. */
+/* Lack of progress is looked for in a long block: in short ones none could be seen. */
 static void measure_subjects(struct subject *subjects, size_t count, const struct effort *effort) {
-    const struct plan speed = {.rounds = effort->quick ? 11 : 41, .loop_ns = 50 * MILLISECOND};
-    const struct plan steady = {.rounds = effort->quick ? 1 : 5, .times_ns = SECOND};
+    const struct plan speed = {.rounds = effort->quick ? 9 : 41, .loop_ns = 40 * MILLISECOND};
+    const struct plan steady = {
+        .rounds = 1, .times_ns = (effort->quick ? 500 : 3000) * MILLISECOND, .limit_once = true};
     struct record *records = alternate(subjects, count, &speed);
     struct record *progress = alternate(subjects, count, &steady);
     emit_speeds(subjects, count, records, progress);

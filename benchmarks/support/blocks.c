@@ -59,7 +59,7 @@ static void warm_up(const struct subject *s, uint64_t ns) {
     uint64_t end = now_ns() + ns;
     bool together = run_together(s);
     let_sleep();
-    while (!together && now_ns() < end) {
+    while (s->spins && !together && now_ns() < end) {
         change_processor();
         together = run_together(s);
     }
@@ -128,7 +128,7 @@ static void run_round(const struct subject *subjects, size_t count, const struct
     double before = run_block(&subjects[0], plan, &records[0]), after;
     for (size_t i = 1; i < count; i++) {
         double ns = run_block(&subjects[i], plan, &records[i]);
-        after = run_block(&subjects[0], plan, &records[0]);
+        after = plan->limit_once ? before : run_block(&subjects[0], plan, &records[0]);
         keep(&records[i], ns, before, after);
         if (i == 1)
             keep(&records[0], before, after, after);

@@ -16,6 +16,7 @@
 
 struct plan {
     unsigned rounds;
+    bool limit_once;            /* a round, not before and after each block */
     bool awake;                 /* no processor goes idle meanwhile: see awake.h */
     uint64_t warm_up_ns;        /* at most; 0: none */
     uint64_t loop_ns, times_ns; /* of one block; 0: leave it out */

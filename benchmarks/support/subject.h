@@ -7,6 +7,7 @@
 #ifndef BENCHMARKS_SUBJECT_H
 #define BENCHMARKS_SUBJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ struct label {
 struct subject {
     struct label label;
     void *self;
+
+    /* Both sides spin while they wait: a block begins when each has a processor. The others are left
+       to the system, which often does best with both on one. */
+    bool spins;
 
     /* Does this many round trips. NULL if `block` and `times` are set. */
     void (*run)(void *self, uint64_t calls);

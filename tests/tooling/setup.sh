@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh demo|test: installs the programs that the demo or the tests need and this machine lacks,
-# or says in one line what to install. Silent when nothing is missing.
+# setup.sh demo|bench|test: installs the programs that the demo, the benchmarks or the tests need and
+# this machine lacks, or says in one line what to install. Silent when nothing is missing.
 set -eu
 
 purpose=$1
@@ -15,6 +15,7 @@ missing() {
     if [ ! -e /usr/include/stdio.h ]; then echo libc6-dev; fi
     if absent cmake; then echo cmake; fi
     if absent ninja && absent make; then echo ninja-build; fi
+    if [ "$purpose" = bench ] && absent gnuplot; then echo gnuplot-nox; fi
     [ "$purpose" = test ] || return 0
 
     if absent gcc; then echo gcc; fi

@@ -1,5 +1,5 @@
 // Command guest answers the benchmarks' calls: guest NAME SPIN_NS (0: the library's choice; -1:
-// none). It does what the guest in C does, see ../calls/pair.h.
+// none). It does what the guest in C does, see ../../calls/pair.h.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/libshmipc/libshmipc/benchmarks/go/handler"
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
@@ -26,8 +27,7 @@ type server struct{ guest *shmipc.Guest }
 func (s server) handle(request *shmipc.Request, response *shmipc.Response) error {
 	switch request.Type {
 	case shmipc.TypeNormal:
-		_, err := response.Write(request.Data)
-		return err
+		return handler.Echo(request.Data, response)
 	case typeSleep:
 		if len(request.Data) != 4 {
 			return fmt.Errorf("a request of %d bytes", len(request.Data))

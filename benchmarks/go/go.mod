@@ -1,4 +1,4 @@
-module github.com/libshmipc/libshmipc/benchmarks/guest
+module github.com/libshmipc/libshmipc/benchmarks/go
 
 go 1.21
 
