@@ -108,6 +108,7 @@ int main(int argc, char **argv) {
         }
     }
     prctl(PR_SET_TIMERSLACK, 1); /* the children inherit it */
+    watch_others();
     measure_rows(&effort, argv + optind);
     if (out)
         write_results(out);

@@ -7,7 +7,8 @@
 
 static void measure_guest(const char *guest, const struct effort *effort) {
     const struct plan plan = {.rounds = effort->quick ? 15 : 101,
-                              .warm_up_ns = MILLISECOND,
+                              .awake = true,
+                              .warm_up_ns = 10 * MILLISECOND,
                               .times_ns = 40 * MILLISECOND,
                               .share = 0.99};
     struct pair pair = pair_start((struct pair_config){.guest = guest});

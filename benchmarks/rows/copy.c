@@ -13,11 +13,11 @@ enum { MIB = 1 << 20, SMALL = 64 };
 
 /* A plan of blocks that hold some calls of a millisecond. */
 static struct plan long_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = effort->quick ? 15 : 101,
+    return (struct plan){.rounds = effort->quick ? 9 : 101,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,
-                         .loop_ns = 20 * MILLISECOND,
-                         .times_ns = 10 * MILLISECOND};
+                         .loop_ns = 10 * MILLISECOND,
+                         .times_ns = 5 * MILLISECOND};
 }
 
 static void measure_copies(const struct pair *c, const struct pair *go, struct subject limit,

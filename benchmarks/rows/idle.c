@@ -36,7 +36,7 @@ static void measure_guest(const char *guest, const struct effort *effort) {
     pthread_t server;
     if (pthread_create(&server, NULL, serve, pair.host) != 0)
         die("thread");
-    sleep_until(now_ns() + SECOND); /* what begins by spinning has come to rest */
+    sleep_until(now_ns() + SECOND / 2); /* what begins by spinning has come to rest */
     uint64_t begin = now_ns(), cpu = cpu_ns();
     sleep_until(begin + length);
     emit_idle(guest, (double)length / (double)SECOND, (double)(cpu_ns() - cpu) / (double)SECOND);

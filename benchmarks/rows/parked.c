@@ -51,7 +51,7 @@ void measure_parked(const struct effort *effort) {
     const struct plan seldom = {
         .rounds = effort->quick ? 5 : 25, .times_ns = 1, .share = 0.5, .limit_once = true};
     const struct plan often = {
-        .rounds = effort->quick ? 15 : 51, .times_ns = 50 * MILLISECOND, .share = 0.5};
+        .rounds = effort->quick ? 9 : 51, .times_ns = 30 * MILLISECOND, .share = 0.5};
     measure_without_spinning(effort);
     struct pair c = pair_start((struct pair_config){.guest = "c"});
     struct pair go = pair_start((struct pair_config){.guest = "go"});

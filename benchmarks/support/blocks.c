@@ -78,14 +78,21 @@ static size_t time_each(const struct subject *s, uint64_t ns, uint32_t *times, s
     return count;
 }
 
-/* The times are appended. Returns that which `share` of them do not exceed. */
+/* Keeps at most `quota` of a block's sorted times, spread evenly, the longest among them. */
+static void keep_times(struct record *r, const uint32_t *times, size_t count, size_t quota) {
+    size_t stride = count / quota + 1;
+    for (size_t left = count;
+         left > 0 && r->times_count<TIMES_MOST; left = left> stride ? left - stride : 0)
+        r->times[r->times_count++] = times[left - 1];
+}
+
+/* Returns the time that `share` of the round trips did not exceed. */
 static double run_times(const struct subject *s, const struct plan *plan, struct record *r) {
-    uint32_t *times = r->times + r->times_count;
-    size_t most = TIMES_MOST - r->times_count;
-    size_t count = s->times ? s->times(s->self, plan->times_ns, times, most)
-                            : time_each(s, plan->times_ns, times, most);
+    static uint32_t times[TIMES_MOST];
+    size_t count = s->times ? s->times(s->self, plan->times_ns, times, TIMES_MOST)
+                            : time_each(s, plan->times_ns, times, TIMES_MOST);
     sort_times(times, count);
-    r->times_count += count;
+    keep_times(r, times, count, r->quota);
     return percentile(times, count, plan->share);
 }
 
@@ -141,6 +148,8 @@ struct record *alternate(const struct subject *subjects, size_t count, const str
     for (size_t i = 0; i < count; i++) {
         records[i].samples = allocate(plan->rounds, sizeof *records[i].samples);
         records[i].times = allocate(TIMES_MOST, sizeof *records[i].times);
+        records[i].quota = TIMES_MOST / plan->rounds / (i == 0 ? count : 1) + 1;
+        records[i].looped = plan->loop_ns > 0;
     }
     if (plan->awake)
         awake_start();
@@ -214,8 +223,8 @@ static double median_of(const struct record *r, double (*value)(const struct sam
     return middle;
 }
 
-double median_ns(const struct record *record) {
-    return median_of(record, sample_ns, NULL);
+double call_ns(const struct record *record) {
+    return record->looped ? median_of(record, sample_ns, NULL) : time_of(record, 0.5);
 }
 
 static struct comparison compare_by(const struct record *record,

@@ -34,6 +34,8 @@ struct record {
     struct sample *samples; /* by round */
     uint32_t *times;        /* of single round trips, in ns; sorted */
     size_t rounds, times_count;
+    size_t quota; /* of times kept, for a block */
+    bool looped;  /* there were loops, not only single round trips */
     double cpu_s;
 };
 
@@ -44,7 +46,8 @@ void free_records(struct record *records, size_t count);
 /* The time that `share` (0 to 1) of the round trips did not exceed. */
 double time_of(const struct record *record, double share);
 
-double median_ns(const struct record *record);
+/* What one call took in the median of the loops, or of the single round trips. */
+double call_ns(const struct record *record);
 
 /* How a subject compares with the limit, in the steady rounds; in all, if few were steady. */
 struct comparison {

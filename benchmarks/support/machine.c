@@ -1,8 +1,11 @@
 #define _GNU_SOURCE
 #include "machine.h"
 
+#include "clock.h"
+
 #include <shmipc/shmipc.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,6 +20,56 @@ void set_commit(const char *text) {
 void set_placement(const char *text) {
     placement = text;
 }
+
+/* ---- What else runs -------------------------------------------------------------------------- */
+
+static double began, busy_before;
+
+/* Seconds of processor time that all processes together have used, from the line "cpu user nice
+   system idle waiting interrupts...". */
+static double all_busy_s(void) {
+    unsigned long long user = 0, nice = 0, system = 0;
+    FILE *file = fopen("/proc/stat", "r");
+    if (file) {
+        if (fscanf(file, "cpu %llu %llu %llu", &user, &nice, &system) != 3)
+            user = nice = system = 0;
+        (void)fclose(file);
+    }
+    return (double)(user + nice + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double seconds(struct timeval time) {
+    return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+/* Of this process, and of its children that have ended: here, all of them. */
+static double our_busy_s(void) {
+    static const int whose[] = {RUSAGE_SELF, RUSAGE_CHILDREN};
+    double sum = 0;
+    for (int i = 0; i < 2; i++) {
+        struct rusage usage;
+        if (getrusage(whose[i], &usage) == 0)
+            sum += seconds(usage.ru_utime) + seconds(usage.ru_stime);
+    }
+    return sum;
+}
+
+void watch_others(void) {
+    began = (double)now_ns() / (double)SECOND;
+    busy_before = all_busy_s() - our_busy_s();
+}
+
+/* In processors. */
+static double others_load(void) {
+    static const double much = 0.1;
+    double took = (double)now_ns() / (double)SECOND - began;
+    double load = (all_busy_s() - our_busy_s() - busy_before) / took;
+    if (load > much)
+        (void)fprintf(stderr, "bench: other processes kept %.2f processors busy meanwhile\n", load);
+    return load;
+}
+
+/* ---- The description ------------------------------------------------------------------------- */
 
 static void print_text(FILE *file, const char *name, const char *text) {
     (void)fprintf(file, "\"%s\":\"", name);
@@ -78,6 +131,7 @@ void describe_machine(FILE *file) {
     print_topology(file);
     (void)fprintf(file, "\"processors\":%ld},", sysconf(_SC_NPROCESSORS_ONLN));
     print_text(file, "placement", placement);
+    (void)fprintf(file, "\"others_load\":%.2f,", others_load());
     print_text(file, "commit", commit);
     print_text(file, "compiler", __VERSION__);
     print_time(file);

@@ -8,6 +8,10 @@
 void set_commit(const char *commit);
 void set_placement(const char *placement);
 
+/* Begins to watch what else runs here. Says on standard error, when the machine is described, if it
+   was so much that the results mean little. */
+void watch_others(void);
+
 /* One JSON object, one line. */
 void describe_machine(FILE *file);
 

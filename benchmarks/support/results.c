@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 512, LINE = 512 };
+enum { ROWS = 512, LINE = 1024 }; /* a row has about 300 bytes */
 
 static char lines[ROWS][LINE];
 static size_t count;
@@ -22,7 +22,7 @@ struct row row_of(const struct subject *subject, const struct record *record, st
         .ns_p99 = time_of(record, 0.99),
         .ns_p999 = time_of(record, 0.999),
         .ns_max = time_of(record, 1),
-        .calls_per_s = (double)SECOND / median_ns(record),
+        .calls_per_s = (double)SECOND / call_ns(record),
         .limit_ns = c.limit_ns,
         .ratio = c.ratio,
         .spread = c.spread,
@@ -38,17 +38,42 @@ static int print_key(char *line, const struct label *l) {
                     l->name, l->guest, l->bytes, l->threads, l->in_flight, l->variant);
 }
 
+/* What could not be measured is no number. */
+static int print_number(char *line, const char *name, int digits, double value) {
+    if (!isfinite(value))
+        return snprintf(line, LINE / 16, "\"%s\":null", name);
+    return snprintf(line, LINE / 16, "\"%s\":%.*f", name, digits, value);
+}
+
+static void print_numbers(char *line, const struct row *row) {
+    const struct {
+        const char *name;
+        int digits;
+        double value;
+    } numbers[] = {
+        {"ns_p50", 0, row->ns_p50},
+        {"ns_p99", 0, row->ns_p99},
+        {"ns_p999", 0, row->ns_p999},
+        {"ns_max", 0, row->ns_max},
+        {"calls_per_s", 1, row->calls_per_s},
+        {"limit_ns", 1, row->limit_ns},
+        {"ratio", 3, row->ratio},
+        {"spread", 3, row->spread},
+        {"cpu_s", 4, row->cpu_s},
+    };
+    enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    for (int i = 0; i < NUMBERS; i++) {
+        line += print_number(line, numbers[i].name, numbers[i].digits, numbers[i].value);
+        *line++ = i + 1 < NUMBERS ? ',' : '}';
+    }
+    *line = 0;
+}
+
 void emit(const struct row *row) {
     if (count == ROWS)
         die("too many rows");
     char *line = lines[count++];
-    int key = print_key(line, &row->label);
-    (void)snprintf(line + key, LINE - (size_t)key,
-                   "\"ns_p50\":%.0f,\"ns_p99\":%.0f,\"ns_p999\":%.0f,\"ns_max\":%.0f,"
-                   "\"calls_per_s\":%.1f,\"limit_ns\":%.1f,\"ratio\":%.3f,\"spread\":%.3f,"
-                   "\"cpu_s\":%.4f}",
-                   row->ns_p50, row->ns_p99, row->ns_p999, row->ns_max, row->calls_per_s,
-                   row->limit_ns, row->ratio, row->spread, row->cpu_s);
+    print_numbers(line + print_key(line, &row->label), row);
     puts(line);
     fflush(stdout);
 }
