@@ -31,7 +31,7 @@ static void emit_idle(const char *guest, double seconds, double cpu_s) {
 }
 
 static void measure_guest(const char *guest, const struct effort *effort) {
-    uint64_t length = (effort->quick ? 3 : 10) * SECOND;
+    uint64_t length = (effort->quick ? 2 : 10) * SECOND;
     struct pair pair = pair_start((struct pair_config){.guest = guest, .slots = 64});
     pthread_t server;
     if (pthread_create(&server, NULL, serve, pair.host) != 0)

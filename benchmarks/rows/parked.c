@@ -49,7 +49,7 @@ static void measure_pace(const struct pair *c, const struct pair *go, const char
 /* At one call a second the subjects take turns call by call, a fourth of a second apart. */
 void measure_parked(const struct effort *effort) {
     const struct plan seldom = {
-        .rounds = effort->quick ? 5 : 25, .times_ns = 1, .share = 0.5, .limit_once = true};
+        .rounds = effort->quick ? 4 : 25, .times_ns = 1, .share = 0.5, .limit_once = true};
     const struct plan often = {
         .rounds = effort->quick ? 9 : 51, .times_ns = 30 * MILLISECOND, .share = 0.5};
     measure_without_spinning(effort);

@@ -3,7 +3,8 @@
 #include "support/clock.h"
 
 struct plan short_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = effort->quick ? 31 : 301,
+    return (struct plan){.rounds = effort->quick ? 31 : 151,
+                         .most_ns = effort->quick ? 6 * SECOND : 0,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,
                          .loop_ns = 3 * MILLISECOND,

@@ -18,9 +18,9 @@ static void emit_speeds(struct subject *subjects, size_t count, const struct rec
 
 /* Lack of progress is looked for in a long block: in short ones none could be seen. */
 static void measure_subjects(struct subject *subjects, size_t count, const struct effort *effort) {
-    const struct plan speed = {.rounds = effort->quick ? 9 : 41, .loop_ns = 40 * MILLISECOND};
+    const struct plan speed = {.rounds = effort->quick ? 9 : 15, .loop_ns = 40 * MILLISECOND};
     const struct plan steady = {
-        .rounds = 1, .times_ns = (effort->quick ? 500 : 3000) * MILLISECOND, .limit_once = true};
+        .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
     struct record *records = alternate(subjects, count, &speed);
     struct record *progress = alternate(subjects, count, &steady);
     emit_speeds(subjects, count, records, progress);
@@ -33,7 +33,7 @@ static void measure_subjects(struct subject *subjects, size_t count, const struc
 static void measure_guest(const char *guest, uint32_t slots, const char *variant,
                           const struct effort *effort) {
     static const unsigned quick[] = {1, 8, 64};
-    static const unsigned all[] = {1, 2, 4, 8, 16, 32, 64};
+    static const unsigned all[] = {1, 2, 8, 16, 64};
     const unsigned *threads = effort->quick ? quick : all;
     size_t count = effort->quick ? sizeof quick / sizeof *quick : sizeof all / sizeof *all;
     struct subject subjects[SUBJECTS];

@@ -143,6 +143,13 @@ static void run_round(const struct subject *subjects, size_t count, const struct
     }
 }
 
+static void run_rounds(const struct subject *subjects, size_t count, const struct plan *plan,
+                       struct record *records) {
+    uint64_t end = plan->most_ns ? now_ns() + plan->most_ns : UINT64_MAX;
+    for (unsigned round = 0; round < plan->rounds && (round == 0 || now_ns() < end); round++)
+        run_round(subjects, count, plan, records);
+}
+
 struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan) {
     struct record *records = allocate(count, sizeof *records);
     for (size_t i = 0; i < count; i++) {
@@ -153,8 +160,7 @@ struct record *alternate(const struct subject *subjects, size_t count, const str
     }
     if (plan->awake)
         awake_start();
-    for (unsigned round = 0; round < plan->rounds; round++)
-        run_round(subjects, count, plan, records);
+    run_rounds(subjects, count, plan, records);
     if (plan->awake)
         awake_stop();
     for (size_t i = 0; i < count; i++)

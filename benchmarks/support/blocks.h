@@ -16,6 +16,7 @@
 
 struct plan {
     unsigned rounds;
+    uint64_t most_ns;           /* no round begins later; 0: no matter */
     bool limit_once;            /* a round, not before and after each block */
     bool awake;                 /* no processor goes idle meanwhile: see awake.h */
     uint64_t warm_up_ns;        /* at most; 0: none */
