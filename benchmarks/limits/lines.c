@@ -3,12 +3,12 @@
 
 #include "copies.h"
 #include "support/child.h"
+#include "support/partner.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LINE = 64, PATIENCE = 2000 };
 
@@ -22,8 +22,7 @@ struct lines {
     unsigned char *source, *sink; /* private memory of as many bytes */
     size_t bytes;                 /* beyond the first line */
     uint64_t sent;
-    int bell[2]; /* a byte written here begins a block; the partner sleeps until then */
-    pid_t partner;
+    struct partner partner;
 };
 
 /* Spins until the word is no longer `old`. Without a processor of its own the other side must be
@@ -39,7 +38,8 @@ static inline uint64_t await_change(_Atomic uint64_t *word, uint64_t old) {
     }
 }
 
-static void answer_block(struct lines *l) {
+static void answer_block(void *self) {
+    const struct lines *l = self;
     uint64_t found = await_change(l->word, 0);
     while (found != STOP) {
         memcpy(l->back, l->there, l->bytes);
@@ -49,19 +49,10 @@ static void answer_block(struct lines *l) {
     atomic_store_explicit(l->word, 0, memory_order_release);
 }
 
-static void answer_blocks(void *self) {
-    struct lines *l = self;
-    char byte;
-    close(l->bell[1]);
-    while (read(l->bell[0], &byte, 1) == 1)
-        answer_block(l);
-}
-
 static void begin(void *self) {
     struct lines *l = self;
     l->sent = 0;
-    if (write(l->bell[1], "", 1) != 1)
-        die("the bare limit's partner");
+    partner_wake(&l->partner);
 }
 
 static void run(void *self, uint64_t calls) {
@@ -90,9 +81,7 @@ static void end(void *self) {
 
 static void stop(void *self) {
     struct lines *l = self;
-    child_stop(l->partner);
-    close(l->bell[0]);
-    close(l->bell[1]);
+    partner_stop(&l->partner);
     free(l->source);
     free(l->sink);
     free(l);
@@ -102,16 +91,15 @@ struct subject lines_start(unsigned lines) {
     struct lines *l = calloc(1, sizeof *l);
     size_t bytes = (size_t)(lines - 1) * LINE;
     unsigned char *memory = shared_memory(LINE + 2 * bytes);
-    if (!l || pipe(l->bell) != 0)
+    if (!l)
         die("lines");
     *l = (struct lines){.word = (void *)memory,
                         .there = memory + LINE,
                         .back = memory + LINE + bytes,
                         .source = calloc(1, bytes + 1),
                         .sink = calloc(1, bytes + 1),
-                        .bytes = bytes,
-                        .bell = {l->bell[0], l->bell[1]}};
-    l->partner = child_fork(answer_blocks, l);
+                        .bytes = bytes};
+    partner_start(&l->partner, answer_block, l);
     return (struct subject){.label = {"limit", "c", (size_t)lines * LINE, 1, 1, ""},
                             .self = l,
                             .spins = true,
