@@ -50,11 +50,11 @@ static void stop(void *self) {
     free(b);
 }
 
-struct subject beside_start(const struct pair *pair, bool blocked) {
+struct subject beside_start(const struct pair *pair, size_t bytes, bool blocked) {
     struct beside *b = calloc(1, sizeof *b);
     if (!b)
         die("memory");
-    b->calls = copying_start(pair, "blocked", SHMIPC_INLINE);
+    b->calls = copying_start(pair, "blocked", bytes);
     b->host = pair->host;
     struct subject s = b->calls;
     s.label.variant = blocked ? "one handler blocked" : "none blocked";

@@ -8,6 +8,6 @@
 #include <stdbool.h>
 
 /* The pair must outlive the subject. */
-struct subject beside_start(const struct pair *pair, bool blocked);
+struct subject beside_start(const struct pair *pair, size_t bytes, bool blocked);
 
 #endif

@@ -44,10 +44,10 @@ static void measure_inprocess(size_t bytes, const struct effort *effort) {
 }
 
 void measure_alternatives(const struct effort *effort) {
-    measure_size(SHMIPC_INLINE, effort);
+    measure_size(SMALL, effort);
     if (!effort->quick)
         measure_size(4096, effort);
-    measure_inprocess(SHMIPC_INLINE, effort);
+    measure_inprocess(SMALL, effort);
     if (!effort->quick)
         measure_inprocess(4096, effort);
 }

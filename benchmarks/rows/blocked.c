@@ -12,7 +12,8 @@ static void measure_guest(const char *guest, const struct effort *effort) {
                               .times_ns = 40 * MILLISECOND,
                               .share = 0.99};
     struct pair pair = pair_start((struct pair_config){.guest = guest});
-    struct subject subjects[] = {beside_start(&pair, false), beside_start(&pair, true)};
+    struct subject subjects[] = {beside_start(&pair, SMALL, false),
+                                 beside_start(&pair, SMALL, true)};
     emit_all(subjects, 2, &plan);
     pair_stop(&pair);
 }

@@ -9,7 +9,7 @@
 #include "limits/copies.h"
 #include "support/clock.h"
 
-enum { MIB = 1 << 20, SMALL = 64 };
+enum { MIB = 1 << 20, LINE = 64 };
 
 /* A plan of blocks that hold some calls of a millisecond. */
 static struct plan long_blocks(const struct effort *effort) {
@@ -47,8 +47,8 @@ void measure_copy(const struct effort *effort) {
 static void measure_zero_copy_of(const char *guest, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
     struct pair pair = pair_start((struct pair_config){.guest = guest, .capacity = MIB});
-    struct subject subjects[] = {copying_start(&pair, "zero_copy", SMALL),
-                                 in_place_start(&pair, SMALL), in_place_start(&pair, MIB)};
+    struct subject subjects[] = {copying_start(&pair, "zero_copy", LINE),
+                                 in_place_start(&pair, LINE), in_place_start(&pair, MIB)};
     subjects[0].label.variant = "a copying call";
     emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
     pair_stop(&pair);

@@ -10,8 +10,8 @@ static void measure_depth(unsigned depth, const struct effort *effort) {
     struct pair c = pair_start((struct pair_config){.guest = "c", .slots = depth});
     struct pair go = pair_start((struct pair_config){.guest = "go", .slots = depth});
     struct subject limit = lines_start(1);
-    struct subject subjects[] = {limit, several_start(&c, SHMIPC_INLINE, depth),
-                                 several_start(&go, SHMIPC_INLINE, depth)};
+    struct subject subjects[] = {limit, several_start(&c, SMALL, depth),
+                                 several_start(&go, SMALL, depth)};
     subjects[0].label.variant = "";
     emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
     pair_stop(&c);

@@ -15,9 +15,9 @@ enum { SUBJECTS = 4 };
 
 static void start_all(struct subject *subjects, const struct pair *c, const struct pair *go) {
     subjects[0] = futex_start();
-    subjects[1] = unix_socket_start(SHMIPC_INLINE);
-    subjects[2] = copying_start(c, "parked", SHMIPC_INLINE);
-    subjects[3] = copying_start(go, "parked", SHMIPC_INLINE);
+    subjects[1] = unix_socket_start(SMALL);
+    subjects[2] = copying_start(c, "parked", SMALL);
+    subjects[3] = copying_start(go, "parked", SMALL);
 }
 
 static void measure_without_spinning(const struct effort *effort) {

@@ -4,6 +4,9 @@
 
 #include "support/results.h"
 
+/* Bytes of a small message, each way. */
+enum { SMALL = 48 };
+
 /* How thorough. */
 struct effort {
     bool quick;

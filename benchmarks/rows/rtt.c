@@ -27,7 +27,7 @@ static size_t add_sizes(struct subject *subjects, const struct pair *c, const st
     for (size_t i = 0; i < count; i++) {
         subjects[n++] = copying_start(c, "rtt", sizes[i]);
         subjects[n++] = copying_start(go, "rtt", sizes[i]);
-        if (sizes[i] > SHMIPC_INLINE)
+        if (sizes[i] > SMALL)
             subjects[n++] = more_lines(sizes[i]);
     }
     return n;
@@ -37,7 +37,7 @@ static size_t add_sizes(struct subject *subjects, const struct pair *c, const st
    blocks: in the others the system had taken a processor away. */
 static void count_system_calls(const struct pair *pair) {
     enum { BLOCKS = 25, CALLS = 5000 };
-    struct subject s = copying_start(pair, "system_calls", SHMIPC_INLINE);
+    struct subject s = copying_start(pair, "system_calls", SMALL);
     double calls[BLOCKS];
     for (int i = 0; i < BLOCKS; i++) {
         s.run(s.self, CALLS / 10);

@@ -7,7 +7,7 @@
 enum { MANY_SLOTS = 1024 };
 
 static struct subject start(struct pair *pair, const char *variant) {
-    struct subject s = copying_start(pair, "slots", SHMIPC_INLINE);
+    struct subject s = copying_start(pair, "slots", SMALL);
     s.label.variant = variant;
     return s;
 }

@@ -39,7 +39,7 @@ static void measure_guest(const char *guest, uint32_t slots, const char *variant
     struct subject subjects[SUBJECTS];
     struct pair pair = pair_start((struct pair_config){.guest = guest, .slots = slots});
     for (size_t i = 0; i < count; i++) {
-        subjects[i] = threads_start(&pair, SHMIPC_INLINE, threads[i]);
+        subjects[i] = threads_start(&pair, SMALL, threads[i]);
         subjects[i].label.variant = variant;
     }
     measure_subjects(subjects, count, effort);

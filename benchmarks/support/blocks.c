@@ -108,6 +108,8 @@ static double run_block(const struct subject *s, const struct plan *plan, struct
         s->begin(s->self);
     if (s->run && plan->warm_up_ns > 0)
         warm_up(s, plan->warm_up_ns);
+    if (s->settle)
+        s->settle(s->self);
     if (plan->loop_ns > 0)
         ns = run_loop(s, plan->loop_ns);
     if (plan->times_ns > 0)

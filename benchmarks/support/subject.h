@@ -37,6 +37,10 @@ struct subject {
     void (*begin)(void *self);
     void (*end)(void *self);
 
+    /* Once both sides run in a block: chooses what depends on the distance between their processors.
+       NULL: nothing does. */
+    void (*settle)(void *self);
+
     /* For those that keep their own time: round trips for about `ns`, returns the nanoseconds each
        took; the times of single ones, stores at most `most` and returns how many. */
     double (*block)(void *self, uint64_t ns);
