@@ -39,12 +39,13 @@ static inline void cpu_pause(void) {
 /* Spins until the word is no longer `old`. Without a processor of its own the other side must be
    let run. */
 static inline uint64_t await_change(const struct lines *l, uint64_t old) {
+    int pauses = l->pauses;
     for (;;) {
         for (int i = 0; i < PATIENCE; i++) {
             uint64_t found = atomic_load_explicit(l->word, memory_order_acquire);
             if (found != old)
                 return found;
-            for (int pause = 0; pause < l->pauses; pause++)
+            for (int pause = 0; pause < pauses; pause++)
                 cpu_pause();
         }
         sched_yield();
