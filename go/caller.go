@@ -107,7 +107,7 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 	if w, ok := e.awaitSpinning(); ok {
 		return e.arrive(w)
 	}
-	e.ringForAllInFlight()
+	e.guest.ringForAllInFlight()
 	return e.awaitParked(l)
 }
 
@@ -183,15 +183,15 @@ func (e *exchange) ringForStandby(w word) {
 }
 
 // ringForAllInFlight does the same for every call that this guest's goroutines may have in flight.
-func (e *exchange) ringForAllInFlight() {
-	g, untaken := e.guest, 0
+func (g *Guest) ringForAllInFlight() {
+	untaken := 0
 	for i := range g.guestSlots {
 		if w := g.guestSlots[i].load(); w.state() == stateRequest && w.owner() == g.me {
 			untaken++
 		}
 	}
 	if untaken > 0 {
-		e.stats.wakes.Add(1)
+		g.stats.wakes.Add(1)
 		g.ring(g.bell(bellGuestRequest), untaken)
 	}
 }
@@ -242,7 +242,7 @@ func (e *exchange) giveUp(w word, end ending) bool {
 func (e *exchange) nudge() {
 	for w := e.load(); w.owner() == e.guest.me && w.mayBeSlept(); w = e.load() {
 		if e.unpark(w) {
-			e.guest.wake(lowHalf(&e.line.state), 1)
+			e.guest.rouseCaller(e.line, e.guest.answers.bell)
 			return
 		}
 	}
@@ -258,8 +258,8 @@ func (e *exchange) nudgeFromOutside() {
 	e.nudge()
 }
 
-// found finds the answer in place. keep is false if the region is corrupt and the claim dropped;
-// with keep the error, if any, is what the answer says.
+// found finds the answer in place. keep is false if that ended the claim; with keep the error, if
+// any, is what the answer says.
 func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
 	limit := e.guest.responseCapacity
 	if e.word&flagError != 0 {
@@ -271,12 +271,23 @@ func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
 	}
 	if e.word&flagError != 0 {
 		if err, ok = decodeError(m); ok {
-			return Message{}, true, err
+			return Message{}, e.keepAfter(err), err
 		}
 	} else if sendable(m.Type) || requestType == typeHeartbeat && m.Type == typeHeartbeatReply {
 		return m, true, nil
 	}
 	return Message{}, false, e.broken("the answer's type is reserved", e.word)
+}
+
+// keepAfter tells whether an answer that says err leaves the slot claimed; else it gives it back: of
+// a peer that is leaving there is nothing more to be had.
+func (e *exchange) keepAfter(err error) bool {
+	if err != error(ErrShutdown) {
+		return true
+	}
+	e.stats.failed.Add(1)
+	e.release()
+	return false
 }
 
 // takeAnswer appends the answer to response[:0] and gives the slot back.

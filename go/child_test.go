@@ -114,7 +114,14 @@ type child struct {
 // startChild starts a role on a region; it is killed when the test ends at the latest.
 func startChild(t *testing.T, role, name string) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v")
+	c, err := runChild(t, exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v"), role, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func runChild(t *testing.T, cmd *exec.Cmd, role, name string) (*child, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, nameVariable+"="+name)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -122,11 +129,11 @@ func startChild(t *testing.T, role, name string) *child {
 		err = cmd.Start()
 	}
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := &child{t: t, cmd: cmd, lines: bufio.NewScanner(out), in: out}
 	t.Cleanup(c.kill)
-	return c
+	return c, nil
 }
 
 // hear waits for the next thing that the child says.

@@ -122,10 +122,10 @@ func (e *exchange) lookForDeath() {
 // lies: its data is valid until the slot is sent again or released. The host could still change
 // these bytes if it breaks the protocol; whoever does not trust it copies before checking.
 //
-// An answer, also one that says ErrHandler, ErrTooLarge, ErrType or ErrShutdown, leaves the slot
-// claimed, to be sent again or released. ErrTimeout, ErrTimeoutStarted, ErrCancelled,
-// ErrCancelledStarted, ErrNoPeer, ErrPeerDied, ErrClosed, ErrClosedStarted and ErrCorrupt end the
-// call and release the slot. Errors: those, and ErrState (nothing sent), ErrStale.
+// An answer, also one that says ErrHandler, ErrTooLarge or ErrType, leaves the slot claimed, to be
+// sent again or released. ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted,
+// ErrNoPeer, ErrPeerDied, ErrShutdown, ErrClosed, ErrClosedStarted and ErrCorrupt end the call and
+// release the slot. Errors: those, and ErrState (nothing sent), ErrStale.
 func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 	if err := s.mayReceive(); err != nil {
 		return Message{}, err

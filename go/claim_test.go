@@ -280,3 +280,18 @@ func TestSlotReleaseAbandonsTheRequest(t *testing.T) {
 		}
 	}
 }
+
+// Of a slot in a region whose host is leaving nobody has any use.
+func TestSlotIsReleasedByAnAnswerThatSaysShutdown(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := mustClaim(t, g)
+	sendByte(t, s, 1)
+	working := h.takeOn(0)
+	h.guestSlot(0).put(nil, nil, errorType(ErrShutdown))
+	h.publish(h.hostCount, working, flagError)
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrShutdown)
+	wantStale(t, s)
+	claimAll(t, g)
+}

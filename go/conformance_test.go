@@ -56,12 +56,14 @@ func facts() map[string]int64 {
 	var e exchangeLine
 	f := map[string]int64{
 		"offset header": 0, "size header": headerSize, "offset peers": peersOffset, "size peer": int64(unsafe.Sizeof(p)),
-		"const peers": peersMax, "offset bells": bellsOffset, "size bell": int64(unsafe.Sizeof(b)), "const bells": bellCount,
+		"const peers": peersMax, "offset bells": bellsOffset, "size bell_line": lineSize, "const bells": bellCount,
 		"offset slots":      slotsOffset,
 		"offset peer.epoch": int64(unsafe.Offsetof(p.epoch)), "offset peer.status": int64(unsafe.Offsetof(p.status)),
 		"offset peer.pid": int64(unsafe.Offsetof(p.pid)), "offset peer.left": int64(unsafe.Offsetof(p.left)),
 		"offset peer.served": int64(unsafe.Offsetof(p.served)), "offset peer.discarded": int64(unsafe.Offsetof(p.discarded)),
 		"offset peer.calls": int64(unsafe.Offsetof(p.calls)), "offset peer.failed": int64(unsafe.Offsetof(p.failed)),
+		"offset peer.started": int64(unsafe.Offsetof(p.started)), "offset peer.answers": int64(unsafe.Offsetof(p.answers)),
+		"size peer.answers":      int64(unsafe.Sizeof(b)),
 		"offset bell.generation": int64(unsafe.Offsetof(b.generation)), "offset bell.sleepers": int64(unsafe.Offsetof(b.sleepers)),
 		"offset slot.state": int64(unsafe.Offsetof(e.state)), "offset slot.word": int64(unsafe.Offsetof(e.state)),
 		"offset slot.length": int64(unsafe.Offsetof(e.length)),

@@ -1,6 +1,9 @@
 package shmipc
 
-import "math"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // ring announces something on a bell and wakes up to n sleepers.
 func (p *parking) ring(b *bell, n int) {
@@ -11,22 +14,28 @@ func (p *parking) ring(b *bell, n int) {
 // ringAll wakes everybody who sleeps on the bell.
 func (p *parking) ringAll(b *bell) { p.ring(b, math.MaxInt32) }
 
-// ringIfWanted rings for one sleeper, if there is any. What is announced was stored before, with
-// sequential consistency, as this load is: a sleeper that set its bit too late to be seen here
-// sees the announced thing when it looks once more before it sleeps.
+// wantsRing tells whether somebody sleeps and nobody watches. What the sleeper waits for was stored
+// before, with sequential consistency, as this load is: one that joined the sleepers or left the
+// watchers too late to be seen here sees it when it looks once more before it sleeps.
+func (b *bell) wantsRing() bool {
+	sets := b.sleepers.Load()
+	return sets != 0 && sets>>watchersAt == 0
+}
+
+// ringIfWanted rings for one sleeper, if a ring is wanted.
 func (p *parking) ringIfWanted(b *bell) bool {
-	if b.sleepers.Load() == 0 {
+	if !b.wantsRing() {
 		return false
 	}
 	p.ring(b, 1)
 	return true
 }
 
-// want sets a peer's bit: it wants to be rung. Sequentially consistent, see ringIfWanted.
+// want sets a peer's bit: it wants to be rung. Sequentially consistent, see wantsRing.
 func (b *bell) want(bit uint32) {
 	for {
 		old := b.sleepers.Load()
-		if old&bit != 0 || b.sleepers.CompareAndSwap(old, old|bit) {
+		if old&bit == bit || b.sleepers.CompareAndSwap(old, old|bit) {
 			return
 		}
 	}
@@ -39,5 +48,40 @@ func (b *bell) unwant(bit uint32) {
 		if old&bit == 0 || b.sleepers.CompareAndSwap(old, old&^bit) {
 			return
 		}
+	}
+}
+
+// watch joins the watchers with a peer's bit: it looks again and again, and will once more after it
+// has left them by lookAway.
+func (b *bell) watch(bit uint32) { b.want(bit << watchersAt) }
+
+func (b *bell) lookAway(bit uint32) { b.unwant(bit << watchersAt) }
+
+// doorbell is this guest's end of a bell on which several goroutines may sleep: waiters counts them
+// behind the guest's bit.
+type doorbell struct {
+	*bell
+	bit     uint32
+	waiters atomic.Int32
+}
+
+// arm announces a sleeper. What it waits for must be looked at again after this, before sleeping.
+func (d *doorbell) arm() (generation uint32) {
+	d.waiters.Add(1)
+	generation = d.generation.Load()
+	d.want(d.bit)
+	return generation
+}
+
+// disarm takes it back. The last waiter clears the bit. Another may have armed meanwhile and had its
+// bit cleared: then it is set again, and a ring makes up for whatever was missed in between.
+func (p *parking) disarm(d *doorbell) {
+	if d.waiters.Add(-1) != 0 {
+		return
+	}
+	d.unwant(d.bit)
+	if d.waiters.Load() != 0 {
+		d.want(d.bit)
+		p.ringAll(d.bell)
 	}
 }

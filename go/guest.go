@@ -56,7 +56,10 @@ type Guest struct {
 	pool    pool
 	serving serving
 	events  events
-	stats   counters // waits and wakes that belong to no slot
+
+	answers    doorbell   // for goroutines that wait for the first of several answers
+	collecting spinBudget // of their waits
+	stats      counters   // waits and wakes that belong to no slot
 }
 
 // Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is
@@ -156,6 +159,8 @@ func newGuest(r *region, name string, s settings) *Guest {
 	g.pool.setUp(g, s.spin)
 	g.serving.setUp(g, s.spin)
 	g.events.setUp()
+	g.answers.bell, g.answers.bit = &r.peer(r.index).answers, r.bit
+	g.collecting.setUp(s.spin)
 	g.info("attached", "guest", r.index)
 	return g
 }

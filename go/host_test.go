@@ -369,7 +369,7 @@ func (h *testHost) publish(index uint32, working, flags word) {
 		}
 		if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateResponse, flags))) {
 			if w.parked() {
-				h.wake(lowHalf(&line.state), 1)
+				h.rouseCaller(line, &h.peer(w.owner().index()).answers)
 			}
 			return
 		}

@@ -9,7 +9,7 @@ import (
 const (
 	magic           = 0x0a0d4350494d4853 // "SHMIPC\r\n" as a little-endian number
 	magicSwapped    = 0x53484d4950430d0a
-	protocolVersion = 1
+	protocolVersion = 3
 
 	hostIndex = 0
 	guestsMax = 15
@@ -28,8 +28,11 @@ const (
 	lockOffset    = 1 << 62 // in the file, far beyond the end of any mapping: a byte for each peer
 )
 
-// Inline is how many bytes travel in the slot's own cache line.
-const Inline = 48
+// Inline is how many bytes travel with the slot's state: 48 in its cache line, the rest in one more.
+const Inline = 112
+
+// firstLine is how many of them share the line of the state word.
+const firstLine = 48
 
 // The doorbells, by what they announce.
 const (
@@ -58,17 +61,20 @@ type peerLine struct {
 	discarded atomic.Uint64
 	calls     atomic.Uint64
 	failed    atomic.Uint64
-	_         [16]byte
+	started   atomic.Uint64 // when its process was, if the system tells processes apart by that
+	answers   bell          // rung when a call of this peer is answered
 }
 
-// bell overlays one doorbell.
+// bell overlays one doorbell: in the lower half of sleepers the peers that sleep, in the upper half
+// those that watch.
 type bell struct {
 	generation atomic.Uint32
 	sleepers   atomic.Uint32
-	_          [56]byte
 }
 
-// exchangeLine overlays the first line of a slot. Its sender writes length and kind without
+const watchersAt = 16
+
+// exchangeLine overlays the first two lines of a slot; a small message needs one. Its sender writes length and kind without
 // atomic stores: whoever owns the message is alone, and the change of the state word publishes them.
 type exchangeLine struct {
 	state  atomic.Uint64
@@ -114,7 +120,7 @@ func (g geometry) slotOffset(index uint32) uint64 {
 }
 
 // errorCapacity is the size that the payload of an error response may have.
-func (g geometry) errorCapacity() uint32 { return max(Inline, g.responseCapacity) }
+func (g geometry) errorCapacity() uint32 { return max(firstLine, g.responseCapacity) }
 
 // decodeHeader validates the header's bytes and returns the geometry they describe.
 func decodeHeader(b *[headerSize]byte) (geometry, error) {

@@ -43,7 +43,7 @@ func sendable(kind uint32) bool {
 func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
 	l.length, l.kind = uint32(len(data)), kind
 	if len(data) <= Inline {
-		copy(l.inline[:], data)
+		l.putInline(data)
 	} else {
 		copy(buffer, data)
 	}
@@ -58,13 +58,23 @@ func (l *exchangeLine) putInPlace(buffer []byte, n int, kind uint32, flags Flags
 		data = buffer[len(buffer)-n:]
 	}
 	if n <= Inline {
-		copy(l.inline[:], data)
+		l.putInline(data)
 		return 0
 	}
 	if flags&AlignEnd != 0 {
 		return flagAlignEnd
 	}
 	return 0
+}
+
+// putInline copies up to Inline bytes. What belongs in the second line goes first: the other side
+// polls the first line, and would take it away between a store to it and the change of the word.
+func (l *exchangeLine) putInline(data []byte) {
+	if len(data) > firstLine {
+		copy(l.inline[firstLine:], data[firstLine:])
+		data = data[:firstLine]
+	}
+	copy(l.inline[:firstLine], data)
 }
 
 // get finds a message in place. The length is read once: the other side could change it. false

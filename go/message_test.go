@@ -6,7 +6,7 @@ import (
 )
 
 func TestMessageComesOutAsItWentIn(t *testing.T) {
-	for _, capacity := range []int{1, 8, 48, 49, 4096} {
+	for _, capacity := range []int{1, 8, 48, 49, 112, 113, 4096} {
 		for n := 0; n <= capacity; n++ {
 			line, buffer, data := new(exchangeLine), make([]byte, capacity), pattern(n, 3)
 			line.put(data, buffer, 200)
@@ -31,20 +31,20 @@ func TestMessageComesOutAsItWentIn(t *testing.T) {
 }
 
 func TestMessageShortOnesLieInTheLine(t *testing.T) {
-	line, buffer := new(exchangeLine), make([]byte, 64)
+	line, buffer := new(exchangeLine), make([]byte, 128)
 	line.put(pattern(Inline, 9), buffer, 0)
-	if !bytes.Equal(line.inline[:], pattern(Inline, 9)) || !bytes.Equal(buffer, make([]byte, 64)) {
-		t.Fatal("48 bytes did not go inline alone")
+	if !bytes.Equal(line.inline[:], pattern(Inline, 9)) || !bytes.Equal(buffer, make([]byte, 128)) {
+		t.Fatal("a message that fits did not go inline alone")
 	}
 	line.put(pattern(Inline+1, 5), buffer, 0)
 	if !bytes.Equal(buffer[:Inline+1], pattern(Inline+1, 5)) || !bytes.Equal(line.inline[:], pattern(Inline, 9)) {
-		t.Fatal("49 bytes did not go into the buffer alone")
+		t.Fatal("one byte more did not go into the buffer alone")
 	}
 }
 
 // FuzzMessageLength: no length in the region reaches outside the line and the buffer.
 func FuzzMessageLength(f *testing.F) {
-	f.Add(uint32(48), uint32(64), true)
+	f.Add(uint32(Inline), uint32(64), true)
 	f.Add(^uint32(0), uint32(1), false)
 	f.Add(uint32(1)<<31, uint32(4096), true)
 	f.Fuzz(func(t *testing.T, length, capacity uint32, end bool) {

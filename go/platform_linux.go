@@ -166,6 +166,9 @@ func futexWake(address *uint32, n int) {
 // processID is for people to read; it decides nothing.
 func processID() uint32 { return uint32(os.Getpid()) }
 
+// processStarted is when this process was started; 0: a lock alone proves a death here.
+func processStarted() uint64 { return 0 }
+
 func userID() int { return os.Geteuid() }
 
 // systemError translates the system's code; what names the operation that failed.

@@ -161,7 +161,7 @@ func (e *exchange) release() {
 // told the pool before.
 func (e *exchange) vacate() {
 	g := e.guest
-	wanted := g.bell(bellGuestFree).sleepers.Load() != 0
+	wanted := g.bell(bellGuestFree).wantsRing()
 	e.drop()
 	if wanted || g.pool.seeking.Load() {
 		g.ringFromOutside(bellGuestFree, 1)

@@ -163,9 +163,7 @@ func (r *region) join() (err error) {
 	if r.peer(hostIndex).status.Load() != statusAttached {
 		return failure(ErrNotFound, "its host is leaving")
 	}
-	for number := uint32(0); number < bellCount; number++ {
-		r.bell(number).unwant(r.bit)
-	}
+	r.silenceBells()
 	r.reclaim(func(o owner) bool { return o.index() == r.index })
 	line := r.peer(r.index)
 	epoch := line.epoch.Load()%epochMax + 1
@@ -176,9 +174,18 @@ func (r *region) join() (err error) {
 	line.status.Store(statusVacant)
 	line.epoch.Store(epoch)
 	line.pid.Store(processID())
+	line.started.Store(processStarted())
 	line.status.Store(statusAttached)
 	r.ringAll(r.bell(bellMembership))
 	return nil
+}
+
+// silenceBells is called by the holder of this index's lock: it sleeps on no bell any more.
+func (r *region) silenceBells() {
+	for number := uint32(0); number < bellCount; number++ {
+		r.bell(number).unwant(r.bit | r.bit<<watchersAt)
+	}
+	r.peer(r.index).answers.sleepers.Store(0)
 }
 
 // leave takes the guest out of the region and unmaps it. Nothing of this process may be in there.
@@ -186,9 +193,7 @@ func (r *region) leave() (err error) {
 	func() {
 		var fault error
 		defer r.catchFault(&fault)()
-		for number := uint32(0); number < bellCount; number++ {
-			r.bell(number).unwant(r.bit)
-		}
+		r.silenceBells()
 		line := r.peer(r.index)
 		line.left.Store(r.me.epoch())
 		line.status.Store(statusVacant)
@@ -214,7 +219,7 @@ func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) {
 	}
 	now, changed := s.reclaimResponder(w)
 	if changed && w.parked() {
-		r.wake(lowHalf(&s.line.state), 1)
+		r.rouseCaller(s.line, &r.peer(hostIndex).answers)
 	}
 	if changed && now.state() == stateFree {
 		r.ringIfWanted(r.bell(bellHostFree))

@@ -159,8 +159,9 @@ type worker struct {
 	id       uint64
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
+	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
-	last     int    // the slot served last: the next look begins there
+	scan     scan
 	request  Request
 	response Response
 
@@ -196,6 +197,9 @@ func (w *worker) retire() {
 		c.standbys.Add(-1)
 	}
 	c.size.Add(-1)
+	if err == nil && s.token.Load() == w.id {
+		w.lookAway() // before another may become the poller and watch
+	}
 	had := s.token.CompareAndSwap(w.id, 0) || s.token.CompareAndSwap(w.id|tokenParked, 0)
 	if !c.stopped.Load() && had {
 		c.spawn()
@@ -213,8 +217,12 @@ func (w *worker) holdsToken() bool {
 
 // poll looks for requests as the poller, and sleeps if there are none.
 func (w *worker) poll() {
+	w.watch()
+	if w.roused {
+		w.aim()
+	}
 	for s := w.guest.serving.polling.begin(); ; {
-		if w.serveOne() {
+		if w.glance() {
 			return
 		}
 		if !s.again() {
@@ -222,31 +230,21 @@ func (w *worker) poll() {
 		}
 	}
 	yield()
+	w.lookAway()
 	w.sleep()
 }
 
-// serveOne serves one request if there is one.
-func (w *worker) serveOne() bool {
-	s, found := w.look()
-	return s != nil && w.serve(s, found)
+// watch says that callers need not ring until this worker sleeps.
+func (w *worker) watch() {
+	if !w.watching {
+		w.watching = true
+		w.guest.bell(bellHostRequest).watch(w.guest.bit)
+	}
 }
 
-// look finds a slot in state REQUEST.
-func (w *worker) look() (*slot, word) {
-	slots := w.guest.hostSlots
-	for i := w.last; i < len(slots); i++ {
-		if found := slots[i].load(); found.state() == stateRequest {
-			w.last = i
-			return &slots[i], found
-		}
-	}
-	for i := 0; i < w.last; i++ {
-		if found := slots[i].load(); found.state() == stateRequest {
-			w.last = i
-			return &slots[i], found
-		}
-	}
-	return nil, 0
+func (w *worker) lookAway() {
+	w.watching = false
+	w.guest.bell(bellHostRequest).lookAway(w.guest.bit)
 }
 
 // sleep waits for a ring as the poller. It sets its bit first and looks again after, so that a
@@ -274,7 +272,7 @@ func (w *worker) doze(b *bell) {
 	g := w.guest
 	for {
 		w.seen = b.generation.Load()
-		if s, _ := w.look(); s != nil || w.ended() || g.serving.token.Load() != w.id|tokenParked {
+		if w.requestWaits() || w.ended() || g.serving.token.Load() != w.id|tokenParked {
 			return
 		}
 		g.stats.parks.Add(1)
@@ -315,8 +313,7 @@ func (w *worker) dismissed() bool {
 	if w.guest.peer(hostIndex).status.Load() == statusAttached {
 		return false
 	}
-	s, _ := w.look()
-	return s == nil
+	return !w.requestWaits()
 }
 
 // tick is what the poller does ten times a second while it is idle.
@@ -355,6 +352,7 @@ func (w *worker) standBy() bool {
 		return false
 	}
 	w.roused = true
+	w.watching = false // for the poller, which this one was before, to say
 	if !w.standby {
 		w.standby = true
 		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
@@ -370,7 +368,7 @@ func (w *worker) standBy() bool {
 		}
 		if seen != w.seen {
 			w.seen = seen
-			if s, _ := w.look(); s != nil {
+			if w.requestWaits() {
 				w.seize()
 				return true
 			}
@@ -431,7 +429,7 @@ func (w *worker) serve(s *slot, found word) bool {
 // may have been for that, and this one may be in its handler for long.
 func (w *worker) passRingOn() {
 	w.roused = false
-	if s, _ := w.look(); s != nil {
+	if w.requestWaits() {
 		w.guest.stats.wakes.Add(1)
 		w.guest.ring(w.guest.bell(bellHostRequest), 1)
 	}
@@ -449,7 +447,6 @@ func (w *worker) handle(m Message) {
 	s := w.slot
 	w.request = Request{Data: m.Data, Type: m.Type, Peer: hostIndex, Slot: s.index, slot: s}
 	w.response = Response{buffer: s.response}
-	w.guest.serving.stats[s.index].served.Add(1)
 	err := w.runHandler()
 	r := &w.response
 	switch {
@@ -462,6 +459,7 @@ func (w *worker) handle(m Message) {
 	default:
 		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
 	}
+	w.guest.serving.stats[s.index].served.Add(1) // now that nobody waits for it
 }
 
 // runHandler makes an error of a panic. A fault in the mapping panics on: there is nobody left to
@@ -510,7 +508,7 @@ func (w *worker) publish(flags word) {
 	switch {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
-		g.wake(lowHalf(&s.line.state), 1)
+		g.rouseCaller(s.line, &g.peer(hostIndex).answers)
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)

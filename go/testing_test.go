@@ -92,7 +92,7 @@ func mustGeometry(tb testing.TB, s shape) geometry {
 }
 
 func sizes(capacity uint32) []int {
-	return []int{0, 1, 47, 48, 49, 64, 100, int(capacity) - 1, int(capacity)}
+	return []int{0, 1, 47, 48, 49, 64, 112, 113, int(capacity) - 1, int(capacity)}
 }
 
 func pattern(n int, seed byte) []byte {

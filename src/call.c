@@ -6,10 +6,10 @@
 #include "error.h"
 #include "types.h"
 
-static void copy_out(const shmipc_response *view, shmipc_response *response) {
+static void take_bytes(const shmipc_response *view, shmipc_response *response) {
     response->length = view->length < response->capacity ? view->length : response->capacity;
     if (view->length <= INLINE_SIZE)
-        copy_small(response->data, view->data, response->length);
+        copy_out(response->data, view->data, response->length);
     else
         memcpy(response->data, view->data, response->length);
 }
@@ -32,7 +32,7 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
         return answer_exceeds(view, response->capacity);
     }
     if (error == SHMIPC_OK || error == SHMIPC_E_HANDLER)
-        copy_out(view, response);
+        take_bytes(view, response);
     return error;
 }
 

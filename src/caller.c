@@ -7,6 +7,7 @@
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
+#include "rouse.h"
 #include "slot.h"
 #include "types.h"
 
@@ -39,10 +40,14 @@ static void note_vain_ring(shmipc_peer *p) {
         shmi_membership_bury_dead(p);
 }
 
-static void ring_workers(shmipc_peer *p, struct local_slot *l, uint32_t wake_count) {
-    count64(&l->wakes);
+static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
     if (shmi_doorbell_ring(&p->calls.requests, wake_count) == 0)
         note_vain_ring(p);
+}
+
+static void ring_for(shmipc_peer *p, struct local_slot *l) {
+    count64(&l->wakes);
+    ring_workers(p, WAKE_ONE);
 }
 
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
@@ -56,14 +61,14 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->type = type;
     l->rang = false;
     count64(&l->calls);
-    if (doorbell_has_sleepers(&p->calls.requests))
-        ring_workers(p, l, WAKE_ONE);
+    if (doorbell_wants_ring(&p->calls.requests))
+        ring_for(p, l);
     return SHMIPC_OK;
 }
 
 int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     if (request->length <= INLINE_SIZE)
-        copy_small(l->shared->payload, request->data, request->length);
+        copy_in(l->shared->payload, request->data, request->length);
     else
         memcpy(region_request_buffer(l->shared), request->data, request->length);
     return publish(p, l, request->type, request->length, 0);
@@ -75,8 +80,8 @@ int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t typ
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
     const uint8_t *buffer = region_request_buffer(l->shared);
-    copy_small(l->shared->payload, at_end ? buffer + p->calls.request_capacity - length : buffer,
-               length);
+    copy_in(l->shared->payload, at_end ? buffer + p->calls.request_capacity - length : buffer,
+            length);
     return publish(p, l, type, length, 0);
 }
 
@@ -174,24 +179,26 @@ static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->rang || word_state(seen) != SLOT_REQUEST)
         return;
     l->rang = true;
-    ring_workers(p, l, WAKE_ONE);
+    ring_for(p, l);
 }
 
-/* The same for all that a thread with several calls in flight may have, before it sleeps on one. */
-static void ring_for_all_in_flight(shmipc_peer *p, struct local_slot *l) {
+void shmi_caller_ring_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (word_state(shmi_slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
             untaken++;
     }
-    if (untaken > 0)
-        ring_workers(p, l, untaken);
+    if (untaken > 0) {
+        add_relaxed64(&p->wakes);
+        ring_workers(p, untaken);
+    }
 }
 
 /* Sleeps until the answer, a tick, or the deadline. False if the word changed before. */
-static bool sleep_for_answer(struct local_slot *l, word parked, uint64_t until) {
+static bool sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word parked,
+                             uint64_t until) {
     count64(&l->parks);
-    shmi_word_wait(shmi_slot_futex(l->shared), word_low(parked), until);
+    shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
     return shmi_clock_now() < until;
 }
 
@@ -239,14 +246,15 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
     if (seen & WORD_PARKED)
-        await->check_responder = !sleep_for_answer(l, seen, shmi_deadline_or_tick(await->deadline));
+        await->check_responder =
+            !sleep_for_answer(p, l, seen, shmi_deadline_or_tick(await->deadline));
     return SHMIPC_OK;
 }
 
 static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->company) == 0;
     if (await->one_of_several)
-        ring_for_all_in_flight(p, l);
+        shmi_caller_ring_for_all(p);
     word seen = shmi_slot_look(l->shared);
     while (is_pending(seen) && shmi_slot_on_course(l->last, seen)) {
         int error = await_round(p, l, seen, await);
@@ -296,7 +304,8 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     uint32_t length = load_relaxed32(&l->shared->length);
     uint32_t capacity = p->calls.response_capacity;
     uint8_t *buffer = region_response_buffer(&p->region, l->shared);
-    if (length > ((seen & WORD_ERROR) != 0 && capacity < INLINE_SIZE ? INLINE_SIZE : capacity))
+    if (length >
+        ((seen & WORD_ERROR) != 0 && capacity < FIRST_LINE_SIZE ? FIRST_LINE_SIZE : capacity))
         return shmi_peer_poison(p, "a response of %u bytes, the capacity is %u", (unsigned)length,
                                 (unsigned)capacity);
     view->length = length;
@@ -328,10 +337,12 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     if (seen & WORD_RECLAIMED)
         return end_died(p, l);
     int error = view_answer(p, l, seen, view);
-    if (error == SHMIPC_E_CORRUPT)
+    if (!is_answer(error)) {
+        count64(&l->failed);
         shmi_pool_release(p, l);
-    else if (load_relaxed32(&p->company) == 0)
+    } else if (load_relaxed32(&p->company) == 0) {
         store_relaxed32(&p->company, 1);
+    }
     return error;
 }
 
@@ -362,10 +373,15 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     return !is_pending(shmi_slot_look(l->shared));
 }
 
+bool shmi_caller_has_ended(shmipc_peer *p, struct local_slot *l, word seen) {
+    return !is_pending(seen) || !shmi_slot_on_course(l->last, seen) ||
+           load_seq_cst32(&p->phase) == PEER_CLOSED ||
+           load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim);
+}
+
 bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
     word seen = shmi_slot_look(l->shared);
-    if (!is_pending(seen) || load_seq_cst32(&p->phase) == PEER_CLOSED ||
-        load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim))
+    if (shmi_caller_has_ended(p, l, seen))
         return true;
     ring_standby(p, l, seen);
     return responder_is_lost(p, l, seen);
@@ -379,14 +395,14 @@ void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
         shmi_pool_release(p, l);
 }
 
-void shmi_caller_wake(struct local_slot *l) {
+void shmi_caller_wake(shmipc_peer *p, struct local_slot *l) {
     if (shmi_slot_unpark(l->shared))
-        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        shmi_rouse_caller(&p->region, (uint32_t)(l - p->slots), p->index);
 }
 
 void shmi_caller_wake_all(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (load_seq_cst32(&p->slots[i].claim) % 2 != 0)
-            shmi_caller_wake(&p->slots[i]);
+            shmi_caller_wake(p, &p->slots[i]);
     }
 }

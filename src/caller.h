@@ -33,18 +33,26 @@ int shmi_caller_receive(shmipc_peer *peer, struct local_slot *local, struct awai
 /* True if the slot is still claimed after shmi_caller_receive returned `error`. */
 static inline bool is_answer(int error) {
     return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
-           error == SHMIPC_E_TYPE || error == SHMIPC_E_SHUTDOWN;
+           error == SHMIPC_E_TYPE;
 }
 
-/* True if shmi_caller_receive would return at once, with an answer or without. */
+/* True if a call whose word was just seen as `seen` is over, or has been told to end: then
+   shmi_caller_receive returns at once. Looks at nothing else. */
+bool shmi_caller_has_ended(shmipc_peer *peer, struct local_slot *local, word seen);
+
+/* The same, and once per tick looks whether the responder is alive. */
 bool shmi_caller_would_end(shmipc_peer *peer, struct local_slot *local);
+
+/* Rings for all requests of this peer that are not taken: for a thread that may have several in
+   flight, before it sleeps. */
+void shmi_caller_ring_for_all(shmipc_peer *peer);
 
 /* Gives the slot back, and a request under way up. */
 void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);
 
 /* Makes the caller of a slot, or of every slot, look up from its sleep: for whoever has stored a
    flag for it, seq_cst. */
-void shmi_caller_wake(struct local_slot *local);
+void shmi_caller_wake(shmipc_peer *peer, struct local_slot *local);
 void shmi_caller_wake_all(shmipc_peer *peer);
 
 #endif

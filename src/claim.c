@@ -4,13 +4,6 @@
 #include "caller.h"
 #include "error.h"
 
-static struct local_slot *resolve(shmipc_slot slot) {
-    if (slot.peer == NULL || slot.index >= region_slots(&slot.peer->region))
-        return NULL;
-    struct local_slot *l = &slot.peer->slots[slot.index];
-    return pool_holds(l, slot.ticket) ? l : NULL;
-}
-
 static int stale(void) {
     return shmi_fail(SHMIPC_E_STALE, "the slot was released, or its call ended without an answer");
 }
@@ -32,7 +25,7 @@ int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
 }
 
 void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
-    struct local_slot *l = resolve(slot);
+    struct local_slot *l = pool_find(slot);
     if (l == NULL || l->phase == PHASE_SENT)
         return NULL;
     if (capacity != NULL)
@@ -41,7 +34,7 @@ void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
 }
 
 int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
-    struct local_slot *l = resolve(slot);
+    struct local_slot *l = pool_find(slot);
     if (l == NULL)
         return stale();
     if (l->phase == PHASE_SENT)
@@ -56,7 +49,7 @@ int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t fl
 }
 
 static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
-    *l = resolve(slot);
+    *l = pool_find(slot);
     if (*l == NULL)
         return stale();
     if ((*l)->phase != PHASE_SENT)
@@ -93,7 +86,7 @@ static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
 }
 
 int shmipc_slot_cancel(shmipc_slot slot) {
-    if (resolve(slot) == NULL)
+    if (pool_find(slot) == NULL)
         return stale();
     struct local_slot *l = &slot.peer->slots[slot.index];
     /* The slot may be released, and the peer closed, meanwhile. */
@@ -102,13 +95,13 @@ int shmipc_slot_cancel(shmipc_slot slot) {
         return error;
     bool held = mark_cancelled(l, slot.ticket);
     if (held)
-        shmi_caller_wake(l);
+        shmi_caller_wake(slot.peer, l);
     shmi_peer_leave(slot.peer);
     return held ? SHMIPC_OK : stale();
 }
 
 int shmipc_slot_release(shmipc_slot slot) {
-    struct local_slot *l = resolve(slot);
+    struct local_slot *l = pool_find(slot);
     if (l == NULL)
         return stale();
     shmi_caller_abandon(slot.peer, l);

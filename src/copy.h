@@ -1,12 +1,12 @@
 /*
- * Copies of a few bytes. A call to memcpy costs more than moving 48 bytes does; two loads that
+ * Copies of inline messages. A call to memcpy costs more than moving 48 bytes does; two loads that
  * overlap in the middle cover a range of lengths without a loop.
  */
 #ifndef SHMIPC_COPY_H
 #define SHMIPC_COPY_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "layout.h"
+
 #include <string.h>
 
 static inline void copy_ends(uint8_t *to, const uint8_t *from, size_t length, size_t part) {
@@ -33,6 +33,27 @@ static inline void copy_small(void *to_bytes, const void *from_bytes, size_t len
     } else if (length == 1) {
         *to = *from;
     }
+}
+
+/*
+ * Writes an inline message into a slot. What belongs in the second line goes first: the other side
+ * polls the first line, and would take it away between a store to it and the change of the word.
+ */
+static inline void copy_in(uint8_t *payload, const void *message, size_t length) {
+    size_t first = length < FIRST_LINE_SIZE ? length : FIRST_LINE_SIZE;
+    if (length > first) {
+        memcpy(payload + first, (const uint8_t *)message + first, length - first);
+        atomic_signal_fence(memory_order_release); /* the compiler keeps to this order */
+    }
+    copy_small(payload, message, first);
+}
+
+/* Reads an inline message out of a slot. */
+static inline void copy_out(void *to, const void *payload, size_t length) {
+    if (length > FIRST_LINE_SIZE)
+        memcpy(to, payload, length);
+    else
+        copy_small(to, payload, length);
 }
 
 #endif

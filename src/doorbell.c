@@ -1,7 +1,5 @@
 #include "doorbell.h"
 
-#include "platform.h"
-
 uint32_t shmi_doorbell_generation(const struct doorbell *d) {
     /* Acquire: pairs with the ring; what was made available before it is seen by a later look. */
     return load_acquire32(&d->bell->generation);
@@ -12,6 +10,19 @@ uint32_t shmi_doorbell_arm(struct doorbell *d) {
     uint32_t generation = shmi_doorbell_generation(d);
     or_seq_cst32(&d->bell->sleepers, d->bit);
     return generation;
+}
+
+static uint32_t watcher(const struct doorbell *d) {
+    return d->bit << WATCHERS_SHIFT;
+}
+
+void shmi_doorbell_watch(struct doorbell *d) {
+    or_seq_cst32(&d->bell->sleepers, watcher(d));
+}
+
+void shmi_doorbell_look_away(struct doorbell *d) {
+    if ((load_relaxed32(&d->bell->sleepers) & watcher(d)) != 0)
+        and_seq_cst32(&d->bell->sleepers, ~watcher(d));
 }
 
 /* The last waiter clears the bit. Another may have armed meanwhile and had its bit cleared: then it
@@ -27,10 +38,10 @@ void shmi_doorbell_disarm(struct doorbell *d) {
 }
 
 void shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
-    shmi_word_wait(&d->bell->generation, generation, deadline);
+    shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
 }
 
 uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
     add_seq_cst32(&d->bell->generation, 1);
-    return shmi_word_wake(&d->bell->generation, wake_count);
+    return shmi_word_wake(d->object, &d->bell->generation, wake_count);
 }

@@ -1,18 +1,22 @@
 /*
- * A doorbell: a generation that is slept on, and a set of the peers that sleep. Whoever made
- * something available rings only if somebody sleeps, so that peers that are awake cost nothing.
+ * A doorbell: a generation that is slept on, a set of the peers that sleep, and a set of those that
+ * watch. Whoever made something available rings only if somebody sleeps and nobody watches, so that
+ * peers that are awake cost nothing, however many others sleep.
  *
- * No wake-up is lost: the one side changes its slot, then reads the sleepers; the other joins the
- * sleepers, then looks at the slots; all four are seq_cst, so one of the two sees the other.
+ * No wake-up is lost: the one side changes its slot, then reads the sets; the other joins the sleepers
+ * and leaves the watchers, then looks at the slots; all of it is seq_cst, so one of the two sees the
+ * other.
  */
 #ifndef SHMIPC_DOORBELL_H
 #define SHMIPC_DOORBELL_H
 
 #include "layout.h"
+#include "platform.h"
 
 /* One peer's end of a bell. `waiters` counts this process's own sleepers behind the peer's bit. */
 struct doorbell {
     struct bell *bell;
+    struct object *object; /* that the bell lies in; NULL: private memory */
     uint32_t bit;
     atomic_u32 waiters;
 };
@@ -28,9 +32,14 @@ uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
    */
 void shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
-/* True if any peer has announced a sleeper. Comes after the change that the sleeper waits for. */
-static inline bool doorbell_has_sleepers(const struct doorbell *doorbell) {
-    return load_seq_cst32(&doorbell->bell->sleepers) != 0;
+/* Joins the watchers: this peer looks again and again, and will once more after it has left them. */
+void shmi_doorbell_watch(struct doorbell *doorbell);
+void shmi_doorbell_look_away(struct doorbell *doorbell);
+
+/* True if somebody sleeps and nobody watches. Comes after the change that the sleeper waits for. */
+static inline bool doorbell_wants_ring(const struct doorbell *doorbell) {
+    uint32_t sets = load_seq_cst32(&doorbell->bell->sleepers);
+    return sets != 0 && sets >> WATCHERS_SHIFT == 0;
 }
 
 /* Returns how many it woke; a sleeper that is about to sleep does not count, and does not sleep. */

@@ -57,6 +57,7 @@ static owner enter_table(const struct region *r, uint32_t index) {
         shmi_vacate_line(line, 0); /* the former owner died, and nobody has buried it yet */
     store_release32(&line->epoch, epoch);
     store_relaxed32(&line->pid, shmi_process_id());
+    store_relaxed64(&line->started, shmi_process_started());
     /* Release: whoever sees the status sees the epoch that it belongs to. */
     store_release32(&line->status, PEER_ATTACHED);
     return owner_make(index, epoch);
@@ -102,7 +103,7 @@ static void pause_between_tries(struct deadline *deadline) {
     atomic_u32 nobody_wakes = 0;
     uint64_t until = shmi_clock_now() + RETRY_NS;
     uint64_t at = shmi_deadline_at(deadline);
-    shmi_word_wait(&nobody_wakes, 0, at < until ? at : until);
+    shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
 }
 
 static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,

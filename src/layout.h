@@ -10,11 +10,12 @@
 #include <stddef.h>
 
 enum {
-    PROTOCOL_VERSION = 1,
+    PROTOCOL_VERSION = 3,
     CACHE_LINE = 64,
     PEERS = 16, /* the host and 15 guests */
     HOST = 0,
-    INLINE_SIZE = 48,
+    INLINE_SIZE = 112,
+    FIRST_LINE_SIZE = 48, /* of these, in the line of the state word */
     SLOTS_OFFSET = 1408,
     REQUEST_OFFSET = 128,
     READY = 1,
@@ -40,6 +41,14 @@ struct header {
 
 enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2 };
 
+/* A generation that is slept on; the peers that sleep, and, in the upper half, those that watch. */
+enum { WATCHERS_SHIFT = 16 };
+
+struct bell {
+    atomic_u32 generation;
+    atomic_u32 sleepers;
+};
+
 struct peer_line {
     atomic_u32 epoch;
     atomic_u32 status;
@@ -49,7 +58,8 @@ struct peer_line {
     atomic_u64 discarded;
     atomic_u64 calls;
     atomic_u64 failed;
-    uint8_t reserved[16];
+    atomic_u64 started; /* when its process was, if the system tells processes apart by that */
+    struct bell answers;
 };
 
 enum bell_name {
@@ -61,25 +71,24 @@ enum bell_name {
     BELLS = 5,
 };
 
-struct bell {
-    atomic_u32 generation;
-    atomic_u32 sleepers;
+struct bell_line {
+    struct bell bell;
     uint8_t reserved[56];
 };
 
-/* A slot's first 128 bytes. The first line is all that a small exchange touches. */
+/* A slot's first 128 bytes. The first line is all that a small exchange touches, both lines all that
+   an inline one does. */
 struct slot {
     _Alignas(CACHE_LINE) atomic_u64 word;
     atomic_u32 length;
     atomic_u32 type;
     _Alignas(16) uint8_t payload[INLINE_SIZE];
-    uint8_t reserved[64];
 };
 
 struct region_layout {
     struct header header;
     struct peer_line peers[PEERS];
-    struct bell bells[BELLS];
+    struct bell_line bells[BELLS];
 };
 
 _Static_assert(sizeof(struct header) == 64, "header");
@@ -97,7 +106,8 @@ _Static_assert(offsetof(struct header, ready) == 60, "header.ready");
 _Static_assert(sizeof(struct peer_line) == CACHE_LINE, "peer_line");
 _Static_assert(offsetof(struct peer_line, served) == 16, "peer_line.served");
 _Static_assert(offsetof(struct peer_line, failed) == 40, "peer_line.failed");
-_Static_assert(sizeof(struct bell) == CACHE_LINE, "bell");
+_Static_assert(offsetof(struct peer_line, answers) == 56, "peer_line.answers");
+_Static_assert(sizeof(struct bell_line) == CACHE_LINE, "bell_line");
 _Static_assert(offsetof(struct slot, length) == 8, "slot.length");
 _Static_assert(offsetof(struct slot, type) == 12, "slot.type");
 _Static_assert(offsetof(struct slot, payload) == 16, "slot.payload");

@@ -24,15 +24,14 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
             return true;
         if (shmi_deadline_passed(deadline))
             return false;
-        shmi_word_wait(&p->departures, departures, shmi_deadline_at(deadline));
+        shmi_word_wait(NULL, &p->departures, departures, shmi_deadline_at(deadline));
     }
 }
 
 static void vacate(shmipc_peer *p) {
     struct peer_line *line = peer_own_line(p);
     shmi_membership_publish_counters(p);
-    for (uint32_t i = 0; i < BELLS; i++)
-        and_seq_cst32(&p->region.shared->bells[i].sleepers, ~(UINT32_C(1) << p->index));
+    shmi_silence_bells(&p->region, p->index);
     shmi_vacate_line(line, load_relaxed32(&line->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
     (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
@@ -54,7 +53,7 @@ static void leave_region(shmipc_peer *p) {
 /* Of several threads that close, one does; the others return when it is done. */
 static void await_gone(shmipc_peer *p) {
     while (load_acquire32(&p->gone) == 0)
-        shmi_word_wait(&p->gone, 0, CLOCK_NEVER);
+        shmi_word_wait(NULL, &p->gone, 0, CLOCK_NEVER);
 }
 
 void shmipc_close(shmipc_peer *p) {
@@ -70,7 +69,7 @@ void shmipc_close(shmipc_peer *p) {
     (void)await_quiet(p, &forever, 0);
     leave_region(p);
     store_release32(&p->gone, 1); /* pairs with await_gone */
-    (void)shmi_word_wake(&p->gone, WAKE_ALL);
+    (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
 }
 
 /* From now on new calls are refused, here at once and on the other side as it sees the status. */

@@ -1,5 +1,6 @@
 #include "liveness.h"
 
+#include "rouse.h"
 #include "slot.h"
 
 bool shmi_host_is_alive(const struct region *r) {
@@ -22,8 +23,8 @@ bool shmi_owner_is_dead(const struct region *r, word seen) {
 
 static void ring_free(const struct region *r, uint32_t slot) {
     enum bell_name name = region_is_host_slot(r, slot) ? BELL_HOST_FREE : BELL_GUEST_FREE;
-    struct doorbell bell = {.bell = &r->shared->bells[name]};
-    if (doorbell_has_sleepers(&bell))
+    struct doorbell bell = region_doorbell(r, name, HOST);
+    if (doorbell_wants_ring(&bell))
         (void)shmi_doorbell_ring(&bell, WAKE_ALL);
 }
 
@@ -32,10 +33,17 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_host_slot(slot, seen)
                                                         : shmi_slot_reclaim_guest_slot(slot, seen);
     if (result == RECLAIM_ANSWERED_SLEEPER)
-        (void)shmi_word_wake(shmi_slot_futex(slot), WAKE_ALL);
+        shmi_rouse_caller(r, index, HOST);
     if (result == RECLAIM_FREED)
         ring_free(r, index);
     return result != RECLAIM_NOTHING;
+}
+
+void shmi_silence_bells(const struct region *r, uint32_t index) {
+    uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + WATCHERS_SHIFT);
+    for (uint32_t i = 0; i < BELLS; i++)
+        and_seq_cst32(&r->shared->bells[i].bell.sleepers, ~mask);
+    and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 
 void shmi_reclaim_index(const struct region *r, uint32_t index) {
@@ -44,8 +52,7 @@ void shmi_reclaim_index(const struct region *r, uint32_t index) {
         if (owner_index(word_owner(seen)) == index)
             (void)shmi_reclaim_slot(r, i, seen);
     }
-    for (uint32_t i = 0; i < BELLS; i++)
-        and_seq_cst32(&r->shared->bells[i].sleepers, ~(UINT32_C(1) << index));
+    shmi_silence_bells(r, index);
 }
 
 void shmi_vacate_line(struct peer_line *line, uint32_t left) {

@@ -9,8 +9,7 @@
 #include <string.h>
 
 static struct doorbell doorbell_of(const shmipc_peer *p, enum bell_name name) {
-    return (struct doorbell){.bell = &p->region.shared->bells[name],
-                             .bit = UINT32_C(1) << p->index};
+    return region_doorbell(&p->region, name, p->index);
 }
 
 static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
@@ -53,9 +52,11 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     }
     p->claim_spins = spins;
     p->serve_spins = spins;
+    p->collect_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));
     p->members = doorbell_of(p, BELL_MEMBERS);
+    p->answers = region_answers(&p->region, p->index);
     p->log = settings->log;
     p->log_context = settings->log_context;
     shmi_object_on_fork(p->region.object, forget_region, p);
@@ -103,7 +104,7 @@ void shmi_peer_note_departure(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) == PEER_OPEN)
         return;
     add_seq_cst32(&p->departures, 1);
-    (void)shmi_word_wake(&p->departures, WAKE_ALL);
+    (void)shmi_word_wake(NULL, &p->departures, WAKE_ALL);
 }
 
 void shmi_peer_leave(shmipc_peer *p) {

@@ -67,7 +67,9 @@ struct shmipc_peer {
     struct direction serves;
     struct spin_budget claim_spins;
     struct spin_budget serve_spins;
+    struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct doorbell members;
+    struct doorbell answers; /* for threads that wait for the first of several */
 
     /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
     atomic_u32 users;

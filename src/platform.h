@@ -70,12 +70,15 @@ bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t cou
 
 /* ---- Waiting (futex.c) ---- */
 
+/* A word that is slept on lies in the memory of `object`, or, if that is NULL, in this process's own
+   and is slept on by its threads only. */
+
 /* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at
    all. */
-void shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+void shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline);
 
 /* Wakes up to `count` sleepers on the word, in all processes; returns how many it woke. */
-uint32_t shmi_word_wake(atomic_u32 *word, uint32_t count);
+uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
 
@@ -100,6 +103,10 @@ void shmi_cpu_yield(void);
 uint32_t shmi_cpu_count(void);
 
 uint32_t shmi_process_id(void);
+
+/* When this process was started, by the system's own measure; 0 where a lock alone proves a death. */
+uint64_t shmi_process_started(void);
+
 uint64_t shmi_random_nonce(void);
 
 #endif

@@ -176,7 +176,7 @@ void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
 /* The sleepers, of whatever process, are read while the claim keeps the region mapped, and rung
    when the slot can be claimed. */
 void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
-    return_claim(p, l, !peer_is_host(p) && doorbell_has_sleepers(&p->calls.vacancies));
+    return_claim(p, l, !peer_is_host(p) && doorbell_wants_ring(&p->calls.vacancies));
 }
 
 void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {

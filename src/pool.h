@@ -23,4 +23,12 @@ static inline bool pool_holds(const struct local_slot *slot, uint32_t ticket) {
     return ticket % 2 != 0 && load_acquire32(&slot->claim) == ticket;
 }
 
+/* What a user's handle stands for; NULL if it is stale. */
+static inline struct local_slot *pool_find(shmipc_slot slot) {
+    if (slot.peer == NULL || slot.index >= region_slots(&slot.peer->region))
+        return NULL;
+    struct local_slot *l = &slot.peer->slots[slot.index];
+    return pool_holds(l, slot.ticket) ? l : NULL;
+}
+
 #endif

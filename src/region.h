@@ -4,8 +4,7 @@
 #ifndef SHMIPC_REGION_H
 #define SHMIPC_REGION_H
 
-#include "layout.h"
-#include "platform.h"
+#include "doorbell.h"
 
 struct region {
     struct object *object;
@@ -37,6 +36,19 @@ static inline struct slot *region_slot(const struct region *r, uint32_t index) {
 
 static inline bool region_is_host_slot(const struct region *r, uint32_t index) {
     return index < r->geometry.host_slots;
+}
+
+/* Peer `index`'s end of a bell. */
+static inline struct doorbell region_doorbell(const struct region *r, enum bell_name name,
+                                              uint32_t index) {
+    return (struct doorbell){
+        .bell = &r->shared->bells[name].bell, .object = r->object, .bit = UINT32_C(1) << index};
+}
+
+/* The bell of peer `index`'s own line, rung when a call of it is answered. */
+static inline struct doorbell region_answers(const struct region *r, uint32_t index) {
+    return (struct doorbell){
+        .bell = &r->shared->peers[index].answers, .object = r->object, .bit = UINT32_C(1) << index};
 }
 
 static inline uint8_t *region_request_buffer(struct slot *slot) {

@@ -1,10 +1,11 @@
 /*
- * The serving side of a slot: find a request, take it, run the handler, publish its answer.
+ * The serving side of a slot: take a request, run the handler, publish its answer.
  */
 #include "responder.h"
 
 #include "copy.h"
 #include "error.h"
+#include "rouse.h"
 #include "slot.h"
 #include "types.h"
 
@@ -23,7 +24,7 @@ struct job {
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
     add_relaxed64(&l->discarded);
-    if (doorbell_has_sleepers(&p->serves.vacancies))
+    if (doorbell_wants_ring(&p->serves.vacancies))
         shmi_peer_ring(p, &p->serves.vacancies, WAKE_ONE);
 }
 
@@ -33,7 +34,7 @@ static int publish(struct job *job) {
     case ANSWER_DELIVERED:
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
-        (void)shmi_word_wake(shmi_slot_futex(l->shared), WAKE_ALL);
+        shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
         add_relaxed64(&l->wakes); /* the slot may have its next worker already */
         return SHMIPC_OK;
     case ANSWER_DISCARDED:
@@ -45,11 +46,11 @@ static int publish(struct job *job) {
     }
 }
 
-/* Puts up to 48 bytes inline; longer ones are in the response buffer already. */
+/* Puts inline what fits there; longer answers are in the response buffer already. */
 static int answer(struct job *job, uint32_t type, const void *data, size_t length) {
     struct slot *slot = job->slot->shared;
     if (length <= INLINE_SIZE)
-        copy_small(slot->payload, data, length);
+        copy_in(slot->payload, data, length);
     store_relaxed32(&slot->length, (uint32_t)length);
     store_relaxed32(&slot->type, type);
     return publish(job);
@@ -61,7 +62,7 @@ static int answer_error(struct job *job, int error, const void *data, size_t len
 }
 
 static size_t message_limit(size_t capacity) {
-    return capacity > INLINE_SIZE ? capacity : INLINE_SIZE;
+    return capacity > FIRST_LINE_SIZE ? capacity : FIRST_LINE_SIZE;
 }
 
 static int answer_failure(struct job *job, const shmipc_response *response) {
@@ -147,7 +148,7 @@ int shmipc_fail(shmipc_response *response, const char *format, ...) {
     return -1;
 }
 
-/* ---- Finding requests ---- */
+/* ---- Taking requests ---- */
 
 static bool request_fits(const shmipc_peer *p, word seen) {
     uint32_t index = owner_index(word_owner(seen));
@@ -167,23 +168,23 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
                           &job->taken);
 }
 
-bool shmi_responder_request_waits(const shmipc_peer *p) {
+uint32_t shmi_responder_find_request(const shmipc_peer *p) {
     const struct direction *d = &p->serves;
-    for (uint32_t i = d->first; i < d->first + d->count; i++) {
-        if (word_state(shmi_slot_look_again(region_slot(&p->region, i))) == SLOT_REQUEST)
-            return true;
-    }
-    return false;
+    uint32_t slot = 0;
+    while (slot < d->count && word_state(shmi_slot_look_again(
+                                  region_slot(&p->region, d->first + slot))) != SLOT_REQUEST)
+        slot++;
+    return slot;
 }
 
 /* The ring that ended a sleep may have been for another request than the one that was found. */
 static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
     worker->roused = false;
-    if (shmi_responder_request_waits(p))
+    if (responder_request_waits(p))
         shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
 }
 
-static int serve_slot(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
+int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
     if (!request_fits(p, seen))
         return shmi_peer_poison(p, "a request with the word 0x%016llx", (unsigned long long)seen);
@@ -193,22 +194,6 @@ static int serve_slot(shmipc_peer *p, uint32_t index, word seen, struct worker *
         pass_ring_on(p, worker);
     int error = respond(&job, worker);
     return error ? error : 1;
-}
-
-int shmi_responder_serve_one(shmipc_peer *p, struct worker *worker) {
-    const struct direction *d = &p->serves;
-    for (uint32_t n = 0, i = worker->next; n < d->count; n++) {
-        word seen = shmi_slot_look(region_slot(&p->region, d->first + i));
-        uint32_t index = d->first + i;
-        i = i + 1 < d->count ? i + 1 : 0;
-        if (word_state(seen) != SLOT_REQUEST)
-            continue;
-        worker->next = i;
-        int served = serve_slot(p, index, seen, worker);
-        if (served != 0)
-            return served;
-    }
-    return 0;
 }
 
 void shmi_responder_refuse_all(shmipc_peer *p) {

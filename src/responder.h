@@ -1,28 +1,45 @@
 /*
- * The serving side of a slot: find a request, take it, run the handler, publish its answer.
+ * The serving side of a slot: take a request, run the handler, publish its answer.
  */
 #ifndef SHMIPC_RESPONDER_H
 #define SHMIPC_RESPONDER_H
 
 #include "peer.h"
 
+enum { WARM_SLOTS = 4 };
+
+/* Where a worker looks next: scan.c's. Slots are counted within the direction. */
+struct scan {
+    uint32_t next; /* behind the slot served last */
+    uint32_t cold; /* where the next glance at cold slots begins */
+    uint32_t glances;
+    uint32_t warm[WARM_SLOTS]; /* the slots served last, the very last one first */
+    uint32_t warmed;           /* how many of them there are */
+};
+
 /* What the poll loop and the handler of one worker share. */
 struct worker {
     shmipc_handler handler;
     void *context;
     uint32_t id;
-    uint32_t next; /* where the next scan begins */
+    struct scan scan;
+    bool watching; /* has joined the watchers of the bell */
     bool ticked;   /* its last sleep ended because time passed, not by a ring */
     bool roused;   /* came out of a sleep, and has taken no request since */
 };
 
-/* One look at every slot, beginning behind the last one served so that none starves. Serves at
-   most one request: the count, or an error. */
-int shmi_responder_serve_one(shmipc_peer *peer, struct worker *worker);
+/* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else took it
+   or its caller gave up, or an error. */
+int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
-/* After a doorbell was armed or its generation read: the second half of the pair with
+/* The first slot in REQUEST, counted within the direction; their count if there is none. After a
+   doorbell was armed or its generation read: the second half of the pair with
    shmi_slot_publish_request. */
-bool shmi_responder_request_waits(const shmipc_peer *peer);
+uint32_t shmi_responder_find_request(const shmipc_peer *peer);
+
+static inline bool responder_request_waits(const shmipc_peer *peer) {
+    return shmi_responder_find_request(peer) != peer->serves.count;
+}
 
 /* Answers every waiting request with SHUTDOWN: for a host that leaves. */
 void shmi_responder_refuse_all(shmipc_peer *peer);

@@ -51,12 +51,12 @@ static bool is_cancelled(word taken, word seen) {
 }
 
 /* Release: pairs with the caller's shmi_slot_look; the answer may be read. CANCELLED belongs to
-   this responder alone, so a store ends it; seq_cst, because the sleepers on the slot are read
-   next. */
+   this responder alone, so a store ends it. Both seq_cst, because sleepers are read next: those who
+   wait for the answer, those who wait for the slot. */
 enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
     word seen = taken;
     for (;;) {
-        if (cas_acq_rel64(&slot->word, &seen, word_with(seen, SLOT_RESPONSE, flags)))
+        if (cas_seq_cst64(&slot->word, &seen, word_with(seen, SLOT_RESPONSE, flags)))
             return seen & WORD_PARKED ? ANSWER_DELIVERED_TO_SLEEPER : ANSWER_DELIVERED;
         if (is_cancelled(taken, seen)) {
             exchange_seq_cst64(&slot->word, free_word(seen));

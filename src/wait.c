@@ -93,6 +93,10 @@ bool shmi_spin_longer(struct spin *spin) {
 }
 
 void shmi_spin_learn(const struct spin *spin) {
-    if (spin->stage == SPIN_PROBING)
-        store_relaxed32(&spin->budget->now, spin->budget->most);
+    struct spin_budget *b = spin->budget;
+    if (spin->stage == SPIN_YIELDING)
+        return;
+    uint32_t now = load_relaxed32(&b->now);
+    bool restore = spin->stage == SPIN_PROBING || now >= b->most / 2;
+    store_relaxed32(&b->now, restore ? b->most : 2 * now);
 }

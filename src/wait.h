@@ -35,8 +35,8 @@ uint64_t shmi_deadline_or_tick(struct deadline *deadline);
 
 /*
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
- * waits for the very processor that we spin on. Now and then a wait spins to the end; if it wins by
- * that, all do again. Threads may share one: the values are hints.
+ * waits for the very processor that we spin on; spinning that pays doubles it. Now and then a wait
+ * spins to the end; if it wins by that, all do again. Threads may share one: the values are hints.
  */
 struct spin_budget {
     uint32_t least;

@@ -5,7 +5,7 @@
  */
 #include "error.h"
 #include "membership.h"
-#include "responder.h"
+#include "scan.h"
 
 /* ---- What ends serving ---- */
 
@@ -27,7 +27,7 @@ static int woken(shmipc_peer *p, uint32_t wakes_before) {
 static int host_is_gone(shmipc_peer *p) {
     if (load_relaxed32(&p->deserted))
         return shmi_fail(SHMIPC_E_PEER_DIED, "the host of the region has died");
-    if (shmi_peer_host_is_leaving(p) && !shmi_responder_request_waits(p))
+    if (shmi_peer_host_is_leaving(p) && !responder_request_waits(p))
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
     return SHMIPC_OK;
 }
@@ -62,7 +62,7 @@ static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, struct deadlin
     int error = woken(p, wakes_before);
     if (error == SHMIPC_OK)
         error = end_of_serving(p);
-    *ticked = error == SHMIPC_OK && !shmi_responder_request_waits(p) &&
+    *ticked = error == SHMIPC_OK && !responder_request_waits(p) &&
               sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
     shmi_doorbell_disarm(&p->serves.requests);
     return error;
@@ -79,7 +79,7 @@ static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_before) {
         return error;
     /* Whoever resigned, or published and rang, before we read the generation will not ring again.
        */
-    if (load_seq_cst32(&p->poller) == 0 || shmi_responder_request_waits(p))
+    if (load_seq_cst32(&p->poller) == 0 || responder_request_waits(p))
         return SHMIPC_OK;
     (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
     return SHMIPC_OK;
@@ -97,8 +97,24 @@ static void become_poller(shmipc_peer *p, const struct worker *worker) {
     exchange_seq_cst32(&p->poller, worker->id);
 }
 
-static void resign(shmipc_peer *p, const struct worker *worker) {
+/* Until it sleeps, callers need not ring. */
+static void watch(shmipc_peer *p, struct worker *worker) {
+    if (worker->watching)
+        return;
+    worker->watching = true;
+    shmi_doorbell_watch(&p->serves.requests);
+}
+
+static void look_away(shmipc_peer *p, struct worker *worker) {
+    worker->watching = false;
+    shmi_doorbell_look_away(&p->serves.requests);
+}
+
+/* It looks away before another may become the poller and watch. */
+static void resign(shmipc_peer *p, struct worker *worker) {
     uint32_t poller = worker->id;
+    if (load_relaxed32(&p->poller) == worker->id)
+        look_away(p, worker);
     if (cas_seq_cst32(&p->poller, &poller, 0))
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
@@ -106,9 +122,11 @@ static void resign(shmipc_peer *p, const struct worker *worker) {
 static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
     struct spin spin = spin_begin(&p->serve_spins);
+    watch(p, worker);
+    if (worker->roused)
+        shmi_scan_aim(p, worker);
     do {
-        int served = shmi_responder_serve_one(p, worker);
-        spin_pay(&spin, p->serves.count);
+        int served = shmi_scan_glance(p, worker);
         if (served < 0)
             return served;
         if (served > 0) {
@@ -118,15 +136,17 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
         }
     } while (!worker->ticked && spin_again(&spin));
     worker->roused = true;
+    look_away(p, worker);
     return sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
 }
 
 static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     worker->roused = true;
+    worker->watching = false; /* for the poller, which this one was before, to say */
     int error = sleep_as_standby(p, wakes_before);
     if (error)
         return error;
-    if (!shmi_responder_request_waits(p))
+    if (!responder_request_waits(p))
         return SHMIPC_OK;
     become_poller(p, worker);
     return SHMIPC_OK;
@@ -183,7 +203,7 @@ int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
 static int poll_all(shmipc_peer *p, struct worker *worker) {
     int count = 0;
     while ((uint32_t)count < p->serves.count) {
-        int served = shmi_responder_serve_one(p, worker);
+        int served = shmi_scan_all(p, worker);
         if (served < 0)
             return served;
         if (served == 0)
@@ -219,7 +239,7 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
 static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
     bool ticked;
     int error = sleep_as_poller(p, wakes_before, deadline, &ticked);
-    if (error || shmi_responder_request_waits(p))
+    if (error || responder_request_waits(p))
         return error;
     if (shmi_deadline_passed(deadline))
         return shmi_fail(SHMIPC_E_TIMEOUT, "no request came within %lld ns",
@@ -232,7 +252,7 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_befo
     struct spin spin = spin_begin(&p->serve_spins);
     int error;
     do {
-        if (shmi_responder_request_waits(p)) {
+        if (responder_request_waits(p)) {
             spin_won(&spin);
             return SHMIPC_OK;
         }

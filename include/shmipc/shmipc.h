@@ -129,8 +129,9 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_GUESTS_MAX 15            /* guests attached to one region at a time */
 #define SHMIPC_SLOTS_MAX 4096           /* slots in one direction */
 #define SHMIPC_CAPACITY_MAX 0x40000000u /* 1 GiB for one message */
-#define SHMIPC_INLINE 48                /* bytes that travel in the slot's own cache line */
-#define SHMIPC_NAME_MAX 200             /* bytes of a name; characters [A-Za-z0-9_.-] */
+/* Bytes that travel with the slot's state: the first 48 in its cache line, the rest in one more. */
+#define SHMIPC_INLINE 112
+#define SHMIPC_NAME_MAX 200 /* bytes of a name; characters [A-Za-z0-9_.-] */
 
 typedef enum shmipc_log_level {
     SHMIPC_LOG_DEBUG = 0,
@@ -333,12 +334,24 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
  * the slot is sent again or released. The other side could still change these bytes if it breaks
  * the protocol; whoever does not trust it copies before checking.
  *
- * An answer, also one that says HANDLER, TOO_LARGE, TYPE or SHUTDOWN, leaves the slot claimed, to
- * be sent again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER,
- * PEER_DIED, CLOSED, CLOSED_STARTED and CORRUPT end the call and release the slot.
+ * An answer, also one that says HANDLER, TOO_LARGE or TYPE, leaves the slot claimed, to be sent
+ * again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER, PEER_DIED,
+ * SHUTDOWN, CLOSED, CLOSED_STARTED and CORRUPT end the call and release the slot.
  * Errors: those, and INVALID, STATE (nothing sent), STALE.
  */
 SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);
+
+/*
+ * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX, all
+ * of one peer) in which a request is under way, finds one for which shmipc_slot_receive would return
+ * at once, and stores its index in *which. On entry *which says where to begin looking: 0, and then
+ * the last result plus 1, so that none is left waiting behind its neighbours (beyond the last slot
+ * means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to the calling
+ * thread meanwhile. TIMEOUT ends no call.
+ * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
+ */
+SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
+                                    size_t *which);
 
 /*
  * Makes the call under way on `slot` end with SHMIPC_E_CANCELLED or _CANCELLED_STARTED, unless its

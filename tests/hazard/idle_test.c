@@ -16,18 +16,21 @@
 static atomic_ullong system_calls;
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
-void __real_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
-void __wrap_shmi_word_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+void __real_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+                           uint64_t deadline);
+void __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+                           uint64_t deadline);
+void __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+                           uint64_t deadline) {
     atomic_fetch_add(&system_calls, 1);
-    __real_shmi_word_wait(word, expected, deadline);
+    __real_shmi_word_wait(object, word, expected, deadline);
 }
 
-uint32_t __real_shmi_word_wake(atomic_u32 *word, uint32_t count);
-uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count);
-uint32_t __wrap_shmi_word_wake(atomic_u32 *word, uint32_t count) {
+uint32_t __real_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
+uint32_t __wrap_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
+uint32_t __wrap_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
     atomic_fetch_add(&system_calls, 1);
-    return __real_shmi_word_wake(word, count);
+    return __real_shmi_word_wake(object, word, count);
 }
 
 void __real_shmi_cpu_yield(void);

@@ -90,7 +90,7 @@ static void poll_until_ready(const struct line *line, uint64_t begin, int64_t ti
 
 static bool leaves_slot_claimed(int error) {
     return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
-           error == SHMIPC_E_TYPE || error == SHMIPC_E_SHUTDOWN;
+           error == SHMIPC_E_TYPE;
 }
 
 static int receive(struct line *line, shmipc_response *response, uint64_t begin, int64_t timeout) {

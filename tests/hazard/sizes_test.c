@@ -77,9 +77,10 @@ static void expect_both_sizes(size_t size, size_t capacity) {
 }
 
 static void every_size_that_fits_arrives(bool host_calls, enum way way) {
-    static const size_t requests[] = {0,  1,  3,  4,  8,   16,  32,  47,  48,           49,
-                                      63, 64, 65, 96, 127, 128, 499, 999, REQUEST_BYTES};
-    static const uint32_t answers[] = {0, 1, 7, 47, 48, 49, 63, 64, 65, 128, 499, RESPONSE_BYTES};
+    static const size_t requests[] = {0,  1,  3,   4,   8,   16,  32,  47,  48,  49,           63,
+                                      64, 65, 111, 112, 113, 127, 128, 499, 999, REQUEST_BYTES};
+    static const uint32_t answers[] = {
+        0, 1, 7, 47, 48, 49, 63, 64, 65, 112, 113, 499, RESPONSE_BYTES};
     struct scene scene = {.host_calls = host_calls, .handler = answer_at_length};
     scene_open(&scene);
     struct line line = {.peer = scene.caller, .way = way};
@@ -206,13 +207,10 @@ static void expect_clean(const uint8_t *bytes, const shmipc_info *info, size_t u
                          .response_capacity = info->response_capacity};
     must(shmi_geometry_compute(&g));
     must_equal(layout->header.reserved, 0);
-    for (int i = 0; i < PEERS; i++)
-        expect_zero(layout->peers[i].reserved, sizeof layout->peers[i].reserved);
     for (int i = 0; i < BELLS; i++)
         expect_zero(layout->bells[i].reserved, sizeof layout->bells[i].reserved);
     for (uint32_t i = 0; i < g.host_slots + g.guest_slots; i++) {
         const uint8_t *slot = bytes + SLOTS_OFFSET + (size_t)i * g.slot_stride;
-        expect_zero(slot + offsetof(struct slot, reserved), 64);
         expect_zero(slot + REQUEST_OFFSET + used_request,
                     g.response_offset - REQUEST_OFFSET - used_request);
         expect_zero(slot + g.response_offset + used_response,

@@ -295,9 +295,9 @@ static int wake_everybody(void *context) {
     uint32_t stride = layout->header.slot_stride;
     while (atomic_load(&nuisance->over.passed) == 0) {
         for (int i = 0; i < BELLS; i++) {
-            add_seq_cst32(&layout->bells[i].generation, 1);
-            (void)syscall(SYS_futex, &layout->bells[i].generation, FUTEX_WAKE, INT_MAX, NULL, NULL,
-                          0);
+            add_seq_cst32(&layout->bells[i].bell.generation, 1);
+            (void)syscall(SYS_futex, &layout->bells[i].bell.generation, FUTEX_WAKE, INT_MAX, NULL,
+                          NULL, 0);
         }
         for (size_t at = SLOTS_OFFSET; at < nuisance->size; at += stride)
             (void)syscall(SYS_futex, bytes + at, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);

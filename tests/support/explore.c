@@ -147,19 +147,21 @@ static void finish(void) {
 /* ---- In place of the system's ---- */
 
 /* Named for the linker, which puts ours in place of the real ones. */
-void real_wait(atomic_u32 *word, uint32_t expected,
+void real_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                uint64_t deadline) __asm__("__real_shmi_word_wait");
-void explored_wait(atomic_u32 *word, uint32_t expected,
+void explored_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                    uint64_t deadline) __asm__("__wrap_shmi_word_wait");
-uint32_t real_wake(atomic_u32 *word, uint32_t count) __asm__("__real_shmi_word_wake");
-uint32_t explored_wake(atomic_u32 *word, uint32_t count) __asm__("__wrap_shmi_word_wake");
+uint32_t real_wake(struct object *object, atomic_u32 *word,
+                   uint32_t count) __asm__("__real_shmi_word_wake");
+uint32_t explored_wake(struct object *object, atomic_u32 *word,
+                       uint32_t count) __asm__("__wrap_shmi_word_wake");
 void real_yield(void) __asm__("__real_shmi_cpu_yield");
 void explored_yield(void) __asm__("__wrap_shmi_cpu_yield");
 uint64_t explored_clock(void) __asm__("__wrap_shmi_clock_now");
 
-void explored_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+void explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     if (self == NULL) {
-        real_wait(word, expected, deadline);
+        real_wait(object, word, expected, deadline);
         return;
     }
     explore_step();
@@ -170,10 +172,10 @@ void explored_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     let_others_run();
 }
 
-uint32_t explored_wake(atomic_u32 *word, uint32_t count) {
+uint32_t explored_wake(struct object *object, atomic_u32 *word, uint32_t count) {
     uint32_t woken = 0;
     if (self == NULL)
-        return real_wake(word, count);
+        return real_wake(object, word, count);
     explore_step();
     for (int i = 0; i < EXPLORE_ACTORS && woken < count; i++) {
         if (actors[i].state == ASLEEP && actors[i].sleeps_on == word) {

@@ -171,7 +171,7 @@ static void an_answer_beyond_the_users_buffer_tells_its_size(void **state) {
     (void)state;
     uint8_t data[300];
     uint8_t answer[300];
-    const size_t lengths[] = {2, 48, 49, 300};
+    const size_t lengths[] = {2, 48, 49, 112, 113, 300};
     struct side s;
     struct server server;
     open_side(&s, false, NULL);
@@ -470,7 +470,7 @@ static void a_cancel_that_comes_too_late_does_not_harm_the_next_call(void **stat
 
 static void a_claimed_slot_calls_again_and_again(void **state) {
     (void)state;
-    const size_t lengths[] = {0, 1, 48, 49, 500};
+    const size_t lengths[] = {0, 1, 48, 49, 112, 113, 500};
     for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         struct server server;
@@ -784,7 +784,7 @@ static void *wake_all_callers(void *context) {
     struct side *s = context;
     for (int i = 0; i < 1000; i++) {
         for (uint32_t n = 0; n < 2; n++)
-            shmi_word_wake(shmi_slot_futex(shared_slot(s, n)), 100);
+            shmi_word_wake(NULL, shmi_slot_futex(shared_slot(s, n)), 100);
         pause_briefly();
     }
     return NULL;

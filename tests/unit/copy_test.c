@@ -3,24 +3,51 @@
 #include "copy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { LARGEST = 48, MARGIN = 64 };
+enum { MARGIN = 64 };
+
+typedef void copier(uint8_t *to, const uint8_t *from, size_t length);
+
+static void small(uint8_t *to, const uint8_t *from, size_t length) {
+    copy_small(to, from, length);
+}
+
+static void in(uint8_t *to, const uint8_t *from, size_t length) {
+    copy_in(to, from, length);
+}
+
+static void out(uint8_t *to, const uint8_t *from, size_t length) {
+    copy_out(to, from, length);
+}
+
+static const struct {
+    copier *copy;
+    size_t largest;
+} copies[] = {{small, FIRST_LINE_SIZE}, {in, INLINE_SIZE}, {out, INLINE_SIZE}};
+
+enum { COPIES = sizeof copies / sizeof *copies };
 
 /* Heap blocks of exactly the length: the address sanitizer sees a byte read or written outside. */
+static void copy_between_blocks(copier *copy, size_t length) {
+    uint8_t *from = malloc(length + 1);
+    uint8_t *to = malloc(length + 1);
+    assert_non_null(from);
+    assert_non_null(to);
+    pattern_fill(from + 1, length, length);
+    memset(to, 0xee, length + 1);
+    copy(to + 1, from + 1, length);
+    assert_true(pattern_holds(to + 1, length, length));
+    assert_int_equal(to[0], 0xee);
+    free(from);
+    free(to);
+}
+
 static void every_length_is_copied_whole(void **state) {
     (void)state;
-    for (size_t length = 0; length <= LARGEST; length++) {
-        uint8_t *from = malloc(length + 1);
-        uint8_t *to = malloc(length + 1);
-        assert_non_null(from);
-        assert_non_null(to);
-        pattern_fill(from + 1, length, length);
-        memset(to, 0xee, length + 1);
-        copy_small(to + 1, from + 1, length);
-        assert_true(pattern_holds(to + 1, length, length));
-        assert_int_equal(to[0], 0xee);
-        free(from);
-        free(to);
+    for (int i = 0; i < COPIES; i++) {
+        for (size_t length = 0; length <= copies[i].largest; length++)
+            copy_between_blocks(copies[i].copy, length);
     }
 }
 
@@ -32,26 +59,32 @@ static bool all_are(const uint8_t *bytes, size_t length, uint8_t value) {
     return true;
 }
 
+static void copy_at(copier *copy, size_t length, size_t shift) {
+    uint8_t from[INLINE_SIZE];
+    uint8_t to[MARGIN + INLINE_SIZE + MARGIN];
+    uint8_t *target = to + MARGIN / 2 + shift;
+    pattern_fill(from, sizeof from, length);
+    memset(to, 0xee, sizeof to);
+    copy(target, from, length);
+    assert_true(pattern_holds(target, length, length));
+    assert_true(all_are(to, (size_t)(target - to), 0xee));
+    assert_true(all_are(target + length, (size_t)(to + sizeof to - target) - length, 0xee));
+}
+
 static void no_byte_outside_is_written(void **state) {
     (void)state;
-    for (size_t length = 0; length <= LARGEST; length++) {
-        for (size_t shift = 0; shift < 16; shift++) {
-            uint8_t from[LARGEST];
-            uint8_t to[MARGIN + LARGEST + MARGIN];
-            uint8_t *target = to + MARGIN / 2 + shift;
-            pattern_fill(from, sizeof from, length);
-            memset(to, 0xee, sizeof to);
-            copy_small(target, from, length);
-            assert_true(pattern_holds(target, length, length));
-            assert_true(all_are(to, (size_t)(target - to), 0xee));
-            assert_true(all_are(target + length, (size_t)(to + sizeof to - target) - length, 0xee));
+    for (int i = 0; i < COPIES; i++) {
+        for (size_t length = 0; length <= copies[i].largest; length++) {
+            for (size_t shift = 0; shift < 16; shift++)
+                copy_at(copies[i].copy, length, shift);
         }
     }
 }
 
 static void nothing_may_come_from_nowhere(void **state) {
     (void)state;
-    copy_small(NULL, NULL, 0);
+    for (int i = 0; i < COPIES; i++)
+        copies[i].copy(NULL, NULL, 0);
 }
 
 int main(void) {

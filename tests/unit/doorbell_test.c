@@ -9,12 +9,14 @@
 static atomic_uint wake_calls;
 
 /* Named for the linker, which puts the second in place of the first. */
-uint32_t real_word_wake(atomic_u32 *word, uint32_t count) __asm__("__real_shmi_word_wake");
-uint32_t counted_word_wake(atomic_u32 *word, uint32_t count) __asm__("__wrap_shmi_word_wake");
+uint32_t real_word_wake(struct object *object, atomic_u32 *word,
+                        uint32_t count) __asm__("__real_shmi_word_wake");
+uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
+                           uint32_t count) __asm__("__wrap_shmi_word_wake");
 
-uint32_t counted_word_wake(atomic_u32 *word, uint32_t count) {
+uint32_t counted_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
     atomic_fetch_add(&wake_calls, 1);
-    return real_word_wake(word, count);
+    return real_word_wake(object, word, count);
 }
 
 static uint32_t sleepers(const struct bell *bell) {
@@ -64,6 +66,21 @@ static void a_sleep_ends_at_its_deadline(void **state) {
         shmi_doorbell_sleep(&doorbell, shmi_doorbell_generation(&doorbell), until);
 }
 
+static void nobody_rings_while_somebody_watches(void **state) {
+    (void)state;
+    struct bell bell = {.generation = 0};
+    struct doorbell sleeper = {.bell = &bell, .bit = 1 << 1};
+    struct doorbell watcher = {.bell = &bell, .bit = 1 << 15};
+    shmi_doorbell_watch(&watcher);
+    assert_false(doorbell_wants_ring(&sleeper));
+    (void)shmi_doorbell_arm(&sleeper);
+    assert_false(doorbell_wants_ring(&sleeper));
+    shmi_doorbell_look_away(&watcher);
+    assert_true(doorbell_wants_ring(&sleeper));
+    shmi_doorbell_disarm(&sleeper);
+    assert_int_equal(sleepers(&bell), 0);
+}
+
 /* ---- Parking and ringing against each other ---- */
 
 /* One way of a game of ping-pong: the other side counts `ball` up and rings, this side waits. */
@@ -82,7 +99,7 @@ static void set_up(struct way *way) {
 
 static void throw_ball(struct way *way) {
     add_seq_cst64(&way->ball, 1);
-    if (doorbell_has_sleepers(&way->ringer))
+    if (doorbell_wants_ring(&way->ringer))
         (void)shmi_doorbell_ring(&way->ringer, WAKE_ALL);
 }
 
@@ -182,6 +199,7 @@ int main(void) {
         watched_test(the_last_of_a_peers_waiters_clears_its_bit),
         watched_test(a_ring_after_arming_ends_the_sleep_before_it_begins),
         watched_test(a_sleep_ends_at_its_deadline),
+        watched_test(nobody_rings_while_somebody_watches),
         watched_test(no_wake_up_is_lost),
         watched_test(waiters_that_share_a_bit_do_not_lose_each_others_rings),
         watched_test(nobody_asleep_costs_no_wake_call),

@@ -4,6 +4,7 @@
 #include "support/fixture.h"
 
 #include "peer.h"
+#include "responder.h"
 #include "slot.h"
 
 #include <string.h>
@@ -307,6 +308,43 @@ static void a_host_that_leaves_answers_what_it_will_not_run(void **state) {
     }
 }
 
+/* A host that stops between its two steps of leaving answers nothing. */
+static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(void **state) {
+    (void)state;
+    struct pair p;
+    struct call_thread caller;
+    shmipc_slot slots[2];
+    pair_open(&p, NULL);
+    call_start(&caller, p.guest, SHMIPC_FOREVER);
+    eventually(word_state(shmi_slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
+               word_state(shmi_slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
+    store_release32(&peer_own_line(p.host)->status, PEER_LEAVING);
+    assert_int_equal(call_join(&caller), SHMIPC_E_SHUTDOWN);
+    store_release32(&peer_own_line(p.host)->status, PEER_ATTACHED);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(shmipc_slot_claim(p.guest, SECOND, &slots[i]), SHMIPC_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+    pair_close(&p);
+}
+
+/* Whether the host answers so, or the guest sees it leave: of a slot of such a region nobody has any
+   use. */
+static void an_answer_that_says_shutdown_releases_the_slot(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_slot slot;
+    shmipc_response response;
+    pair_open(&p, NULL);
+    assert_int_equal(shmipc_slot_claim(p.guest, 0, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    shmi_responder_refuse_all(p.host);
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_E_SHUTDOWN);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_E_STALE);
+    assert_true(shmi_peer_is_quiet(p.guest, 0));
+    pair_close(&p);
+}
+
 static void guests_are_refused_and_told_when_their_host_leaves(void **state) {
     (void)state;
     struct pair p;
@@ -326,14 +364,14 @@ static void leaving_clears_the_peers_traces(void **state) {
     pair_open(&p, NULL);
     struct region_layout *shared = p.host->region.shared;
     for (int i = 0; i < BELLS; i++)
-        or_seq_cst32(&shared->bells[i].sleepers, 0xffff);
-    uint32_t members = load_relaxed32(&shared->bells[BELL_MEMBERS].generation);
+        or_seq_cst32(&shared->bells[i].bell.sleepers, 0xffff);
+    uint32_t members = load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation);
     shmipc_close(p.guest);
     for (int i = 0; i < BELLS; i++)
-        assert_int_equal(load_relaxed32(&shared->bells[i].sleepers), 0xfffd);
+        assert_int_equal(load_relaxed32(&shared->bells[i].bell.sleepers), 0xfffd);
     assert_int_equal(load_relaxed32(&shared->peers[1].left), 1);
     assert_int_equal(load_relaxed32(&shared->peers[1].status), PEER_VACANT);
-    assert_true(load_relaxed32(&shared->bells[BELL_MEMBERS].generation) != members);
+    assert_true(load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation) != members);
     pair_close(&p);
 }
 
@@ -391,6 +429,8 @@ int main(void) {
         watched_test(shutdown_cuts_short_what_takes_too_long),
         watched_test(a_draining_peer_refuses_new_calls),
         watched_test(a_host_that_leaves_answers_what_it_will_not_run),
+        watched_test(a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot),
+        watched_test(an_answer_that_says_shutdown_releases_the_slot),
         watched_test(guests_are_refused_and_told_when_their_host_leaves),
         watched_test(leaving_clears_the_peers_traces),
         watched_test(an_idle_peer_shuts_down_at_once),

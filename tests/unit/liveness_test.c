@@ -179,11 +179,11 @@ static void burial_clears_the_bits_of_the_dead_only(void **state) {
     struct scene s;
     open_scene(&s);
     for (int i = 0; i < BELLS; i++)
-        or_seq_cst32(&region_of(&s)->shared->bells[i].sleepers, 0xffff);
+        or_seq_cst32(&region_of(&s)->shared->bells[i].bell.sleepers, 0xffff);
     guest_dies(&s);
     assert_true(shmi_bury_guest(region_of(&s), INDEX));
     for (int i = 0; i < BELLS; i++)
-        assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[i].sleepers),
+        assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[i].bell.sleepers),
                          0xffff & ~(1 << INDEX));
     close_scene(&s);
 }
@@ -192,18 +192,18 @@ static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
-    struct bell *bells = region_of(&s)->shared->bells;
-    uint32_t host_free = load_relaxed32(&bells[BELL_HOST_FREE].generation);
-    uint32_t guest_free = load_relaxed32(&bells[BELL_GUEST_FREE].generation);
+    struct bell_line *bells = region_of(&s)->shared->bells;
+    uint32_t host_free = load_relaxed32(&bells[BELL_HOST_FREE].bell.generation);
+    uint32_t guest_free = load_relaxed32(&bells[BELL_GUEST_FREE].bell.generation);
     owner dead = owner_make(INDEX, EPOCH);
-    or_seq_cst32(&bells[BELL_HOST_FREE].sleepers, 1);
-    or_seq_cst32(&bells[BELL_GUEST_FREE].sleepers, 2);
+    or_seq_cst32(&bells[BELL_HOST_FREE].bell.sleepers, 1);
+    or_seq_cst32(&bells[BELL_GUEST_FREE].bell.sleepers, 2);
     put(&s, HOST_SLOT, make(SLOT_CANCELLED, 0, dead));
     put(&s, GUEST_SLOT, make(SLOT_BUSY, 0, dead));
     guest_dies(&s);
     assert_true(shmi_bury_guest(region_of(&s), INDEX));
-    assert_int_equal(load_relaxed32(&bells[BELL_HOST_FREE].generation), host_free + 1);
-    assert_int_equal(load_relaxed32(&bells[BELL_GUEST_FREE].generation), guest_free + 1);
+    assert_int_equal(load_relaxed32(&bells[BELL_HOST_FREE].bell.generation), host_free + 1);
+    assert_int_equal(load_relaxed32(&bells[BELL_GUEST_FREE].bell.generation), guest_free + 1);
     close_scene(&s);
 }
 
@@ -216,7 +216,7 @@ static void *sleep_on_word(void *context) {
     const struct sleeper *sleeper = context;
     word seen = shmi_slot_look(sleeper->slot);
     while (word_state(seen) == SLOT_WORKING) {
-        shmi_word_wait(shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
+        shmi_word_wait(NULL, shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
         must(shmi_clock_now() < sleeper->until);
         seen = shmi_slot_look(sleeper->slot);
     }
@@ -261,13 +261,13 @@ static void the_next_owner_reclaims_every_earlier_epoch(void **state) {
     store_relaxed32(&region_of(&s)->shared->peers[1].epoch, 9);
     put(&s, HOST_SLOT, older);
     put(&s, HOST_SLOT + 1, working);
-    or_seq_cst32(&region_of(&s)->shared->bells[0].sleepers, 1 << 1);
+    or_seq_cst32(&region_of(&s)->shared->bells[0].bell.sleepers, 1 << 1);
     shmipc_peer *guest = attach(&s);
     assert_int_equal(guest->index, 1);
     assert_true(guest->self == owner_make(1, 10));
     assert_true(get(&s, HOST_SLOT) == reclaimed(true, older));
     assert_true(get(&s, HOST_SLOT + 1) == reclaimed(true, working));
-    assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[0].sleepers), 0);
+    assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[0].bell.sleepers), 0);
     shmipc_free(guest);
     close_scene(&s);
 }

@@ -172,6 +172,58 @@ static void an_idle_server_is_rung(void **state) {
 }
 
 /* Publishing alone wakes a server; its caller does not have to wait for the answer. */
+static bool watches(shmipc_peer *peer) {
+    uint32_t sets = load_seq_cst32(&peer->serves.requests.bell->sleepers);
+    return (sets >> WATCHERS_SHIFT & peer->serves.requests.bit) != 0;
+}
+
+static bool sleeps(shmipc_peer *peer) {
+    return (load_seq_cst32(&peer->serves.requests.bell->sleepers) & peer->serves.requests.bit) != 0;
+}
+
+static int watching_handler(void *context, const shmipc_request *request,
+                            shmipc_response *response) {
+    must(watches(context));
+    return echo_handler(NULL, request, response);
+}
+
+static void a_server_watches_while_it_is_awake(void **state) {
+    (void)state;
+    struct pair p;
+    struct server server;
+    pair_open(&p, NULL);
+    server_start(&server, p.guest, watching_handler, p.guest);
+    assert_int_equal(shmipc_call(p.host, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
+    eventually(sleeps(p.guest));
+    eventually(!watches(p.guest));
+    (void)server_stop(&server);
+    assert_false(watches(p.guest));
+    pair_close(&p);
+}
+
+/* A watcher may have died, or be in a handler. The best of a few counts: the machine may be busy. */
+static void a_watcher_that_does_not_look_delays_a_request_but_briefly(void **state) {
+    (void)state;
+    struct pair p;
+    struct server server;
+    shmipc_peer *watcher;
+    uint64_t least = UINT64_MAX;
+    pair_open(&p, NULL);
+    assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &watcher), SHMIPC_OK);
+    shmi_doorbell_watch(&watcher->serves.requests);
+    server_start(&server, p.guest, echo_handler, NULL);
+    for (int i = 0; i < 5; i++) {
+        eventually(sleeps(p.guest));
+        uint64_t begin = now_ns();
+        assert_int_equal(shmipc_call(p.host, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
+        least = now_ns() - begin < least ? now_ns() - begin : least;
+    }
+    assert_in_range(least, 0, 20 * MILLISECOND);
+    (void)server_stop(&server);
+    shmipc_free(watcher);
+    pair_close(&p);
+}
+
 static void a_request_that_is_only_sent_is_served(void **state) {
     (void)state;
     enum { ROUNDS = 11 };
@@ -342,7 +394,7 @@ static int patient_handler(void *context, const shmipc_request *request,
 
 static void a_request_stays_while_its_caller_gives_up(void **state) {
     (void)state;
-    const size_t lengths[] = {48, 900};
+    const size_t lengths[] = {112, 900};
     uint8_t data[1000];
     for (size_t i = 0; i < 2; i++) {
         for (int host_calls = 0; host_calls < 2; host_calls++) {
@@ -553,6 +605,8 @@ int main(void) {
         watched_test(a_wake_without_a_sleeper_ends_the_next_wait),
         watched_test(one_wake_ends_all_that_wait_now),
         watched_test(an_idle_server_is_rung),
+        watched_test(a_server_watches_while_it_is_awake),
+        watched_test(a_watcher_that_does_not_look_delays_a_request_but_briefly),
         watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),
         watched_test(a_busy_worker_does_not_hold_up_the_others),

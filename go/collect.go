@@ -1,0 +1,153 @@
+package shmipc
+
+import (
+	"context"
+	"runtime/debug"
+)
+
+// WaitAny waits until one of several calls is over: of those of the slots in which a request is
+// under way, it finds one for which Receive would return at once, and returns its index. from says
+// where to begin looking: 0, and then the last result plus 1, so that none is left waiting behind
+// its neighbours (beyond the last slot means 0). Slots that are stale, zero or not sent are passed
+// over. It waits until ctx is done, or as Config.Timeout says; that ends no call. The slots, which
+// must be of this guest, belong to the calling goroutine meanwhile.
+//
+// Errors: ErrInvalid, ErrState (no request is under way in any), ErrTimeout, ErrCancelled, ErrCorrupt.
+func (g *Guest) WaitAny(ctx context.Context, slots []Slot, from int) (which int, err error) {
+	if err := g.mayWaitAny(slots); err != nil {
+		return 0, err
+	}
+	if from < 0 || from >= len(slots) {
+		from = 0
+	}
+	defer g.guard(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	s := several{guest: g, slots: slots, from: from}
+	if which, ok := s.spin(); ok {
+		return which, nil
+	}
+	l := newLimit(ctx, g.timeout)
+	return s.sleep(&l)
+}
+
+func (g *Guest) mayWaitAny(slots []Slot) error {
+	underWay := false
+	for _, s := range slots {
+		if s.exchange == nil {
+			continue
+		}
+		if s.exchange.guest != g {
+			return failure(ErrInvalid, "a slot is of another guest")
+		}
+		underWay = underWay || s.mayReceive() == nil
+	}
+	if !underWay {
+		return ErrState
+	}
+	return nil
+}
+
+// several is the calls of one WaitAny.
+type several struct {
+	guest *Guest
+	slots []Slot
+	from  int
+}
+
+// find returns the first slot, in the order of a look, whose call matches.
+func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
+	for n, i := len(s.slots), s.from; n > 0; n-- {
+		if s.slots[i].mayReceive() == nil && matches(s.slots[i].exchange) {
+			return i, true
+		}
+		if i++; i == len(s.slots) {
+			i = 0
+		}
+	}
+	return 0, false
+}
+
+// hasEnded tells whether Receive would return at once. It looks at nothing but the word and flags.
+func (e *exchange) hasEnded() bool {
+	w := e.load()
+	return w.state() == stateResponse || !validProgress(w, e.word) ||
+		e.claimed.Load()&claimCancel != 0 || endingOf(e.guest.flags.Load(), false) != goOn
+}
+
+// wouldEnd does the same, and looks once per tick whether the host is there.
+func (e *exchange) wouldEnd() bool {
+	e.lookForDeath()
+	return e.hasEnded()
+}
+
+// endsOrIsParked looks once the bell is armed. The flags are looked at once PARKED is set: whoever
+// sets one looks for PARKED next.
+func (e *exchange) endsOrIsParked() bool {
+	for !e.hasEnded() {
+		w := e.load()
+		if w.parked() {
+			return e.hasEnded()
+		}
+		if w.state() == stateRequest || w.state() == stateWorking {
+			e.park(w)
+		}
+	}
+	return true
+}
+
+func (s *several) spin() (which int, ok bool) {
+	for spin := s.guest.collecting.begin(); ; {
+		if which, ok := s.find((*exchange).hasEnded); ok {
+			return which, true
+		}
+		if !spin.again() {
+			return 0, false
+		}
+	}
+}
+
+func (s *several) sleep(l *limit) (int, error) {
+	g, start := s.guest, now()
+	if l.done != nil {
+		defer context.AfterFunc(l.ctx, g.ringAnswersFromOutside)()
+	}
+	g.ringForAllInFlight()
+	look := (*exchange).wouldEnd
+	for {
+		if which, ok := s.find(look); ok {
+			g.collecting.learn(now() - start)
+			return which, nil
+		}
+		if end := l.over(); end != goOn {
+			return 0, l.failure(end, false)
+		}
+		if which, ok := s.sleepOnce(l); ok {
+			return which, nil
+		}
+	}
+}
+
+func (s *several) sleepOnce(l *limit) (which int, ok bool) {
+	g := s.guest
+	generation := g.answers.arm()
+	defer g.disarm(&g.answers)
+	if which, ok := s.find((*exchange).endsOrIsParked); ok {
+		return which, true
+	}
+	if l.interrupted() == goOn { // whoever interrupts rings after that
+		g.stats.parks.Add(1)
+		g.wait(bellWord(g.answers.bell), generation, l.tick(livenessTick))
+	}
+	return 0, false
+}
+
+// ringAnswersFromOutside wakes who waits in WaitAny, for a goroutine that does not keep the mapping
+// from going away.
+func (g *Guest) ringAnswersFromOutside() {
+	var fault error
+	if g.enter() != nil {
+		return
+	}
+	defer g.exit(&fault)()
+	g.ringAll(g.answers.bell)
+}

@@ -1,0 +1,116 @@
+package shmipc
+
+// How a worker looks for requests: it glances at the slots that were served last and at a few
+// others, so that what a look costs does not grow with their number.
+const (
+	warmSlots      = 4
+	coldSlots      = 8
+	glancesPerCold = 16
+)
+
+// scan is where a worker looks next.
+type scan struct {
+	next    int            // behind the slot served last
+	cold    int            // where the next glance at cold slots begins
+	glances uint           // so far
+	warm    [warmSlots]int // the slots served last, the very last one first
+	warmed  int            // how many of them there are
+}
+
+// keepWarm puts a slot first among the warm ones.
+func (s *scan) keepWarm(slot int) {
+	i := 0
+	for i < s.warmed && s.warm[i] != slot {
+		i++
+	}
+	if i == s.warmed && i < warmSlots {
+		s.warmed++
+	}
+	copy(s.warm[1:], s.warm[:min(i, warmSlots-1)])
+	s.warm[0] = slot
+}
+
+// behind is the slot after this one.
+func (w *worker) behind(slot int) int {
+	if slot++; slot < len(w.guest.hostSlots) {
+		return slot
+	}
+	return 0
+}
+
+// try serves a request in this slot if there is one.
+func (w *worker) try(slot int) bool {
+	s := &w.guest.hostSlots[slot]
+	found := s.load()
+	if found.state() != stateRequest {
+		return false
+	}
+	w.scan.next = w.behind(slot)
+	if w.scan.warmed == 0 || w.scan.warm[0] != slot {
+		w.scan.keepWarm(slot)
+	}
+	return w.serve(s, found)
+}
+
+// serveOne looks at every slot, beginning behind the last one served so that none starves, and
+// serves at most one request.
+func (w *worker) serveOne() bool {
+	for n, slot := len(w.guest.hostSlots), w.scan.next; n > 0; n, slot = n-1, w.behind(slot) {
+		if w.try(slot) {
+			return true
+		}
+	}
+	return false
+}
+
+// glance is serveOne with a look at the warm slots and at a few others, from glance to glance at
+// all. Now and then a cold one comes first, so that none starves while the warm ones are busy; then
+// the next, which of several calls in flight is the next to be sent.
+func (w *worker) glance() bool {
+	if len(w.guest.hostSlots) <= warmSlots+coldSlots {
+		return w.serveOne()
+	}
+	s := &w.scan
+	if s.glances++; s.glances%glancesPerCold == 0 && w.tryCold(1) {
+		return true
+	}
+	if w.try(s.next) {
+		return true
+	}
+	for i := 0; i < s.warmed; i++ {
+		if w.try(s.warm[i]) {
+			return true
+		}
+	}
+	return w.tryCold(coldSlots)
+}
+
+func (w *worker) tryCold(count int) bool {
+	for ; count > 0; count-- {
+		slot := w.scan.cold
+		w.scan.cold = w.behind(slot)
+		if w.try(slot) {
+			return true
+		}
+	}
+	return false
+}
+
+// findRequest returns the index of a slot in state REQUEST; -1: there is none.
+func (w *worker) findRequest() int {
+	for i := range w.guest.hostSlots {
+		if w.guest.hostSlots[i].load().state() == stateRequest {
+			return i
+		}
+	}
+	return -1
+}
+
+func (w *worker) requestWaits() bool { return w.findRequest() >= 0 }
+
+// aim has the next glance find a request that waits, wherever it is.
+func (w *worker) aim() {
+	if slot := w.findRequest(); slot >= 0 {
+		w.scan.next = slot
+	}
+}

@@ -1,0 +1,129 @@
+//go:build linux
+
+package shmipc
+
+import "testing"
+
+// How a worker looks for requests among many slots, step by step in one goroutine.
+
+const manySlots = 40
+
+func manyWorker(t *testing.T) (*testHost, *worker) {
+	h := newHeapHost(t, shape{manySlots, 1, 64, 64})
+	return h, newWorker(h.attach(nil), echoHandler)
+}
+
+func mustAnswer(t *testing.T, c hostCall) {
+	t.Helper()
+	if _, err := c.wait(0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGlancesReachEverySlot(t *testing.T) {
+	h, w := manyWorker(t)
+	for i := uint32(0); i < 3*manySlots; i++ {
+		c := h.send(i*7%manySlots, TypeNormal, nil)
+		for n := 1; !w.glance(); n++ {
+			if n > manySlots/coldSlots+1 {
+				t.Fatalf("slot %d is not reached", i*7%manySlots)
+			}
+		}
+		mustAnswer(t, c)
+		if w.glance() {
+			t.Fatal("it ran twice")
+		}
+	}
+}
+
+func TestGlanceFindsWarmSlotsAtOnce(t *testing.T) {
+	h, w := manyWorker(t)
+	for round := 0; round < 3; round++ {
+		for slot := uint32(0); slot < manySlots; slot += manySlots / warmSlots {
+			c := h.send(slot, TypeNormal, nil)
+			for found := w.glance(); !found; found = w.glance() {
+				if round > 0 {
+					t.Fatalf("slot %d is cold", slot)
+				}
+			}
+			mustAnswer(t, c)
+		}
+	}
+}
+
+func TestGlanceServesCallsInFlightOneEach(t *testing.T) {
+	h, w := manyWorker(t)
+	var calls []hostCall
+	for slot := uint32(0); slot < manySlots; slot++ {
+		calls = append(calls, h.send(slot, TypeNormal, nil))
+	}
+	for range calls {
+		if !w.glance() {
+			t.Fatal("a glance found nothing")
+		}
+	}
+	for _, c := range calls {
+		mustAnswer(t, c)
+	}
+}
+
+// The busy slots have their next request before the worker looks again.
+func TestGlanceStarvesNoColdSlot(t *testing.T) {
+	h, w := manyWorker(t)
+	busy := make([]hostCall, warmSlots)
+	for i := range busy {
+		busy[i] = h.send(uint32(i), TypeNormal, nil)
+	}
+	h.send(manySlots-1, TypeNormal, nil)
+	for n := 0; h.word(manySlots-1).state() != stateResponse; n++ {
+		if !w.glance() || n > glancesPerCold*manySlots {
+			t.Fatal("it starves after ", n)
+		}
+		for i := range busy {
+			if h.word(uint32(i)).state() == stateResponse {
+				busy[i] = h.send(uint32(i), TypeNormal, nil)
+			}
+		}
+	}
+}
+
+func TestAimFindsARequestAtOnce(t *testing.T) {
+	h, w := manyWorker(t)
+	for slot := uint32(0); slot < manySlots; slot += 3 {
+		c := h.send(slot, TypeNormal, nil)
+		w.aim()
+		if !w.glance() {
+			t.Fatalf("slot %d is not found", slot)
+		}
+		mustAnswer(t, c)
+	}
+}
+
+func TestServeWatchesWhileItIsAwake(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	b := h.bell(bellHostRequest)
+	serveWith(t, g, func(*Request, *Response) error {
+		if b.sleepers.Load()&(g.bit<<watchersAt) == 0 {
+			t.Error("a worker is awake and does not watch")
+		}
+		return nil
+	})
+	if _, err := h.call(0, TypeNormal, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it watches on while it sleeps", func() bool { return b.sleepers.Load() == g.bit })
+}
+
+func TestDoorbellIsSilentWhileSomebodyWatches(t *testing.T) {
+	var b bell
+	b.want(1 << 3)
+	b.watch(1 << 15)
+	if b.wantsRing() {
+		t.Fatal("it wants a ring")
+	}
+	b.lookAway(1 << 15)
+	if !b.wantsRing() {
+		t.Fatal("it wants no ring")
+	}
+}

@@ -1,0 +1,14 @@
+/*
+ * Waking the caller of a slot, wherever it sleeps: on the slot's word, or, if it waits for the first
+ * of several answers, on its peer's bell for answers.
+ */
+#ifndef SHMIPC_ROUSE_H
+#define SHMIPC_ROUSE_H
+
+#include "region.h"
+
+/* By whoever has changed the word of slot `index` and found PARKED in it; `caller` is the index of
+   the peer whose call it is. */
+void shmi_rouse_caller(const struct region *region, uint32_t index, uint32_t caller);
+
+#endif

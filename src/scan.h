@@ -1,0 +1,20 @@
+/*
+ * How a worker looks for requests: it glances at the slots that were served last and at a few others,
+ * so that what a look costs does not grow with their number.
+ */
+#ifndef SHMIPC_SCAN_H
+#define SHMIPC_SCAN_H
+
+#include "responder.h"
+
+/* Looks at every slot, beginning behind the last one served so that none starves. Serves at most one
+   request: the count, or an error. */
+int shmi_scan_all(shmipc_peer *peer, struct worker *worker);
+
+/* The same with a look at the warm slots and at a few others, from glance to glance at all. */
+int shmi_scan_glance(shmipc_peer *peer, struct worker *worker);
+
+/* Has the next glance find a request that waits, wherever it is. */
+void shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
+
+#endif
