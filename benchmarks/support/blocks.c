@@ -46,7 +46,7 @@ static long switches(void) {
 static bool run_together(const struct subject *s) {
     long before = switches();
     double per_call = run_for(s, WARM_UP_NS);
-    return (double)(switches() - before) * per_call < WARM_UP_NS / 4.0;
+    return (double)(switches() - before) * per_call * s->unit < WARM_UP_NS / 4.0;
 }
 
 /*
