@@ -25,11 +25,11 @@ struct member {
 };
 
 struct crew {
-    struct member *members;
+    _Alignas(128) atomic_bool over; /* all look at it all the time */
+    _Alignas(128) struct member *members;
     unsigned count;
     pthread_barrier_t gate; /* passed at the beginning and at the end of each block */
     bool quit, timed;
-    _Alignas(128) atomic_bool over;
 };
 
 static void call_untimed(struct member *m) {

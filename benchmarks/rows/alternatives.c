@@ -3,8 +3,8 @@
 
 #include "alternatives/inprocess.h"
 #include "alternatives/pipe.h"
+#include "alternatives/posix_semaphore.h"
 #include "alternatives/remote.h"
-#include "alternatives/semaphore.h"
 #include "alternatives/unix_socket.h"
 #include "calls/copying.h"
 #include "limits/lines.h"

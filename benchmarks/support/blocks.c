@@ -22,7 +22,7 @@ static void *allocate(size_t count, size_t size) {
 
 /* Round trips for about this long, the clock read a few times; how long one took. */
 static double run_for(const struct subject *s, uint64_t ns) {
-    uint64_t begin = now_ns(), now = begin, calls = 0, chunk = s->unit;
+    uint64_t begin = now_ns(), now, calls = 0, chunk = s->unit;
     do {
         s->run(s->self, chunk);
         calls += chunk;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 /* What only the caller knows: the commit, and whether processes are pinned. */
-void set_commit(const char *commit);
-void set_placement(const char *placement);
+void set_commit(const char *text);
+void set_placement(const char *text);
 
 /* Begins to watch what else runs here. Says on standard error, when the machine is described, if it
    was so much that the results mean little. */

@@ -25,13 +25,13 @@ struct subject {
     struct label label;
     void *self;
 
-    /* Both sides spin while they wait: a block begins when each has a processor. The others are left
-       to the system, which often does best with both on one. */
-    bool spins;
-
     /* Does this many round trips. NULL if `block` and `times` are set. */
     void (*run)(void *self, uint64_t calls);
     unsigned unit; /* calls come in multiples of this; a time is that of so many, divided */
+
+    /* Both sides spin while they wait: a block begins when each has a processor. The others are left
+       to the system, which often does best with both on one. */
+    bool spins;
 
     /* Before and after each block: wakes the other side, lets it sleep. NULL: nothing to do. */
     void (*begin)(void *self);

@@ -1,4 +1,4 @@
-#include "semaphore.h"
+#include "posix_semaphore.h"
 
 #include "support/child.h"
 

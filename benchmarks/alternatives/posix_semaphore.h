@@ -1,6 +1,6 @@
 /* What a user would take instead: a buffer in shared memory, and a POSIX semaphore each way. */
-#ifndef BENCHMARKS_SEMAPHORE_H
-#define BENCHMARKS_SEMAPHORE_H
+#ifndef BENCHMARKS_POSIX_SEMAPHORE_H
+#define BENCHMARKS_POSIX_SEMAPHORE_H
 
 #include "support/subject.h"
 
