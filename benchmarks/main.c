@@ -30,6 +30,7 @@ static const struct {
     {"copy", measure_copy},
     {"zero_copy", measure_zero_copy},
     {"slots", measure_slots},
+    {"guest_calls", measure_guest_calls},
     {"create", measure_create},
     {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
 };

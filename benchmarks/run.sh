@@ -17,6 +17,7 @@ build() {
         -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_TESTS=OFF
     export GOFLAGS=-buildvcs=false CGO_ENABLED=0
     build_go go ./guest guest
+    build_go go ./caller caller
     build_go go ./netrpc netrpc
     build_go grpc . grpc
     CGO_ENABLED=1 build_go go ./inprocess inprocess.so -buildmode=c-shared
@@ -31,6 +32,10 @@ if ! log=$(build 2>&1); then
     exit 1
 fi
 mkdir -p "$results"
+# The Go package's own benchmarks are part of the whole matrix.
+if (($# == 0)); then
+    (cd go && go test -run '^$' -bench . -benchmem .) | tee "$results/go.txt" >&2
+fi
 file=$results/$(date -u +%Y%m%dT%H%M%SZ).jsonl
 "$programs/bench" --programs "$programs" --commit "$(commit)" --out "$file" "$@"
 ln -sf "$(basename "$file")" "$results/last.jsonl"

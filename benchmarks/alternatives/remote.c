@@ -12,6 +12,7 @@ struct remote {
     int ends[2];
     pid_t server, caller;
     char socket[64];
+    char length[32];
 };
 
 static void command(const struct remote *r, const char *kind, uint64_t ns) {
@@ -52,27 +53,41 @@ static void stop(void *self) {
     struct remote *r = self;
     close(r->ends[1]);
     child_wait(r->caller);
-    child_stop(r->server);
     close(r->ends[0]);
-    unlink(r->socket);
+    if (r->server) {
+        child_stop(r->server);
+        unlink(r->socket);
+    }
     free(r);
 }
 
-struct subject remote_start(const char *name, const char *program, size_t bytes) {
+static struct remote *allocate(size_t bytes) {
     struct remote *r = calloc(1, sizeof *r);
-    char *path = program_path(program);
-    char length[32];
     if (!r)
         die("memory");
+    (void)snprintf(r->length, sizeof r->length, "%zu", bytes);
+    return r;
+}
+
+static struct subject subject_of(struct remote *r, struct label label) {
+    return (struct subject){
+        .label = label, .self = r, .unit = 1, .block = block, .times = times, .stop = stop};
+}
+
+struct subject remote_start(const char *name, const char *program, size_t bytes) {
+    struct remote *r = allocate(bytes);
+    char *path = program_path(program);
     (void)snprintf(r->socket, sizeof r->socket, "/dev/shm/bench.%ld.%s", (long)getpid(), name);
-    (void)snprintf(length, sizeof length, "%zu", bytes);
     r->server = child_program((char *[]){path, "serve", r->socket, NULL}, NULL);
-    r->caller = child_program((char *[]){path, "call", r->socket, length, NULL}, r->ends);
+    r->caller = child_program((char *[]){path, "call", r->socket, r->length, NULL}, r->ends);
     free(path);
-    return (struct subject){.label = {name, "go", bytes, 1, 1, ""},
-                            .self = r,
-                            .unit = 1,
-                            .block = block,
-                            .times = times,
-                            .stop = stop};
+    return subject_of(r, (struct label){name, "go", bytes, 1, 1, ""});
+}
+
+struct subject remote_guest_start(const char *region, size_t bytes) {
+    struct remote *r = allocate(bytes);
+    char *path = program_path("bench_caller");
+    r->caller = child_program((char *[]){path, (char *)region, r->length, NULL}, r->ends);
+    free(path);
+    return subject_of(r, (struct label){"guest_calls", "go", bytes, 1, 1, ""});
 }

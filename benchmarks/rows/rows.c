@@ -3,7 +3,7 @@
 #include "support/clock.h"
 
 struct plan short_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = effort->quick ? 31 : 151,
+    return (struct plan){.rounds = effort->quick ? 31 : 101,
                          .most_ns = effort->quick ? 6 * SECOND : 0,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,

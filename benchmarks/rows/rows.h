@@ -25,6 +25,7 @@ void measure_threads(const struct effort *effort);
 void measure_idle(const struct effort *effort);
 void measure_copy(const struct effort *effort);
 void measure_zero_copy(const struct effort *effort);
+void measure_guest_calls(const struct effort *effort);
 void measure_create(const struct effort *effort);
 void measure_alternatives(const struct effort *effort);
 void measure_parked(const struct effort *effort);

@@ -55,7 +55,7 @@ static bool run_together(const struct subject *s) {
  * process is moved to another processor, and then left to the system again, until both sides run,
  * or the time that the plan allows for that is over.
  */
-static void warm_up(const struct subject *s, uint64_t ns) {
+static void come_together(const struct subject *s, uint64_t ns) {
     uint64_t end = now_ns() + ns;
     bool together = run_together(s);
     let_sleep();
@@ -63,6 +63,17 @@ static void warm_up(const struct subject *s, uint64_t ns) {
         change_processor();
         together = run_together(s);
     }
+}
+
+static void warm_up(const struct subject *s, uint64_t ns) {
+    if (s->run && ns > 0) {
+        come_together(s, ns);
+    } else if (ns > 0) {
+        (void)s->block(s->self, WARM_UP_NS);
+        let_sleep();
+    }
+    if (s->settle)
+        s->settle(s->self);
 }
 
 /* From the end of one call to the end of the next there are the call and one read of the clock. */
@@ -106,10 +117,7 @@ static double run_block(const struct subject *s, const struct plan *plan, struct
     double ns = 0, time = 0;
     if (s->begin)
         s->begin(s->self);
-    if (s->run && plan->warm_up_ns > 0)
-        warm_up(s, plan->warm_up_ns);
-    if (s->settle)
-        s->settle(s->self);
+    warm_up(s, plan->warm_up_ns);
     if (plan->loop_ns > 0)
         ns = run_loop(s, plan->loop_ns);
     if (plan->times_ns > 0)

@@ -56,15 +56,16 @@ func must(err error) {
 	}
 }
 
-// loop reads the clock once in ten calls: these calls take microseconds.
+// loop reads the clock some ten times.
 func loop(call func() error, length time.Duration) [2]uint64 {
 	begin := time.Now()
-	calls := uint64(0)
+	calls, chunk := uint64(0), uint64(1)
 	for time.Since(begin) < length {
-		for range [10]struct{}{} {
+		for i := uint64(0); i < chunk; i++ {
 			must(call())
 		}
-		calls += 10
+		calls += chunk
+		chunk = 1 + calls*uint64(length/10)/uint64(time.Since(begin)+1)
 	}
 	return [2]uint64{uint64(time.Since(begin)), calls}
 }
