@@ -2,6 +2,7 @@
 #include "threads.h"
 
 #include "copying.h"
+#include "support/blocks.h"
 #include "support/child.h"
 #include "support/clock.h"
 
@@ -10,7 +11,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { TIMES = 8192 }; /* kept of each thread and block, the longest always */
+enum {
+    TIMES = 8192, /* kept of each thread and block, the longest always */
+    TOGETHER_NS = 10000000,
+};
 
 struct crew;
 
@@ -28,7 +32,8 @@ struct crew {
     _Alignas(128) atomic_bool over; /* all look at it all the time */
     _Alignas(128) struct member *members;
     unsigned count;
-    pthread_barrier_t gate; /* passed at the beginning and at the end of each block */
+    pthread_barrier_t
+        gate; /* passed before and after what comes first in a block, and at its end */
     bool quit, timed;
 };
 
@@ -68,6 +73,9 @@ static void *work(void *self) {
         pthread_barrier_wait(&m->crew->gate);
         if (m->crew->quit)
             return NULL;
+        if (m->crew->count == 1)
+            come_together(&m->calls, TOGETHER_NS);
+        pthread_barrier_wait(&m->crew->gate);
         if (m->crew->timed)
             call_timed(m);
         else
@@ -80,8 +88,9 @@ static void *work(void *self) {
 static uint64_t run_block(struct crew *c, uint64_t ns, bool timed) {
     c->timed = timed;
     atomic_store(&c->over, false);
-    uint64_t begin = now_ns();
     pthread_barrier_wait(&c->gate);
+    pthread_barrier_wait(&c->gate);
+    uint64_t begin = now_ns();
     sleep_until(begin + ns);
     atomic_store(&c->over, true);
     pthread_barrier_wait(&c->gate);

@@ -4,7 +4,7 @@
 
 struct plan short_blocks(const struct effort *effort) {
     return (struct plan){.rounds = effort->quick ? 31 : 101,
-                         .most_ns = effort->quick ? 6 * SECOND : 0,
+                         .most_ns = (effort->quick ? 6 : 40) * SECOND,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,
                          .loop_ns = 3 * MILLISECOND,

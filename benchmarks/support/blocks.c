@@ -49,13 +49,7 @@ static bool run_together(const struct subject *s) {
     return (double)(switches() - before) * per_call * s->unit < WARM_UP_NS / 4.0;
 }
 
-/*
- * A process that was woken begins on the processor of its waker, often; until the system moves it,
- * which can take it longer than a block, two that spin wait for each other's time slices. So this
- * process is moved to another processor, and then left to the system again, until both sides run,
- * or the time that the plan allows for that is over.
- */
-static void come_together(const struct subject *s, uint64_t ns) {
+void come_together(const struct subject *s, uint64_t ns) {
     uint64_t end = now_ns() + ns;
     bool together = run_together(s);
     let_sleep();
