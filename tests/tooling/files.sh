@@ -7,5 +7,5 @@ names=()
 for pattern; do
     names+=(-o -name "$pattern")
 done
-find . \( -path ./build -o -path ./.tools -o -path ./.git -o -path ./experiments \) -prune -o \
+find . \( -path ./build -o -path ./.tools -o -path ./.git \) -prune -o \
     -type f \( "${names[@]:1}" \) -print

@@ -1,6 +1,7 @@
 #!/bin/sh
-# setup.sh demo|test|windows: installs the programs that the demo, the tests, or the tests for Windows
-# need and this machine lacks, or says in one line what to install. Silent when nothing is missing.
+# setup.sh demo|bench|test|windows: installs the programs that the demo, the benchmarks, the tests, or
+# the tests for Windows need and this machine lacks, or says in one line what to install. Silent when
+# nothing is missing.
 set -eu
 
 purpose=$1
@@ -16,6 +17,7 @@ missing() {
     if absent cmake; then echo cmake; fi
     if absent ninja && absent make; then echo ninja-build; fi
     if [ "$purpose" = windows ]; then missing_for_windows; fi
+    if [ "$purpose" = bench ] && absent gnuplot; then echo gnuplot-nox; fi
     [ "$purpose" = test ] || return 0
 
     if absent gcc; then echo gcc; fi

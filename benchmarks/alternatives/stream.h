@@ -1,0 +1,11 @@
+/* Round trips over two file descriptors, which may be the same. */
+#ifndef BENCHMARKS_STREAM_H
+#define BENCHMARKS_STREAM_H
+
+#include "support/subject.h"
+
+/* The caller writes to ours[1] and reads from ours[0]; the partner, a child, does with `theirs`.
+   Takes over all of them. */
+struct subject stream_start(const char *name, size_t bytes, const int ours[2], const int theirs[2]);
+
+#endif

@@ -1,0 +1,11 @@
+/* shmipc_call: one call at a time by one thread, with a deadline, through the whole public API. */
+#ifndef BENCHMARKS_COPYING_H
+#define BENCHMARKS_COPYING_H
+
+#include "pair.h"
+#include "support/subject.h"
+
+/* The pair must outlive the subject. */
+struct subject copying_start(const struct pair *pair, const char *name, size_t bytes);
+
+#endif

@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "pair.h"
+
+#include "support/child.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program_directory = ".";
+
+void set_program_directory(const char *directory) {
+    program_directory = directory;
+}
+
+char *program_path(const char *name) {
+    char *path;
+    if (asprintf(&path, "%s/%s", program_directory, name) < 0)
+        die("memory");
+    return path;
+}
+
+void check(int error) {
+    if (error) {
+        (void)fprintf(stderr, "bench: %s\n", shmipc_last_error());
+        exit(EXIT_FAILURE);
+    }
+}
+
+static void start_guests(struct pair *pair, const char *name, int64_t spin_ns) {
+    char spin[32];
+    char *program = program_path(strcmp(pair->guest, "go") == 0 ? "bench_guest" : "bench_guest_c");
+    (void)snprintf(spin, sizeof spin, "%lld", (long long)spin_ns);
+    for (unsigned i = 0; i < pair->count; i++)
+        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, NULL}, NULL);
+    free(program);
+}
+
+struct pair pair_start(struct pair_config config) {
+    static unsigned number;
+    struct pair pair = {.guest = config.guest, .count = config.guests ? config.guests : 1};
+    shmipc_host_config settings = SHMIPC_HOST_CONFIG_INIT;
+    char name[64];
+    if (config.slots)
+        settings.host_slots = config.slots;
+    if (config.capacity)
+        settings.request_capacity = settings.response_capacity = config.capacity;
+    if (config.spin_ns)
+        settings.spin_ns = config.spin_ns < 0 ? 0 : config.spin_ns;
+    (void)snprintf(name, sizeof name, "bench.%ld.%u", (long)getpid(), number++);
+    check(shmipc_host_create(name, &settings, &pair.host));
+    start_guests(&pair, name, config.spin_ns);
+    check(shmipc_wait_guests(pair.host, pair.count, SHMIPC_TIMEOUT_DEFAULT));
+    return pair;
+}
+
+void pair_stop(struct pair *pair) {
+    check(shmipc_shutdown(pair->host, SHMIPC_TIMEOUT_DEFAULT));
+    shmipc_free(pair->host);
+    for (unsigned i = 0; i < pair->count; i++)
+        child_wait(pair->guests[i]);
+}
+
+uint64_t pair_system_calls(const struct pair *pair) {
+    shmipc_stats stats;
+    uint64_t guests = 0;
+    const shmipc_request request = {.type = TYPE_COUNT};
+    shmipc_response response = {.data = &guests, .capacity = sizeof guests};
+    check(shmipc_get_stats(pair->host, &stats));
+    check(shmipc_call(pair->host, &request, &response, SHMIPC_TIMEOUT_DEFAULT));
+    return guests + stats.parks + stats.wakes;
+}

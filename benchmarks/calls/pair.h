@@ -1,0 +1,43 @@
+/* A region with its host, this process, and guests, processes of their own. */
+#ifndef BENCHMARKS_PAIR_H
+#define BENCHMARKS_PAIR_H
+
+#include <shmipc/shmipc.h>
+#include <sys/types.h>
+
+/* What the guests do with a request of a type; of SHMIPC_TYPE_NORMAL they answer the same bytes. */
+enum {
+    TYPE_SLEEP = SHMIPC_TYPE_APPLICATION, /* sleep as many ms as the request's four bytes say */
+    TYPE_COUNT,  /* answer how often this guest slept and woke others, eight bytes */
+    TYPE_LENGTH, /* answer as many bytes as the request has, without touching any */
+};
+
+struct pair {
+    shmipc_peer *host;
+    const char *guest; /* "c" or "go" */
+    pid_t guests[SHMIPC_GUESTS_MAX];
+    unsigned count;
+};
+
+struct pair_config {
+    const char *guest;
+    unsigned guests; /* 0: 1 */
+    uint32_t slots;  /* 0: the library's default */
+    uint32_t capacity;
+    int64_t spin_ns; /* 0: the library's choice; -1: none */
+};
+
+/* Where the Go programs were built; this program's own directory unless it is set. */
+void set_program_directory(const char *directory);
+char *program_path(const char *name);
+
+struct pair pair_start(struct pair_config config);
+void pair_stop(struct pair *pair);
+
+/* How often host and guest slept, or woke the other, since they began. */
+uint64_t pair_system_calls(const struct pair *pair);
+
+/* Ends the program with the library's sentence, unless `error` is 0. */
+void check(int error);
+
+#endif

@@ -1,0 +1,61 @@
+#define _GNU_SOURCE
+#include "futex.h"
+
+#include "support/child.h"
+#include "support/futex.h"
+
+#include <stdlib.h>
+
+enum { LINE = 64 };
+
+/* Each word on a line of its own: whoever waits for it sleeps, its writer wakes. */
+struct words {
+    _Alignas(LINE) _Atomic uint32_t there;
+    _Alignas(LINE) _Atomic uint32_t back;
+};
+
+struct futex {
+    struct words *words;
+    uint32_t sent;
+    pid_t partner;
+};
+
+static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
+    atomic_store_explicit(word, value, memory_order_release);
+    futex_wake_all(word);
+}
+
+static void answer(void *self) {
+    struct words *w = ((struct futex *)self)->words;
+    for (uint32_t n = 0;; n++) {
+        futex_sleep_while(&w->there, n);
+        set_and_wake(&w->back, n + 1);
+    }
+}
+
+static void run(void *self, uint64_t calls) {
+    struct futex *f = self;
+    for (uint64_t i = 0; i < calls; i++) {
+        set_and_wake(&f->words->there, f->sent + 1);
+        futex_sleep_while(&f->words->back, f->sent);
+        f->sent++;
+    }
+}
+
+static void stop(void *self) {
+    child_stop(((struct futex *)self)->partner);
+    free(self);
+}
+
+struct subject futex_start(void) {
+    struct futex *f = calloc(1, sizeof *f);
+    if (!f)
+        die("futex");
+    f->words = shared_memory(sizeof *f->words);
+    f->partner = child_fork(answer, f);
+    return (struct subject){.label = {"limit_futex", "c", sizeof(uint32_t), 1, 1, ""},
+                            .self = f,
+                            .unit = 1,
+                            .run = run,
+                            .stop = stop};
+}

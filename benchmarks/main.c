@@ -1,0 +1,119 @@
+/*
+ * bench [--quick] [--pin] [--out FILE] [--compare FILE] [--programs DIRECTORY] [--commit TEXT]
+ *       [ROW...]
+ *
+ * Measures the rows named, all if none is, and prints a JSON object for each.
+ */
+#define _GNU_SOURCE
+#include "calls/pair.h"
+#include "rows/rows.h"
+#include "support/child.h"
+#include "support/clock.h"
+#include "support/machine.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+static const struct {
+    const char *name;
+    void (*measure)(const struct effort *effort);
+} rows[] = {
+    {"rtt", measure_rtt},
+    {"in_flight", measure_in_flight},
+    {"threads", measure_threads},
+    {"parked", measure_parked},
+    {"idle", measure_idle},
+    {"blocked", measure_blocked},
+    {"copy", measure_copy},
+    {"zero_copy", measure_zero_copy},
+    {"slots", measure_slots},
+    {"guest_calls", measure_guest_calls},
+    {"create", measure_create},
+    {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+
+static bool is_wanted(const char *name, char *const *wanted) {
+    if (!*wanted)
+        return true;
+    for (; *wanted; wanted++) {
+        if (strcmp(*wanted, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void measure_rows(const struct effort *effort, char *const *wanted) {
+    uint64_t begin = now_ns();
+    for (size_t i = 0; i < ROWS; i++) {
+        if (!is_wanted(rows[i].name, wanted))
+            continue;
+        (void)fprintf(stderr, "bench: %3.0f s: %s\n", (double)(now_ns() - begin) / (double)SECOND,
+                      rows[i].name);
+        rows[i].measure(effort);
+    }
+    (void)fprintf(stderr, "bench: %3.0f s: done\n", (double)(now_ns() - begin) / (double)SECOND);
+}
+
+static _Noreturn void usage(const char *program) {
+    (void)fprintf(stderr,
+                  "usage: %s [--quick] [--pin] [--out FILE] [--compare FILE] "
+                  "[--programs DIRECTORY] [--commit TEXT] [ROW...]\n",
+                  program);
+    exit(2);
+}
+
+static void pin(void) {
+    pin_processes();
+    set_placement("host on processor 0, the other side on processor 1");
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"quick", no_argument, NULL, 'q'},
+        {"pin", no_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},
+        {"compare", required_argument, NULL, 'c'},
+        {"programs", required_argument, NULL, 'd'},
+        {"commit", required_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    struct effort effort = {.quick = false};
+    const char *out = NULL, *compare = NULL;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
+        switch (option) {
+        case 'q':
+            effort.quick = true;
+            break;
+        case 'p':
+            pin();
+            break;
+        case 'o':
+            out = optarg;
+            break;
+        case 'c':
+            compare = optarg;
+            break;
+        case 'd':
+            set_program_directory(optarg);
+            break;
+        case 'v':
+            set_commit(optarg);
+            break;
+        default:
+            usage(argv[0]);
+        }
+    }
+    prctl(PR_SET_TIMERSLACK, 1); /* the children inherit it */
+    watch_others();
+    measure_rows(&effort, argv + optind);
+    if (out)
+        write_results(out);
+    if (compare)
+        compare_results(compare);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,60 @@
+/*
+ * Messages of 1 MiB: copied, as a share of the bandwidth of the same copies by memcpy; and in place
+ * and untouched, against a call of 64 bytes.
+ */
+#include "rows.h"
+
+#include "calls/copying.h"
+#include "calls/in_place.h"
+#include "limits/copies.h"
+#include "support/clock.h"
+
+enum { MIB = 1 << 20, LINE = 64 };
+
+/* A plan of blocks that hold some calls of a millisecond. */
+static struct plan long_blocks(const struct effort *effort) {
+    return (struct plan){.rounds = effort->quick ? 9 : 101,
+                         .awake = true,
+                         .warm_up_ns = 10 * MILLISECOND,
+                         .loop_ns = 10 * MILLISECOND,
+                         .times_ns = 5 * MILLISECOND};
+}
+
+static void measure_copies(const struct pair *c, const struct pair *go, struct subject limit,
+                           const char *variant, const struct effort *effort) {
+    struct plan plan = long_blocks(effort);
+    struct subject subjects[] = {limit, copying_start(c, "copy", MIB),
+                                 copying_start(go, "copy", MIB)};
+    struct record *records = alternate(subjects, 3, &plan);
+    for (int i = 0; i < 3; i++) {
+        subjects[i].label.variant = variant;
+        struct row row = row_of(&subjects[i], &records[i], compare_speed(&records[i]));
+        emit(&row);
+        subjects[i].stop(subjects[i].self);
+    }
+    free_records(records, 3);
+}
+
+void measure_copy(const struct effort *effort) {
+    struct pair c = pair_start((struct pair_config){.guest = "c", .capacity = MIB});
+    struct pair go = pair_start((struct pair_config){.guest = "go", .capacity = MIB});
+    measure_copies(&c, &go, copies_by_two_start(MIB), "memcpy by two processes", effort);
+    measure_copies(&c, &go, copies_by_one_start(MIB), "memcpy by one process", effort);
+    pair_stop(&c);
+    pair_stop(&go);
+}
+
+static void measure_zero_copy_of(const char *guest, const struct effort *effort) {
+    struct plan plan = short_blocks(effort);
+    struct pair pair = pair_start((struct pair_config){.guest = guest, .capacity = MIB});
+    struct subject subjects[] = {copying_start(&pair, "zero_copy", LINE),
+                                 in_place_start(&pair, LINE), in_place_start(&pair, MIB)};
+    subjects[0].label.variant = "a copying call";
+    emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
+    pair_stop(&pair);
+}
+
+void measure_zero_copy(const struct effort *effort) {
+    measure_zero_copy_of("c", effort);
+    measure_zero_copy_of("go", effort);
+}

@@ -1,0 +1,65 @@
+/* One call at a time, by size, against one word on one line; and how many system calls that makes.
+ */
+#include "rows.h"
+
+#include "calls/copying.h"
+#include "limits/lines.h"
+#include "support/statistics.h"
+
+static const size_t quick_sizes[] = {8, 48, 64, 1024};
+static const size_t all_sizes[] = {0, 8, 32, 48, 49, 64, 112, 256, 1024, 4096, 16384, 65536};
+
+enum { SIZES = sizeof all_sizes / sizeof *all_sizes, LINES = 64, CAPACITY = 65536 };
+
+/* What a message beyond the word's own line costs: 64 bytes are one more line. */
+static struct subject more_lines(size_t bytes) {
+    struct subject s = lines_start((unsigned)(1 + (bytes + LINES - 1) / LINES));
+    s.label.name = "limit_lines";
+    s.label.bytes = bytes;
+    return s;
+}
+
+static size_t add_sizes(struct subject *subjects, const struct pair *c, const struct pair *go,
+                        const struct effort *effort) {
+    const size_t *sizes = effort->quick ? quick_sizes : all_sizes;
+    size_t count = effort->quick ? sizeof quick_sizes / sizeof *quick_sizes : SIZES, n = 0;
+    subjects[n++] = lines_start(1);
+    for (size_t i = 0; i < count; i++) {
+        subjects[n++] = copying_start(c, "rtt", sizes[i]);
+        subjects[n++] = copying_start(go, "rtt", sizes[i]);
+        if (sizes[i] > SMALL)
+            subjects[n++] = more_lines(sizes[i]);
+    }
+    return n;
+}
+
+/* The ratio is the number of system calls of both sides, to sleep and to wake, in the median of the
+   blocks: in the others the system had taken a processor away. */
+static void count_system_calls(const struct pair *pair) {
+    enum { BLOCKS = 25, CALLS = 5000 };
+    struct subject s = copying_start(pair, "system_calls", SMALL);
+    double calls[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++) {
+        s.run(s.self, CALLS / 10);
+        uint64_t before = pair_system_calls(pair);
+        s.run(s.self, CALLS);
+        calls[i] = (double)(pair_system_calls(pair) - before);
+    }
+    struct row row = {.label = s.label,
+                      .ratio = median(calls, BLOCKS),
+                      .spread = interquartile_range(calls, BLOCKS)};
+    emit(&row);
+    s.stop(s.self);
+}
+
+void measure_rtt(const struct effort *effort) {
+    struct subject subjects[1 + 3 * SIZES];
+    struct plan plan = short_blocks(effort);
+    struct pair c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
+    struct pair go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
+    emit_all(subjects, add_sizes(subjects, &c, &go, effort), &plan);
+    count_system_calls(&c);
+    count_system_calls(&go);
+    pair_stop(&c);
+    pair_stop(&go);
+}

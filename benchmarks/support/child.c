@@ -1,0 +1,164 @@
+#define _GNU_SOURCE
+#include "child.h"
+
+#include "clock.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CHILDREN = 64 };
+
+static pid_t children[CHILDREN];
+static bool pinned;
+
+void die(const char *what) {
+    fflush(stdout);
+    perror(what);
+    exit(EXIT_FAILURE);
+}
+
+void pin_to(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)processor, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0)
+        die("pinning");
+}
+
+void pin_processes(void) {
+    pinned = true;
+    pin_to(0);
+}
+
+static int next_in(const cpu_set_t *allowed, int processor) {
+    do
+        processor = (processor + 1) % CPU_SETSIZE;
+    while (!CPU_ISSET((size_t)processor, allowed));
+    return processor;
+}
+
+void change_processor(void) {
+    cpu_set_t allowed;
+    if (pinned || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
+        return;
+    pin_to(next_in(&allowed, sched_getcpu()));
+    if (sched_setaffinity(0, sizeof allowed, &allowed) != 0)
+        die("affinity");
+}
+
+static void keep(pid_t child) {
+    for (int i = 0; i < CHILDREN; i++) {
+        if (children[i] == 0) {
+            children[i] = child;
+            return;
+        }
+    }
+    die("too many children");
+}
+
+static void forget(pid_t child) {
+    for (int i = 0; i < CHILDREN; i++) {
+        if (children[i] == child)
+            children[i] = 0;
+    }
+}
+
+/* The parent may have died before the kernel was told that we die with it. */
+static pid_t fork_child(void) {
+    pid_t parent = getpid();
+    fflush(stdout);
+    pid_t child = fork();
+    if (child < 0)
+        die("fork");
+    if (child > 0) {
+        keep(child);
+        return child;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_FAILURE);
+    if (pinned)
+        pin_to((int)(1 % sysconf(_SC_NPROCESSORS_ONLN)));
+    return 0;
+}
+
+pid_t child_fork(void (*body)(void *context), void *context) {
+    pid_t child = fork_child();
+    if (child == 0) {
+        body(context);
+        _exit(EXIT_SUCCESS);
+    }
+    return child;
+}
+
+static void open_pipes(int ours[2], int theirs[2]) {
+    int down[2];
+    int up[2];
+    if (pipe2(down, O_CLOEXEC) != 0 || pipe2(up, O_CLOEXEC) != 0)
+        die("pipe");
+    theirs[0] = down[0];
+    ours[1] = down[1];
+    ours[0] = up[0];
+    theirs[1] = up[1];
+}
+
+pid_t child_program(char *const arguments[], int ends[2]) {
+    int theirs[2] = {-1, -1};
+    if (ends)
+        open_pipes(ends, theirs);
+    pid_t child = fork_child();
+    if (child == 0) {
+        if (ends && (dup2(theirs[0], STDIN_FILENO) < 0 || dup2(theirs[1], STDOUT_FILENO) < 0))
+            die("dup2");
+        execv(arguments[0], arguments);
+        die(arguments[0]);
+    }
+    if (ends) {
+        close(theirs[0]);
+        close(theirs[1]);
+    }
+    return child;
+}
+
+void child_wait(pid_t child) {
+    waitpid(child, NULL, 0);
+    forget(child);
+}
+
+void child_stop(pid_t child) {
+    kill(child, SIGKILL);
+    child_wait(child);
+}
+
+void *shared_memory(size_t bytes) {
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (memory == MAP_FAILED)
+        die("shared memory");
+    return memory;
+}
+
+static uint64_t read_clock(clockid_t clock) {
+    struct timespec time = {0};
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec;
+}
+
+uint64_t cpu_ns(void) {
+    uint64_t sum = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    for (int i = 0; i < CHILDREN; i++) {
+        clockid_t clock;
+        if (children[i] && clock_getcpuclockid(children[i], &clock) == 0)
+            sum += read_clock(clock);
+    }
+    return sum;
+}

@@ -1,0 +1,18 @@
+/* Time as the benchmarks read it. */
+#ifndef BENCHMARKS_CLOCK_H
+#define BENCHMARKS_CLOCK_H
+
+#include <stdint.h>
+
+#define MICROSECOND UINT64_C(1000)
+#define MILLISECOND UINT64_C(1000000)
+#define SECOND UINT64_C(1000000000)
+
+/* CLOCK_MONOTONIC. */
+uint64_t now_ns(void);
+void sleep_until(uint64_t ns);
+
+/* What reading the clock costs, in ns; measured once. */
+uint64_t clock_cost(void);
+
+#endif
