@@ -4,6 +4,10 @@
 #include <stdlib.h>
 #include <windows.h>
 
+static HANDLE handle(intptr_t number) {
+    return (HANDLE)number; // NOLINT(performance-no-int-to-ptr)
+}
+
 /* Another process of this program, which inherits the page, the bell's other end and our handle. */
 static bool start_child(struct limit *limit, HANDLE section, HANDLE bell, HANDLE self) {
     char program[MAX_PATH];
@@ -53,27 +57,27 @@ bool limit_start(struct limit *limit) {
 }
 
 void limit_stop(struct limit *limit) {
-    CloseHandle((HANDLE)limit->bell);
-    WaitForSingleObject((HANDLE)limit->child, INFINITE);
-    CloseHandle((HANDLE)limit->child);
+    CloseHandle(handle(limit->bell));
+    WaitForSingleObject(handle(limit->child), INFINITE);
+    CloseHandle(handle(limit->child));
 }
 
 bool limit_ring(const struct limit *limit, unsigned char pauses) {
     DWORD written;
-    return WriteFile((HANDLE)limit->bell, &pauses, 1, &written, NULL) && written == 1;
+    return WriteFile(handle(limit->bell), &pauses, 1, &written, NULL) && written == 1;
 }
 
 bool limit_hear(const struct limit_child *child, unsigned char *pauses) {
     DWORD got;
-    return ReadFile((HANDLE)child->bell, pauses, 1, &got, NULL) && got == 1;
+    return ReadFile(handle(child->bell), pauses, 1, &got, NULL) && got == 1;
 }
 
 bool limit_is_orphan(const struct limit_child *child) {
-    return WaitForSingleObject((HANDLE)child->parent, 0) == WAIT_OBJECT_0;
+    return WaitForSingleObject(handle(child->parent), 0) == WAIT_OBJECT_0;
 }
 
 int limit_be_child(char **arguments) {
-    HANDLE section = (HANDLE)(intptr_t)strtoll(arguments[0], NULL, 10);
+    HANDLE section = handle((intptr_t)strtoll(arguments[0], NULL, 10));
     const struct limit_child self = {
         .word = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0),
         .bell = (intptr_t)strtoll(arguments[1], NULL, 10),
