@@ -56,6 +56,15 @@ extern "C" {
 #define SHMIPC_API
 #endif
 
+/* Has the compiler check a call's arguments against its format, which is that of C99's printf. */
+#if defined(__clang__)
+#define SHMIPC_PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#elif defined(__GNUC__)
+#define SHMIPC_PRINTF_LIKE(text, first) __attribute__((format(gnu_printf, text, first)))
+#else
+#define SHMIPC_PRINTF_LIKE(text, first)
+#endif
+
 /* The version of the library in use, to be compared with SHMIPC_VERSION of the header. */
 SHMIPC_API uint32_t shmipc_version(void);
 
@@ -398,10 +407,7 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
  * byte less.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
-#ifdef __GNUC__
-    __attribute__((format(gnu_printf, 2, 3)))
-#endif
-    ;
+    SHMIPC_PRINTF_LIKE(2, 3);
 
 /* In a handler: 1 if the caller has given up, so that nobody waits for the answer; else 0. */
 SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
