@@ -7,8 +7,6 @@ import (
 	"context"
 	"log"
 	"net"
-	"os"
-	"strconv"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -59,19 +57,4 @@ func call(socket string, length int) {
 	})
 }
 
-func main() {
-	log.SetFlags(0)
-	log.SetPrefix("bench: gRPC: ")
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == "serve":
-		serve(os.Args[2])
-	case len(os.Args) == 4 && os.Args[1] == "call":
-		length, err := strconv.Atoi(os.Args[3])
-		if err != nil {
-			log.Fatal(err)
-		}
-		call(os.Args[2], length)
-	default:
-		log.Fatal("usage: grpc serve SOCKET | grpc call SOCKET BYTES")
-	}
-}
+func main() { blocks.Main(serve, call) }

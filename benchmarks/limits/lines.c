@@ -5,6 +5,7 @@
 #include "support/child.h"
 #include "support/clock.h"
 #include "support/partner.h"
+#include "support/pause.h"
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -27,14 +28,6 @@ struct lines {
     int pauses;
     struct partner partner;
 };
-
-static inline void cpu_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory");
-#endif
-}
 
 /* Spins until the word is no longer `old`. Without a processor of its own the other side must be
    let run. */

@@ -86,9 +86,11 @@ static size_t time_each(const struct subject *s, uint64_t ns, uint32_t *times, s
 /* Keeps at most `quota` of a block's sorted times, spread evenly, the longest among them. */
 static void keep_times(struct record *r, const uint32_t *times, size_t count, size_t quota) {
     size_t stride = count / quota + 1;
-    for (size_t left = count;
-         left > 0 && r->times_count<TIMES_MOST; left = left> stride ? left - stride : 0)
+    size_t left = count;
+    while (left > 0 && r->times_count < TIMES_MOST) {
         r->times[r->times_count++] = times[left - 1];
+        left -= left < stride ? left : stride;
+    }
 }
 
 /* Returns the time that `share` of the round trips did not exceed. */

@@ -2,6 +2,8 @@
 #ifndef EXPERIMENTS_PINGPONG_H
 #define EXPERIMENTS_PINGPONG_H
 
+#include "support/pause.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,14 +34,6 @@ struct way {
 
 /* Measures and prints them all. For main. */
 int compare_ways(const char *question, const struct way *ways, size_t count);
-
-static inline void cpu_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb" ::: "memory");
-#endif
-}
 
 /* Lets another process run, now and then: for loops without end. */
 void be_patient(unsigned *looks);

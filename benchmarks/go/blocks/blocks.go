@@ -10,6 +10,8 @@ import (
 	"log"
 	"math"
 	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -79,4 +81,21 @@ func timeEach(call func() error, length time.Duration, times []uint32) []uint32 
 		last = now
 	}
 	return times
+}
+
+// Main is the main function of a program that is started twice: "PROGRAM serve SOCKET", and
+// "PROGRAM call SOCKET BYTES", which gives Serve its calls.
+func Main(serve func(socket string), call func(socket string, length int)) {
+	log.SetFlags(0)
+	log.SetPrefix("bench: " + filepath.Base(os.Args[0]) + ": ")
+	switch {
+	case len(os.Args) == 3 && os.Args[1] == "serve":
+		serve(os.Args[2])
+	case len(os.Args) == 4 && os.Args[1] == "call":
+		length, err := strconv.Atoi(os.Args[3])
+		must(err)
+		call(os.Args[2], length)
+	default:
+		log.Fatal("usage: serve SOCKET | call SOCKET BYTES")
+	}
 }

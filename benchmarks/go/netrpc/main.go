@@ -7,8 +7,6 @@ import (
 	"log"
 	"net"
 	"net/rpc"
-	"os"
-	"strconv"
 	"time"
 
 	"github.com/libshmipc/libshmipc/benchmarks/go/blocks"
@@ -57,19 +55,4 @@ func call(socket string, length int) {
 	})
 }
 
-func main() {
-	log.SetFlags(0)
-	log.SetPrefix("bench: net/rpc: ")
-	switch {
-	case len(os.Args) == 3 && os.Args[1] == "serve":
-		serve(os.Args[2])
-	case len(os.Args) == 4 && os.Args[1] == "call":
-		length, err := strconv.Atoi(os.Args[3])
-		if err != nil {
-			log.Fatal(err)
-		}
-		call(os.Args[2], length)
-	default:
-		log.Fatal("usage: netrpc serve SOCKET | netrpc call SOCKET BYTES")
-	}
-}
+func main() { blocks.Main(serve, call) }
