@@ -28,6 +28,9 @@ const (
 	// pauses is the length of one burst; at 140 cycles each it stays below a microsecond.
 	pauses = 4
 
+	// callsPerTurn is how many calls a goroutine makes before it lets others run.
+	callsPerTurn = 1024
+
 	forever = int64(math.MaxInt64)
 )
 

@@ -11,6 +11,8 @@
 #include "slot.h"
 #include "types.h"
 
+enum { CALLS_PER_TURN = 2048 };
+
 /* ---- Sending ---- */
 
 static int check_length(size_t length, uint32_t capacity) {
@@ -50,6 +52,13 @@ static void ring_for(shmipc_peer *p, struct local_slot *l) {
     ring_workers(p, WAKE_ONE);
 }
 
+/* A thread whose calls are always answered while it spins would keep its processor until the system
+   takes it away, which among many threads lasts too long for the others. */
+static void give_way(const shmipc_peer *p) {
+    if (shmi_pool_is_crowded(p))
+        shmi_cpu_yield();
+}
+
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
                    uint64_t flags) {
     word last = l->last;
@@ -62,6 +71,8 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->rang = false;
     l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
+    if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
+        give_way(p);
     if (l->roused)
         ring_for(p, l);
     return SHMIPC_OK;

@@ -40,6 +40,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
         p->slots[i].shared = region_slot(&p->region, i);
         p->slots[i].spins = spins;
     }
+    p->processors = shmi_cpu_count();
     p->claim_spins = spins;
     p->serve_spins = spins;
     p->collect_spins = spins;

@@ -183,3 +183,10 @@ void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
         shmi_slot_release(l->shared, l->last);
     shmi_pool_unclaim_free(p, l);
 }
+
+bool shmi_pool_is_crowded(const shmipc_peer *p) {
+    uint32_t claimed = 0;
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)
+        claimed += load_relaxed32(&p->slots[i].claim) % 2;
+    return claimed > p->processors;
+}
