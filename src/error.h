@@ -7,7 +7,9 @@
 
 #include "shmipc/shmipc.h"
 
-#ifdef __GNUC__
+#if defined(__clang__)
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#elif defined(__GNUC__) /* where its printf would be the system's, which knows no %zu */
 #define PRINTF_LIKE(text, first) __attribute__((format(gnu_printf, text, first)))
 #else
 #define PRINTF_LIKE(text, first)

@@ -385,7 +385,9 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
  * byte less.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
-#ifdef __GNUC__
+#if defined(__clang__)
+    __attribute__((format(printf, 2, 3)))
+#elif defined(__GNUC__)
     __attribute__((format(gnu_printf, 2, 3)))
 #endif
     ;
@@ -431,9 +433,9 @@ typedef struct shmipc_event {
 
 /*
  * Waits for the next change among the other peers: a host hears of its guests, a guest of its
- * host. Each change is reported once per peer handle; a guest that came and went before anybody asked
- * is reported to have come, then to have gone, but of several in the same place only the last. A
- * death is noticed within 200 ms.
+ * host. Each change is reported once per peer handle; a guest that came and went before anybody
+ * asked is reported to have come, then to have gone, but of several in the same place only the
+ * last. A death is noticed within 200 ms.
  * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
