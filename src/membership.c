@@ -52,7 +52,8 @@ static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
     return left != 0 && (left + EPOCH_MAX - epoch) % EPOCH_MAX < EPOCH_MAX / 2;
 }
 
-/* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins. */
+/* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins.
+   */
 static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
     return epoch != p->known[index].epoch && !shmi_peer_is_locked(p->region.object, index);
 }

@@ -71,16 +71,16 @@ bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t cou
 
 /* ---- Waiting ---- */
 
-/* A word that is slept on lies in the memory of `object`, or, if that is NULL, in this process's own
-   and is slept on by its threads only. */
+/* A word that is slept on lies in the memory of `object`, or, if that is NULL, in this process's
+   own and is slept on by its threads only. */
 
 /* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at
    all. True if the process of another peer was seen to end meanwhile: the caller then looks for the
    dead at once. A system that does not tell says false, and the ticks find out. */
 bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline);
 
-/* Wakes `count` sleepers on the word, in all processes; legal to wake more of them. Returns how many
-   it woke, or may have woken. */
+/* Wakes `count` sleepers on the word, in all processes; legal to wake more of them. Returns how
+   many it woke, or may have woken. */
 uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
@@ -127,8 +127,8 @@ uint64_t shmi_random_nonce(void);
 void *shmi_memory_allocate(size_t size);
 void shmi_memory_free(void *memory); /* NULL is allowed */
 
-/* What the library keeps of each thread, zero at first. Its storage needs no destructor, so that the
-   library can be unloaded. */
+/* What the library keeps of each thread, zero at first. Its storage needs no destructor, so that
+   the library can be unloaded. */
 struct thread_state {
     uint32_t affinity; /* pool.c */
     int os_error;      /* error.c, as the text */

@@ -450,9 +450,9 @@ typedef struct shmipc_event {
 
 /*
  * Waits for the next change among the other peers: a host hears of its guests, a guest of its
- * host. Each change is reported once per peer handle; a guest that came and went before anybody asked
- * is reported to have come, then to have gone, but of several in the same place only the last. A
- * death is noticed within 200 ms.
+ * host. Each change is reported once per peer handle; a guest that came and went before anybody
+ * asked is reported to have come, then to have gone, but of several in the same place only the
+ * last. A death is noticed within 200 ms.
  * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);

@@ -5,7 +5,7 @@
 #include "script.h"
 
 #include "support/fixture.h"
-#include "support/spawn.h"
+#include "support/processes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 
 #include "script.h"
 #include "support/fixture.h"
-#include "support/spawn.h"
+#include "support/processes.h"
 
 enum language { C_GUEST, GO_GUEST };
 

@@ -125,7 +125,7 @@ struct call_thread {
 void call_start(struct call_thread *call_thread, shmipc_peer *peer, int64_t timeout);
 int call_join(struct call_thread *call_thread);
 
-/* ---- Child processes, on Linux; for other systems, and other programs, see spawn.h ---- */
+/* ---- Child processes, on Linux; for other systems, and other programs, see processes.h ---- */
 
 /* Runs `body` in a child that dies with its parent; its result is the exit status. */
 pid_t child_start(int (*body)(void *context), void *context);

@@ -11,7 +11,7 @@ step() {
 
 step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka-windows.sh build/cmocka-windows
-step sh tests/tooling/build.sh windows --toolchain tests/tooling/mingw-w64.cmake \
+step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_EXAMPLES=ON \
     -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
 # With a toolchain of its own clang-tidy reads the flags of mingw-w64's compiler.

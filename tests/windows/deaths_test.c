@@ -1,6 +1,6 @@
 /*
- * Processes that are killed, and who is told: by the process's handle, at once. The ticks are off in
- * this program, so that whoever is not told so is never told, and the watchdog barks.
+ * Processes that are killed, and who is told: by the process's handle, at once. The ticks are off
+ * in this program, so that whoever is not told so is never told, and the watchdog barks.
  */
 #include "windows/roles.h"
 

@@ -6,7 +6,7 @@
 #define SHMIPC_TESTS_ROLES_H
 
 #include "support/fixture.h"
-#include "support/spawn.h"
+#include "support/processes.h"
 
 enum { GATES = 8 };
 

@@ -1,4 +1,6 @@
-/* The processors of the process's affinity mask, cut by its job's rate where there is a hard cap. */
+/*
+ * The processors of the process's affinity mask, cut by its job's rate where there is a hard cap.
+ */
 #include "error.h"
 #include "platform.h"
 #include "system.h"

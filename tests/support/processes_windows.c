@@ -1,4 +1,4 @@
-#include "spawn.h"
+#include "processes.h"
 
 #include "fixture.h"
 

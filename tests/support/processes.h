@@ -1,8 +1,8 @@
 /*
  * Programs as processes of their own, on any system. They die with the process that started them.
  */
-#ifndef SHMIPC_TESTS_SPAWN_H
-#define SHMIPC_TESTS_SPAWN_H
+#ifndef SHMIPC_TESTS_PROCESSES_H
+#define SHMIPC_TESTS_PROCESSES_H
 
 #include <stdint.h>
 

@@ -1,10 +1,11 @@
 #define _GNU_SOURCE
-#include "spawn.h"
+#include "processes.h"
 
 #include "fixture.h"
 
 #include <signal.h>
 #include <spawn.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,12 +14,13 @@ enum { ARGUMENTS_MAX = 8 };
 
 struct process process_start(const char *const arguments[]) {
     char *copy[ARGUMENTS_MAX] = {0};
+    size_t count = 0;
     pid_t pid = 0;
-    for (int i = 0; arguments[i] != NULL; i++) {
-        must(i < ARGUMENTS_MAX - 1);
-        copy[i] = (char *)(uintptr_t)arguments[i]; /* it is not changed */
-    }
-    must_equal(posix_spawn(&pid, copy[0], NULL, NULL, copy, environ), 0);
+    while (arguments[count] != NULL)
+        count++;
+    must(count > 0 && count < ARGUMENTS_MAX);
+    memcpy(copy, arguments, count * sizeof *copy);
+    must_equal(posix_spawn(&pid, arguments[0], NULL, NULL, copy, environ), 0);
     return (struct process){.handle = pid, .pid = (uint32_t)pid};
 }
 
