@@ -23,7 +23,6 @@ const (
 
 var roles = map[string]func(t *testing.T, name string){
 	"serve": childServe, "block": childBlock, "call": childCall, "host": childHost, "idle": childIdle,
-	"pin":    childPin,
 	"silent": childSilent, "claim": childClaim, "wait": childWait,
 }
 

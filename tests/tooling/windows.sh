@@ -22,5 +22,6 @@ tidy() {
 }
 
 step ctest --test-dir build/windows --output-on-failure --no-tests=error
+step bash tests/tooling/go-windows.sh
 step bash tests/tooling/msvc.sh
 step tidy
