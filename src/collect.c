@@ -20,7 +20,8 @@ static struct local_slot *under_way(const struct several *s, size_t i) {
 
 typedef bool look(shmipc_peer *peer, struct local_slot *local);
 
-/* The first slot, in the order of a look, for which `matches` says yes; `count` if there is none. */
+/* The first slot, in the order of a look, for which `matches` says yes; `count` if there is none.
+   */
 static size_t find(const struct several *s, look *matches) {
     for (size_t n = 0, i = s->from; n < s->count; n++) {
         struct local_slot *l = under_way(s, i);

@@ -364,12 +364,12 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);
 
 /*
- * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX, all
- * of one peer) in which a request is under way, finds one for which shmipc_slot_receive would return
- * at once, and stores its index in *which. On entry *which says where to begin looking: 0, and then
- * the last result plus 1, so that none is left waiting behind its neighbours (beyond the last slot
- * means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to the calling
- * thread meanwhile. TIMEOUT ends no call.
+ * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX,
+ * all of one peer) in which a request is under way, finds one for which shmipc_slot_receive would
+ * return at once, and stores its index in *which. On entry *which says where to begin looking: 0,
+ * and then the last result plus 1, so that none is left waiting behind its neighbours (beyond the
+ * last slot means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to
+ * the calling thread meanwhile. TIMEOUT ends no call.
  * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,

@@ -328,8 +328,8 @@ static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(voi
     pair_close(&p);
 }
 
-/* Whether the host answers so, or the guest sees it leave: of a slot of such a region nobody has any
-   use. */
+/* Whether the host answers so, or the guest sees it leave: of a slot of such a region nobody has
+   any use. */
 static void an_answer_that_says_shutdown_releases_the_slot(void **state) {
     (void)state;
     struct pair p;
