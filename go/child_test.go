@@ -24,6 +24,7 @@ const (
 
 var roles = map[string]func(t *testing.T, name string){
 	"serve": childServe, "block": childBlock, "call": childCall, "host": childHost, "idle": childIdle,
+	"pin": childPin,
 }
 
 // TestChildProcess is the other process.

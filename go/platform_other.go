@@ -27,6 +27,7 @@ func (*regionFile) mapMemory(uint64) ([]byte, error)   { return nil, ErrNotSuppo
 func (*regionFile) close() error                       { return nil }
 func futexWait(address *uint32, value uint32, _ int64) {}
 func futexWake(address *uint32, n int)                 {}
+func pinProcess([]uintptr) error                       { return ErrNotSupported }
 func processID() uint32                                { return uint32(os.Getpid()) }
 func processStarted() uint64                           { return 0 }
 func userID() int                                      { return os.Geteuid() }

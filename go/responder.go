@@ -322,20 +322,17 @@ func (g *Guest) tick() {
 	g.showCounters()
 }
 
-// disarm clears the guest's bit, unless the poller relies on it: then it sets it again, and rings
-// in case that came too late.
+// disarm clears the guest's bit, unless another poller relies on it, who clears it when it wakes. One
+// that came to rely on it meanwhile gets it back, and a ring in case that came too late.
 func (w *worker) disarm(b *bell) {
 	g := w.guest
-	for {
+	for !w.otherSleeps() {
 		b.unwant(g.bit)
 		if !w.otherSleeps() {
 			return
 		}
 		b.want(g.bit)
 		g.ring(b, 1)
-		if w.otherSleeps() {
-			return // it clears the bit when it wakes
-		}
 	}
 }
 

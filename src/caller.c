@@ -60,8 +60,9 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->phase = PHASE_SENT;
     l->type = type;
     l->rang = false;
+    l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
-    if (doorbell_wants_ring(&p->calls.requests))
+    if (l->roused)
         ring_for(p, l);
     return SHMIPC_OK;
 }
@@ -153,6 +154,8 @@ static bool is_pending(word seen) {
 static word spin_for_answer(struct local_slot *l) {
     struct spin spin = spin_begin(&l->spins);
     word seen;
+    if (l->roused)
+        shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
     do {
         seen = shmi_slot_look(l->shared);
     } while (is_pending(seen) && spin_again(&spin));

@@ -36,7 +36,8 @@ struct local_slot {
     atomic_u32 cancelled; /* the ticket whose call is to end */
     enum slot_phase phase;
     uint32_t type;         /* of the request under way */
-    bool rang;             /* a worker was rung for this request */
+    bool roused;           /* a worker was asleep when this request was published */
+    bool rang;             /* a worker was rung for it when its caller was about to sleep */
     uint64_t looked_after; /* by shmipc_slot_ready: when the responder was last seen alive */
     bool withheld;         /* given up while WORKING: not ours until its responder lets go */
     word last;             /* the last word we stored, or saw the other side store */

@@ -102,6 +102,9 @@ void shmi_cpu_yield(void);
 /* How many processors this process may really use at a time: its affinity and its quota. */
 uint32_t shmi_cpu_count(void);
 
+/* Binds the calling thread to processor `cpu`. INVALID: there is no such processor for it. */
+int shmi_cpu_pin(uint32_t cpu);
+
 uint32_t shmi_process_id(void);
 
 /* When this process was started, by the system's own measure; 0 where a lock alone proves a death. */

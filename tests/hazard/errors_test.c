@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
+#include "layout.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -82,7 +84,7 @@ static void meet_bad_files(void) {
     header[7] = UINT64_C(1) << 32;
     put_file(name.text, header, sizeof header, 0600);
     expect(attach(name.text, 0), SHMIPC_E_VERSION, "77");
-    header[3] = 1;
+    header[3] = PROTOCOL_VERSION;
     put_file(name.text, header, sizeof header, 0600);
     expect(attach(name.text, 0), SHMIPC_E_CORRUPT, name.text);
     put_file(name.text, header, sizeof header, 0600);

@@ -2,6 +2,9 @@
 #define _GNU_SOURCE
 #include "platform.h"
 
+#include "error.h"
+
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +33,27 @@ static uint32_t quota_count(void) {
     if (fields != 2 || quota <= 0 || period <= 0)
         return UINT32_MAX;
     return quota < period ? 1 : (uint32_t)(quota / period);
+}
+
+static int no_such_cpu(uint32_t cpu) {
+    return shmi_fail_os(SHMIPC_E_INVALID, EINVAL,
+                        "processor %u: this thread may use %u, and of those below %d only",
+                        (unsigned)cpu, (unsigned)affinity_count(), CPU_SETSIZE);
+}
+
+int shmi_cpu_pin(uint32_t cpu) {
+    cpu_set_t set;
+    if (cpu >= CPU_SETSIZE)
+        return no_such_cpu(cpu);
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof set, &set) == 0)
+        return SHMIPC_OK;
+    int os_error = errno;
+    if (os_error == EINVAL)
+        return no_such_cpu(cpu);
+    return shmi_fail_os(SHMIPC_E_SYSTEM, os_error, "sched_setaffinity to processor %u: %s",
+                        (unsigned)cpu, strerror(os_error));
 }
 
 uint32_t shmi_cpu_count(void) {

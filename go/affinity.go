@@ -1,0 +1,26 @@
+package shmipc
+
+import "math/bits"
+
+// cpusMax is how many processors a mask can name.
+const cpusMax = 1024
+
+// PinProcess binds this process, all its threads and those to come, to these processors, counted
+// from 0 as the system does. The package never does that of its own. A host's calling thread and a
+// guest that call each other all the time do best on two processors near each other; docs/benchmarks.md
+// has what it is worth. Threads are bound for good: GOMAXPROCS does not change.
+//
+// Errors: ErrInvalid (no processors, or none that this process may use), ErrSystem, ErrNotSupported.
+func PinProcess(cpus ...int) error {
+	mask := make([]uintptr, cpusMax/bits.UintSize)
+	for _, cpu := range cpus {
+		if cpu < 0 || cpu >= cpusMax {
+			return &Error{Kind: ErrInvalid, Value: uint64(cpu), Limit: cpusMax - 1, unit: "processor"}
+		}
+		mask[cpu/bits.UintSize] |= 1 << (cpu % bits.UintSize)
+	}
+	if len(cpus) == 0 {
+		return failure(ErrInvalid, "no processors")
+	}
+	return pinProcess(mask)
+}
