@@ -56,7 +56,7 @@ prepare_latency() {
           name == "limit" && variant == "beside the alternatives"' \
         '(number("bytes") != 48 && number("bytes") != 64 ? "other" : "small"), "\"" label() "\"",
          number("ns_p50"), number("ns_p99"), number("ns_p999"), number("ns_max")' |
-        sed -n 's/^small //p' >"$work/latency"
+        sed -n 's/^small //p' | awk -F '"' '!seen[$2]++' >"$work/latency"
 }
 
 table() {
