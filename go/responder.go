@@ -296,7 +296,9 @@ func (w *worker) doze(b *bell) {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + livenessTick
-		g.wait(bellWord(b), w.seen, until)
+		if g.wait(bellWord(b), w.seen, until) {
+			g.checkHost()
+		}
 		if b.generation.Load() != w.seen {
 			return
 		}
@@ -391,7 +393,9 @@ func (w *worker) standBy() bool {
 				return true
 			}
 		}
-		w.guest.wait(bellWord(b), seen, now()+standbyTick)
+		if w.guest.wait(bellWord(b), seen, now()+standbyTick) {
+			w.guest.checkHost()
+		}
 	}
 }
 

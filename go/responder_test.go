@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -555,14 +555,15 @@ func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
 	w.crew.standbys.Store(1)
 	w.crew.size.Store(2)
 	waits := 0
-	w.guest.parking.wait = func(*uint32, uint32, int64) {
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
 		if waits++; waits > 1 {
 			t.Error("it sleeps, though a request waits")
 			w.crew.stopped.Store(true)
-			return
+			return false
 		}
 		other.seize()
 		h.send(1, TypeNormal, nil)
+		return false
 	}
 	w.sleep()
 	if !w.standBy() || !w.holdsToken() || !w.serveOne() {
@@ -594,10 +595,11 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64) {
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
 		t.Error("it sleeps")
 		h.stop.Store(true)
 		w.crew.stopped.Store(true)
+		return false
 	}
 	h.send(1, TypeNormal, nil)
 	w.sleep()
@@ -612,7 +614,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
-	w.guest.parking.wait = func(address *uint32, value uint32, until int64) {
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64) bool {
 		b := h.bell(bellHostRequest)
 		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
 			t.Error("its caller cannot wake it")
@@ -621,6 +623,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 			t.Error("it sleeps too long")
 		}
 		h.send(0, TypeNormal, nil)
+		return false
 	}
 	w.sleep()
 	if slept != 1 || !w.serveOne() {
