@@ -61,7 +61,7 @@ run_demo() {
     grep -q 'calls of 32 bytes, C to Go: ' "$out" || fail "the demo showed no times"
 }
 
-for example in copying_call zero_copy guest_calls long_job; do
+for example in copying_call zero_copy in_flight guest_calls long_job; do
     run_pair "$example"
 done
 run_demo
