@@ -49,7 +49,12 @@ func (w *worker) try(slot int) bool {
 	if w.scan.warmed == 0 || w.scan.warm[0] != slot {
 		w.scan.keepWarm(slot)
 	}
-	return w.serve(s, found)
+	for !w.serve(s, found) { // its caller may have parked just now, and still waits
+		if found = s.load(); found.state() != stateRequest {
+			return false
+		}
+	}
+	return true
 }
 
 // serveOne looks at every slot, beginning behind the last one served so that none starves, and

@@ -25,8 +25,9 @@ const (
 	spinCap = 100 * time.Microsecond
 	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
 	eagerRounds = 64
-	// pauses is the length of one burst; at 140 cycles each it stays below a microsecond.
-	pauses = 4
+	// pauses is the length of one burst: more of them would see an answer late, none would take the
+	// cache line away from the side that writes it.
+	pauses = 1
 
 	// callsPerTurn is how many calls a goroutine makes before it lets others run.
 	callsPerTurn = 1024

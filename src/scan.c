@@ -29,7 +29,14 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     worker->scan.next = slot_behind(p, slot);
     if (worker->scan.warmed == 0 || worker->scan.warm[0] != slot)
         keep_warm(&worker->scan, slot);
-    return shmi_responder_serve(p, index, seen, worker);
+    int served = shmi_responder_serve(p, index, seen, worker);
+    while (served == 0) { /* its caller may have parked just now, and still waits */
+        seen = shmi_slot_look(region_slot(&p->region, index));
+        if (word_state(seen) != SLOT_REQUEST)
+            return 0;
+        served = shmi_responder_serve(p, index, seen, worker);
+    }
+    return served;
 }
 
 int shmi_scan_all(shmipc_peer *p, struct worker *worker) {

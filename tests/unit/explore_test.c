@@ -143,6 +143,28 @@ static void a_call_is_answered_in_any_order(void **state) {
                               .drawn = DRAWN});
 }
 
+static void wait_and_poll(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_wait(s->responder, SHMIPC_FOREVER), SHMIPC_OK);
+    must_equal(shmipc_poll(s->responder, number_handler, s), 1);
+}
+
+static void call_alone(void *context) {
+    must_equal(call_once(context, SHMIPC_FOREVER), SHMIPC_OK);
+}
+
+/* Also while its caller is about to sleep. */
+static void a_poll_serves_what_waits_in_any_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run(host_calls, 1,
+            (struct scenario){.begin = begin_one,
+                              .end = end_one,
+                              .actors = {call_alone, wait_and_poll},
+                              .preemptions = 3,
+                              .drawn = DRAWN});
+}
+
 static void two_callers_are_answered_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
@@ -601,6 +623,7 @@ static void a_second_worker_helps_out_in_any_order(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(a_call_is_answered_in_any_order),
+        watched_test(a_poll_serves_what_waits_in_any_order),
         watched_test(two_callers_are_answered_in_any_order),
         watched_test(two_callers_share_one_slot_in_any_order),
         watched_test(a_slot_goes_to_each_who_waits_in_any_order),
