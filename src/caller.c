@@ -169,6 +169,7 @@ static word spin_for_answer(struct local_slot *l) {
         shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
     do {
         seen = shmi_slot_look(l->shared);
+        slot_fetch_ahead(l->shared);
     } while (is_pending(seen) && spin_again(&spin));
     if (!is_pending(seen))
         spin_won(&spin);

@@ -103,6 +103,17 @@ static inline void cpu_pause(void) {
 #endif
 }
 
+/* Has a cache line brought here, without waiting for it. */
+static inline void cpu_prefetch(const void *line) {
+#if defined(_MSC_VER) && defined(_M_X64)
+    _mm_prefetch((const char *)line, _MM_HINT_T0);
+#elif defined(_MSC_VER)
+    __prefetch(line);
+#elif defined(__GNUC__)
+    __builtin_prefetch(line);
+#endif
+}
+
 /* Gives the processor to another thread that is ready to run. */
 void shmi_cpu_yield(void);
 

@@ -24,6 +24,7 @@ static uint32_t slot_behind(const shmipc_peer *p, uint32_t slot) {
 static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     uint32_t index = p->serves.first + slot;
     word seen = shmi_slot_look(region_slot(&p->region, index));
+    slot_fetch_ahead(region_slot(&p->region, index));
     if (word_state(seen) != SLOT_REQUEST)
         return 0;
     worker->scan.next = slot_behind(p, slot);

@@ -6,6 +6,7 @@
 #define SHMIPC_SLOT_H
 
 #include "layout.h"
+#include "platform.h"
 #include "word.h"
 
 /* Acquire: whoever sees a state may read what was written before it was stored. */
@@ -73,6 +74,12 @@ enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERE
 /* What a dead owner left, by whoever saw the word `seen` first and had proof of the death then. */
 enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen);
 enum reclaim shmi_slot_reclaim_guest_slot(struct slot *slot, word seen);
+
+/* For a side that looks at the word again and again: has the slot's second line come along with the
+   first, in case the message needs both. */
+static inline void slot_fetch_ahead(const struct slot *slot) {
+    cpu_prefetch(slot->payload + FIRST_LINE_SIZE);
+}
 
 /* The word's low half, which a parked caller sleeps on. */
 atomic_u32 *shmi_slot_futex(struct slot *slot);
