@@ -1,4 +1,4 @@
-/* The limit of calls whose sides sleep between them: two processes that wake each other by futex. */
+/* The limit of calls whose sides sleep between them: two processes that wake each other. */
 #ifndef BENCHMARKS_FUTEX_H
 #define BENCHMARKS_FUTEX_H
 

@@ -14,8 +14,8 @@
 
 enum { LINE = 64, PATIENCE = 1000, LARGE = 1 << 17 /* bytes: the looks no longer matter */ };
 
-/* In a block the caller writes 1, 3, 5... and the partner answers 2, 4, 6... A command is answered by
-   0: STOP ends the block, another one says how many pauses both make between two looks. */
+/* In a block the caller writes 1, 3, 5... and the partner answers 2, 4, 6... A command is answered
+   by 0: STOP ends the block, another one says how many pauses both make between two looks. */
 #define STOP UINT64_MAX
 #define COMMAND (UINT64_MAX - 64)
 

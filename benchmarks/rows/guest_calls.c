@@ -1,5 +1,5 @@
-/* The other direction: a guest in Go calls its host, a thread of this process, which answers the same
-   bytes; against one word on one line. */
+/* The other direction: a guest in Go calls its host, a thread of this process, which answers the
+   same bytes; against one word on one line. */
 #include "rows.h"
 
 #include "alternatives/remote.h"

@@ -1,5 +1,5 @@
-/* Several calls in flight from one thread, against one word on one line, per call. The region has as
-   many slots as there are calls in flight. */
+/* Several calls in flight from one thread, against one word on one line, per call. The region has
+   as many slots as there are calls in flight. */
 #include "rows.h"
 
 #include "calls/several.h"

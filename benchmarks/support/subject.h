@@ -29,16 +29,16 @@ struct subject {
     void (*run)(void *self, uint64_t calls);
     unsigned unit; /* calls come in multiples of this; a time is that of so many, divided */
 
-    /* Both sides spin while they wait: a block begins when each has a processor. The others are left
-       to the system, which often does best with both on one. */
+    /* Both sides spin while they wait: a block begins when each has a processor. The others are
+       left to the system, which often does best with both on one. */
     bool spins;
 
     /* Before and after each block: wakes the other side, lets it sleep. NULL: nothing to do. */
     void (*begin)(void *self);
     void (*end)(void *self);
 
-    /* Once both sides run in a block: chooses what depends on the distance between their processors.
-       NULL: nothing does. */
+    /* Once both sides run in a block: chooses what depends on the distance between their
+       processors. NULL: nothing does. */
     void (*settle)(void *self);
 
     /* For those that keep their own time: round trips for about `ns`, returns the nanoseconds each

@@ -24,8 +24,8 @@ static struct shared {
     _Alignas(LINE) _Atomic uint64_t budget_ns; /* what both spin at most */
 } * shared;
 
-/* The waiter's flag and the writer's look at it are sequentially consistent, as are both looks at the
-   value: one of the two sees the other. */
+/* The waiter's flag and the writer's look at it are sequentially consistent, as are both looks at
+   the value: one of the two sees the other. */
 static void await(struct word *word, uint32_t old, uint64_t budget_ns) {
     uint64_t end = now_ns() + budget_ns;
     while (atomic_load(&word->value) == old && now_ns() < end) {

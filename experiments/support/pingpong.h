@@ -13,8 +13,8 @@ enum { LINE = 64, PAGE = 4096 };
 /* Ends a block; the answer to it is 0. */
 #define STOP UINT64_MAX
 
-/* What the two processes share, each on lines of its own. The caller writes 1, 3, 5... into the word
-   and the responder answers 2, 4, 6... */
+/* What the two processes share, each on lines of its own. The caller writes 1, 3, 5... into the
+   word and the responder answers 2, 4, 6... */
 struct shared {
     _Alignas(PAGE) _Atomic uint64_t word; /* the rest of its line: `beside` */
     unsigned char beside[LINE - sizeof(uint64_t)];
