@@ -28,6 +28,8 @@ func allowed(t *testing.T) map[string]bool {
 	return sets
 }
 
+func init() { roles["pin"] = childPin }
+
 func TestPinProcessBindsEveryThread(t *testing.T) {
 	if c := startChild(t, "pin", ""); c.hear() != "bound" {
 		t.Fatal("the child is not bound")

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -323,7 +323,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
 	slept := 0
-	g.parking.wait = func(address *uint32, value uint32, until int64) {
+	g.parking.wait = func(address *uint32, value uint32, until int64) bool {
 		slept++
 		w := word(h.guestSlot(0).state.Load())
 		if !w.parked() || w.low() != value || address != lowHalf(&h.guestSlot(0).state) {
@@ -334,6 +334,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 		}
 		h.guestSlot(0).put(nil, nil, TypeNormal)
 		h.publish(h.hostCount, w.to(stateWorking, w.flags()), 0)
+		return false
 	}
 	if _, err := g.Call(context.Background(), Message{}, nil); err != nil || slept != 1 {
 		t.Fatal(err, slept)
@@ -346,9 +347,10 @@ func TestCallRingsForAStandbyBeforeItSleeps(t *testing.T) {
 	g := h.attachHeap(1, &Config{Spin: -1})
 	before := h.bell(bellGuestRequest).generation.Load()
 	rings := 0
-	g.parking.wait = func(*uint32, uint32, int64) {
+	g.parking.wait = func(*uint32, uint32, int64) bool {
 		rings = int(h.bell(bellGuestRequest).generation.Load() - before)
 		h.answer(h.hostCount, h.takeOn(0), echo)
+		return false
 	}
 	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -24,7 +23,7 @@ const (
 
 var roles = map[string]func(t *testing.T, name string){
 	"serve": childServe, "block": childBlock, "call": childCall, "host": childHost, "idle": childIdle,
-	"pin": childPin,
+	"silent": childSilent, "claim": childClaim, "wait": childWait,
 }
 
 // TestChildProcess is the other process.
@@ -72,12 +71,36 @@ func childCall(t *testing.T, name string) {
 
 // childHost is a host that answers until it is killed.
 func childHost(t *testing.T, name string) {
-	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, smallShape), fd: -1}
-	_ = os.Remove(h.path())
+	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, smallShape)}
+	h.unname()
 	h.create()
 	h.serve(echo)
 	say("ready")
 	select {}
+}
+
+// childSilent is a host that answers nothing.
+func childSilent(t *testing.T, name string) {
+	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+	h.create()
+	childWait(t, name)
+}
+
+// childClaim holds a slot.
+func childClaim(t *testing.T, name string) {
+	g, err := Attach(deadline(t), name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustClaim(t, g)
+	childWait(t, name)
+}
+
+func childWait(*testing.T, string) {
+	say("ready")
+	for {
+		time.Sleep(time.Hour)
+	}
 }
 
 // childIdle serves nothing for a while and says what that cost.
@@ -93,20 +116,10 @@ func childIdle(t *testing.T, name string) {
 	say("end %d threads %d", cpuTime(), threads())
 }
 
-func cpuTime() time.Duration {
-	var usage syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
-	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
-}
-
-func threads() int {
-	entries, _ := os.ReadDir("/proc/self/task")
-	return len(entries)
-}
-
 // child is a running child process.
 type child struct {
 	t     *testing.T
+	name  string
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 	in    io.Closer
@@ -132,7 +145,7 @@ func runChild(t *testing.T, cmd *exec.Cmd, role, name string) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &child{t: t, cmd: cmd, lines: bufio.NewScanner(out), in: out}
+	c := &child{t: t, name: name, cmd: cmd, lines: bufio.NewScanner(out), in: out}
 	t.Cleanup(c.kill)
 	return c, nil
 }

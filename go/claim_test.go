@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -224,7 +224,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 			}
 		}
 	}
-	g.parking.wait = func(*uint32, uint32, int64) { t.Error("it sleeps, though it was cancelled") }
+	g.parking.wait = func(*uint32, uint32, int64) bool { t.Error("it sleeps, though it was cancelled"); return false }
 	l := newLimit(deadline(t), 0)
 	wantError(t, s.exchange.await(&l), ErrCancelled)
 	if !cancelled {
@@ -240,13 +240,14 @@ func TestSlotCancelIsSeenWhileParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	g.parking.wait = func(_ *uint32, value uint32, _ int64) {
+	g.parking.wait = func(_ *uint32, value uint32, _ int64) bool {
 		if err := s.Cancel(); err != nil {
 			t.Error(err)
 		}
 		if w := word(h.guestSlot(0).state.Load()); w.low() == value {
 			t.Error("the sleeper's word did not change: it would sleep on")
 		}
+		return false
 	}
 	_, err := s.Receive(deadline(t))
 	wantError(t, err, ErrCancelled)

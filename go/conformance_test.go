@@ -142,12 +142,12 @@ func TestConformanceOfGeometries(t *testing.T) {
 }
 
 // checkFile is what attach makes of a file of this size with this beginning.
-func checkFile(size int64, header [headerSize]byte) error {
+func checkFile(size uint64, header [headerSize]byte) error {
 	if size < headerSize {
 		return truncated(size, headerSize)
 	}
 	g, err := decodeHeader(&header)
-	if err == nil && uint64(size) < g.total {
+	if err == nil && size < g.total {
 		err = truncated(size, g.total)
 	}
 	return err
@@ -159,7 +159,7 @@ func TestConformanceOfHeaders(t *testing.T) {
 		if err != nil || len(bytes) != headerSize {
 			t.Fatalf("%q: %v", line, err)
 		}
-		err = checkFile(int64(number(t, f[1], 10)), [headerSize]byte(bytes))
+		err = checkFile(number(t, f[1], 10), [headerSize]byte(bytes))
 		if f[2] == "OK" {
 			if err != nil {
 				t.Errorf("%s: %v", f[0], err)
@@ -292,4 +292,21 @@ func TestConformanceOfTransitions(t *testing.T) {
 	if len(ran) != 10 && !t.Failed() && !t.Skipped() {
 		t.Errorf("of ten transitions these were tried: %v", ran)
 	}
+}
+
+func TestConformanceOfNames(t *testing.T) {
+	eachLine(t, "names.txt", func(line string, f []string) {
+		name, err := hex.DecodeString(f[1])
+		if err != nil {
+			t.Fatalf("%q: %v", line, err)
+		}
+		got := "OK"
+		if err := checkName(string(name)); err != nil {
+			wantError(t, err, ErrName)
+			got = "NAME"
+		}
+		if got != f[2] {
+			t.Errorf("%q: got %s", line, got)
+		}
+	})
 }

@@ -43,7 +43,7 @@
 //
 // # Trust
 //
-// The region's owner and mode are checked, its geometry is copied and checked once, and every
+// The region's owner and, but on Windows, its mode are checked, its geometry is copied and checked once, and every
 // length and state word is checked when it is read; what no correct peer could have written ends
 // in ErrCorrupt. If somebody truncates the region's file, an operation that meets the hole returns
 // ErrCorrupt; so does a handler that touches it, but not a goroutine that a handler started.
@@ -51,5 +51,14 @@
 // # Systems
 //
 // The package is pure Go without dependencies and builds everywhere. It works on Linux on
-// little-endian machines; elsewhere Attach returns ErrNotSupported.
+// little-endian machines and on Windows on amd64 and arm64; elsewhere Attach returns
+// ErrNotSupported.
+//
+// On Windows the name is one of this session, or with Config.Global one of the whole machine; the
+// objects of the region must belong to this process's user, or to the Administrators if it is
+// elevated; Config.Mode means nothing, and Config.Owner must be 0. A host that dies wakes everybody
+// who waits for it at once, without the tick of 100 milliseconds. Deadlines are kept better than the
+// system's tick of 15.6 milliseconds where the package sleeps itself; those that a context's own
+// timer ends, or that wait for their turn behind other goroutines, are as fine as Go's timers are,
+// which is a tick before Go 1.23.
 package shmipc

@@ -3,11 +3,13 @@ package shmipc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 )
 
 // Version is the version of this package.
@@ -25,9 +27,15 @@ const nameMax = 200
 // Config says how to attach. The zero value, and nil, mean all defaults.
 type Config struct {
 	// Mode holds the permission bits the region may have at most; more is ErrDenied. 0: 0600.
+	// Without meaning on Windows.
 	Mode os.FileMode
 	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
+	// Windows has no such ids: there it must be 0, which also trusts the Administrators if this
+	// process is elevated.
 	Owner int
+	// Global looks for the name among those of all sessions of a Windows machine, where a host must
+	// have put it, and not among those of this session. Without meaning on other systems.
+	Global bool
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
 	// its deadline by so much. 0: chosen by the library; negative: never.
 	Spin time.Duration
@@ -113,7 +121,10 @@ func newSettings(name string, config *Config) (settings, error) {
 	if config == nil {
 		config = &Config{}
 	}
-	s := settings{mode: config.Mode, owner: config.Owner, spin: config.Spin, timeout: config.Timeout, log: config.Logger}
+	s := settings{
+		mode: config.Mode, owner: config.Owner, global: config.Global,
+		spin: config.Spin, timeout: config.Timeout, log: config.Logger,
+	}
 	s.fill()
 	return s, nil
 }
@@ -122,25 +133,23 @@ func (s *settings) fill() {
 	if s.mode == 0 {
 		s.mode = 0o600
 	}
-	switch s.owner {
-	case 0:
-		s.owner = userID()
-	case OwnerRoot:
-		s.owner = 0
-	}
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
 	}
 }
 
-// checkName tells whether a name has 1 to 200 characters of [A-Za-z0-9_.-].
+// checkName tells whether a name has 1 to 200 bytes of well-formed UTF-8, whose ASCII characters are
+// of [A-Za-z0-9_.-].
 func checkName(name string) error {
 	if len(name) == 0 || len(name) > nameMax {
 		return &Error{Kind: ErrName, Value: uint64(len(name)), Limit: nameMax, unit: "bytes"}
 	}
-	for i := 0; i < len(name); i++ {
-		if !nameByte(name[i]) {
-			return failure(ErrName, "the byte "+string(rune(name[i]))+" is not of [A-Za-z0-9_.-]")
+	if !utf8.ValidString(name) {
+		return failure(ErrName, "it is not well-formed UTF-8")
+	}
+	for _, c := range name {
+		if c < utf8.RuneSelf && !nameByte(byte(c)) {
+			return failure(ErrName, fmt.Sprintf("the character %q is not of [A-Za-z0-9_.-]", c))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -7,12 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -28,8 +25,8 @@ type testHost struct {
 	view
 	parking
 	memory []byte
-	fd     int
-	heap   *heapBacking // instead of a file
+	hostFile
+	heap *heapBacking // instead of a file
 
 	claimed []sync.Mutex // host slots
 	stop    atomic.Bool
@@ -51,8 +48,9 @@ func (b *heapBacking) locked(index uint32) bool {
 	}
 	return !b.guestDead[index].Load()
 }
-func (b *heapBacking) linked() bool { return !b.unlinked.Load() }
-func (b *heapBacking) close() error { b.closed.Store(true); return nil }
+func (b *heapBacking) linked() bool            { return !b.unlinked.Load() }
+func (b *heapBacking) waiting(*region) parking { return heapParking }
+func (b *heapBacking) close() error            { b.closed.Store(true); return nil }
 
 func uniqueName(tb testing.TB) string {
 	var b [8]byte
@@ -63,49 +61,22 @@ func uniqueName(tb testing.TB) string {
 }
 
 func (h *testHost) setUp(memory []byte) {
-	h.memory, h.view, h.parking = memory, newView(memory), futexParking
+	h.memory, h.view = memory, newView(memory)
 	copy(memory, header(h.geometry))
 	h.peer(hostIndex).epoch.Store(1)
-	h.peer(hostIndex).pid.Store(uint32(os.Getpid()))
+	h.peer(hostIndex).pid.Store(processID())
+	h.peer(hostIndex).started.Store(processStarted())
 	h.peer(hostIndex).status.Store(statusAttached)
 	h.claimed = make([]sync.Mutex, h.hostCount)
 }
 
 // newHost creates a region in a file. Everything is gone when the test ends.
 func newHost(tb testing.TB, s shape) *testHost {
-	h := &testHost{tb: tb, name: uniqueName(tb), geometry: mustGeometry(tb, s), fd: -1}
+	h := &testHost{tb: tb, name: uniqueName(tb), geometry: mustGeometry(tb, s)}
 	h.create()
 	tb.Cleanup(h.die)
 	return h
 }
-
-// create makes the region's file; also again under the same name after die.
-func (h *testHost) create() {
-	const tmpfile = 0o20000000 | syscall.O_DIRECTORY
-	fd, err := syscall.Open("/dev/shm", tmpfile|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
-	h.must(err)
-	h.must(syscall.Ftruncate(fd, int64(h.total)))
-	memory, err := syscall.Mmap(fd, 0, int(h.total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	h.must(err)
-	h.fd = fd
-	h.setUp(memory)
-	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: lockOffset, Len: 1}
-	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))
-	linkat(h.tb, fd, h.path())
-}
-
-func linkat(tb testing.TB, fd int, path string) {
-	from, _ := syscall.BytePtrFromString(fmt.Sprintf("/proc/self/fd/%d", fd))
-	to, _ := syscall.BytePtrFromString(path)
-	const cwd, follow = ^uintptr(99), 0x400 // AT_FDCWD, AT_SYMLINK_FOLLOW
-	_, _, errno := syscall.Syscall6(syscall.SYS_LINKAT, cwd, uintptr(unsafe.Pointer(from)), cwd,
-		uintptr(unsafe.Pointer(to)), follow, 0)
-	if errno != 0 {
-		tb.Fatal("linkat: ", errno)
-	}
-}
-
-func (h *testHost) path() string { return filepath.Join("/dev/shm", "shmipc."+h.name) }
 
 func (h *testHost) must(err error) {
 	h.tb.Helper()
@@ -117,18 +88,14 @@ func (h *testHost) must(err error) {
 // die drops the locks without another word, as a kill does, and removes the name, as the next
 // host does.
 func (h *testHost) die() {
-	_ = os.Remove(h.path())
+	h.unname()
 	h.kill()
 }
 
 // kill drops the host's lock and mapping, and leaves the name.
 func (h *testHost) kill() {
 	h.stopServing()
-	if h.fd >= 0 {
-		_ = syscall.Munmap(h.memory)
-		_ = syscall.Close(h.fd)
-		h.fd = -1
-	}
+	h.drop()
 }
 
 // leave is the orderly end.
@@ -139,16 +106,17 @@ func (h *testHost) leave() {
 	h.stopServing()
 	h.peer(hostIndex).left.Store(1)
 	h.peer(hostIndex).status.Store(statusVacant)
-	_ = os.Remove(h.path())
+	h.unname()
 	h.ringAll(h.bell(bellMembership))
 	h.kill()
 }
 
 // newHeapHost makes a region in the heap, and attach attaches guests to it.
 func newHeapHost(tb testing.TB, s shape) *testHost {
-	h := &testHost{tb: tb, name: "heap", geometry: mustGeometry(tb, s), fd: -1, heap: &heapBacking{}}
+	h := &testHost{tb: tb, name: "heap", geometry: mustGeometry(tb, s), heap: &heapBacking{}}
 	memory := make([]byte, h.total+127)
 	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 127
+	h.parking = heapParking
 	h.setUp(memory[skip : skip+int(h.total)])
 	tb.Cleanup(h.stopServing)
 	return h

@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -17,7 +17,7 @@ import (
 // idleTime is how long idleness is measured.
 const idleTime = 3 * time.Second
 
-// Idle workers cost nothing: less than a thousandth of a CPU, and threads that do not grow with
+// Idle workers cost next to nothing, and threads that do not grow with
 // the slots.
 func TestIdleGuestCostsNothing(t *testing.T) {
 	h := newHost(t, shape{64, 64, 64, 64})
@@ -31,7 +31,7 @@ func TestIdleGuestCostsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%v of CPU in %v, %d threads", end-begin, idleTime, threads)
-	if !raceEnabled && (end-begin) > idleTime/100 {
+	if !raceEnabled && (end-begin) > idleCost {
 		t.Errorf("%v of CPU in %v of idleness", end-begin, idleTime)
 	}
 	if threads > 12 {

@@ -1,12 +1,10 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
 import (
 	"context"
 	"errors"
-	"os"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -47,11 +45,12 @@ func TestHostsDeathIsNoticed(t *testing.T) {
 func TestAnswerOfADeadHostIsDelivered(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
-	g.parking.wait = func(*uint32, uint32, int64) {
+	g.parking.wait = func(*uint32, uint32, int64) bool {
 		h.heap.hostDead.Store(true)
 		g.checkHost()
 		h.guestSlot(0).put(nil, nil, 0)
 		h.publish(h.hostCount, word(h.guestSlot(0).state.Load()), 0)
+		return false
 	}
 	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
 		t.Fatal(err)
@@ -118,7 +117,7 @@ func TestUnlinkedRegionIsDeserted(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
-	h.must(os.Remove(h.path()))
+	h.unname()
 	wantError(t, serve(), ErrPeerDied)
 }
 
@@ -189,7 +188,7 @@ func TestKilledResponderIsReclaimed(t *testing.T) {
 // Run goes on with the next host when one is killed, in this process and without a restart.
 func TestRunWorksAgainWhenTheHostComesBack(t *testing.T) {
 	name := uniqueName(t)
-	t.Cleanup(func() { _ = os.Remove("/dev/shm/shmipc." + name) })
+	t.Cleanup((&testHost{name: name}).unname)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	answered := make(chan uint32)
@@ -211,9 +210,6 @@ func TestRunWorksAgainWhenTheHostComesBack(t *testing.T) {
 		case <-answered:
 		case <-time.After(watchdog):
 			t.Fatal("watchdog: the guest does not come back")
-		}
-		if err := c.cmd.Process.Signal(syscall.SIGKILL); err != nil {
-			t.Fatal(err)
 		}
 		c.kill()
 	}

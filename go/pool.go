@@ -212,8 +212,8 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		g.wait(bellWord(b), seen, l.tick(livenessTick))
-		if t := now(); t >= next {
+		ended := g.wait(bellWord(b), seen, l.tick(livenessTick))
+		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)
 			next = t + livenessTick

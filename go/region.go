@@ -1,7 +1,6 @@
 package shmipc
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -10,10 +9,12 @@ import (
 	"time"
 )
 
-// backing is what holds the memory and proves who is alive: the region's file.
+// backing is what holds the memory and proves who is alive: the region's file, or what stands for
+// it on a system without such files.
 type backing interface {
 	locked(index uint32) bool // somebody else holds the lock of this peer index
 	linked() bool             // the region still has a name
+	waiting(*region) parking  // how to sleep and wake in the memory
 	close() error             // unmaps and gives up the own lock
 }
 
@@ -38,6 +39,7 @@ type region struct {
 type settings struct {
 	mode    os.FileMode
 	owner   int
+	global  bool
 	spin    time.Duration
 	timeout time.Duration
 	log     *slog.Logger
@@ -45,7 +47,7 @@ type settings struct {
 
 // attachOnce attaches to the region if its host is there now; else ErrNotFound.
 func attachOnce(name string, s settings) (*Guest, error) {
-	file, err := openRegion(name)
+	file, err := openRegion(name, s)
 	if err != nil {
 		return nil, err
 	}
@@ -83,41 +85,25 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 
 // inspect checks the file and its header, and returns the private copy of the geometry.
 func inspect(file *regionFile, s settings) (geometry, error) {
-	info, err := file.info()
+	size, err := file.inspect(s)
 	if err != nil {
-		return geometry{}, err
-	}
-	if err := info.trusted(s); err != nil {
 		return geometry{}, err
 	}
 	var header [headerSize]byte
 	if err := file.read(header[:]); err == io.ErrUnexpectedEOF {
-		return geometry{}, truncated(info.size, headerSize)
+		return geometry{}, truncated(size, headerSize)
 	} else if err != nil {
 		return geometry{}, err
 	}
 	g, err := decodeHeader(&header)
-	if err == nil && uint64(info.size) < g.total {
-		err = truncated(info.size, g.total)
+	if err == nil && size < g.total {
+		err = truncated(size, g.total)
 	}
 	return g, err
 }
 
-func truncated(size int64, limit uint64) error {
-	return &Error{Kind: ErrTruncated, Value: uint64(size), Limit: limit, unit: "bytes"}
-}
-
-// trusted checks what the file is and who could have written it.
-func (info fileInfo) trusted(s settings) error {
-	switch {
-	case !info.regular:
-		return failure(ErrNotARegion, "it is not a regular file")
-	case int(info.owner) != s.owner:
-		return failure(ErrDenied, fmt.Sprintf("its owner is %d, not %d", info.owner, s.owner))
-	case info.mode&^s.mode != 0:
-		return failure(ErrDenied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", info.mode, s.mode))
-	}
-	return nil
+func truncated(size, limit uint64) error {
+	return &Error{Kind: ErrTruncated, Value: size, Limit: limit, unit: "bytes"}
 }
 
 // takeIndex takes the lock of the first free guest index. A host takes a dead guest's lock for a
@@ -136,7 +122,8 @@ func takeIndex(file *regionFile) (uint32, error) {
 
 // newRegion lays the types over the memory, which holds at least geometry.total bytes.
 func newRegion(memory []byte, g geometry, b backing, index uint32) *region {
-	r := &region{geometry: g, view: newView(memory), parking: futexParking, backing: b, index: index}
+	r := &region{geometry: g, view: newView(memory), backing: b, index: index}
+	r.parking = b.waiting(r)
 	r.bit = 1 << index
 	slots := make([]slot, g.slots())
 	for i := range slots {

@@ -143,13 +143,26 @@ func (c *crew) end(err error) {
 
 // spawn starts one more worker, unless there is one for every slot.
 func (c *crew) spawn() {
-	if c.size.Add(1) > max(1, int32(len(c.guest.hostSlots))) {
-		c.size.Add(-1)
+	if !c.grow() {
 		return
 	}
 	c.workers.Add(1)
 	w := &worker{crew: c, guest: c.guest, id: c.guest.serving.workers.Add(1)}
 	go w.run()
+}
+
+// grow counts one more worker, unless there is one for every slot. It never counts one too many, not
+// for a moment: somebody else's spawn would find the crew full.
+func (c *crew) grow() bool {
+	for {
+		size := c.size.Load()
+		if size >= max(1, int32(len(c.guest.hostSlots))) {
+			return false
+		}
+		if c.size.CompareAndSwap(size, size+1) {
+			return true
+		}
+	}
 }
 
 // worker is a goroutine that serves. Its request and response are used again and again.
@@ -201,7 +214,8 @@ func (w *worker) retire() {
 		w.lookAway() // before another may become the poller and watch
 	}
 	had := s.token.CompareAndSwap(w.id, 0) || s.token.CompareAndSwap(w.id|tokenParked, 0)
-	if !c.stopped.Load() && had {
+	// Who left standby may have found the crew full of this worker, which was surplus until then.
+	if !c.stopped.Load() && (had || c.standbys.Load() == 0) {
 		c.spawn()
 	}
 	if had {
@@ -259,8 +273,10 @@ func (w *worker) sleep() {
 	b.want(g.bit)
 	w.doze(b)
 	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
-		// A standby took over while this worker slept, and left it its place.
+		// A standby took over while this worker slept, and left it its place. A ring that this worker
+		// has heard may have been for a request that it has not looked for since: it looks again.
 		w.standby = true
+		w.seen = b.generation.Load() - 1
 	}
 	w.disarm(b)
 	g.serving.polling.learn(now() - start)
@@ -278,7 +294,9 @@ func (w *worker) doze(b *bell) {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + livenessTick
-		g.wait(bellWord(b), w.seen, until)
+		if g.wait(bellWord(b), w.seen, until) {
+			g.checkHost()
+		}
 		if b.generation.Load() != w.seen {
 			return
 		}
@@ -370,7 +388,9 @@ func (w *worker) standBy() bool {
 				return true
 			}
 		}
-		w.guest.wait(bellWord(b), seen, now()+standbyTick)
+		if w.guest.wait(bellWord(b), seen, now()+standbyTick) {
+			w.guest.checkHost()
+		}
 	}
 }
 

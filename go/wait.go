@@ -28,21 +28,22 @@ const (
 	// pauses is the length of one burst; at 140 cycles each it stays below a microsecond.
 	pauses = 4
 
+	// callsPerTurn is how many calls a goroutine makes before it lets others run.
+	callsPerTurn = 1024
+
 	forever = int64(math.MaxInt64)
 )
 
-var origin = time.Now()
-
 // now is the monotonic time in nanoseconds, never 0.
-func now() int64 { return int64(time.Since(origin)) + 1 }
+func now() int64 { return monotonic() + 1 }
 
-// parking is how a wait sleeps and how a sleeper is woken; tests replace it.
+// parking is how a wait sleeps on a word of the region and how a sleeper is woken; tests replace it.
 type parking struct {
-	wait func(word *uint32, value uint32, deadline int64)
+	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time.
+	// ended says that meanwhile a peer's process has ended: its caller then looks for the dead.
+	wait func(word *uint32, value uint32, deadline int64) (ended bool)
 	wake func(word *uint32, n int)
 }
-
-var futexParking = parking{wait: futexWait, wake: futexWake}
 
 // relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
 // runtime can interrupt a goroutine here but not inside the assembly.
@@ -55,11 +56,11 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 	const bursts = 64
 	best := time.Hour
 	for i := 0; i < 3; i++ {
-		start := time.Now()
+		start := now()
 		for j := 0; j < bursts; j++ {
 			relax()
 		}
-		if d := time.Since(start) / bursts; d < best {
+		if d := time.Duration(now()-start) / bursts; d < best {
 			best = d
 		}
 	}

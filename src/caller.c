@@ -11,6 +11,8 @@
 #include "slot.h"
 #include "types.h"
 
+enum { CALLS_PER_TURN = 2048 };
+
 /* ---- Sending ---- */
 
 static int check_length(size_t length, uint32_t capacity) {
@@ -35,7 +37,7 @@ int shmi_caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
 /* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
 static void note_vain_ring(shmipc_peer *p) {
     enum { VAIN_RINGS_BEFORE_LOOK = 64 };
-    uint32_t rings = atomic_fetch_add_explicit(&p->vain_rings, 1, memory_order_relaxed);
+    uint32_t rings = add_relaxed32(&p->vain_rings);
     if (peer_is_host(p) && rings % VAIN_RINGS_BEFORE_LOOK == VAIN_RINGS_BEFORE_LOOK - 1)
         shmi_membership_bury_dead(p);
 }
@@ -50,6 +52,13 @@ static void ring_for(shmipc_peer *p, struct local_slot *l) {
     ring_workers(p, WAKE_ONE);
 }
 
+/* A thread whose calls are always answered while it spins would keep its processor until the system
+   takes it away, which among many threads lasts too long for the others. */
+static void give_way(const shmipc_peer *p) {
+    if (shmi_pool_is_crowded(p))
+        shmi_cpu_yield();
+}
+
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
                    uint64_t flags) {
     word last = l->last;
@@ -62,6 +71,8 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->rang = false;
     l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
+    if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
+        give_way(p);
     if (l->roused)
         ring_for(p, l);
     return SHMIPC_OK;
@@ -197,12 +208,14 @@ void shmi_caller_ring_for_all(shmipc_peer *p) {
     }
 }
 
-/* Sleeps until the answer, a tick, or the deadline. False if the word changed before. */
+/* Sleeps until the answer, a tick, a death, or the deadline. False if it is time to look for the
+   dead. */
 static bool sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word parked,
                              uint64_t until) {
     count64(&l->parks);
-    shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
-    return shmi_clock_now() < until;
+    bool death =
+        shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
+    return !death && shmi_clock_now() < until;
 }
 
 /* Burying reclaims everything the guest had; its successor may hold the lock, then just this. */

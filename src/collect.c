@@ -20,7 +20,8 @@ static struct local_slot *under_way(const struct several *s, size_t i) {
 
 typedef bool look(shmipc_peer *peer, struct local_slot *local);
 
-/* The first slot, in the order of a look, for which `matches` says yes; `count` if there is none. */
+/* The first slot, in the order of a look, for which `matches` says yes; `count` if there is none.
+   */
 static size_t find(const struct several *s, look *matches) {
     for (size_t n = 0, i = s->from; n < s->count; n++) {
         struct local_slot *l = under_way(s, i);
@@ -52,6 +53,12 @@ static bool has_ended(shmipc_peer *p, struct local_slot *l) {
     return shmi_caller_has_ended(p, l, shmi_slot_look(l->shared));
 }
 
+/* Looks after the responder at once, whenever that was done last. */
+static bool would_end_now(shmipc_peer *p, struct local_slot *l) {
+    l->looked_after = 0;
+    return shmi_caller_would_end(p, l);
+}
+
 static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
     struct spin spin = spin_begin(&s->peer->collect_spins);
     size_t ended;
@@ -64,15 +71,16 @@ static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
     return ended;
 }
 
-static size_t sleep_once(const struct several *s, struct deadline *deadline, bool *ticked) {
+static size_t sleep_once(const struct several *s, struct deadline *deadline,
+                         bool *look_for_deaths) {
     struct doorbell *answers = &s->peer->answers;
     uint32_t generation = shmi_doorbell_arm(answers);
     size_t ended = find(s, ends_or_is_parked);
     if (ended == s->count) {
         uint64_t until = shmi_deadline_or_tick(deadline);
         add_relaxed64(&s->peer->parks);
-        shmi_doorbell_sleep(answers, generation, until);
-        *ticked = shmi_clock_now() >= until;
+        bool death = shmi_doorbell_sleep(answers, generation, until);
+        *look_for_deaths = death || shmi_clock_now() >= until;
     }
     shmi_doorbell_disarm(answers);
     return ended;
@@ -83,7 +91,7 @@ static size_t sleep_for_any(const struct several *s, struct deadline *deadline) 
     size_t ended;
     shmi_caller_ring_for_all(s->peer);
     do {
-        ended = find(s, look_for_deaths ? shmi_caller_would_end : has_ended);
+        ended = find(s, look_for_deaths ? would_end_now : has_ended);
         if (ended != s->count || shmi_deadline_passed(deadline))
             return ended;
         ended = sleep_once(s, deadline, &look_for_deaths);

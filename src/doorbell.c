@@ -37,8 +37,8 @@ void shmi_doorbell_disarm(struct doorbell *d) {
     }
 }
 
-void shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
-    shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
+bool shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
+    return shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
 }
 
 uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {

@@ -3,9 +3,9 @@
  * watch. Whoever made something available rings only if somebody sleeps and nobody watches, so that
  * peers that are awake cost nothing, however many others sleep.
  *
- * No wake-up is lost: the one side changes its slot, then reads the sets; the other joins the sleepers
- * and leaves the watchers, then looks at the slots; all of it is seq_cst, so one of the two sees the
- * other.
+ * No wake-up is lost: the one side changes its slot, then reads the sets; the other joins the
+ * sleepers and leaves the watchers, then looks at the slots; all of it is seq_cst, so one of the
+ * two sees the other.
  */
 #ifndef SHMIPC_DOORBELL_H
 #define SHMIPC_DOORBELL_H
@@ -29,10 +29,11 @@ void shmi_doorbell_disarm(struct doorbell *doorbell);
 uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
 
 /* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason.
-   */
-void shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
+   True as shmi_word_wait: a peer's process has ended. */
+bool shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
-/* Joins the watchers: this peer looks again and again, and will once more after it has left them. */
+/* Joins the watchers: this peer looks again and again, and will once more after it has left them.
+   */
 void shmi_doorbell_watch(struct doorbell *doorbell);
 void shmi_doorbell_look_away(struct doorbell *doorbell);
 

@@ -1,13 +1,9 @@
 #include "error.h"
 
+#include "platform.h"
+
 #include <stdarg.h>
 #include <stdio.h>
-
-/* Plain thread-local storage without destructors, so that the library can be unloaded. */
-static _Thread_local struct {
-    int os_error;
-    char text[512];
-} last;
 
 static const char *const sentences[] = {
     [-SHMIPC_OK] = "success",
@@ -51,11 +47,11 @@ const char *shmipc_strerror(int error) {
 }
 
 const char *shmipc_last_error(void) {
-    return last.text;
+    return shmi_thread_state()->text;
 }
 
 int shmipc_last_os_error(void) {
-    return last.os_error;
+    return shmi_thread_state()->os_error;
 }
 
 uint32_t shmipc_version(void) {
@@ -63,9 +59,10 @@ uint32_t shmipc_version(void) {
 }
 
 void shmi_record_failure(int os_error, const char *format, ...) {
+    struct thread_state *last = shmi_thread_state();
     va_list arguments;
     va_start(arguments, format);
-    last.os_error = os_error;
-    (void)vsnprintf(last.text, sizeof last.text, format, arguments);
+    last->os_error = os_error;
+    (void)vsnprintf(last->text, sizeof last->text, format, arguments);
     va_end(arguments);
 }

@@ -7,15 +7,9 @@
 
 #include "shmipc/shmipc.h"
 
-#ifdef __GNUC__
-#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
-#else
-#define PRINTF_LIKE(text, first)
-#endif
-
 /* Records a failure of this thread: the system's code, 0 if it had no part in it, and a sentence.
    */
-void shmi_record_failure(int os_error, const char *format, ...) PRINTF_LIKE(2, 3);
+void shmi_record_failure(int os_error, const char *format, ...) SHMIPC_PRINTF_LIKE(2, 3);
 
 /* For `return shmi_fail(code, "...", ...)`: records the failure; its value is the code. */
 #define shmi_fail(code, ...) (shmi_record_failure(0, __VA_ARGS__), (code))

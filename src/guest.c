@@ -11,9 +11,9 @@ static int check_config(const shmipc_guest_config *config) {
     if (config->size != sizeof *config)
         return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
                          config->size, sizeof *config);
-    if (config->flags != 0)
-        return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0",
-                         (unsigned)config->flags);
+    if ((config->flags & ~SHMIPC_GLOBAL) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
+                         (unsigned)config->flags, SHMIPC_GLOBAL);
     if ((config->mode & ~0777u) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.mode is 0%o, at most 0777",
                          (unsigned)config->mode);
@@ -86,7 +86,9 @@ static int join(struct region region, const struct peer_settings *settings, shmi
 }
 
 static int try_attach(const char *name, const shmipc_guest_config *config, shmipc_peer **peer) {
-    const struct object_rules rules = {.mode = config->mode, .owner = config->owner};
+    const struct object_rules rules = {.mode = config->mode,
+                                       .owner = config->owner,
+                                       .global = (config->flags & SHMIPC_GLOBAL) != 0};
     const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
     struct region region;
     int error = shmi_region_open(&region, name, &rules);
@@ -103,7 +105,7 @@ static void pause_between_tries(struct deadline *deadline) {
     atomic_u32 nobody_wakes = 0;
     uint64_t until = shmi_clock_now() + RETRY_NS;
     uint64_t at = shmi_deadline_at(deadline);
-    shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
+    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
 }
 
 static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,

@@ -8,9 +8,9 @@ static int check_config(const shmipc_host_config *config, struct geometry *g) {
     if (config->size != sizeof *config)
         return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
                          config->size, sizeof *config);
-    if ((config->flags & ~SHMIPC_LAZY) != 0)
+    if ((config->flags & ~(SHMIPC_LAZY | SHMIPC_GLOBAL)) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
-                         (unsigned)config->flags, SHMIPC_LAZY);
+                         (unsigned)config->flags, SHMIPC_LAZY | SHMIPC_GLOBAL);
     if ((config->mode & ~0777u) != 0 || (config->mode & 0600u) != 0600u)
         return shmi_fail(SHMIPC_E_INVALID,
                          "config.mode is 0%o, it needs 0600 and no more than 0777",
@@ -34,7 +34,9 @@ static int check_config(const shmipc_host_config *config, struct geometry *g) {
 static int create(const char *name, const shmipc_host_config *config, shmipc_peer **peer) {
     const struct object_rules rules = {.mode = config->mode,
                                        .owner = SHMIPC_OWNER_SELF,
-                                       .lazy = (config->flags & SHMIPC_LAZY) != 0};
+                                       .lazy = (config->flags & SHMIPC_LAZY) != 0,
+                                       .global = (config->flags & SHMIPC_GLOBAL) != 0,
+                                       .sddl = config->sddl};
     const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
     struct geometry geometry;
     struct region region;

@@ -76,8 +76,8 @@ struct bell_line {
     uint8_t reserved[56];
 };
 
-/* A slot's first 128 bytes. The first line is all that a small exchange touches, both lines all that
-   an inline one does. */
+/* A slot's first 128 bytes. The first line is all that a small exchange touches, both lines all
+   that an inline one does. */
 struct slot {
     _Alignas(CACHE_LINE) atomic_u64 word;
     atomic_u32 length;

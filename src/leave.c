@@ -7,8 +7,6 @@
 #include "membership.h"
 #include "responder.h"
 
-#include <stdlib.h>
-
 static void wake_everybody_here(shmipc_peer *p) {
     (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
     (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
@@ -24,7 +22,7 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
             return true;
         if (shmi_deadline_passed(deadline))
             return false;
-        shmi_word_wait(NULL, &p->departures, departures, shmi_deadline_at(deadline));
+        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_deadline_at(deadline));
     }
 }
 
@@ -53,7 +51,7 @@ static void leave_region(shmipc_peer *p) {
 /* Of several threads that close, one does; the others return when it is done. */
 static void await_gone(shmipc_peer *p) {
     while (load_acquire32(&p->gone) == 0)
-        shmi_word_wait(NULL, &p->gone, 0, CLOCK_NEVER);
+        (void)shmi_word_wait(NULL, &p->gone, 0, CLOCK_NEVER);
 }
 
 void shmipc_close(shmipc_peer *p) {
@@ -111,6 +109,6 @@ void shmipc_free(shmipc_peer *p) {
     shmipc_close(p);
     if (load_relaxed32(&p->forked))
         shmi_region_close(&p->region);
-    free(p->slots);
-    free(p);
+    shmi_memory_free(p->slots);
+    shmi_memory_free(p);
 }

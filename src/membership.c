@@ -52,7 +52,14 @@ static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
     return left != 0 && (left + EPOCH_MAX - epoch) % EPOCH_MAX < EPOCH_MAX / 2;
 }
 
-/* What has become of one peer since the last look. */
+/* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins.
+   */
+static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
+    return epoch != p->known[index].epoch && !shmi_peer_is_locked(p->region.object, index);
+}
+
+/* What has become of one peer since the last look. Whoever came is first said to have come, also if
+   it has gone again. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
     const struct peer_line *line = &p->region.shared->peers[index];
@@ -64,7 +71,7 @@ static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
         describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
         return true;
     }
-    if (known->present || !there)
+    if (known->present || (!there && !came_and_went(p, index, epoch)))
         return false;
     *known = (struct known_peer){.epoch = epoch, .present = true};
     describe(p, index, SHMIPC_EVENT_ATTACHED, event);
@@ -113,7 +120,7 @@ static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
                              (long long)timeout);
-        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 
@@ -132,11 +139,15 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
 
 /* ---- Ticks ---- */
 
-bool shmi_membership_tick(shmipc_peer *p) {
-    enum { TICKS_PER_PUBLISHING = 10 };
+static bool tick_is_due(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint64_t due = load_relaxed64(&p->next_tick);
-    if (now < due || !cas_acquire64(&p->next_tick, &due, now + TICK_NS))
+    return now >= due && cas_acquire64(&p->next_tick, &due, now + TICK_NS);
+}
+
+bool shmi_membership_tick(shmipc_peer *p, bool death) {
+    enum { TICKS_PER_PUBLISHING = 10 };
+    if (!tick_is_due(p) && !death)
         return false;
     if (peer_is_host(p))
         shmi_membership_bury_dead(p);
@@ -170,7 +181,7 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests attached within %lld ns",
                              (unsigned)guests, (unsigned)count, (long long)timeout);
-        shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 

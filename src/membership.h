@@ -9,9 +9,9 @@
 /* Host: reclaims what dead guests left, unless another thread is at it. */
 void shmi_membership_bury_dead(shmipc_peer *peer);
 
-/* If a tick has passed since the last one: looks for deaths, and says true. For whoever comes out
-   of a sleep; rings do not put it off. */
-bool shmi_membership_tick(shmipc_peer *peer);
+/* If a tick has passed since the last one, or a peer's process was seen to end: looks for deaths,
+   and says true. For whoever comes out of a sleep; rings do not put it off. */
+bool shmi_membership_tick(shmipc_peer *peer, bool death);
 
 /* Writes the peer's counters to its line, for others to look at. */
 void shmi_membership_publish_counters(shmipc_peer *peer);

@@ -5,8 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 static struct doorbell doorbell_of(const shmipc_peer *p, enum bell_name name) {
     return region_doorbell(&p->region, name, p->index);
@@ -36,20 +34,13 @@ static void forget_region(void *context) {
     }
 }
 
-static void *allocate_lines(size_t size) {
-    size_t line = 2 * (size_t)CACHE_LINE;
-    void *memory = aligned_alloc(line, (size + line - 1) / line * line);
-    if (memory != NULL)
-        memset(memory, 0, size);
-    return memory;
-}
-
 static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     const struct spin_budget spins = shmi_spin_budget(settings->spin_ns);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         p->slots[i].shared = region_slot(&p->region, i);
         p->slots[i].spins = spins;
     }
+    p->processors = shmi_cpu_count();
     p->claim_spins = spins;
     p->serve_spins = spins;
     p->collect_spins = spins;
@@ -74,11 +65,11 @@ static void withdraw(struct region *region, uint32_t index) {
 int shmi_peer_open(struct region region, uint32_t index, owner self,
                    const struct peer_settings *settings, shmipc_peer **peer) {
     size_t slots_size = region_slots(&region) * sizeof(struct local_slot);
-    shmipc_peer *p = allocate_lines(sizeof *p);
-    struct local_slot *slots = allocate_lines(slots_size);
+    shmipc_peer *p = shmi_memory_allocate(sizeof *p);
+    struct local_slot *slots = shmi_memory_allocate(slots_size);
     if (p == NULL || slots == NULL) {
-        free(p);
-        free(slots);
+        shmi_memory_free(p);
+        shmi_memory_free(slots);
         withdraw(&region, index);
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for %zu bytes of peer state",
                          sizeof *p + slots_size);

@@ -63,6 +63,7 @@ struct shmipc_peer {
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
     atomic_u32 gone;     /* closed, and the region unmapped */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
+    uint32_t processors; /* that this process may use at a time */
     struct local_slot *slots;
     struct direction calls;
     struct direction serves;

@@ -7,23 +7,24 @@
 #ifndef SHMIPC_PLATFORM_H
 #define SHMIPC_PLATFORM_H
 
-#include "atomic.h"
-
-#include <stddef.h>
+#include "layout.h"
 
 /* ---- The shared object: named memory with one lock per peer (object.c, lock.c) ---- */
 
 struct object;
 
 struct object_rules {
-    uint32_t mode; /* permissions: of the new object, or the most an existing one may have */
-    int64_t owner; /* who must own an existing one; SHMIPC_OWNER_SELF */
-    bool lazy;     /* do not reserve the memory */
+    uint32_t mode;    /* permissions: of the new object, or the most an existing one may have */
+    int64_t owner;    /* who must own an existing one; SHMIPC_OWNER_SELF */
+    bool lazy;        /* do not reserve the memory */
+    bool global;      /* the name means the same in every session, where there are sessions */
+    const char *sddl; /* permissions of the new object in Windows' language, or NULL */
 };
 
-/* A new zeroed object of `size` bytes, mapped, that has no name yet. */
-int shmi_object_create(const char *name, uint64_t size, const struct object_rules *rules,
-                       struct object **object);
+/* A new zeroed object of the geometry's size, mapped, that has no name yet. `nonce`, which is to be
+   written to its header, keeps its parts apart from those of every other object. */
+int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+                       const struct object_rules *rules, struct object **object);
 
 /* Gives the object its name. A name held by an object whose host lock is held is refused with
    NAME_IN_USE; one whose host lock is free is replaced, without its being held for a moment: a lock
@@ -36,8 +37,8 @@ void shmi_object_unpublish(struct object *object);
 /* Opens what has the name, not mapped yet. NOT_FOUND if nothing has. */
 int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object);
 
-/* Maps an opened object; its real size must be at least `size`. */
-int shmi_object_map(struct object *object, uint64_t size);
+/* Maps an opened object; its real size must be at least the geometry's. */
+int shmi_object_map(struct object *object, const struct geometry *geometry);
 
 /* Copies the first `size` bytes of an object that is not mapped; TRUNCATED if it is smaller. */
 int shmi_object_read(struct object *object, void *to, size_t size);
@@ -68,16 +69,18 @@ bool shmi_peer_is_locked(struct object *object, uint32_t peer);
 /* True if another opening holds the lock of any of `count` peers from `first` on. */
 bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count);
 
-/* ---- Waiting (futex.c) ---- */
+/* ---- Waiting ---- */
 
-/* A word that is slept on lies in the memory of `object`, or, if that is NULL, in this process's own
-   and is slept on by its threads only. */
+/* A word that is slept on lies in the memory of `object`, or, if that is NULL, in this process's
+   own and is slept on by its threads only. */
 
 /* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at
-   all. */
-void shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline);
+   all. True if the process of another peer was seen to end meanwhile: the caller then looks for the
+   dead at once. A system that does not tell says false, and the ticks find out. */
+bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline);
 
-/* Wakes up to `count` sleepers on the word, in all processes; returns how many it woke. */
+/* Wakes `count` sleepers on the word, in all processes; legal to wake more of them. Returns how
+   many it woke, or may have woken. */
 uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
@@ -89,7 +92,11 @@ uint64_t shmi_clock_now(void);
 
 /* For the spin loop: tells the processor that this is one. */
 static inline void cpu_pause(void) {
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(_MSC_VER) && defined(_M_X64)
+    _mm_pause();
+#elif defined(_MSC_VER)
+    __isb(_ARM64_BARRIER_SY);
+#elif defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
     __asm__ volatile("isb" ::: "memory");
@@ -107,9 +114,27 @@ int shmi_cpu_pin(uint32_t cpu);
 
 uint32_t shmi_process_id(void);
 
-/* When this process was started, by the system's own measure; 0 where a lock alone proves a death. */
+/* When this process was started, by the system's own measure; 0 where a lock alone tells of a
+   death. */
 uint64_t shmi_process_started(void);
 
 uint64_t shmi_random_nonce(void);
+
+/* ---- Memory (memory.c) and what a thread keeps (thread.c) ---- */
+
+/* Zeroed memory of this process that shares no pair of cache lines with any other; NULL if there is
+   none. */
+void *shmi_memory_allocate(size_t size);
+void shmi_memory_free(void *memory); /* NULL is allowed */
+
+/* What the library keeps of each thread, zero at first. Its storage needs no destructor, so that
+   the library can be unloaded. */
+struct thread_state {
+    uint32_t affinity; /* pool.c */
+    int os_error;      /* error.c, as the text */
+    char text[512];
+};
+
+struct thread_state *shmi_thread_state(void);
 
 #endif

@@ -5,10 +5,6 @@
 #include "membership.h"
 #include "slot.h"
 
-/* The slot this thread used last, of whatever peer: a thread that calls again gets its slot again,
-   and with it the cache lines it has. */
-static _Thread_local uint32_t affinity;
-
 /* seq_cst: a look after doorbell_arm, the partner of the release that rings. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
     word seen = shmi_slot_look_again(l->shared);
@@ -62,13 +58,16 @@ static bool try_claim(shmipc_peer *p, struct local_slot *l) {
     return false;
 }
 
+/* The affinity is the slot this thread used last, of whatever peer: a thread that calls again gets
+   its slot again, and with it the cache lines it has. */
 static struct local_slot *try_any(shmipc_peer *p) {
     const struct direction *d = &p->calls;
-    uint32_t start = affinity < d->count ? affinity : 0;
+    struct thread_state *thread = shmi_thread_state();
+    uint32_t start = thread->affinity < d->count ? thread->affinity : 0;
     for (uint32_t n = 0, i = start; n < d->count; n++, i = i + 1 < d->count ? i + 1 : 0) {
         struct local_slot *l = &p->slots[d->first + i];
         if (try_claim(p, l)) {
-            affinity = i;
+            thread->affinity = i;
             return l;
         }
     }
@@ -99,8 +98,8 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
     struct local_slot *l = try_any(p);
     if (l == NULL && load_seq_cst32(&p->phase) == PEER_OPEN) {
         uint64_t until = shmi_deadline_or_tick(deadline);
-        shmi_doorbell_sleep(vacancies, generation, until);
-        if (shmi_membership_tick(p))
+        bool death = shmi_doorbell_sleep(vacancies, generation, until);
+        if (shmi_membership_tick(p, death))
             reclaim_dead_owners(p);
         l = try_any(p);
     }
@@ -183,4 +182,11 @@ void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
     if (!peer_is_host(p))
         shmi_slot_release(l->shared, l->last);
     shmi_pool_unclaim_free(p, l);
+}
+
+bool shmi_pool_is_crowded(const shmipc_peer *p) {
+    uint32_t claimed = 0;
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)
+        claimed += load_relaxed32(&p->slots[i].claim) % 2;
+    return claimed > p->processors;
 }

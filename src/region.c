@@ -4,9 +4,44 @@
 
 #include <string.h>
 
-static bool name_character(char c) {
+static bool allowed_ascii(uint8_t c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '.' || c == '-';
+}
+
+/* How many of `left` bytes the well-formed UTF-8 sequence beyond ASCII has that begins here; 0 if
+   there is none: cut short, longer than need be, a surrogate, or beyond Unicode. */
+static size_t sequence_length(const uint8_t *bytes, size_t left) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* that needs so many bytes */
+    uint8_t first = bytes[0];
+    size_t length = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    if (length == 0 || length > left)
+        return 0;
+    uint32_t code = first & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+        code = code << 6 | (bytes[i] & 0x3fu);
+    }
+    bool surrogate = code >= 0xd800 && code <= 0xdfff;
+    return code < least[length] || code > 0x10ffff || surrogate ? 0 : length;
+}
+
+static size_t character_length(const uint8_t *bytes, size_t left) {
+    return bytes[0] < 0x80 ? allowed_ascii(bytes[0]) : sequence_length(bytes, left);
+}
+
+static int check_characters(const uint8_t *name, size_t length) {
+    size_t i = 0;
+    while (i < length) {
+        size_t step = character_length(name + i, length - i);
+        if (step == 0)
+            return shmi_fail(SHMIPC_E_NAME,
+                             "byte %zu of the name is 0x%02x, allowed: A-Za-z0-9_.- and UTF-8", i,
+                             (unsigned)name[i]);
+        i += step;
+    }
+    return SHMIPC_OK;
 }
 
 int shmi_region_check_name(const char *name) {
@@ -15,20 +50,14 @@ int shmi_region_check_name(const char *name) {
     const char *end = memchr(name, 0, SHMIPC_NAME_MAX + 1);
     size_t length = end == NULL ? SHMIPC_NAME_MAX + 1 : (size_t)(end - name);
     if (length == 0 || length > SHMIPC_NAME_MAX)
-        return shmi_fail(SHMIPC_E_NAME, "the name has %s%zu characters, allowed are 1 to %d",
+        return shmi_fail(SHMIPC_E_NAME, "the name has %s%zu bytes, allowed are 1 to %d",
                          length > SHMIPC_NAME_MAX ? "at least " : "", length, SHMIPC_NAME_MAX);
-    for (size_t i = 0; i < length; i++) {
-        if (!name_character(name[i]))
-            return shmi_fail(SHMIPC_E_NAME,
-                             "character %zu of the name is 0x%02x, allowed: A-Za-z0-9_.-", i,
-                             (unsigned)(unsigned char)name[i]);
-    }
-    return SHMIPC_OK;
+    return check_characters((const uint8_t *)name, length);
 }
 
-static void initialise(struct region *r) {
+static void initialise(struct region *r, uint64_t nonce) {
     struct peer_line *host = &r->shared->peers[HOST];
-    shmi_header_write(&r->shared->header, &r->geometry, shmi_random_nonce());
+    shmi_header_write(&r->shared->header, &r->geometry, nonce);
     store_relaxed32(&host->epoch, 1);
     store_relaxed32(&host->status, PEER_ATTACHED);
     store_relaxed32(&host->pid, shmi_process_id());
@@ -38,19 +67,26 @@ static void initialise(struct region *r) {
 }
 
 static int lock_and_publish(struct region *r, const char *name) {
-    if (shmi_peer_lock(r->object, HOST) != LOCK_TAKEN)
+    switch (shmi_peer_lock(r->object, HOST)) {
+    case LOCK_TAKEN:
+        return shmi_object_publish(r->object);
+    case LOCK_HELD:
+        return shmi_fail(SHMIPC_E_DENIED, "somebody else holds the lock of the new region %s",
+                         name);
+    default:
         return shmi_fail(SHMIPC_E_NOT_SUPPORTED, "the new region %s cannot be locked", name);
-    return shmi_object_publish(r->object);
+    }
 }
 
 int shmi_region_create(struct region *r, const char *name, const struct geometry *settings,
                        const struct object_rules *rules) {
+    uint64_t nonce = shmi_random_nonce();
     r->geometry = *settings;
-    int error = shmi_object_create(name, r->geometry.total_size, rules, &r->object);
+    int error = shmi_object_create(name, nonce, &r->geometry, rules, &r->object);
     if (error)
         return error;
     r->shared = shmi_object_base(r->object);
-    initialise(r);
+    initialise(r, nonce);
     error = lock_and_publish(r, name);
     if (error)
         shmi_region_close(r);
@@ -87,7 +123,7 @@ static int check_and_map(struct region *r, const char *name) {
     if (error == SHMIPC_OK)
         error = verdict_error(shmi_header_read(&copy, &r->geometry), name, &copy);
     if (error == SHMIPC_OK)
-        error = shmi_object_map(r->object, r->geometry.total_size);
+        error = shmi_object_map(r->object, &r->geometry);
     return error;
 }
 

@@ -12,7 +12,7 @@ struct region {
     struct geometry geometry; /* private and checked; the header is not read again */
 };
 
-/* Refuses names outside [A-Za-z0-9_.-]{1,200}. NAME. */
+/* NAME unless it is 1 to 200 bytes of UTF-8, and of ASCII has only [A-Za-z0-9_.-]. */
 int shmi_region_check_name(const char *name);
 
 /* A new, complete and published region whose host lock is held. The four settings of `geometry`

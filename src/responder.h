@@ -28,8 +28,8 @@ struct worker {
     bool roused;   /* came out of a sleep, and has taken no request since */
 };
 
-/* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else took it
-   or its caller gave up, or an error. */
+/* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else
+   took it or its caller gave up, or an error. */
 int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
 /* The first slot in REQUEST, counted within the direction; their count if there is none. After a

@@ -1,14 +1,14 @@
 /*
- * How a worker looks for requests: it glances at the slots that were served last and at a few others,
- * so that what a look costs does not grow with their number.
+ * How a worker looks for requests: it glances at the slots that were served last and at a few
+ * others, so that what a look costs does not grow with their number.
  */
 #ifndef SHMIPC_SCAN_H
 #define SHMIPC_SCAN_H
 
 #include "responder.h"
 
-/* Looks at every slot, beginning behind the last one served so that none starves. Serves at most one
-   request: the count, or an error. */
+/* Looks at every slot, beginning behind the last one served so that none starves. Serves at most
+   one request: the count, or an error. */
 int shmi_scan_all(shmipc_peer *peer, struct worker *worker);
 
 /* The same with a look at the warm slots and at a few others, from glance to glance at all. */

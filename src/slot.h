@@ -11,8 +11,8 @@
 /* Acquire: whoever sees a state may read what was written before it was stored. */
 word shmi_slot_look(const struct slot *slot);
 
-/* The same for a look that follows shmi_doorbell_arm: seq_cst, the partner of whoever publishes, then
-   reads the sleepers. */
+/* The same for a look that follows shmi_doorbell_arm: seq_cst, the partner of whoever publishes,
+   then reads the sleepers. */
 word shmi_slot_look_again(const struct slot *slot);
 
 /* FREE -> BUSY, for any caller of a guest slot. False: another was faster. *seen becomes the new

@@ -50,8 +50,8 @@ static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
 /* True if nobody rang: a look around after that is no reason to expect a request. */
 static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
     add_relaxed64(&p->parks);
-    shmi_doorbell_sleep(&p->serves.requests, generation, until);
-    (void)shmi_membership_tick(p);
+    bool death = shmi_doorbell_sleep(&p->serves.requests, generation, until);
+    (void)shmi_membership_tick(p, death);
     return shmi_doorbell_generation(&p->serves.requests) == generation;
 }
 
@@ -220,7 +220,7 @@ static int poll_once(shmipc_peer *p, struct worker *worker) {
         return error;
     int count = poll_all(p, worker);
     if (count == 0)
-        (void)shmi_membership_tick(p);
+        (void)shmi_membership_tick(p, false);
     return count;
 }
 

@@ -1,7 +1,7 @@
 /*
  * Round trips whose calling end is a program in Go: what a user would take instead, net/rpc or
- * gRPC, or a guest that calls its host. That program makes the round trips and keeps the time,
- * see ../go/blocks.
+ * gRPC, or a guest that calls its host. That program makes the round trips and keeps the time, see
+ * ../go/blocks.
  */
 #ifndef BENCHMARKS_REMOTE_H
 #define BENCHMARKS_REMOTE_H

@@ -1,4 +1,5 @@
-/* The limit of calls whose sides sleep between them: two processes that wake each other. */
+/* The limit of calls whose sides sleep between them: two processes that wake each other by futex.
+   */
 #ifndef BENCHMARKS_FUTEX_H
 #define BENCHMARKS_FUTEX_H
 

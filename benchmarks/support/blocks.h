@@ -42,10 +42,10 @@ struct record {
 
 /*
  * Runs a subject that spins until each of its sides has a processor, for at most `ns`. A process
- * that was woken begins on the processor of its waker, often; until the system moves it, which
- * can take it longer than a block, two that spin wait for each other's time slices. So the
- * calling thread is moved to another processor, and then left to the system again. `alternate`
- * does this itself.
+ * that was woken begins on the processor of its waker, often; until the system moves it, which can
+ * take it longer than a block, two that spin wait for each other's time slices. So the calling
+ * thread is moved to another processor, and then left to the system again. `alternate` does this
+ * itself.
  */
 void come_together(const struct subject *subject, uint64_t ns);
 

@@ -1,7 +1,7 @@
 /*
  * How the caller learns that it must wake the responder: from a word of its own, which it reads
- * after a fence (any of many may sleep there), or from a bit in the slot's word, which its
- * exchange returns.
+ * after a fence (any of many may sleep there), or from a bit in the slot's word, which its exchange
+ * returns.
  */
 #include "support/pingpong.h"
 

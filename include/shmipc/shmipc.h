@@ -56,6 +56,15 @@ extern "C" {
 #define SHMIPC_API
 #endif
 
+/* Has the compiler check a call's arguments against its format, which is that of C99's printf. */
+#if defined(__clang__)
+#define SHMIPC_PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#elif defined(__GNUC__)
+#define SHMIPC_PRINTF_LIKE(text, first) __attribute__((format(gnu_printf, text, first)))
+#else
+#define SHMIPC_PRINTF_LIKE(text, first)
+#endif
+
 /* The version of the library in use, to be compared with SHMIPC_VERSION of the header. */
 SHMIPC_API uint32_t shmipc_version(void);
 
@@ -74,7 +83,7 @@ typedef enum shmipc_error {
     SHMIPC_E_NO_SPACE = -6,       /* the shared-memory file system is full */
 
     /* Create and attach. */
-    SHMIPC_E_NAME = -7,          /* the name is empty, too long, or has a forbidden character */
+    SHMIPC_E_NAME = -7,          /* empty, too long, a forbidden character, or no UTF-8 */
     SHMIPC_E_NAME_IN_USE = -8,   /* a live host has a region of this name */
     SHMIPC_E_NOT_FOUND = -9,     /* no live host had a region of this name within the time-out */
     SHMIPC_E_DENIED = -10,       /* no permission, or the region's owner or mode is not trusted */
@@ -131,7 +140,8 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_CAPACITY_MAX 0x40000000u /* 1 GiB for one message */
 /* Bytes that travel with the slot's state: the first 48 in its cache line, the rest in one more. */
 #define SHMIPC_INLINE 112
-#define SHMIPC_NAME_MAX 200 /* bytes of a name; characters [A-Za-z0-9_.-] */
+/* Bytes of a name. It is UTF-8; of ASCII it has only [A-Za-z0-9_.-]. */
+#define SHMIPC_NAME_MAX 200
 
 typedef enum shmipc_log_level {
     SHMIPC_LOG_DEBUG = 0,
@@ -153,11 +163,15 @@ typedef struct shmipc_host_config {
     uint32_t guest_slots;       /* calls to the host at a time, all guests together: same range */
     uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
     uint32_t response_capacity; /* bytes of the largest response: same range */
-    uint32_t mode;              /* permissions of the region, as for chmod */
-    uint32_t flags;             /* 0 or SHMIPC_LAZY */
+    uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
+    uint32_t flags;             /* of SHMIPC_LAZY and SHMIPC_GLOBAL */
     int64_t spin_ns;            /* how long a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
     shmipc_log log;             /* NULL: no log */
     void *log_context;
+
+    /* Windows: who may open the region, in the security descriptor definition language. NULL: this
+       user alone. Elsewhere it must be NULL, and `mode` serves. */
+    const char *sddl;
 } shmipc_host_config;
 
 /*
@@ -166,17 +180,25 @@ typedef struct shmipc_host_config {
  * the region (SIGBUS) instead of failing the creation with SHMIPC_E_NO_SPACE.
  */
 #define SHMIPC_LAZY 1u
+
+/*
+ * Windows: the name means the same in every session of the machine, so that a service and a program
+ * of a logged-in user can meet; both sides must say so, and to create it takes a privilege that
+ * services have. Without it a name is the session's own. Ignored on systems without sessions.
+ */
+#define SHMIPC_GLOBAL 2u
+
 #define SHMIPC_SPIN_AUTO INT64_C(-1)
 
 #define SHMIPC_HOST_CONFIG_INIT                                                                    \
-    { sizeof(shmipc_host_config), 4, 2, 4096, 4096, 0600, 0, SHMIPC_SPIN_AUTO, NULL, NULL }
+    { sizeof(shmipc_host_config), 4, 2, 4096, 4096, 0600, 0, SHMIPC_SPIN_AUTO, NULL, NULL, NULL }
 
 /* Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. */
 typedef struct shmipc_guest_config {
     size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser */
-    uint32_t mode;   /* permission bits the region may have at most; more is SHMIPC_E_DENIED */
-    uint32_t flags;  /* 0 */
-    int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF: this process's */
+    uint32_t mode;   /* permission bits it may have at most; more is DENIED. Not on Windows */
+    uint32_t flags;  /* 0 or SHMIPC_GLOBAL */
+    int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
     int64_t spin_ns; /* as above */
     shmipc_log log;  /* NULL: no log */
     void *log_context;
@@ -342,12 +364,12 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);
 
 /*
- * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX, all
- * of one peer) in which a request is under way, finds one for which shmipc_slot_receive would return
- * at once, and stores its index in *which. On entry *which says where to begin looking: 0, and then
- * the last result plus 1, so that none is left waiting behind its neighbours (beyond the last slot
- * means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to the calling
- * thread meanwhile. TIMEOUT ends no call.
+ * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX,
+ * all of one peer) in which a request is under way, finds one for which shmipc_slot_receive would
+ * return at once, and stores its index in *which. On entry *which says where to begin looking: 0,
+ * and then the last result plus 1, so that none is left waiting behind its neighbours (beyond the
+ * last slot means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to
+ * the calling thread meanwhile. TIMEOUT ends no call.
  * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
@@ -385,10 +407,7 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
  * byte less.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
-#ifdef __GNUC__
-    __attribute__((format(printf, 2, 3)))
-#endif
-    ;
+    SHMIPC_PRINTF_LIKE(2, 3);
 
 /* In a handler: 1 if the caller has given up, so that nobody waits for the answer; else 0. */
 SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
@@ -431,8 +450,9 @@ typedef struct shmipc_event {
 
 /*
  * Waits for the next change among the other peers: a host hears of its guests, a guest of its
- * host. Each change is reported once per peer handle; of changes that cancel out before anybody
- * asks (a guest that came and went) none may be reported. A death is noticed within 200 ms.
+ * host. Each change is reported once per peer handle; a guest that came and went before anybody
+ * asked is reported to have come, then to have gone, but of several in the same place only the
+ * last. A death is noticed within 200 ms.
  * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);

@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
-# run.sh <source directory> <build directory>: runs each example's host with its guest and compares
-# what they print with what the example says they print; then runs a short demo.
+# run.sh <source directory> <build directory> [runner]: runs each example's host with its guest and compares
+# what they print with what the example says they print; then runs a short demo. With a runner, which
+# runs Windows' programs, both are for Windows.
 set -euo pipefail
 
 source=$1
 build=$2
+run=()
+suffix=
+if [[ ${3:-} ]]; then
+    run=("$3")
+    suffix=.exe
+    export GOOS=windows GOARCH=amd64 SHMIPC_RUN=$3
+fi
 examples=$source/docs/examples
 work=$(mktemp -d)
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOPROXY=off
@@ -28,16 +36,16 @@ fail() {
 run_pair() {
     local example=$1 name=$1.$$ out=$work/$1
     step "$example"
-    (cd "$examples" && go build -o "$out.guest" "./$example/guest")
+    (cd "$examples" && go build -o "$out.guest$suffix" "./$example/guest")
 
-    timeout 60 "$out.guest" "$name" >"$out.guest.txt" &
+    timeout 60 "${run[@]}" "$out.guest$suffix" "$name" >"$out.guest.txt" &
     guest=$!
-    timeout 60 "$build/docs/examples/${example}_host" "$name" >"$out.host.txt" ||
+    timeout 60 "${run[@]}" "$build/docs/examples/${example}_host$suffix" "$name" >"$out.host.txt" ||
         fail "$example: the host failed"
     wait "$guest" || fail "$example: the guest failed"
     guest=
 
-    { sed 's/^/host: /' "$out.host.txt" && sed 's/^/guest: /' "$out.guest.txt"; } |
+    { sed 's/^/host: /' "$out.host.txt" && sed 's/^/guest: /' "$out.guest.txt"; } | tr -d '\r' |
         diff "$examples/$example/expected.txt" - ||
         fail "$example: expected (<) and printed (>) differ"
 }
@@ -49,11 +57,11 @@ run_demo() {
         fail "the demo failed"
     tail -n 14 "$out"
     # How fast it is depends on the machine; that it did the work does not.
-    grep -q 'digests agree with sha256sum, 0 do not' "$out" || fail "the demo checked no digests"
+    grep -qE 'digests agree with .*, 0 do not' "$out" || fail "the demo checked no digests"
     grep -q 'calls of 32 bytes, C to Go: ' "$out" || fail "the demo showed no times"
 }
 
-for example in copying_call zero_copy guest_calls long_job; do
+for example in copying_call zero_copy in_flight guest_calls long_job; do
     run_pair "$example"
 done
 run_demo

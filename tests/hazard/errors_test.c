@@ -61,7 +61,7 @@ static void meet_bad_arguments(void) {
     config.request_capacity = SHMIPC_CAPACITY_MAX + 1;
     expect(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID, "1073741825");
     expect(shmipc_host_create("a/b", NULL, &peer), SHMIPC_E_NAME, "0x2f");
-    expect(shmipc_host_create("", NULL, &peer), SHMIPC_E_NAME, "0 characters");
+    expect(shmipc_host_create("", NULL, &peer), SHMIPC_E_NAME, "0 bytes");
     expect(attach("x", -2), SHMIPC_E_INVALID, "-2");
 }
 

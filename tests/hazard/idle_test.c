@@ -16,14 +16,14 @@
 static atomic_ullong system_calls;
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
-void __real_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool __real_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                            uint64_t deadline);
-void __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                            uint64_t deadline);
-void __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                            uint64_t deadline) {
     atomic_fetch_add(&system_calls, 1);
-    __real_shmi_word_wait(object, word, expected, deadline);
+    return __real_shmi_word_wait(object, word, expected, deadline);
 }
 
 uint32_t __real_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);

@@ -2,16 +2,14 @@
  * A guest in C that does what script.h says, until its host leaves in order. With a third argument
  * it attaches again when the host is gone.
  */
-#define _GNU_SOURCE
 #include "script.h"
 
-#include <signal.h>
-#include <stdbool.h>
+#include "support/fixture.h"
+#include "support/processes.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 enum { CAPACITY_MAX = 4096 };
 
@@ -132,10 +130,10 @@ static int act(void *context, const shmipc_request *request, shmipc_response *re
         return ping_host(response);
     case SCRIPT_HANG:
         for (;;)
-            pause();
+            pause_briefly();
     case SCRIPT_AWAIT_ABANDONED:
         while (!shmipc_abandoned(request))
-            usleep(100); /* nothing tells a handler: it asks */
+            pause_briefly(); /* nothing tells a handler: it asks */
         return 0;
     default:
         return shmipc_fail(response, "unknown type %u", (unsigned)request->type);
@@ -153,7 +151,7 @@ static int attach_and_serve(const char *name) {
 int main(int argc, char **argv) {
     if (argc < 2)
         return EXIT_FAILURE;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    die_with_parent();
     int error = attach_and_serve(argv[1]);
     while (argc > 2 && error == SHMIPC_E_PEER_DIED)
         error = attach_and_serve(argv[1]);

@@ -1,24 +1,9 @@
-#define _GNU_SOURCE
 #include "cast.h"
 
-#include <signal.h>
-#include <spawn.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-pid_t guest_start(enum language language, const char *region, bool persistent) {
-    char program[] = C_GUEST_PROGRAM;
-    char go_program[] = GO_GUEST_PROGRAM;
-    char name[64];
-    char again[] = "again";
-    pid_t pid = 0;
-    must(strlen(region) < sizeof name);
-    memcpy(name, region, strlen(region) + 1);
-    char *arguments[] = {language == C_GUEST ? program : go_program, name,
-                         persistent ? again : NULL, NULL};
-    must_equal(posix_spawn(&pid, arguments[0], NULL, NULL, arguments, environ), 0);
-    return pid;
+struct process guest_start(enum language language, const char *region, bool persistent) {
+    const char *const arguments[] = {language == C_GUEST ? C_GUEST_PROGRAM : GO_GUEST_PROGRAM,
+                                     region, persistent ? "again" : NULL, NULL};
+    return process_start(arguments);
 }
 
 static void answer_too_much(shmipc_response *response) {
@@ -42,7 +27,7 @@ int host_handler(void *context, const shmipc_request *request, shmipc_response *
 }
 
 void cast_replace(struct cast *cast, unsigned which) {
-    cast->pids[which] = guest_start(cast->languages[which], cast->name.text, false);
+    cast->guests[which] = guest_start(cast->languages[which], cast->name.text, false);
 }
 
 void cast_await(struct cast *cast) {
@@ -59,25 +44,19 @@ void cast_open(struct cast *cast) {
     cast_await(cast);
 }
 
-static int await_exit(pid_t pid) {
-    int status = 0;
-    must_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 void cast_close(struct cast *cast) {
     must_equal(shmipc_shutdown(cast->host, 20 * SECOND), SHMIPC_OK);
     int served = server_join(&cast->server);
     /* CLOSED: its thread had not come to serve before everything was over. */
     must(served == SHMIPC_E_SHUTDOWN || served == SHMIPC_E_CLOSED);
     for (unsigned i = 0; i < cast->count; i++)
-        must_equal(await_exit(cast->pids[i]), 0);
+        must_equal(process_wait(cast->guests[i]), 0);
     shmipc_free(cast->host);
 }
 
 void cast_kill(struct cast *cast, unsigned which) {
-    must_equal(kill(cast->pids[which], SIGKILL), 0);
-    must_equal(await_exit(cast->pids[which]), 128 + SIGKILL);
+    process_kill(cast->guests[which]);
+    must_equal(process_wait(cast->guests[which]), STATUS_KILLED);
 }
 
 size_t ask(shmipc_peer *host, uint32_t type, const void *data, size_t length, void *answer,

@@ -7,6 +7,7 @@
 
 #include "script.h"
 #include "support/fixture.h"
+#include "support/processes.h"
 
 enum language { C_GUEST, GO_GUEST };
 
@@ -20,11 +21,11 @@ struct cast {
     struct region_name name;
     shmipc_peer *host;
     struct server server;
-    pid_t pids[CAST_MAX];
+    struct process guests[CAST_MAX];
 };
 
 /* Starts a guest process; `persistent`: it attaches again when its host has died. */
-pid_t guest_start(enum language language, const char *region, bool persistent);
+struct process guest_start(enum language language, const char *region, bool persistent);
 
 void cast_open(struct cast *cast);
 

@@ -2,7 +2,6 @@
  * A host in C and guests in C and in Go, alone, in pairs and mixed: the same calls, in both
  * directions, with the same results and the same errors.
  */
-#define _GNU_SOURCE
 #include "cast.h"
 
 #include <stdio.h>
@@ -76,6 +75,15 @@ static int call(struct cast *cast, uint32_t type, const void *data, size_t lengt
     return shmipc_call(cast->host, &request, response, timeout);
 }
 
+static bool contains(const char *bytes, size_t length, const char *text) {
+    size_t wanted = strlen(text);
+    for (size_t i = 0; i + wanted <= length; i++) {
+        if (memcmp(bytes + i, text, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void the_host_is_told_each_error(struct cast *cast) {
     char text[200];
     char large[REQUEST_CAPACITY + 1] = {0};
@@ -85,7 +93,7 @@ static void the_host_is_told_each_error(struct cast *cast) {
     assert_int_equal(call(cast, SCRIPT_FAIL, "no such key", 11, &response, 20 * SECOND),
                      SHMIPC_E_HANDLER);
     assert_non_null(strstr(shmipc_last_error(), "no such key"));
-    assert_non_null(memmem(text, response.length, "no such key", 11));
+    assert_true(contains(text, response.length, "no such key"));
     assert_int_equal(call(cast, SCRIPT_WRONG_TYPE, NULL, 0, NULL, 20 * SECOND), SHMIPC_E_TYPE);
     assert_int_equal(call(cast, 3, NULL, 0, NULL, 20 * SECOND), SHMIPC_E_TYPE);
     assert_int_equal(call(cast, SCRIPT_ECHO, large, sizeof large, NULL, 20 * SECOND),
@@ -159,7 +167,7 @@ static void events_name_the_guests(struct cast *cast) {
         pids[i] = event.pid;
     }
     for (unsigned i = 0; i < cast->count; i++)
-        assert_true(pids[0] == (uint32_t)cast->pids[i] || pids[1] == (uint32_t)cast->pids[i]);
+        assert_true(pids[0] == cast->guests[i].pid || pids[1] == cast->guests[i].pid);
     cast_kill(cast, 0);
     assert_int_equal(shmipc_next_event(cast->host, 20 * SECOND, &event), SHMIPC_OK);
     assert_int_equal(event.kind, SHMIPC_EVENT_DIED);
@@ -202,8 +210,8 @@ SCENE(events_name_the_guests)
 
 /* ---- A host that dies, and its successor ---- */
 
-static int be_host(void *context) {
-    const char *name = context;
+/* What this program does in a process of its own. */
+static int be_host(const char *name) {
     char got[8];
     shmipc_peer *host;
     shmipc_host_config config = test_host_config();
@@ -225,14 +233,18 @@ static bool both_guests_are_there(const char *name) {
     return error == SHMIPC_OK && info.guests == 3; /* two, and this one */
 }
 
+static const char *this_program;
+
 static void test_guests_find_the_next_host(void **state) {
     (void)state;
     struct cast cast = {.count = 2, .languages = {C_GUEST, GO_GUEST}, .name = new_name()};
-    pid_t host = child_start(be_host, cast.name.text);
+    const char *const arguments[] = {this_program, "host", cast.name.text, NULL};
+    struct process host = process_start(arguments);
     for (unsigned i = 0; i < cast.count; i++)
-        cast.pids[i] = guest_start(cast.languages[i], cast.name.text, true);
+        cast.guests[i] = guest_start(cast.languages[i], cast.name.text, true);
     eventually(both_guests_are_there(cast.name.text));
-    child_kill(host);
+    process_kill(host);
+    must_equal(process_wait(host), STATUS_KILLED);
 
     shmipc_host_config config = test_host_config();
     assert_int_equal(shmipc_host_create(cast.name.text, &config, &cast.host), SHMIPC_OK);
@@ -249,7 +261,12 @@ static void test_guests_find_the_next_host(void **state) {
 #define SCENE_TEST(name)                                                                           \
     cmocka_unit_test_setup_teardown(test_##name, watched_setup, watched_teardown)
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "host") == 0) {
+        die_with_parent();
+        return be_host(argv[2]);
+    }
+    this_program = argv[0];
     const struct CMUnitTest tests[] = {
         SCENE_TEST(requests_of_every_length_come_back),
         SCENE_TEST(answers_of_every_length_arrive),

@@ -8,7 +8,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 
-enum actor_state { UNUSED, READY, ASLEEP, DONE };
+enum actor_state { UNUSED, RUNNABLE, ASLEEP, DONE };
 
 struct actor {
     enum actor_state state;
@@ -75,7 +75,7 @@ static bool next_path(void) {
 static int list_ready(struct actor *ready[static EXPLORE_ACTORS], const struct actor *but) {
     int count = 0;
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
-        if (actors[i].state == READY && &actors[i] != but)
+        if (actors[i].state == RUNNABLE && &actors[i] != but)
             ready[count++] = &actors[i];
     }
     return count;
@@ -128,7 +128,7 @@ static void let_others_run(void) {
     int others = list_ready(ready, self);
     if (others > 0)
         hand_over(ready[others == 1 ? 0 : choose(others)]);
-    else if (self->state != READY)
+    else if (self->state != RUNNABLE)
         report_deadlock();
 }
 
@@ -147,9 +147,9 @@ static void finish(void) {
 /* ---- In place of the system's ---- */
 
 /* Named for the linker, which puts ours in place of the real ones. */
-void real_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool real_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                uint64_t deadline) __asm__("__real_shmi_word_wait");
-void explored_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                    uint64_t deadline) __asm__("__wrap_shmi_word_wait");
 uint32_t real_wake(struct object *object, atomic_u32 *word,
                    uint32_t count) __asm__("__real_shmi_word_wake");
@@ -159,17 +159,16 @@ void real_yield(void) __asm__("__real_shmi_cpu_yield");
 void explored_yield(void) __asm__("__wrap_shmi_cpu_yield");
 uint64_t explored_clock(void) __asm__("__wrap_shmi_clock_now");
 
-void explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
-    if (self == NULL) {
-        real_wait(object, word, expected, deadline);
-        return;
-    }
+bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    if (self == NULL)
+        return real_wait(object, word, expected, deadline);
     explore_step();
-    if (load_relaxed32(word) != expected || deadline <= now)
-        return;
-    self->state = ASLEEP;
-    self->sleeps_on = word;
-    let_others_run();
+    if (load_relaxed32(word) == expected && deadline > now) {
+        self->state = ASLEEP;
+        self->sleeps_on = word;
+        let_others_run();
+    }
+    return false;
 }
 
 uint32_t explored_wake(struct object *object, atomic_u32 *word, uint32_t count) {
@@ -179,7 +178,7 @@ uint32_t explored_wake(struct object *object, atomic_u32 *word, uint32_t count) 
     explore_step();
     for (int i = 0; i < EXPLORE_ACTORS && woken < count; i++) {
         if (actors[i].state == ASLEEP && actors[i].sleeps_on == word) {
-            actors[i].state = READY;
+            actors[i].state = RUNNABLE;
             woken++;
         }
     }
@@ -202,7 +201,7 @@ void explore_time_passes(void) {
     now += 3600 * (uint64_t)SECOND;
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
         if (actors[i].state == ASLEEP)
-            actors[i].state = READY;
+            actors[i].state = RUNNABLE;
     }
 }
 
@@ -220,13 +219,13 @@ static void *run_actor(void *context) {
 static void start_actors(const struct scenario *scenario) {
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
         struct actor *actor = &actors[i];
-        *actor = (struct actor){.state = scenario->actors[i] != NULL ? READY : UNUSED,
+        *actor = (struct actor){.state = scenario->actors[i] != NULL ? RUNNABLE : UNUSED,
                                 .body = scenario->actors[i],
                                 .context = scenario->context};
         must_equal(sem_init(&actor->turn, 0, 0), 0);
     }
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
-        if (actors[i].state == READY)
+        if (actors[i].state == RUNNABLE)
             actors[i].thread = thread_start(run_actor, &actors[i]);
     }
 }

@@ -65,9 +65,15 @@ struct region_name {
 
 /* Another one at every call; all of one process begin alike. */
 struct region_name new_name(void);
+void name_prefix(char prefix[static 48]);
 
-/* /dev/shm/shmipc.NAME */
+/* Linux: /dev/shm/shmipc.NAME */
 void path_of(const char *name, char path[static 256]);
+
+/* Puts an object of this size in a region's place, its first 64 bytes as given and the rest zero;
+   false if this system cannot. */
+bool plant_object(const char *name, const uint8_t header[static 64], uint64_t size);
+void remove_planted(const char *name);
 
 /* Small and crooked, so that mistakes show: 2 host and 2 guest slots, capacities 1000 and 500, and
    waits that do not spin. */
@@ -119,7 +125,7 @@ struct call_thread {
 void call_start(struct call_thread *call_thread, shmipc_peer *peer, int64_t timeout);
 int call_join(struct call_thread *call_thread);
 
-/* ---- Child processes ---- */
+/* ---- Child processes, on Linux; for other systems, and other programs, see processes.h ---- */
 
 /* Runs `body` in a child that dies with its parent; its result is the exit status. */
 pid_t child_start(int (*body)(void *context), void *context);
@@ -129,6 +135,8 @@ void child_kill(pid_t child); /* SIGKILL, and reaps it */
 /* Zeroed memory that this process shares with the children it starts later. */
 void *shared_memory(size_t size);
 void shared_memory_free(void *memory, size_t size);
+
+/* ---- Gates ---- */
 
 /* A counter on which processes and threads wait for each other. */
 struct gate {
@@ -153,8 +161,8 @@ bool pattern_holds(const void *data, size_t length, uint64_t seed);
 
 /* ---- What this process holds ---- */
 
-int count_descriptors(void);
-int count_mappings(void); /* of regions */
-int count_regions(void);  /* in /dev/shm, of names that new_name made in this process */
+int count_descriptors(void); /* or handles */
+int count_mappings(void);    /* of regions; 0 where they cannot be told */
+int count_regions(void);     /* of names that new_name made here, and that outlive their users */
 
 #endif

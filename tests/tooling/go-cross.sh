@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../../go"
 
 # Nothing is run, so nothing need be optimised: that halves the time.
 quick='-gcflags=all=-N -l -dwarf=false'
-vetted='linux/arm64 linux/386 linux/s390x windows/amd64 darwin/arm64 freebsd/amd64'
+vetted='linux/arm64 linux/386 linux/s390x windows/amd64 windows/arm64 windows/386 darwin/arm64 freebsd/amd64'
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false quick vetted
 
 compile() {

@@ -1,6 +1,7 @@
 #!/bin/sh
-# setup.sh demo|bench|test: installs the programs that the demo, the benchmarks or the tests need and
-# this machine lacks, or says in one line what to install. Silent when nothing is missing.
+# setup.sh demo|bench|test|windows: installs the programs that the demo, the benchmarks, the tests, or
+# the tests for Windows need and this machine lacks, or says in one line what to install. Silent when
+# nothing is missing.
 set -eu
 
 purpose=$1
@@ -15,6 +16,7 @@ missing() {
     if [ ! -e /usr/include/stdio.h ]; then echo libc6-dev; fi
     if absent cmake; then echo cmake; fi
     if absent ninja && absent make; then echo ninja-build; fi
+    if [ "$purpose" = windows ]; then missing_for_windows; fi
     if [ "$purpose" = bench ] && absent gnuplot; then echo gnuplot-nox; fi
     [ "$purpose" = test ] || return 0
 
@@ -34,6 +36,15 @@ missing() {
     if absent clang-format; then echo clang-format; fi
     if absent shellcheck; then echo shellcheck; fi
     if absent spin; then echo spin; fi
+}
+
+missing_for_windows() {
+    if absent wine; then echo wine; fi
+    if absent wine64 && [ ! -e /usr/lib/wine/wine64 ]; then echo wine64; fi
+    if absent x86_64-w64-mingw32-gcc; then echo gcc-mingw-w64-x86-64; fi
+    if absent x86_64-w64-mingw32-g++; then echo g++-mingw-w64-x86-64; fi
+    if absent clang; then echo clang; fi
+    if absent clang-tidy; then echo clang-tidy; fi
 }
 
 # Some systems pack clang's sanitizers apart from clang.

@@ -564,7 +564,7 @@ static int meeting_handler(void *context, const shmipc_request *request,
         (void)shmi_word_wake(NULL, met, WAKE_ALL);
     }
     while (load_relaxed32(met) == 0)
-        shmi_word_wait(NULL, met, 0, CLOCK_NEVER);
+        (void)shmi_word_wait(NULL, met, 0, CLOCK_NEVER);
     s->running--;
     return number_handler(s, request, response);
 }

@@ -328,8 +328,8 @@ static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(voi
     pair_close(&p);
 }
 
-/* Whether the host answers so, or the guest sees it leave: of a slot of such a region nobody has any
-   use. */
+/* Whether the host answers so, or the guest sees it leave: of a slot of such a region nobody has
+   any use. */
 static void an_answer_that_says_shutdown_releases_the_slot(void **state) {
     (void)state;
     struct pair p;
@@ -397,9 +397,14 @@ static void an_idle_peer_shuts_down_at_once(void **state) {
 static void coming_and_going_leaks_nothing(void **state) {
     (void)state;
     struct pair p;
+    pair_open(&p, NULL); /* what the first one leaves behind is kept for the next */
+    pair_close(&p);
+    int descriptors_before = count_descriptors();
+    int mappings_before = count_mappings();
     pair_open(&p, NULL);
     int descriptors = count_descriptors();
     int mappings = count_mappings();
+    assert_true(descriptors > descriptors_before);
     for (int i = 0; i < 200; i++) {
         shmipc_peer *guest;
         assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &guest), SHMIPC_OK);
@@ -412,8 +417,8 @@ static void coming_and_going_leaks_nothing(void **state) {
         pair_open(&p, NULL);
         pair_close(&p);
     }
-    assert_int_equal(count_descriptors(), descriptors - 2);
-    assert_int_equal(count_mappings(), mappings - 2);
+    assert_int_equal(count_descriptors(), descriptors_before);
+    assert_int_equal(count_mappings(), mappings_before);
 }
 
 int main(void) {

@@ -216,7 +216,7 @@ static void *sleep_on_word(void *context) {
     const struct sleeper *sleeper = context;
     word seen = shmi_slot_look(sleeper->slot);
     while (word_state(seen) == SLOT_WORKING) {
-        shmi_word_wait(NULL, shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
+        (void)shmi_word_wait(NULL, shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
         must(shmi_clock_now() < sleeper->until);
         seen = shmi_slot_look(sleeper->slot);
     }

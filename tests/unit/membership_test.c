@@ -117,6 +117,20 @@ static void a_host_hears_of_its_guests_once_each(void **state) {
     shmipc_free(host);
 }
 
+static void a_visit_that_nobody_saw_is_told_afterwards(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_peer *host = create(name.text);
+    assert_no_event(host);
+    for (int visit = 0; visit < 3; visit++) {
+        shmipc_free(attach(name.text));
+        assert_event(host, SHMIPC_EVENT_ATTACHED, 1);
+        assert_event(host, SHMIPC_EVENT_LEFT, 1);
+        assert_no_event(host);
+    }
+    shmipc_free(host);
+}
+
 static void a_successor_does_not_hide_who_left(void **state) {
     (void)state;
     struct region_name name = new_name();
@@ -310,6 +324,7 @@ int main(void) {
         watched_test(the_sixteenth_guest_is_refused),
         watched_test(info_says_what_was_configured),
         watched_test(a_host_hears_of_its_guests_once_each),
+        watched_test(a_visit_that_nobody_saw_is_told_afterwards),
         watched_test(a_successor_does_not_hide_who_left),
         watched_test(a_guest_hears_of_its_host),
         watched_test(a_death_is_told_from_a_departure),

@@ -255,8 +255,32 @@ static void a_burst_of_calls_waits_for_its_turn(void **state) {
     }
 }
 
+static void it_is_crowded_when_more_slots_are_claimed_than_processors(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        shmipc_slot slots[4];
+        shmipc_host_config config = test_host_config();
+        struct pair p;
+        config.host_slots = config.guest_slots = 4;
+        pair_open(&p, &config);
+        shmipc_peer *caller = host_calls ? p.host : p.guest;
+        assert_int_equal(caller->processors, shmi_cpu_count());
+        caller->processors = 3;
+        for (int i = 0; i < 4; i++) {
+            assert_false(shmi_pool_is_crowded(caller));
+            assert_int_equal(shmipc_slot_claim(caller, 0, &slots[i]), SHMIPC_OK);
+        }
+        assert_true(shmi_pool_is_crowded(caller));
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+        assert_false(shmi_pool_is_crowded(caller));
+        pair_close(&p);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        watched_test(it_is_crowded_when_more_slots_are_claimed_than_processors),
         watched_test(every_slot_can_be_claimed_once),
         watched_test(each_claim_has_a_ticket_of_its_own),
         watched_test(a_thread_gets_its_last_slot_again),

@@ -33,6 +33,31 @@ static shmipc_peer *create(const char *name) {
     return host;
 }
 
+/* A lock as another process would see it: by a descriptor of its own. */
+static bool is_locked(int fd, uint32_t peer) {
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)(INT64_C(1) << 62) + (off_t)peer,
+                         .l_len = 1};
+    assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+    return lock.l_type != F_UNLCK;
+}
+
+static void host_lock_lies_where_the_protocol_says(void **state) {
+    (void)state;
+    struct pair pair;
+    char path[256];
+    pair_open(&pair, NULL);
+    path_of(pair.name.text, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_true(is_locked(fd, 0));
+    assert_true(is_locked(fd, 1));
+    assert_false(is_locked(fd, 2));
+    (void)close(fd);
+    pair_close(&pair);
+}
+
 /* ---- Names ---- */
 
 static void names_of_allowed_characters_are_taken(void **state) {
@@ -141,7 +166,7 @@ static void settings_are_checked(void **state) {
     config.request_capacity = 0;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     config = test_host_config();
-    config.flags = 2;
+    config.flags = 4;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     config = test_host_config();
     config.mode = 0400;
@@ -151,7 +176,23 @@ static void settings_are_checked(void **state) {
     config = test_host_config();
     config.spin_ns = -2;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
+    config = test_host_config();
+    config.sddl = "D:P(A;;GA;;;WD)"; /* of another system */
+    assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     assert_null(peer);
+}
+
+static void a_name_beyond_ascii_leads_to_its_region(void **state) {
+    (void)state;
+    char name[128];
+    shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    (void)snprintf(name, sizeof name, "%s-区域-λ", new_name().text);
+    assert_int_equal(attach(name), SHMIPC_E_NOT_FOUND);
+    config.flags = SHMIPC_GLOBAL; /* ignored here */
+    assert_int_equal(shmipc_host_create(name, &config, &host), SHMIPC_OK);
+    assert_int_equal(attach(name), SHMIPC_OK);
+    shmipc_free(host);
 }
 
 static uint64_t reserved_bytes(const char *name) {
@@ -381,6 +422,7 @@ static void a_failed_attach_leaves_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        watched_test(host_lock_lies_where_the_protocol_says),
         watched_test(names_of_allowed_characters_are_taken),
         watched_test(names_of_other_characters_are_refused),
         watched_test(empty_and_overlong_names_are_refused),
@@ -389,6 +431,7 @@ int main(void) {
         watched_test(everything_but_header_and_host_line_is_zero),
         watched_test(two_regions_differ_in_their_nonce),
         watched_test(settings_are_checked),
+        watched_test(a_name_beyond_ascii_leads_to_its_region),
         watched_test(memory_is_reserved_unless_lazy),
         watched_test(the_mode_is_as_asked_whatever_the_umask),
         watched_test(a_live_host_keeps_its_name_and_its_bytes),

@@ -201,7 +201,8 @@ static void a_server_watches_while_it_is_awake(void **state) {
     pair_close(&p);
 }
 
-/* A watcher may have died, or be in a handler. The best of a few counts: the machine may be busy. */
+/* A watcher may have died, or be in a handler. The best of a few counts: the machine may be busy.
+   */
 static void a_watcher_that_does_not_look_delays_a_request_but_briefly(void **state) {
     (void)state;
     struct pair p;

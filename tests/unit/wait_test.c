@@ -23,7 +23,7 @@ static struct fake fake;
 uint64_t fake_clock_now(void) __asm__("__wrap_shmi_clock_now");
 uint32_t fake_cpu_count(void) __asm__("__wrap_shmi_cpu_count");
 void fake_cpu_yield(void) __asm__("__wrap_shmi_cpu_yield");
-void fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
                     uint64_t deadline) __asm__("__wrap_shmi_word_wait");
 
 uint64_t fake_clock_now(void) {
@@ -40,20 +40,21 @@ void fake_cpu_yield(void) {
     fake.yields++;
 }
 
-void fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+bool fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     (void)object;
     must(deadline != CLOCK_NEVER);
     must_equal(load_relaxed32(word), expected);
     fake.sleeps++;
     if (fake.wake_instead > 0) {
         fake.wake_instead--;
-        return;
+        return false;
     }
     if (deadline <= fake.now)
-        return;
+        return false;
     if (deadline - fake.now > fake.longest)
         fake.longest = deadline - fake.now;
     fake.now = deadline;
+    return false;
 }
 
 static int fake_system(void **state) {

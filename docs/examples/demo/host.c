@@ -36,7 +36,7 @@ static void print_row(const struct tree *tree, const struct file *file) {
 }
 
 static void print_table(const struct tree *tree) {
-    printf("%-44s %10s %10s  %-12s  %s\n", "file", "bytes", "gzipped", "sha256", "sha256sum says");
+    printf("%-44s %10s %10s  %-12s  %s\n", "file", "bytes", "gzipped", "sha256", "checked");
     for (size_t i = 0; i < tree->count; i++) {
         if (tree->files[i].status != FILE_WAITS)
             print_row(tree, &tree->files[i]);
@@ -52,9 +52,9 @@ static size_t count_of(const struct tree *tree, enum file_status status) {
 
 static bool summarise(const struct tree *tree, const struct reports *reports) {
     size_t ok = count_of(tree, FILE_OK), wrong = count_of(tree, FILE_WRONG);
-    printf("\n%zu files, %llu bytes; %zu digests agree with sha256sum, %zu do not; "
+    printf("\n%zu files, %llu bytes; %zu digests agree with %s, %zu do not; "
            "the guest called the host %llu times\n",
-           tree->count, (unsigned long long)reports->latest.bytes, ok, wrong,
+           tree->count, (unsigned long long)reports->latest.bytes, ok, digest_program, wrong,
            (unsigned long long)reports->calls);
     size_t waits = count_of(tree, FILE_WAITS);
     if (waits > 0)
@@ -218,6 +218,8 @@ static bool run(const char *name, const char *directory, size_t calls) {
 int main(int argc, char **argv) {
     if (argc == 3 && strcmp(argv[1], "--guest") == 0)
         return echo_guest(argv[2]);
+    if (argc == 5 && strcmp(argv[1], "--limit") == 0)
+        return limit_be_child(argv + 2);
     size_t calls = argc > 3 ? strtoull(argv[3], NULL, 10) : CALLS;
     if (argc < 3 || argc > 4 || calls == 0) {
         fprintf(stderr, "usage: %s NAME DIRECTORY [CALLS]\n       %s --guest NAME\n", argv[0],

@@ -1,13 +1,10 @@
-#define _GNU_SOURCE
 #include "limit.h"
 
-#include <fcntl.h>
+#include "limit_system.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* In a block this process writes 1, 3, 5... and the child answers 2, 4, 6...; STOP is answered by
    0, which ends the block. */
@@ -26,7 +23,8 @@ static inline void cpu_pause(void) {
 
 /* Spins until the word is no longer `old`. A process without a processor of its own must let the
    other one run; and one whose parent was killed must end. */
-static uint64_t await_change(_Atomic uint64_t *word, uint64_t old, int pauses, pid_t parent) {
+static uint64_t await_change(_Atomic uint64_t *word, uint64_t old, int pauses,
+                             const struct limit_child *child) {
     int looks = PATIENCE / (1 + PAUSE * pauses);
     for (;;) {
         for (int i = 0; i < looks; i++) {
@@ -36,60 +34,34 @@ static uint64_t await_change(_Atomic uint64_t *word, uint64_t old, int pauses, p
             for (int pause = 0; pause < pauses; pause++)
                 cpu_pause();
         }
-        if (parent && getppid() != parent)
-            _exit(1);
+        if (child && limit_is_orphan(child))
+            exit(1);
         sched_yield();
     }
 }
 
-static void answer_block(_Atomic uint64_t *word, int pauses, pid_t parent) {
-    uint64_t found = await_change(word, 0, pauses, parent);
+static void answer_block(const struct limit_child *child, int pauses) {
+    _Atomic uint64_t *word = child->word;
+    uint64_t found = await_change(word, 0, pauses, child);
     while (found != STOP) {
         uint64_t answer = found + 1;
         atomic_store_explicit(word, answer, memory_order_release);
-        found = await_change(word, answer, pauses, parent);
+        found = await_change(word, answer, pauses, child);
     }
     atomic_store_explicit(word, 0, memory_order_release);
 }
 
-static _Noreturn void answer_blocks(_Atomic uint64_t *word, int bell, pid_t parent) {
+int limit_answer_blocks(const struct limit_child *child) {
     unsigned char pauses;
-    while (read(bell, &pauses, 1) == 1)
-        answer_block(word, pauses, parent);
-    _exit(0);
-}
-
-bool limit_start(struct limit *limit) {
-    enum { PAGE = 4096 };
-    int ends[2];
-    pid_t parent = getpid();
-    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0) {
-        perror("demo: cannot share a page");
-        return false;
-    }
-    *limit = (struct limit){.word = page, .bell = ends[1], .child = fork()};
-    if (limit->child < 0) {
-        perror("demo: fork");
-        return false;
-    }
-    if (limit->child == 0) {
-        close(ends[1]);
-        answer_blocks(limit->word, ends[0], parent);
-    }
-    close(ends[0]);
-    return true;
-}
-
-void limit_stop(struct limit *limit) {
-    close(limit->bell);
-    waitpid(limit->child, NULL, 0);
+    while (limit_hear(child, &pauses))
+        answer_block(child, pauses);
+    return 0;
 }
 
 void limit_begin_block(struct limit *limit, unsigned char pauses) {
     limit->sent = 0;
     limit->pauses = pauses;
-    if (write(limit->bell, &pauses, 1) != 1) {
+    if (!limit_ring(limit, pauses)) {
         perror("demo: the bare limit's other process");
         exit(1);
     }
@@ -99,10 +71,10 @@ void limit_begin_block(struct limit *limit, unsigned char pauses) {
 void limit_round_trip(struct limit *limit) {
     uint64_t request = limit->sent + 1;
     atomic_store_explicit(limit->word, request, memory_order_release);
-    limit->sent = await_change(limit->word, request, limit->pauses, 0);
+    limit->sent = await_change(limit->word, request, limit->pauses, NULL);
 }
 
 void limit_end_block(struct limit *limit) {
     atomic_store_explicit(limit->word, STOP, memory_order_release);
-    await_change(limit->word, STOP, limit->pauses, 0);
+    await_change(limit->word, STOP, limit->pauses, NULL);
 }

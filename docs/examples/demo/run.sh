@@ -2,11 +2,17 @@
 # run.sh [directory [calls]]: a host in C has the files of a directory (default: this project)
 # hashed and compressed by a guest in Go, then times round trips (default: 10^6 of each kind) to it
 # and to a guest in C. The C programs come from SHMIPC_BUILD_DIR.
+#
+# For Windows, GOOS is windows, and SHMIPC_RUN, if set, is the program that runs Windows' programs.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 project=$(cd "$here/../../.." && pwd)
-host=${SHMIPC_BUILD_DIR:-$project/build/release}/docs/examples/demo_host
+suffix=
+if [[ ${GOOS:-} == windows ]]; then suffix=.exe; fi
+host=${SHMIPC_BUILD_DIR:-$project/build/release}/docs/examples/demo_host$suffix
+run=()
+if [[ ${SHMIPC_RUN:-} ]]; then run=("$SHMIPC_RUN"); fi
 name=demo.$$
 children=()
 
@@ -31,15 +37,15 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-(cd "$here" && CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -o "$work/guest" ./guest) ||
+(cd "$here" && CGO_ENABLED=0 GOFLAGS=-buildvcs=false go build -o "$work/guest$suffix" ./guest) ||
     fail "the Go guest does not build"
 
 # All in the background: a signal is obeyed at once, not when a program has ended.
-"$work/guest" "$name.go" &
+"${run[@]}" "$work/guest$suffix" "$name.go" &
 children+=($!)
-"$host" --guest "$name.c" &
+"${run[@]}" "$host" --guest "$name.c" &
 children+=($!)
-"$host" "$name" "${1:-$project}" "${@:2}" &
+"${run[@]}" "$host" "$name" "${1:-$project}" "${@:2}" &
 children+=($!)
 
 wait "${children[2]}" || fail "the host failed"

@@ -12,6 +12,12 @@
 
 enum { SENDERS = 4 };
 
+#ifdef _WIN32
+#define READ_FLAGS (O_RDONLY | O_BINARY | O_NOINHERIT)
+#else
+#define READ_FLAGS (O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+#endif
+
 struct sending {
     shmipc_peer *host;
     struct tree *tree;
@@ -49,7 +55,8 @@ static ssize_t read_into_slot(struct sender *s, int descriptor) {
     size_t room = room_for_bytes(s->slot), got = 0;
     char *buffer = shmipc_slot_buffer(s->slot, NULL);
     while (got < room) {
-        ssize_t n = read(descriptor, buffer + sizeof(struct file_header) + got, room - got);
+        ssize_t n =
+            read(descriptor, buffer + sizeof(struct file_header) + got, (unsigned)(room - got));
         if (n < 0)
             return -1;
         if (n == 0)
@@ -95,7 +102,7 @@ static int send_pieces(struct sender *s, struct file *file, size_t id, int descr
 }
 
 static int send_file(struct sender *s, struct file *file, size_t id) {
-    int descriptor = open(file->path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int descriptor = open(file->path, READ_FLAGS);
     if (descriptor < 0) {
         file->status = FILE_UNREADABLE;
         return 0;

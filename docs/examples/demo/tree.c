@@ -2,15 +2,12 @@
 #include "tree.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static struct tree *reading; /* nftw hands no context to its visitor */
-
-static bool add(struct tree *tree, const char *path) {
+bool tree_add(struct tree *tree, const char *path) {
     if (tree->count == tree->room) {
         size_t room = tree->room ? 2 * tree->room : 256;
         struct file *files = realloc(tree->files, room * sizeof *files);
@@ -26,7 +23,7 @@ static bool add(struct tree *tree, const char *path) {
     return true;
 }
 
-static bool is_left_out(const char *path, const char *name) {
+bool tree_leaves_out(const char *path, const char *name) {
     if (strcmp(name, ".git") == 0 || strcmp(name, ".tools") == 0)
         return true;
     char cache[4096];
@@ -34,24 +31,14 @@ static bool is_left_out(const char *path, const char *name) {
     return length > 0 && (size_t)length < sizeof cache && access(cache, F_OK) == 0;
 }
 
-static int visit(const char *path, const struct stat *status, int kind, struct FTW *where) {
-    if (kind == FTW_D && where->level > 0 && is_left_out(path, path + where->base))
-        return FTW_SKIP_SUBTREE;
-    if (kind == FTW_F && S_ISREG(status->st_mode) && !add(reading, path))
-        return FTW_STOP;
-    return FTW_CONTINUE;
-}
-
 static int by_path(const void *a, const void *b) {
     return strcmp(((const struct file *)a)->path, ((const struct file *)b)->path);
 }
 
 bool tree_read(struct tree *tree, const char *directory) {
-    enum { DESCRIPTORS = 16 };
     *tree = (struct tree){.root = strlen(directory) + 1};
-    reading = tree;
     errno = 0;
-    if (nftw(directory, visit, DESCRIPTORS, FTW_PHYS | FTW_ACTIONRETVAL) != 0) {
+    if (!tree_walk(tree, directory)) {
         fprintf(stderr, "demo: cannot read %s: %s\n", directory, strerror(errno));
         return false;
     }

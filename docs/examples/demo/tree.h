@@ -14,7 +14,7 @@ enum file_status {
     FILE_ANSWERED,   /* digest is the guest's, not checked yet */
     FILE_OK,
     FILE_CHANGED, /* somebody wrote to it during the demo, so there is nothing to compare */
-    FILE_WRONG,   /* the guest's digest is not that of sha256sum */
+    FILE_WRONG,   /* the guest's digest is not the right one */
 };
 
 struct file {
@@ -36,5 +36,11 @@ struct tree {
 bool tree_read(struct tree *tree, const char *directory);
 
 void tree_free(struct tree *tree);
+
+/* How a system walks: each regular file below the directory is added, but nothing below a directory
+   that is left out. Links are not followed. */
+bool tree_walk(struct tree *tree, const char *directory);
+bool tree_add(struct tree *tree, const char *path);
+bool tree_leaves_out(const char *path, const char *name);
 
 #endif

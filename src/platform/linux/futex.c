@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 /* FUTEX_WAIT_BITSET rather than FUTEX_WAIT: its deadline is absolute, so a loop cannot drift. */
-void shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     (void)object; /* the kernel knows a shared word by its address */
     struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u),
                              .tv_nsec = (long)(deadline % 1000000000u)};
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected,
                   deadline == CLOCK_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+    return false;
 }
 
 uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {

@@ -82,7 +82,8 @@ static int allocate(const struct object *o, uint64_t size, bool lazy) {
                         (unsigned long long)size, strerror(os_error));
 }
 
-static int create_unnamed(struct object *o, uint64_t size, const struct object_rules *rules) {
+static int create_unnamed(struct object *o, const struct geometry *geometry,
+                          const struct object_rules *rules) {
     open_held(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode);
     if (o->fd < 0 && (errno == ENOENT || errno == EISDIR || errno == EOPNOTSUPP))
         return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, errno, DIRECTORY " is no tmpfs: %s",
@@ -91,17 +92,21 @@ static int create_unnamed(struct object *o, uint64_t size, const struct object_r
         return fail_call("open", DIRECTORY);
     if (fchmod(o->fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
         return fail_call("chmod", o->path);
-    int error = allocate(o, size, rules->lazy);
-    return error ? error : shmi_object_map(o, size);
+    int error = allocate(o, geometry->total_size, rules->lazy);
+    return error ? error : shmi_object_map(o, geometry);
 }
 
-int shmi_object_create(const char *name, uint64_t size, const struct object_rules *rules,
-                       struct object **object) {
+/* An unnamed file needs no nonce to be told from others. */
+int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+                       const struct object_rules *rules, struct object **object) {
     struct object *o = NULL;
+    (void)nonce;
+    if (rules->sddl != NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "config.sddl is for Windows; here config.mode serves");
     int error = object_new(name, &o);
     if (error)
         return error;
-    error = create_unnamed(o, size, rules);
+    error = create_unnamed(o, geometry, rules);
     if (error) {
         shmi_object_close(o);
         return error;
@@ -231,7 +236,8 @@ static int map_held(struct object *o, size_t size) {
     return shmi_fork_keep_out(base, size);
 }
 
-int shmi_object_map(struct object *o, uint64_t size) {
+int shmi_object_map(struct object *o, const struct geometry *geometry) {
+    uint64_t size = geometry->total_size;
     if (o->size != 0 && o->size < size)
         return shmi_fail(SHMIPC_E_TRUNCATED, "%s has %llu bytes, its header says %llu", o->path,
                          (unsigned long long)o->size, (unsigned long long)size);

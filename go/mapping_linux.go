@@ -2,13 +2,12 @@ package shmipc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
-	"strconv"
 	"syscall"
-	"unsafe"
 )
 
 const (
@@ -17,11 +16,7 @@ const (
 	ofdGetLock = 36 // F_OFD_GETLK
 	ofdSetLock = 37 // F_OFD_SETLK
 
-	dontFork     = 10 // MADV_DONTFORK
-	waitBitset   = 9  // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
-	futexWakeOp  = 1  // FUTEX_WAKE
-	anyBit       = 0xffffffff
-	clockMonoton = 1 // CLOCK_MONOTONIC
+	dontFork = 10 // MADV_DONTFORK
 )
 
 // regionFile is the region's file; its locks tell who is alive.
@@ -30,17 +25,8 @@ type regionFile struct {
 	memory []byte
 }
 
-// fileInfo is what attach wants to know about the file.
-type fileInfo struct {
-	size    int64
-	owner   uint32
-	mode    os.FileMode
-	regular bool
-	linked  bool
-}
-
-// openRegion opens the region's file without following a link.
-func openRegion(name string) (*regionFile, error) {
+// openRegion opens the region's file without following a link. There is but one kind of name here.
+func openRegion(name string, _ settings) (*regionFile, error) {
 	flags := syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_CLOEXEC | syscall.O_NONBLOCK
 	for {
 		fd, err := syscall.Open(regionPrefix+name, flags, 0)
@@ -56,18 +42,40 @@ func openRegion(name string) (*regionFile, error) {
 	}
 }
 
-func (f *regionFile) info() (fileInfo, error) {
-	var st syscall.Stat_t
-	if err := syscall.Fstat(f.fd, &st); err != nil {
-		return fileInfo{}, systemError("fstat", err)
+// inspect checks what the file is and who could have written it, and returns its size.
+func (f *regionFile) inspect(s settings) (uint64, error) {
+	st, err := f.stat()
+	if err != nil {
+		return 0, err
 	}
-	return fileInfo{
-		size:    st.Size,
-		owner:   st.Uid,
-		mode:    os.FileMode(st.Mode & 0o777),
-		regular: st.Mode&syscall.S_IFMT == syscall.S_IFREG,
-		linked:  st.Nlink != 0,
-	}, nil
+	mode := os.FileMode(st.Mode & 0o777)
+	switch {
+	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
+		return 0, failure(ErrNotARegion, "it is not a regular file")
+	case int(st.Uid) != s.trustedUser():
+		return 0, failure(ErrDenied, fmt.Sprintf("its owner is %d, not %d", st.Uid, s.trustedUser()))
+	case mode&^s.mode != 0:
+		return 0, failure(ErrDenied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", mode, s.mode))
+	}
+	return uint64(st.Size), nil
+}
+
+func (f *regionFile) stat() (st syscall.Stat_t, err error) {
+	if err := syscall.Fstat(f.fd, &st); err != nil {
+		return st, systemError("fstat", err)
+	}
+	return st, nil
+}
+
+// trustedUser is who must own the region.
+func (s settings) trustedUser() int {
+	switch s.owner {
+	case 0:
+		return os.Geteuid()
+	case OwnerRoot:
+		return 0
+	}
+	return s.owner
 }
 
 // read fills b from the beginning of the file; io.ErrUnexpectedEOF says that the file is shorter.
@@ -105,8 +113,8 @@ func (f *regionFile) locked(index uint32) bool {
 
 // linked tells whether the file still has a name. An error is no proof, as above.
 func (f *regionFile) linked() bool {
-	info, err := f.info()
-	return err != nil || info.linked
+	st, err := f.stat()
+	return err != nil || st.Nlink != 0
 }
 
 func lockOf(index uint32, kind int16) syscall.Flock_t {
@@ -130,6 +138,9 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	return memory, nil
 }
 
+// waiting is how peers sleep and wake in the mapping.
+func (f *regionFile) waiting(*region) parking { return futexParking }
+
 // close unmaps, gives up the lock, and closes, in this order: while the lock is held, others
 // believe that the memory may still be written.
 func (f *regionFile) close() error {
@@ -145,72 +156,11 @@ func (f *regionFile) close() error {
 	return errors.Join(unmapped, syscall.Close(f.fd))
 }
 
-// futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
-// may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block.
-func futexWait(address *uint32, value uint32, deadline int64) {
-	var ts syscall.Timespec
-	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
-	if errno != 0 {
-		return
-	}
-	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
-	ts = syscall.NsecToTimespec(ts.Nano() + deadline - now())
-	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
-		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, anyBit)
-}
-
-// futexWake wakes up to n sleepers.
-func futexWake(address *uint32, n int) {
-	_, _, _ = syscall.Syscall(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), futexWakeOp, uintptr(n))
-}
-
-// pinProcess binds every thread of this process; new threads take after the one that starts them.
-// A round that finds no new thread is the last.
-func pinProcess(mask []uintptr) error {
-	for done := map[string]bool{}; ; {
-		tasks, err := os.ReadDir("/proc/self/task")
-		if err != nil {
-			return systemError("threads", err)
-		}
-		before := len(done)
-		for _, task := range tasks {
-			if done[task.Name()] {
-				continue
-			}
-			if err := pinThread(task.Name(), mask); err != nil {
-				return err
-			}
-			done[task.Name()] = true
-		}
-		if len(done) == before {
-			return nil
-		}
-	}
-}
-
-func pinThread(task string, mask []uintptr) error {
-	tid, err := strconv.Atoi(task)
-	if err != nil {
-		return systemError("thread "+task, err)
-	}
-	_, _, errno := syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(tid),
-		uintptr(len(mask))*unsafe.Sizeof(mask[0]), uintptr(unsafe.Pointer(&mask[0])))
-	switch errno {
-	case 0, syscall.ESRCH: // the thread has ended
-		return nil
-	case syscall.EINVAL:
-		return failure(ErrInvalid, "this process may use none of these processors")
-	}
-	return systemError("sched_setaffinity", errno)
-}
-
 // processID is for people to read; it decides nothing.
 func processID() uint32 { return uint32(os.Getpid()) }
 
 // processStarted is when this process was started; 0: a lock alone proves a death here.
 func processStarted() uint64 { return 0 }
-
-func userID() int { return os.Geteuid() }
 
 // systemError translates the system's code; what names the operation that failed.
 func systemError(what string, err error) *Error {

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+const char *const digest_program = "sha256sum";
+
 enum { HEX = 64, SEPARATOR = 2, COMMAND_NOT_FOUND = 127 };
 
 static void write_names(const struct tree *tree, FILE *names) {

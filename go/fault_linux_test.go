@@ -1,11 +1,8 @@
-//go:build linux
-
 package shmipc
 
 import (
 	"context"
 	"os"
-	"syscall"
 	"testing"
 )
 
@@ -33,9 +30,7 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 		if err := g.Close(); err != nil {
 			t.Fatal(err)
 		}
-		_ = syscall.Munmap(h.memory)
-		_ = syscall.Close(h.fd)
-		h.fd = -1
+		h.drop()
 	}
 }
 

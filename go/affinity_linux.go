@@ -1,0 +1,48 @@
+package shmipc
+
+import (
+	"os"
+	"strconv"
+	"syscall"
+	"unsafe"
+)
+
+// pinProcess binds every thread of this process; new threads take after the one that starts them.
+// A round that finds no new thread is the last.
+func pinProcess(mask []uintptr) error {
+	for done := map[string]bool{}; ; {
+		tasks, err := os.ReadDir("/proc/self/task")
+		if err != nil {
+			return systemError("threads", err)
+		}
+		before := len(done)
+		for _, task := range tasks {
+			if done[task.Name()] {
+				continue
+			}
+			if err := pinThread(task.Name(), mask); err != nil {
+				return err
+			}
+			done[task.Name()] = true
+		}
+		if len(done) == before {
+			return nil
+		}
+	}
+}
+
+func pinThread(task string, mask []uintptr) error {
+	tid, err := strconv.Atoi(task)
+	if err != nil {
+		return systemError("thread "+task, err)
+	}
+	_, _, errno := syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(tid),
+		uintptr(len(mask))*unsafe.Sizeof(mask[0]), uintptr(unsafe.Pointer(&mask[0])))
+	switch errno {
+	case 0, syscall.ESRCH: // the thread has ended
+		return nil
+	case syscall.EINVAL:
+		return failure(ErrInvalid, "this process may use none of these processors")
+	}
+	return systemError("sched_setaffinity", errno)
+}

@@ -1,0 +1,5 @@
+//go:build !linux && !windows
+
+package shmipc
+
+func pinProcess([]uintptr) error { return ErrNotSupported }

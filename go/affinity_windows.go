@@ -1,0 +1,23 @@
+package shmipc
+
+import "syscall"
+
+var setProcessAffinityMask = syscall.NewLazyDLL("kernel32.dll").NewProc("SetProcessAffinityMask")
+
+// pinProcess binds every thread of this process, within the process's group of processors: what one
+// mask of Windows can name.
+func pinProcess(mask []uintptr) error {
+	for _, more := range mask[1:] {
+		if more != 0 {
+			return failure(ErrInvalid, "a processor beyond those that one mask can name")
+		}
+	}
+	process, err := syscall.GetCurrentProcess()
+	if err != nil {
+		return &Error{Kind: ErrSystem, Message: "GetCurrentProcess", Cause: err}
+	}
+	if ok, _, err := setProcessAffinityMask.Call(uintptr(process), mask[0]); ok == 0 {
+		return &Error{Kind: ErrInvalid, Message: "this process may not use all of these processors", Cause: err}
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package shmipc
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// heapParking sleeps on words that are not in a region.
+var heapParking = futexParking
+
+// hostFile is the region's file, as the host holds it.
+type hostFile struct {
+	fd   int
+	open bool
+}
+
+// create makes the region's file; also again under the same name after die.
+func (h *testHost) create() {
+	const tmpfile = 0o20000000 | syscall.O_DIRECTORY
+	fd, err := syscall.Open("/dev/shm", tmpfile|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	h.must(err)
+	h.must(syscall.Ftruncate(fd, int64(h.total)))
+	memory, err := syscall.Mmap(fd, 0, int(h.total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	h.must(err)
+	h.fd, h.open, h.parking = fd, true, futexParking
+	h.setUp(memory)
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: lockOffset, Len: 1}
+	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))
+	linkat(h.tb, fd, h.path())
+}
+
+func linkat(tb testing.TB, fd int, path string) {
+	from, _ := syscall.BytePtrFromString(fmt.Sprintf("/proc/self/fd/%d", fd))
+	to, _ := syscall.BytePtrFromString(path)
+	const cwd, follow = ^uintptr(99), 0x400 // AT_FDCWD, AT_SYMLINK_FOLLOW
+	_, _, errno := syscall.Syscall6(syscall.SYS_LINKAT, cwd, uintptr(unsafe.Pointer(from)), cwd,
+		uintptr(unsafe.Pointer(to)), follow, 0)
+	if errno != 0 {
+		tb.Fatal("linkat: ", errno)
+	}
+}
+
+func (h *testHost) path() string { return filepath.Join("/dev/shm", "shmipc."+h.name) }
+
+// unname removes the name.
+func (h *testHost) unname() { _ = os.Remove(h.path()) }
+
+// named tells whether the name leads to the region.
+func (h *testHost) named() bool {
+	_, err := os.Stat(h.path())
+	return err == nil
+}
+
+// drop drops mapping and locks.
+func (h *testHost) drop() {
+	if h.open {
+		_ = syscall.Munmap(h.memory)
+		_ = syscall.Close(h.fd)
+		h.open = false
+	}
+}
+
+// lockedByOther asks for a lock as the host does.
+func (h *testHost) lockedByOther(index uint32) bool {
+	return (&regionFile{fd: h.fd}).locked(index)
+}
+
+// place puts bytes under a region's name.
+func place(t *testing.T, content []byte, size int64) string {
+	t.Helper()
+	name := uniqueName(t)
+	path := "/dev/shm/shmipc." + name
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.Remove(path) })
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// held is what this process holds that a guest could leak.
+type held struct{ files, mappings int }
+
+func resources(t *testing.T) held {
+	t.Helper()
+	return held{openFiles(t), countLines(t, "/proc/self/maps", "/dev/shm")}
+}
+
+// leaks compares with what was held before.
+func (h held) leaks(before held) bool { return h != before }
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func countLines(t *testing.T, path, what string) int {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.Count(text, []byte(what))
+}
+
+// idleCost is what idleTime may cost.
+const idleCost = idleTime / 100
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var usage syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+func threads() int {
+	entries, _ := os.ReadDir("/proc/self/task")
+	return len(entries)
+}

@@ -1,0 +1,255 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"runtime/pprof"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// hostFile is the region's objects, as the host holds them.
+type hostFile struct {
+	directory *directory
+	page      syscall.Handle // the directory's section
+	names     names
+	section   syscall.Handle
+	view      unsafe.Pointer
+	sleeper   *sleeper
+	held      syscall.Handle // the host's lock
+}
+
+func createSection(tb testing.TB, name string, size uint64) (section syscall.Handle, view unsafe.Pointer) {
+	tb.Helper()
+	access, err := ownAccess()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, _ := syscall.UTF16PtrFromString(name)
+	section, err = syscall.CreateFileMapping(syscall.InvalidHandle, access, syscall.PAGE_READWRITE,
+		uint32(size>>32), uint32(size), text)
+	if section == 0 {
+		tb.Fatal(name, ": ", err)
+	}
+	if view, err = mapView(section, mapRead|mapWrite, size); err != nil {
+		tb.Fatal(name, ": ", err)
+	}
+	return section, view
+}
+
+// newNonce differs from any other.
+func newNonce(tb testing.TB) uint64 {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(uniqueName(tb)))
+	return hash.Sum64() | 1
+}
+
+// create makes the region's objects; also again under the same name after die.
+func (h *testHost) create() {
+	h.createRegion()
+	h.publishName()
+}
+
+func (h *testHost) createRegion() {
+	h.geometry.nonce = newNonce(h.tb)
+	h.names = newNames(false, h.geometry.nonce)
+	h.section, h.hostFile.view = createSection(h.tb, string(h.names), h.total)
+	memory := unsafe.Slice((*byte)(h.hostFile.view), h.total)
+	h.sleeper = newSleeper(newView(memory), h.geometry, h.names, hostIndex, 0)
+	h.parking = h.sleeper.parking()
+	h.setUp(memory)
+	binary.LittleEndian.PutUint64(memory[16:], h.geometry.nonce)
+	held, existed, err := createEvent(h.names.of("lock", hostIndex))
+	h.must(err)
+	if existed {
+		h.tb.Fatal("somebody has the lock")
+	}
+	h.held = held
+}
+
+func (h *testHost) publishName() {
+	if h.directory == nil {
+		section, view := createSection(h.tb, directoryName(h.name, false), directorySize)
+		h.page, h.directory = section, (*directory)(view)
+		h.directory.magic.Store(directoryMagic)
+	}
+	h.directory.pid.Store(processID())
+	h.directory.started.Store(processStarted())
+	h.directory.nonce.Store(h.geometry.nonce)
+}
+
+// unname ends that the name leads to the region.
+func (h *testHost) unname() {
+	if h.directory != nil {
+		h.directory.nonce.Store(0)
+		view := unsafe.Pointer(h.directory)
+		unmapView(&view)
+		closeHandle(h.page)
+		h.directory = nil
+	}
+}
+
+// named tells whether the name leads to the region.
+func (h *testHost) named() bool {
+	nonce, err := findRegion(directoryName(h.name, false))
+	return err == nil && nonce == h.geometry.nonce
+}
+
+// drop drops mapping and locks.
+func (h *testHost) drop() {
+	if h.held != 0 {
+		unmapView(&h.hostFile.view)
+		h.sleeper.close()
+		closeHandle(h.section)
+		closeHandle(h.held)
+		h.held = 0
+	}
+}
+
+// lockedByOther asks for a lock as the host does.
+func (h *testHost) lockedByOther(index uint32) bool {
+	return (&regionFile{names: h.names}).locked(index)
+}
+
+// place puts bytes under a region's name.
+func place(t *testing.T, content []byte, size int64) string {
+	t.Helper()
+	h := &testHost{tb: t, name: uniqueName(t)}
+	h.geometry.nonce = newNonce(t)
+	section, view := createSection(t, string(newNames(false, h.geometry.nonce)), uint64(size))
+	copy(unsafe.Slice((*byte)(view), size), content)
+	h.publishName()
+	t.Cleanup(func() {
+		h.unname()
+		unmapView(&view)
+		closeHandle(section)
+	})
+	return h.name
+}
+
+// held is what this process holds that a guest could leak: handles and views. The runtime and the
+// system's libraries have some of their own, and not always the same number.
+type held struct{ handles, views int }
+
+func resources(t *testing.T) held {
+	t.Helper()
+	return held{countHandles(t), countViews()}
+}
+
+// leaks compares with what was held before; a test leaks something a thousand times, if at all.
+func (h held) leaks(before held) bool {
+	return h.views > before.views+50 || h.handles > before.handles+100
+}
+
+// countHandles asks the system; Wine says 0. There a new handle's value tells: the lowest free one
+// is taken.
+func countHandles(t *testing.T) int {
+	t.Helper()
+	self, _ := syscall.GetCurrentProcess()
+	var count uint32
+	ask := kernel32.NewProc("GetProcessHandleCount")
+	if r, _, code := syscall.SyscallN(ask.Addr(), uintptr(self), uintptr(unsafe.Pointer(&count))); r == 0 {
+		t.Fatal(code)
+	}
+	if count != 0 {
+		return int(count)
+	}
+	event, _, err := createEvent("Local\\" + uniqueName(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHandle(event)
+	return int(event) / 4
+}
+
+// countViews walks through the address space.
+func countViews() (views int) {
+	const mapped = 0x40000 // MEM_MAPPED
+	var info memoryInformation
+	for address := uintptr(0); ; address = info.base + info.size {
+		r, _, _ := syscall.SyscallN(virtualQuery.Addr(), address, uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
+		if r == 0 {
+			return views
+		}
+		if info.kind == mapped && info.base == info.allocation {
+			views++
+		}
+	}
+}
+
+// idleCost is what idleTime may cost. Wine counts in units of 10 ms, and asks its server about
+// everything.
+const idleCost = idleTime / 20
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var created, exited, kernel, user syscall.Filetime
+	self, _ := syscall.GetCurrentProcess()
+	_ = syscall.GetProcessTimes(self, &created, &exited, &kernel, &user)
+	ticks := func(f syscall.Filetime) int64 { return int64(f.HighDateTime)<<32 | int64(f.LowDateTime) }
+	return time.Duration((ticks(kernel) + ticks(user)) * 100)
+}
+
+func threads() int { return pprof.Lookup("threadcreate").Count() }
+
+// heapParking sleeps on words that are not in a region.
+var heapParking = parking{wait: heapSleepers.wait, wake: heapSleepers.wake}
+
+type sleepersOfHeap struct {
+	mu     sync.Mutex
+	asleep map[*uint32][]chan struct{}
+}
+
+var heapSleepers = &sleepersOfHeap{asleep: map[*uint32][]chan struct{}{}}
+
+func (s *sleepersOfHeap) wait(word *uint32, value uint32, deadline int64) bool {
+	woken := make(chan struct{})
+	if !s.enter(word, value, woken) {
+		return false
+	}
+	timer := time.NewTimer(time.Duration(deadline - now()))
+	defer timer.Stop()
+	select {
+	case <-woken:
+	case <-timer.C:
+		s.leave(word, woken)
+	}
+	return false
+}
+
+func (s *sleepersOfHeap) enter(word *uint32, value uint32, woken chan struct{}) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if atomic.LoadUint32(word) != value {
+		return false
+	}
+	s.asleep[word] = append(s.asleep[word], woken)
+	return true
+}
+
+func (s *sleepersOfHeap) leave(word *uint32, woken chan struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, other := range s.asleep[word] {
+		if other == woken {
+			s.asleep[word] = append(s.asleep[word][:i], s.asleep[word][i+1:]...)
+		}
+	}
+}
+
+func (s *sleepersOfHeap) wake(word *uint32, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asleep := s.asleep[word]
+	for ; n > 0 && len(asleep) > 0; n-- {
+		close(asleep[0])
+		asleep = asleep[1:]
+	}
+	s.asleep[word] = asleep
+}

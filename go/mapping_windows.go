@@ -1,0 +1,232 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+var virtualQuery = kernel32.NewProc("VirtualQuery")
+
+const (
+	sectionQuery = 0x0001 // SECTION_QUERY
+	mapWrite     = 0x0002 // FILE_MAP_WRITE
+	mapRead      = 0x0004 // FILE_MAP_READ
+)
+
+// directory overlays the section that a region's name stands for: a small one, since it may
+// outlive the region, and the objects of the region have names of their own.
+type directory struct {
+	magic   atomic.Uint64
+	nonce   atomic.Uint64 // of the current region; 0: there is none
+	started atomic.Uint64
+	pid     atomic.Uint32
+	_       uint32
+}
+
+const (
+	directoryMagic = 0x0a444350494d4853 // "SHMIPCD\n" as a little-endian number
+	directorySize  = 4096
+)
+
+func directoryName(name string, global bool) string { return prefix(global) + "shmipc." + name }
+
+// findRegion returns the nonce of the region that a name stands for now.
+func findRegion(name string) (uint64, error) {
+	section, err := openSection(name, mapRead|readControl)
+	if err != nil {
+		return 0, err
+	}
+	defer closeHandle(section)
+	if err := checkOwner(section); err != nil {
+		return 0, err
+	}
+	return readDirectory(section)
+}
+
+func readDirectory(section syscall.Handle) (uint64, error) {
+	view, err := mapView(section, mapRead, directorySize)
+	if err != nil {
+		return 0, err
+	}
+	defer unmapView(&view)
+	return (*directory)(view).read()
+}
+
+// read reads the nonce first: the magic was stored before it.
+func (d *directory) read() (uint64, error) {
+	nonce := d.nonce.Load()
+	switch magic := d.magic.Load(); {
+	case magic == directoryMagic && nonce != 0:
+		return nonce, nil
+	case magic == directoryMagic, magic == 0 && nonce == 0:
+		return 0, failure(ErrNotFound, "its directory names no region")
+	}
+	return 0, failure(ErrNotARegion, "its directory does not begin with the magic bytes")
+}
+
+// mapView maps the beginning of a section; size 0: all of it.
+func mapView(section syscall.Handle, access uint32, size uint64) (unsafe.Pointer, error) {
+	address, err := syscall.MapViewOfFile(section, access, 0, 0, uintptr(size))
+	if err != nil {
+		return nil, systemError("MapViewOfFile", err)
+	}
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), nil // it is not Go's memory
+}
+
+// unmapView unmaps what may be nil.
+func unmapView(view *unsafe.Pointer) {
+	if *view != nil {
+		_ = syscall.UnmapViewOfFile(uintptr(*view))
+		*view = nil
+	}
+}
+
+// regionFile is the region's section. Its locks are events that exist: a peer has its own open for
+// as long as it has the region mapped, and nobody else has for more than an instant.
+type regionFile struct {
+	directory string // its name
+	names     names
+	nonce     uint64
+	section   syscall.Handle
+	header    unsafe.Pointer // a view to read from, until there is the mapping
+	memory    unsafe.Pointer // the mapping
+	held      syscall.Handle
+	host      syscall.Handle // its process; 0: this one, or it cannot be watched
+	sleeper   *sleeper
+}
+
+// openRegion opens the region that the directory of this name leads to.
+func openRegion(name string, s settings) (*regionFile, error) {
+	if s.owner != 0 {
+		return nil, failure(ErrInvalid, "Config.Owner: Windows has no such ids")
+	}
+	f := &regionFile{directory: directoryName(name, s.global)}
+	var err error
+	if f.nonce, err = findRegion(f.directory); err != nil {
+		return nil, err
+	}
+	f.names = newNames(s.global, f.nonce)
+	f.section, err = openSection(string(f.names), mapRead|mapWrite|sectionQuery|readControl)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// inspect checks who made the section, and returns its size, rounded up to pages.
+func (f *regionFile) inspect(settings) (uint64, error) {
+	if err := checkOwner(f.section); err != nil {
+		return 0, err
+	}
+	var err error
+	if f.header, err = mapView(f.section, mapRead, 0); err != nil {
+		return 0, err
+	}
+	return sizeOf(f.header)
+}
+
+// memoryInformation is MEMORY_BASIC_INFORMATION.
+type memoryInformation struct {
+	base, allocation uintptr
+	_                [2]uint32
+	size             uintptr
+	_                [2]uint32
+	kind             uint32
+}
+
+// sizeOf is the size of a view.
+func sizeOf(view unsafe.Pointer) (uint64, error) {
+	var info memoryInformation
+	r, _, code := syscall.SyscallN(virtualQuery.Addr(), uintptr(view), uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
+	if r == 0 {
+		return 0, systemError("VirtualQuery", code)
+	}
+	return uint64(info.size), nil
+}
+
+// read fills b from the beginning of the section, which has a page at least.
+func (f *regionFile) read(b []byte) error {
+	if len(b) > directorySize {
+		return io.ErrUnexpectedEOF
+	}
+	copy(b, unsafe.Slice((*byte)(f.header), len(b)))
+	return nil
+}
+
+// lock takes the lock of a peer index; false says that somebody has it.
+func (f *regionFile) lock(index uint32) (bool, error) {
+	event, existed, err := createEvent(f.names.of("lock", index))
+	if err != nil {
+		return false, err
+	}
+	if existed {
+		closeHandle(event)
+		return false, nil
+	}
+	f.held = event
+	return true, nil
+}
+
+// locked tells whether somebody holds the lock of a peer index. That the host's process has ended
+// proves its death too, though somebody may just be asking for its lock as well. An error is no
+// proof of a death, so it counts as locked.
+func (f *regionFile) locked(index uint32) bool {
+	if index == hostIndex && hasEnded(f.host) {
+		return false
+	}
+	event, err := openEvent(f.names.of("lock", index), synchronize)
+	if err == nil {
+		closeHandle(event)
+	}
+	return !errors.Is(err, ErrNotFound)
+}
+
+// linked tells whether the directory still leads to this region. An error is no proof, as above.
+func (f *regionFile) linked() bool {
+	section, err := openSection(f.directory, mapRead)
+	if err != nil {
+		return !errors.Is(err, ErrNotFound)
+	}
+	defer closeHandle(section)
+	nonce, err := readDirectory(section)
+	return nonce == f.nonce || err != nil && !errors.Is(err, ErrNotFound)
+}
+
+// mapMemory maps the section, and begins to watch the host's process.
+func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
+	var err error
+	if f.memory, err = mapView(f.section, mapRead|mapWrite, size); err != nil {
+		return nil, err
+	}
+	unmapView(&f.header)
+	line, gone := view{f.memory}.peer(hostIndex), false
+	if f.host, gone = openProcess(line.pid.Load(), line.started.Load()); gone {
+		return nil, failure(ErrNotFound, "its host is gone")
+	}
+	return unsafe.Slice((*byte)(f.memory), size), nil
+}
+
+// waiting is how this peer sleeps and wakes in the mapping.
+func (f *regionFile) waiting(r *region) parking {
+	f.sleeper = newSleeper(r.view, r.geometry, f.names, r.index, f.host)
+	return f.sleeper.parking()
+}
+
+// close unmaps, and gives up the lock last: while it is held, others believe that the memory may
+// still be written.
+func (f *regionFile) close() error {
+	unmapView(&f.header)
+	unmapView(&f.memory)
+	if f.sleeper != nil {
+		f.sleeper.close()
+	}
+	closeHandle(f.host)
+	closeHandle(f.section)
+	closeHandle(f.held)
+	return nil
+}

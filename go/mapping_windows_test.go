@@ -1,0 +1,246 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+)
+
+// The names are the protocol's: both languages must find each other by them.
+func TestObjectsAreCalledAsTheProtocolSays(t *testing.T) {
+	n := newNames(false, 0xabc)
+	for got, want := range map[string]string{
+		directoryName("x", false):  `Local\shmipc.x`,
+		directoryName("x", true):   `Global\shmipc.x`,
+		string(newNames(true, 1)):  `Global\shmipc-0000000000000001`,
+		string(n):                  `Local\shmipc-0000000000000abc`,
+		n.of("lock", 15):           `Local\shmipc-0000000000000abc-lock-15`,
+		n.of(onBell, 4, 0):         `Local\shmipc-0000000000000abc-bell-4-0`,
+		eventName(onSlot, 8191, 1): `Local\shmipc-0000000000000abc-slot-8191`,
+		eventName(onBell, 2, 3):    `Local\shmipc-0000000000000abc-bell-2-3`,
+		eventName(onAnswers, 7, 7): `Local\shmipc-0000000000000abc-answers-7`,
+	} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	var d directory
+	if unsafe.Offsetof(d.nonce) != 8 || unsafe.Offsetof(d.started) != 16 || unsafe.Offsetof(d.pid) != 24 {
+		t.Error("the directory's layout")
+	}
+}
+
+func eventName(kind string, number, peer uint32) string {
+	return (&sleeper{names: newNames(false, 0xabc)}).nameOf(spot{kind, number}, peer)
+}
+
+func TestAttachFindsANameBeyondASCII(t *testing.T) {
+	h := &testHost{tb: t, name: uniqueName(t) + ".größe-数据-🐟", geometry: mustGeometry(t, smallShape)}
+	h.create()
+	defer h.die()
+	h.attach(nil)
+}
+
+// A name of all sessions is not one of this session.
+func TestAttachLooksInOneNamespace(t *testing.T) {
+	h := newHost(t, smallShape)
+	_, err := Attach(short(t, 10*time.Millisecond), h.name, &Config{Global: true})
+	wantError(t, err, ErrNotFound)
+}
+
+// orphan is a guest whose host is gone, and which keeps the old region alive; the next host has
+// the name.
+func orphan(t *testing.T) (old *Guest, next *testHost) {
+	h := newHost(t, shape{1, 2, 64, 64})
+	old = h.attach(nil)
+	h.kill()
+	next = &testHost{tb: t, name: h.name, geometry: mustGeometry(t, smallShape)}
+	next.createRegion()
+	h.directory.nonce.Store(next.geometry.nonce)
+	t.Cleanup(func() { next.drop(); h.unname() })
+	return old, next
+}
+
+func TestOrphanedGuestIsToldAndComesBack(t *testing.T) {
+	old, next := orphan(t)
+	_, err := old.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrNoPeer)
+	wantError(t, old.Serve(context.Background(), echoHandler), ErrPeerDied)
+	next.serve(echo)
+	defer next.stopServing()
+	g := next.attach(nil)
+	if info, err := g.Info(); err != nil || info.Index != 1 || info.HostSlots != 4 {
+		t.Fatalf("%+v, %v", info, err)
+	}
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The directory moves on while the old host's lock is still held: its region is deserted.
+func TestRegionIsDesertedWhenItsNameMovesOn(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+	h.directory.nonce.Store(h.geometry.nonce ^ 2)
+	wantError(t, serve(), ErrPeerDied)
+}
+
+// A region that a directory names and that is gone is awaited, as one that was never there.
+func TestAttachWaitsForARegionThatIsGone(t *testing.T) {
+	h := newHost(t, smallShape)
+	h.kill()
+	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
+	wantError(t, err, ErrNotFound)
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+}
+
+func wantClash(t *testing.T, err error) {
+	t.Helper()
+	wantError(t, err, ErrNotARegion)
+	if !strings.Contains(err.Error(), "another kind of object") {
+		t.Fatal(err)
+	}
+}
+
+func TestAttachRefusesAnotherKindOfObject(t *testing.T) {
+	name := uniqueName(t)
+	event, _, err := createEvent(directoryName(name, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHandle(event)
+	_, err = Attach(deadline(t), name, nil)
+	wantClash(t, err)
+}
+
+// A lock's name that is a section's is not taken for a lock, and neither for a free one.
+func TestAttachRefusesAnotherKindOfLock(t *testing.T) {
+	h := newHost(t, smallShape)
+	section, view := createSection(t, h.names.of("lock", 1), directorySize)
+	defer closeHandle(section)
+	defer unmapView(&view)
+	_, err := Attach(deadline(t), h.name, nil)
+	wantClash(t, err)
+	if !h.lockedByOther(1) {
+		t.Fatal("it counts as a proof of a death")
+	}
+}
+
+// A directory's name that is somebody's section is not read as a directory.
+func TestAttachRefusesAForeignDirectory(t *testing.T) {
+	for content, want := range map[string]Code{
+		"something else": ErrNotARegion, "\x00\x00\x00\x00\x00\x00\x00\x00\x01": ErrNotARegion,
+		"SHMIPC\r\n": ErrNotARegion, "": ErrNotFound, "SHMIPCD\n": ErrNotFound,
+	} {
+		name := uniqueName(t)
+		section, view := createSection(t, directoryName(name, false), directorySize)
+		copy(unsafe.Slice((*byte)(view), directorySize), content)
+		_, err := Attach(short(t, 10*time.Millisecond), name, nil)
+		wantError(t, err, want)
+		unmapView(&view)
+		closeHandle(section)
+	}
+}
+
+func TestTrustIsForTheUserAndItsGroup(t *testing.T) {
+	const user, administrators = "S-1-5-21-1", "S-1-5-32-544"
+	for _, c := range []struct {
+		who   identity
+		owner string
+		want  bool
+	}{
+		{identity{user, user}, user, true}, {identity{user, user}, administrators, false},
+		{identity{user, user}, "S-1-5-21-2", false}, {identity{user, user}, "", false},
+		{identity{user, administrators}, administrators, true}, {identity{user, administrators}, user, true},
+	} {
+		if got := c.who.trusts(c.owner); got != c.want {
+			t.Errorf("%+v trusts %q: %v", c.who, c.owner, got)
+		}
+	}
+}
+
+// A region that another user made, under a name that this user's hosts use.
+func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
+	me, err := self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const stranger = "S-1-5-21-1-2-3-4"
+	text, _ := syscall.UTF16PtrFromString("O:" + stranger + "D:P(A;;GA;;;" + me.user + ")")
+	access := &syscall.SecurityAttributes{}
+	access.Length = uint32(unsafe.Sizeof(*access))
+	_, _, _ = syscall.SyscallN(descriptorOf.Addr(), uintptr(unsafe.Pointer(text)), descriptorRevision,
+		uintptr(unsafe.Pointer(&access.SecurityDescriptor)), 0)
+	name := uniqueName(t)
+	object, _ := syscall.UTF16PtrFromString(directoryName(name, false))
+	section, err := syscall.CreateFileMapping(syscall.InvalidHandle, access, syscall.PAGE_READWRITE, 0, directorySize, object)
+	if section == 0 {
+		t.Skip("the system lets nobody make an object in another's name: ", err)
+	}
+	defer closeHandle(section)
+	_, err = Attach(deadline(t), name, nil)
+	wantError(t, err, ErrDenied)
+	if !strings.Contains(err.Error(), stranger) {
+		t.Fatal(err)
+	}
+}
+
+// The guest's own objects are for its user alone, and belong to somebody whom it trusts.
+func TestOwnObjectsAreOnesOwn(t *testing.T) {
+	event, _, err := createEvent(`Local\` + uniqueName(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHandle(event)
+	if err := checkOwner(event); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process that has the id of the one that is meant, but was started at another time, is not
+// watched; nor is this process.
+func TestReusedProcessIdsAreNotWatched(t *testing.T) {
+	c := startChild(t, "wait", "")
+	c.hear()
+	id := uint32(c.cmd.Process.Pid)
+	process, err := syscall.OpenProcess(processQuery, false, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeHandle(process)
+	started := startOf(process)
+	if started == 0 {
+		t.Fatal("it has no creation time")
+	}
+	right, gone := openProcess(id, started)
+	if right == 0 || gone || hasEnded(right) {
+		t.Fatal("it cannot be watched")
+	}
+	defer closeHandle(right)
+	if wrong, gone := openProcess(id, started+1); wrong != 0 || !gone {
+		t.Fatal("another process would be watched")
+	}
+	if self, gone := openProcess(processID(), processStarted()); self != 0 || gone {
+		t.Fatal("it would watch itself")
+	}
+	if none, gone := openProcess(0x7ffffff0, 1); none != 0 || !gone {
+		t.Fatal("a process that there is not is not gone")
+	}
+	c.kill()
+	if !hasEnded(right) {
+		t.Fatal("its end is not seen")
+	}
+}

@@ -1,0 +1,42 @@
+package shmipc
+
+import (
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+const (
+	waitBitset   = 9 // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
+	futexWakeOp  = 1 // FUTEX_WAKE
+	anyBit       = 0xffffffff
+	clockMonoton = 1 // CLOCK_MONOTONIC
+)
+
+var origin = time.Now()
+
+// monotonic is a time in nanoseconds.
+func monotonic() int64 { return int64(time.Since(origin)) }
+
+var futexParking = parking{wait: futexWait, wake: futexWake}
+
+// futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
+// may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block. Of
+// a process that ends a futex knows nothing.
+func futexWait(address *uint32, value uint32, deadline int64) (ended bool) {
+	var ts syscall.Timespec
+	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
+	if errno != 0 {
+		return false
+	}
+	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
+	ts = syscall.NsecToTimespec(ts.Nano() + deadline - now())
+	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
+		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, anyBit)
+	return false
+}
+
+// futexWake wakes up to n sleepers.
+func futexWake(address *uint32, n int) {
+	_, _, _ = syscall.Syscall(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), futexWakeOp, uintptr(n))
+}

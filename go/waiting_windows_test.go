@@ -1,0 +1,235 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// withoutTicks makes a guest sleep until it is woken, as if nobody ever looked for deaths.
+func withoutTicks(g *Guest) {
+	wait := g.parking.wait
+	g.parking.wait = func(word *uint32, value uint32, deadline int64) bool {
+		return wait(word, value, deadline+int64(2*watchdog))
+	}
+}
+
+// attachTo attaches to the region of a child process.
+func attachTo(t *testing.T, name string, config *Config) *Guest {
+	t.Helper()
+	g, err := Attach(deadline(t), name, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = g.Close() })
+	return g
+}
+
+// The end of the host's process wakes whoever sleeps, by itself: a call, an idle Serve, NextEvent.
+func TestHostsEndWakesEverySleeper(t *testing.T) {
+	for what, c := range map[string]struct {
+		wait   func(g *Guest) error
+		asleep func(g *Guest) bool
+		want   Code
+	}{
+		"call": {
+			func(g *Guest) error { _, err := g.Call(context.Background(), Message{}, nil); return err },
+			func(g *Guest) bool { return g.pool.exchanges[0].load().parked() }, ErrNoPeer,
+		},
+		"serve": {
+			func(g *Guest) error { return g.Serve(context.Background(), echoHandler) },
+			func(g *Guest) bool { return g.serving.token.Load()&tokenParked != 0 }, ErrPeerDied,
+		},
+		"slot": {
+			func(g *Guest) error {
+				for {
+					if _, err := g.Claim(context.Background()); err != nil {
+						return err
+					}
+				}
+			},
+			func(g *Guest) bool { return g.bell(bellGuestFree).sleepers.Load() != 0 }, ErrNoPeer,
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			host := startChild(t, "silent", uniqueName(t))
+			host.hear()
+			g := attachTo(t, host.name, &Config{Timeout: -1})
+			withoutTicks(g)
+			waits := background(t, func() error { return c.wait(g) })
+			eventually(t, "it does not sleep", func() bool { return c.asleep(g) })
+			host.kill()
+			wantError(t, waits(), c.want)
+			for i := range g.pool.exchanges {
+				g.pool.exchanges[i].claimed.Store(0) // what was claimed, so that Close does not wait
+			}
+		})
+	}
+}
+
+// NextEvent tells of the end once, and sleeps on afterwards.
+func TestHostsEndIsAnEvent(t *testing.T) {
+	c := startChild(t, "silent", uniqueName(t))
+	c.hear()
+	g := attachTo(t, c.name, &Config{Timeout: -1})
+	withoutTicks(g)
+	var event Event
+	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
+	eventually(t, "it does not sleep", func() bool { return g.bell(bellMembership).sleepers.Load() != 0 })
+	c.kill()
+	if err := next(); err != nil || event.Kind != EventDied {
+		t.Fatal(event, err)
+	}
+	returns := 0
+	wait := g.parking.wait
+	g.parking.wait = func(word *uint32, value uint32, deadline int64) bool {
+		returns++
+		return wait(word, value, deadline)
+	}
+	again := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
+	eventually(t, "it does not sleep", func() bool { return g.bell(bellMembership).sleepers.Load() != 0 })
+	time.Sleep(20 * time.Millisecond)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, again(), ErrClosed)
+	if returns > 10 {
+		t.Fatalf("it woke %d times", returns)
+	}
+}
+
+// The end of a guest's process gives the slot it held to whoever waits for one.
+func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	c := startChild(t, "claim", h.name)
+	c.hear()
+	g := h.attach(nil)
+	withoutTicks(g)
+	claim := background(t, func() error {
+		s, err := g.Claim(deadline(t))
+		if err == nil {
+			err = s.Release()
+		}
+		return err
+	})
+	eventually(t, "it does not wait", func() bool { return h.bell(bellGuestFree).sleepers.Load() != 0 })
+	c.kill()
+	if err := claim(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A sleep can be shorter than the system's tick. The best of several counts: other processes may
+// hold up one.
+func TestSleepIsFinerThanATick(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	b := g.bell(bellMembership)
+	best := int64(math.MaxInt64)
+	for i := 0; i < 20; i++ {
+		start := now()
+		deadline := start + int64(time.Millisecond)
+		g.wait(bellWord(b), b.generation.Load(), deadline)
+		best = min(best, now()-start)
+	}
+	if best < int64(900*time.Microsecond) || best > int64(8*time.Millisecond) {
+		t.Fatalf("a sleep of 1 ms took %v", time.Duration(best))
+	}
+}
+
+func TestScaleDoesNotOverflow(t *testing.T) {
+	const decades = 30 * 365 * 86400
+	for _, frequency := range []int64{1, 1000, 3579545, 10_000_000, 3_000_000_000} {
+		if got := scale(decades*frequency, frequency); got != decades*int64(time.Second) {
+			t.Errorf("at %d Hz 30 years are %d ns", frequency, got)
+		}
+		if got := scale(frequency/2, frequency); got > int64(time.Second)/2 {
+			t.Errorf("at %d Hz half a second is %d ns", frequency, got)
+		}
+	}
+}
+
+// Goroutines of two peers sleep on one bell, some for a moment and some until they are woken:
+// each hears every ring, by its ring alone.
+func TestRingsReachEverySleeper(t *testing.T) {
+	const sleepers = 4
+	h := newHost(t, smallShape)
+	b := h.bell(bellMembership)
+	var heard [2 * sleepers]atomic.Uint32
+	var stop atomic.Bool
+	var done sync.WaitGroup
+	guests := [2]*Guest{h.attach(nil), h.attach(nil)}
+	for i := range heard {
+		done.Add(1)
+		go func(i int) {
+			defer done.Done()
+			g := guests[i/sleepers]
+			b := g.bell(bellMembership)
+			for n := 0; !stop.Load(); n++ {
+				seen := b.generation.Load()
+				heard[i].Store(seen)
+				until := now() + int64(2*watchdog)
+				if i%sleepers == 0 && n%2 == 0 {
+					until = now() + int64(n%7)*int64(50*time.Microsecond)
+				}
+				g.wait(bellWord(b), seen, until)
+			}
+		}(i)
+	}
+	for n := 0; n < rounds(2000); n++ {
+		h.ringAll(b)
+		want := b.generation.Load()
+		for i := range heard {
+			eventuallySoon(t, fmt.Sprintf("sleeper %d missed ring %d", i, n), func() bool { return heard[i].Load() == want })
+		}
+	}
+	stop.Store(true)
+	h.ringAll(b)
+	done.Wait()
+}
+
+// eventuallySoon is eventually without a pause between two looks.
+func eventuallySoon(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for end := now() + int64(watchdog); !condition(); yield() {
+		if now() > end {
+			t.Fatal("watchdog: ", what)
+		}
+	}
+}
+
+// A leader whose time is up makes a follower the leader, which is woken by the next ring.
+func TestLeadershipIsPassedOn(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	b := g.bell(bellMembership)
+	seen := b.generation.Load()
+	q := &g.backing.(*regionFile).sleeper.queues[bellMembership]
+	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
+	sleep := func(until int64) func() error {
+		return background(t, func() error { g.wait(bellWord(b), seen, until); return nil })
+	}
+	leader := sleep(now() + int64(300*time.Millisecond))
+	eventually(t, "nobody leads", func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.led })
+	long := sleep(now() + int64(2*watchdog))
+	eventually(t, "it does not follow", func() bool { return followers() == 1 })
+	start := now()
+	brief := sleep(start + int64(5*time.Millisecond))
+	_ = brief()
+	if took := now() - start; took < int64(5*time.Millisecond) {
+		t.Errorf("a follower came back after %v", time.Duration(took))
+	}
+	_ = leader()
+	eventually(t, "nobody was promoted", func() bool { return followers() == 0 })
+	g.ringAll(b)
+	_ = long()
+	if q.led || followers() != 0 {
+		t.Fatal("the queue is not empty")
+	}
+}

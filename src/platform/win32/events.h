@@ -1,0 +1,43 @@
+/*
+ * The named events that are slept on, opened when they are first used and kept. An event belongs to
+ * a place: a slot's word, or one peer at one bell.
+ */
+#ifndef SHMIPC_WIN32_EVENTS_H
+#define SHMIPC_WIN32_EVENTS_H
+
+#include "layout.h"
+#include "system.h"
+
+/* The doorbells by their numbers, and last a peer's own bell for answers. */
+enum { BELL_ANSWERS = BELLS, BELLS_TO_SLEEP_ON = BELLS + 1 };
+
+struct place {
+    bool is_slot;
+    uint32_t number; /* of the slot or bell */
+    uint32_t peer;   /* who sleeps at the bell */
+};
+
+/* Handles as numbers, 0 where none was opened. */
+struct events {
+    atomic_u64 *slots;
+    atomic_u64 bells[BELLS_TO_SLEEP_ON][PEERS];
+};
+
+struct object;
+
+/* Finds what lies at `word`. A bell's place is left without its sleeper, but for answers, which one
+   peer alone sleeps for. False if nothing there is ever slept on. */
+bool shmi_place_of(const struct object *object, const atomic_u32 *word, struct place *place);
+
+/* Makes room for the geometry's slots. */
+int shmi_events_prepare(struct object *object);
+
+/* The event of a place, made if nobody has slept there yet; NULL on failure. */
+HANDLE shmi_event_to_sleep_on(struct object *object, struct place place);
+
+/* Sets the event of a place. False if there is none, since nobody ever slept there. */
+bool shmi_event_set(struct object *object, struct place place);
+
+void shmi_events_close(struct object *object);
+
+#endif

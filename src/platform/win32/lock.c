@@ -1,0 +1,67 @@
+/*
+ * Peers' locks: events that exist as long as their holder has them open, and that nobody else keeps
+ * open. The system closes the handle after the process's last thread has ended.
+ */
+#include "lock.h"
+
+#include "object.h"
+
+/* Whoever only asks has the event open for an instant, and so has another that tries. */
+enum { TRIES = 5 };
+
+HANDLE shmi_existence_take(const struct object_name *name, const struct security *security,
+                           enum lock_verdict *verdict) {
+    for (int i = 0; i < TRIES; i++) {
+        SECURITY_ATTRIBUTES attributes = security->attributes;
+        SetLastError(ERROR_SUCCESS);
+        HANDLE event = CreateEventExW(&attributes, name->text, 0, SYNCHRONIZE);
+        bool existed = GetLastError() == ERROR_ALREADY_EXISTS;
+        *verdict = event == NULL ? LOCK_ERROR : existed ? LOCK_HELD : LOCK_TAKEN;
+        if (event == NULL || !existed)
+            return event;
+        CloseHandle(event);
+        shmi_cpu_yield();
+    }
+    return NULL;
+}
+
+/* Denied, or another kind of object: not to be told, so it is held. */
+bool shmi_existence_is_held(const struct object_name *name) {
+    HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name->text);
+    if (event == NULL)
+        return GetLastError() != ERROR_FILE_NOT_FOUND;
+    CloseHandle(event);
+    return true;
+}
+
+enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
+    struct object_name name = shmi_name_lock(&o->names, peer);
+    enum lock_verdict verdict = LOCK_TAKEN;
+    if (o->locks[peer] == NULL)
+        o->locks[peer] = shmi_existence_take(&name, &o->security, &verdict);
+    if (verdict == LOCK_TAKEN && o->self == NO_PEER)
+        o->self = peer;
+    return verdict;
+}
+
+void shmi_peer_unlock(struct object *o, uint32_t peer) {
+    if (o->locks[peer] != NULL)
+        CloseHandle(o->locks[peer]);
+    o->locks[peer] = NULL;
+    if (o->self == peer)
+        o->self = NO_PEER;
+}
+
+/* What this opening holds itself does not count. */
+bool shmi_peer_is_locked(struct object *o, uint32_t peer) {
+    struct object_name name = shmi_name_lock(&o->names, peer);
+    return o->locks[peer] == NULL && shmi_existence_is_held(&name);
+}
+
+bool shmi_any_peer_is_locked(struct object *o, uint32_t first, uint32_t count) {
+    for (uint32_t peer = first; peer < first + count; peer++) {
+        if (shmi_peer_is_locked(o, peer))
+            return true;
+    }
+    return false;
+}

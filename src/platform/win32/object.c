@@ -1,0 +1,150 @@
+/*
+ * Named memory: a section whose name carries the region's nonce. A section lives as long as anybody
+ * has it open, so what a dead host's guests keep alive is never mistaken for the next host's.
+ */
+#include "object.h"
+
+#include "directory.h"
+#include "error.h"
+#include "failure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int object_new(const char *name, uint64_t nonce, const struct object_rules *rules,
+                      struct object **object) {
+    struct object *o = calloc(1, sizeof *o);
+    if (o == NULL)
+        return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for the handle of region %s", name);
+    o->self = NO_PEER;
+    o->names.global = rules->global;
+    o->names.nonce = nonce;
+    memcpy(o->names.user, name, strlen(name) + 1);
+    int error = shmi_security_make(rules->sddl, &o->security);
+    if (error)
+        free(o);
+    else
+        *object = o;
+    return error;
+}
+
+static int map_section(struct object *o, const struct object_name *name) {
+    MEMORY_BASIC_INFORMATION view;
+    o->base = MapViewOfFile(o->section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
+    if (o->base == NULL || VirtualQuery(o->base, &view, sizeof view) == 0)
+        return shmi_fail_windows("mapping", name, GetLastError());
+    o->size = view.RegionSize;
+    return SHMIPC_OK;
+}
+
+/* The name is random: whoever has it already means to be mistaken for us. */
+static int create_section(struct object *o, uint64_t size) {
+    struct object_name name = shmi_name_region(&o->names);
+    o->section = CreateFileMappingW(INVALID_HANDLE_VALUE, &o->security.attributes, PAGE_READWRITE,
+                                    (DWORD)(size >> 32), (DWORD)size, name.text);
+    DWORD os_error = GetLastError();
+    if (o->section == NULL)
+        return shmi_fail_windows("creating", &name, os_error);
+    if (os_error == ERROR_ALREADY_EXISTS)
+        return shmi_fail_os(SHMIPC_E_DENIED, (int)os_error,
+                            "%s exists already, but nobody else can know its name",
+                            shmi_label(&name).text);
+    return map_section(o, &name);
+}
+
+static int create(struct object *o, const struct geometry *geometry) {
+    int error = create_section(o, geometry->total_size);
+    return error ? error : shmi_object_map(o, geometry);
+}
+
+int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+                       const struct object_rules *rules, struct object **object) {
+    struct object *o = NULL;
+    int error = object_new(name, nonce, rules, &o);
+    if (error)
+        return error;
+    error = create(o, geometry);
+    if (error)
+        shmi_object_close(o);
+    else
+        *object = o;
+    return error;
+}
+
+static int open_section(struct object *o) {
+    int error = shmi_directory_read(&o->names, &o->names.nonce);
+    if (error)
+        return error;
+    struct object_name name = shmi_name_region(&o->names);
+    o->section = OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE | READ_CONTROL, FALSE, name.text);
+    if (o->section == NULL)
+        return shmi_fail_windows("opening", &name, GetLastError());
+    error = shmi_security_check_owner(o->section, &name);
+    return error ? error : map_section(o, &name);
+}
+
+int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object) {
+    struct object *o = NULL;
+    if (rules->owner != SHMIPC_OWNER_SELF)
+        return shmi_fail(SHMIPC_E_INVALID, "config.owner is %lld, Windows has no such ids",
+                         (long long)rules->owner);
+    int error = object_new(name, 0, rules, &o);
+    if (error)
+        return error;
+    error = open_section(o);
+    if (error)
+        shmi_object_close(o);
+    else
+        *object = o;
+    return error;
+}
+
+/* The whole section is mapped since it was opened; now its size is held against its header. */
+int shmi_object_map(struct object *o, const struct geometry *geometry) {
+    if (o->size < geometry->total_size)
+        return shmi_fail(SHMIPC_E_TRUNCATED, "region %s has %llu bytes, its header says %llu",
+                         o->names.user, (unsigned long long)o->size,
+                         (unsigned long long)geometry->total_size);
+    o->geometry = *geometry;
+    return shmi_events_prepare(o);
+}
+
+int shmi_object_read(struct object *o, void *to, size_t size) {
+    if (o->size < size)
+        return shmi_fail(SHMIPC_E_TRUNCATED, "region %s has %llu bytes, a header has %zu",
+                         o->names.user, (unsigned long long)o->size, size);
+    memcpy(to, o->base, size);
+    return SHMIPC_OK;
+}
+
+void *shmi_object_base(const struct object *o) {
+    return o->base;
+}
+
+/* There is no fork. */
+void shmi_object_on_fork(struct object *o, void (*hook)(void *context), void *context) {
+    (void)o;
+    (void)hook;
+    (void)context;
+}
+
+static void close_handle(HANDLE handle) {
+    if (handle != NULL)
+        CloseHandle(handle);
+}
+
+/* The locks last: whoever finds one free may reuse what it guards. */
+void shmi_object_close(struct object *o) {
+    if (o == NULL)
+        return;
+    if (o->base != NULL)
+        UnmapViewOfFile(o->base);
+    close_handle(o->section);
+    close_handle(o->directory);
+    shmi_events_close(o);
+    shmi_watch_close(o);
+    for (uint32_t peer = 0; peer < PEERS; peer++)
+        close_handle(o->locks[peer]);
+    shmi_security_free(&o->security);
+    free(o);
+}

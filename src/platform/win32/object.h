@@ -1,0 +1,31 @@
+/*
+ * What the Windows files know of an object. docs/protocol.md, Names and sleeping on Windows.
+ */
+#ifndef SHMIPC_WIN32_OBJECT_H
+#define SHMIPC_WIN32_OBJECT_H
+
+#include "events.h"
+#include "names.h"
+#include "platform.h"
+#include "security.h"
+#include "sleep.h"
+#include "watch.h"
+
+enum { NO_PEER = PEERS };
+
+struct object {
+    struct object_names names;
+    struct security security; /* of every object that this one makes */
+    HANDLE section;
+    HANDLE directory; /* of a host that has published */
+    struct region_layout *base;
+    uint64_t size;
+    struct geometry geometry; /* valid while mapped */
+    HANDLE locks[PEERS];      /* those held here */
+    uint32_t self;            /* the first lock that was taken says who we are; NO_PEER */
+    struct events events;
+    struct watch watch;
+    struct seat seats[BELLS_TO_SLEEP_ON];
+};
+
+#endif

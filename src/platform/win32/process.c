@@ -1,0 +1,37 @@
+/*
+ * Processes. An id is reused, so a process is known by its id and the time of its creation.
+ */
+#include "process.h"
+
+#include "platform.h"
+
+static uint64_t creation_time(HANDLE process) {
+    FILETIME created;
+    FILETIME exited;
+    FILETIME kernel;
+    FILETIME user;
+    if (!GetProcessTimes(process, &created, &exited, &kernel, &user))
+        return 0;
+    return (uint64_t)created.dwHighDateTime << 32 | created.dwLowDateTime;
+}
+
+uint32_t shmi_process_id(void) {
+    return GetCurrentProcessId();
+}
+
+uint64_t shmi_process_started(void) {
+    return creation_time(GetCurrentProcess());
+}
+
+bool shmi_process_runs(HANDLE process, uint64_t started) {
+    return creation_time(process) == started && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+}
+
+bool shmi_process_id_runs(uint32_t pid, uint64_t started) {
+    HANDLE process = OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, pid);
+    if (process == NULL)
+        return GetLastError() == ERROR_ACCESS_DENIED;
+    bool runs = shmi_process_runs(process, started);
+    CloseHandle(process);
+    return runs;
+}

@@ -1,0 +1,37 @@
+/*
+ * How a thread sleeps: on handles, until a deadline that may be shorter than the system's tick.
+ */
+#ifndef SHMIPC_WIN32_SLEEP_H
+#define SHMIPC_WIN32_SLEEP_H
+
+#include "atomic.h"
+#include "system.h"
+
+enum { SLEEP_HANDLES_MAX = 16 };
+
+/* Sleeps until one of the handles is signalled, and says which; `count` if none was by the deadline
+   (shmi_clock_now). */
+DWORD shmi_sleep_on_handles(const HANDLE *handles, DWORD count, uint64_t deadline);
+
+/* On a word of this process's own: private.c. */
+void shmi_private_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline);
+uint32_t shmi_private_wake(atomic_u32 *word, uint32_t count);
+
+struct object;
+
+/* One thread of this process at a time sleeps at a bell, the leader; others that wait for the same
+   bell are its followers. */
+struct seat {
+    SRWLOCK lock;
+    bool led;
+    atomic_u32 turns; /* of leaders that have left; the followers sleep on it */
+};
+
+/* While the word has the expected value and nobody has died, until the deadline, sleeps on the
+   event. */
+void shmi_event_wait(struct object *object, HANDLE event, const atomic_u32 *word, uint32_t expected,
+                     uint64_t deadline);
+void shmi_seat_wait(struct object *object, uint32_t bell, const atomic_u32 *word, uint32_t expected,
+                    uint64_t deadline);
+
+#endif

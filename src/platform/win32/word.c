@@ -1,0 +1,77 @@
+/*
+ * Sleeping on a word of the region, and waking who sleeps there: docs/protocol.md, Sleeping on
+ * Windows.
+ */
+#include "object.h"
+
+#include <string.h>
+
+/* Without an event nobody can wake us: out of handles, we look again soon. */
+static void wait_without_event(void) {
+    Sleep(1);
+}
+
+static bool sleep_once(struct object *o, HANDLE event, uint64_t deadline) {
+    HANDLE handles[SLEEP_HANDLES_MAX] = {event};
+    struct watch_set set;
+    if (!shmi_watch_begin(o, &set)) {
+        shmi_watch_end(o, &set, set.count);
+        return true;
+    }
+    memcpy(handles + 1, set.handles, set.count * sizeof *handles);
+    DWORD which = shmi_sleep_on_handles(handles, 1 + set.count, deadline);
+    uint32_t ended = which == 0 ? set.count : which - 1;
+    shmi_watch_end(o, &set, ended);
+    return ended < set.count;
+}
+
+void shmi_event_wait(struct object *o, HANDLE event, const atomic_u32 *word, uint32_t expected,
+                     uint64_t deadline) {
+    bool death = false;
+    if (event == NULL) {
+        wait_without_event();
+        return;
+    }
+    /* seq_cst: the event exists, and whoever changes the word sets it afterwards. */
+    while (!death && load_seq_cst32(word) == expected && shmi_clock_now() < deadline)
+        death = sleep_once(o, event, deadline);
+}
+
+bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    struct place place;
+    if (o == NULL) {
+        shmi_private_wait(word, expected, deadline);
+        return false;
+    }
+    if (o->self == NO_PEER || !shmi_place_of(o, word, &place))
+        return false;
+    uint32_t deaths = load_seq_cst32(&o->watch.deaths);
+    if (place.is_slot)
+        shmi_event_wait(o, shmi_event_to_sleep_on(o, place), word, expected, deadline);
+    else
+        shmi_seat_wait(o, place.number, word, expected, deadline);
+    return load_seq_cst32(&o->watch.deaths) != deaths;
+}
+
+static bool may_sleep(const struct object *o, uint32_t peer) {
+    return peer == o->self || load_acquire32(&o->base->peers[peer].status) != PEER_VACANT;
+}
+
+/* A bell has one event for each peer, and whoever sleeps there looks for itself. */
+static uint32_t wake_each_peer(struct object *o, struct place place) {
+    uint32_t set = 0;
+    for (place.peer = 0; place.peer < PEERS; place.peer++)
+        set += may_sleep(o, place.peer) && shmi_event_set(o, place);
+    return set;
+}
+
+uint32_t shmi_word_wake(struct object *o, atomic_u32 *word, uint32_t count) {
+    struct place place;
+    if (o == NULL)
+        return shmi_private_wake(word, count);
+    if (!shmi_place_of(o, word, &place))
+        return 0;
+    if (place.is_slot || place.number == BELL_ANSWERS)
+        return shmi_event_set(o, place);
+    return wake_each_peer(o, place);
+}

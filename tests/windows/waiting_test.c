@@ -1,0 +1,290 @@
+/*
+ * Sleeping and waking on Windows, between processes and threads. The ticks are off in this program:
+ * a wake-up that is lost is never made up for, and the watchdog barks.
+ */
+#include "windows/roles.h"
+
+#include "peer.h"
+
+static const shmipc_request nothing = {.data = NULL};
+
+/* Named for the linker, which puts them in place of the library's. */
+uint64_t no_ticks(struct deadline *deadline) __asm__("__wrap_shmi_deadline_or_tick");
+void no_yield(void) __asm__("__wrap_shmi_cpu_yield");
+
+/* A wait goes to sleep at once, however busy the machine is. */
+void no_yield(void) {}
+
+uint64_t no_ticks(struct deadline *deadline) {
+    return shmi_deadline_at(deadline);
+}
+
+static shmipc_peer *attach(const char *region) {
+    const shmipc_guest_config config = test_guest_config();
+    shmipc_peer *guest;
+    must_equal(shmipc_guest_attach(region, &config, 20 * SECOND, &guest), SHMIPC_OK);
+    return guest;
+}
+
+static shmipc_peer *create(const char *region) {
+    const shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    must_equal(shmipc_host_create(region, &config, &host), SHMIPC_OK);
+    return host;
+}
+
+/* Passes up to 0.1 ms, each time another span, so that the other side now sleeps and now is about
+   to. */
+static void dawdle(unsigned turn) {
+    uint64_t until = now_ns() + turn * UINT64_C(7919) % 100000;
+    while (now_ns() < until)
+        cpu_pause();
+}
+
+/* ---- Roles ---- */
+
+enum { SLEEPERS = 4, ROUNDS = 200 };
+enum { AWAKE_GATE, RUNG_GATE };
+
+static int dawdling_handler(void *context, const shmipc_request *request,
+                            shmipc_response *response) {
+    static unsigned turn;
+    (void)context;
+    (void)request;
+    (void)response;
+    dawdle(turn++);
+    return 0;
+}
+
+static int be_dawdling_guest(const char *region, struct stage *stage) {
+    (void)stage;
+    shmipc_peer *guest = attach(region);
+    int error = shmipc_serve(guest, dawdling_handler, NULL);
+    shmipc_free(guest);
+    return error == SHMIPC_E_SHUTDOWN ? 0 : 1;
+}
+
+struct sleeper {
+    shmipc_peer *peer;
+    struct stage *stage;
+    pthread_t thread;
+};
+
+/* Each round: says that it is about to sleep, and sleeps until the bell has been rung once more. */
+static void *sleep_on_bell(void *context) {
+    struct sleeper *self = context;
+    struct doorbell *bell = &self->peer->members;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        uint32_t generation = shmi_doorbell_generation(bell);
+        gate_pass(&self->stage->gates[AWAKE_GATE]);
+        while (shmi_doorbell_generation(bell) == generation)
+            (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
+        gate_await(&self->stage->gates[RUNG_GATE], round);
+    }
+    return NULL;
+}
+
+static void start_sleepers(struct sleeper *sleepers, shmipc_peer *peer, struct stage *stage) {
+    for (int i = 0; i < SLEEPERS; i++) {
+        sleepers[i] = (struct sleeper){.peer = peer, .stage = stage};
+        sleepers[i].thread = thread_start(sleep_on_bell, &sleepers[i]);
+    }
+}
+
+static void join_sleepers(struct sleeper *sleepers) {
+    for (int i = 0; i < SLEEPERS; i++)
+        thread_join(sleepers[i].thread);
+}
+
+static int be_sleeping_guest(const char *region, struct stage *stage) {
+    struct sleeper sleepers[SLEEPERS];
+    shmipc_peer *guest = attach(region);
+    gate_await(&stage->gates[RUNG_GATE + 1], 1);
+    start_sleepers(sleepers, guest, stage);
+    join_sleepers(sleepers);
+    shmipc_free(guest);
+    return 0;
+}
+
+static const struct role roles[] = {
+    {"dawdling-guest", be_dawdling_guest},
+    {"sleeping-guest", be_sleeping_guest},
+    {NULL, NULL},
+};
+
+/* ---- Wake-ups ---- */
+
+static void no_wake_up_is_lost_between_parked_processes(void **state) {
+    (void)state;
+    enum { CALLS = 8000 };
+    struct region_name name = new_name();
+    shmipc_peer *host = create(name.text);
+    struct process guest = role_start("dawdling-guest", name.text);
+    uint64_t longest = 0;
+    assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
+    for (int i = 0; i < CALLS; i++) {
+        dawdle((unsigned)i * 3);
+        uint64_t begin = now_ns();
+        assert_int_equal(shmipc_call(host, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
+        uint64_t took = now_ns() - begin;
+        assert_true(took < 5 * (uint64_t)SECOND);
+        longest = took > longest ? took : longest;
+    }
+    shmipc_stats stats;
+    assert_int_equal(shmipc_get_stats(host, &stats), SHMIPC_OK);
+    print_message("             %d calls, %llu slept, the longest took %.1f ms\n", CALLS,
+                  (unsigned long long)stats.parks, (double)longest / 1e6);
+    assert_true(stats.parks > CALLS / 8);
+    assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
+    assert_int_equal(process_wait(guest), 0);
+    shmipc_free(host);
+}
+
+/* Three processes with four threads each sleep on one bell: none may take another's signal. */
+static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
+    (void)state;
+    enum { PROCESSES = 3 };
+    struct region_name name = new_name();
+    struct stage *stage = stage_open(name.text);
+    struct sleeper sleepers[SLEEPERS];
+    shmipc_peer *host = create(name.text);
+    struct process guests[PROCESSES - 1];
+    for (int i = 0; i < PROCESSES - 1; i++)
+        guests[i] = role_start("sleeping-guest", name.text);
+    assert_int_equal(shmipc_wait_guests(host, PROCESSES - 1, 20 * SECOND), SHMIPC_OK);
+    gate_pass(&stage->gates[RUNG_GATE + 1]);
+    start_sleepers(sleepers, host, stage);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        gate_await(&stage->gates[AWAKE_GATE], round * PROCESSES * SLEEPERS);
+        (void)shmi_doorbell_ring(&host->members, WAKE_ALL);
+        gate_pass(&stage->gates[RUNG_GATE]);
+    }
+    join_sleepers(sleepers);
+    for (int i = 0; i < PROCESSES - 1; i++)
+        assert_int_equal(process_wait(guests[i]), 0);
+    shmipc_free(host);
+    stage_close(stage);
+}
+
+/* The slot's event is set though nothing was answered. */
+static void a_signal_that_is_left_over_is_no_answer(void **state) {
+    (void)state;
+    static struct gated gated;
+    struct pair pair;
+    struct server server;
+    pair_open(&pair, NULL);
+    server_start(&server, pair.guest, gated_handler, &gated);
+    for (unsigned round = 1; round <= 50; round++) {
+        struct call_thread caller;
+        call_start(&caller, pair.host, SHMIPC_FOREVER);
+        gate_await(&gated.entered, round);
+        for (uint32_t slot = 0; slot < 2; slot++)
+            (void)shmi_word_wake(pair.guest->region.object,
+                                 (atomic_u32 *)(void *)region_slot(&pair.guest->region, slot), 1);
+        gate_pass(&gated.leave);
+        assert_int_equal(call_join(&caller), SHMIPC_OK);
+    }
+    assert_int_equal(server_stop(&server), SHMIPC_E_WOKEN);
+    pair_close(&pair);
+}
+
+/* ---- Deadlines ---- */
+
+typedef int (*short_wait)(struct pair *pair);
+
+static int call_that_nobody_takes(struct pair *p) {
+    return shmipc_call(p->host, &nothing, NULL, MILLISECOND);
+}
+
+static int wait_for_a_request(struct pair *p) {
+    return shmipc_wait(p->guest, MILLISECOND);
+}
+
+static int wait_for_an_event(struct pair *p) {
+    shmipc_event event;
+    return shmipc_next_event(p->guest, MILLISECOND, &event);
+}
+
+static int wait_for_guests(struct pair *p) {
+    return shmipc_wait_guests(p->host, 2, MILLISECOND);
+}
+
+static int wait_for_a_slot(struct pair *p) {
+    shmipc_slot slots[3];
+    must_equal(shmipc_slot_claim(p->host, 0, &slots[0]), SHMIPC_OK);
+    must_equal(shmipc_slot_claim(p->host, 0, &slots[1]), SHMIPC_OK);
+    int error = shmipc_slot_claim(p->host, MILLISECOND, &slots[2]);
+    must_equal(shmipc_slot_release(slots[0]), SHMIPC_OK);
+    must_equal(shmipc_slot_release(slots[1]), SHMIPC_OK);
+    return error;
+}
+
+static int wait_for_a_private_word(struct pair *p) {
+    static atomic_u32 never_changes;
+    (void)p;
+    (void)shmi_word_wait(NULL, &never_changes, 0, shmi_clock_now() + MILLISECOND);
+    return SHMIPC_E_TIMEOUT;
+}
+
+/* Shorter than the system's tick of some 15 ms. A busy machine may be late now and then. */
+static void deadlines_below_a_tick_are_kept(void **state) {
+    (void)state;
+    enum { TIMES = 40 };
+    static const short_wait waits[] = {call_that_nobody_takes, wait_for_a_request,
+                                       wait_for_an_event,      wait_for_guests,
+                                       wait_for_a_slot,        wait_for_a_private_word};
+    struct pair pair;
+    pair_open(&pair, NULL);
+    for (unsigned which = 0; which < sizeof waits / sizeof *waits; which++) {
+        int in_time = 0;
+        for (int i = 0; i < TIMES; i++) {
+            uint64_t begin = now_ns();
+            assert_int_equal(waits[which](&pair), SHMIPC_E_TIMEOUT);
+            uint64_t took = now_ns() - begin;
+            assert_true(took >= MILLISECOND * 9 / 10);
+            in_time += took < 15 * (uint64_t)MILLISECOND;
+        }
+        print_message("             wait %u: %d of %d in time\n", which, in_time, TIMES);
+        assert_true(in_time > TIMES / 2);
+    }
+    pair_close(&pair);
+}
+
+/* ---- Processes ---- */
+
+static bool waits_until(shmipc_peer *host, uint64_t deadline) {
+    return shmi_doorbell_sleep(&host->members, shmi_doorbell_generation(&host->members), deadline);
+}
+
+/* Its id alone does not make a process the peer's. */
+static void a_process_is_known_by_the_time_of_its_creation(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_peer *host = create(name.text);
+    struct process guest = role_start("dawdling-guest", name.text);
+    assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
+    struct peer_line *line = &host->region.shared->peers[1];
+    assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
+    uint64_t started = load_relaxed64(&line->started);
+    store_relaxed64(&line->started, started - 1);
+    assert_true(waits_until(host, CLOCK_NEVER));
+    /* It is not dead anew each time. */
+    assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
+    store_relaxed64(&line->started, started);
+    assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
+    assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
+    assert_int_equal(process_wait(guest), 0);
+    shmipc_free(host);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        watched_test(no_wake_up_is_lost_between_parked_processes),
+        watched_test(a_ring_for_all_reaches_every_thread_of_every_peer),
+        watched_test(a_signal_that_is_left_over_is_no_answer),
+        watched_test(deadlines_below_a_tick_are_kept),
+        watched_test(a_process_is_known_by_the_time_of_its_creation),
+    };
+    play_role_if_asked(argc, argv, roles);
+    return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
+}
