@@ -19,7 +19,7 @@ void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *local);
 /* Gives back the claim on a slot whose word is FREE again. */
 void shmi_pool_unclaim_free(shmipc_peer *peer, struct local_slot *local);
 
-/* True if more threads have slots than there are processors for them. Looks at all slots. */
+/* True if more threads have slots than there are processors for them. */
 bool shmi_pool_is_crowded(const shmipc_peer *peer);
 
 static inline bool pool_holds(const struct local_slot *slot, uint32_t ticket) {
