@@ -77,4 +77,9 @@ static inline uint32_t add_relaxed32(atomic_u32 *counter) {
     return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* The compiler does not move stores across this; the processor may. */
+static inline void keep_store_order(void) {
+    atomic_signal_fence(memory_order_release);
+}
+
 #endif

@@ -98,4 +98,9 @@ static inline uint32_t add_relaxed32(atomic_u32 *counter) {
     return add_seq_cst32(counter, 1);
 }
 
+/* The compiler does not move stores across this; the processor may. */
+static inline void keep_store_order(void) {
+    _ReadWriteBarrier();
+}
+
 #endif

@@ -43,7 +43,7 @@ static inline void copy_in(uint8_t *payload, const void *message, size_t length)
     size_t first = length < FIRST_LINE_SIZE ? length : FIRST_LINE_SIZE;
     if (length > first) {
         memcpy(payload + first, (const uint8_t *)message + first, length - first);
-        atomic_signal_fence(memory_order_release); /* the compiler keeps to this order */
+        keep_store_order();
     }
     copy_small(payload, message, first);
 }
