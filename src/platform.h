@@ -107,10 +107,10 @@ static inline void cpu_pause(void) {
 static inline void cpu_prefetch(const void *line) {
 #if defined(_MSC_VER) && defined(_M_X64)
     _mm_prefetch((const char *)line, _MM_HINT_T0);
-#elif defined(_MSC_VER)
-    __prefetch(line);
-#elif defined(__GNUC__)
+#elif !defined(_MSC_VER)
     __builtin_prefetch(line);
+#else
+    (void)line; /* nothing rests on it */
 #endif
 }
 
