@@ -784,7 +784,7 @@ static void *wake_all_callers(void *context) {
     struct side *s = context;
     for (int i = 0; i < 1000; i++) {
         for (uint32_t n = 0; n < 2; n++)
-            shmi_word_wake(NULL, shmi_slot_futex(shared_slot(s, n)), 100);
+            shmi_word_wake(s->caller->region.object, shmi_slot_futex(shared_slot(s, n)), 100);
         pause_briefly();
     }
     return NULL;

@@ -208,6 +208,7 @@ static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
 }
 
 struct sleeper {
+    struct object *object;
     struct slot *slot;
     uint64_t until;
 };
@@ -216,7 +217,8 @@ static void *sleep_on_word(void *context) {
     const struct sleeper *sleeper = context;
     word seen = shmi_slot_look(sleeper->slot);
     while (word_state(seen) == SLOT_WORKING) {
-        (void)shmi_word_wait(NULL, shmi_slot_futex(sleeper->slot), word_low(seen), sleeper->until);
+        (void)shmi_word_wait(sleeper->object, shmi_slot_futex(sleeper->slot), word_low(seen),
+                             sleeper->until);
         must(shmi_clock_now() < sleeper->until);
         seen = shmi_slot_look(sleeper->slot);
     }
@@ -228,7 +230,8 @@ static void burial_wakes_a_caller_that_is_parked(void **state) {
     struct scene s;
     open_scene(&s);
     put(&s, HOST_SLOT, make(SLOT_WORKING, WORD_PARKED, owner_make(INDEX, EPOCH)));
-    struct sleeper sleeper = {.slot = region_slot(region_of(&s), HOST_SLOT),
+    struct sleeper sleeper = {.object = region_of(&s)->object,
+                              .slot = region_slot(region_of(&s), HOST_SLOT),
                               .until = shmi_clock_now() + 10 * (uint64_t)SECOND};
     pthread_t thread = thread_start(sleep_on_word, &sleeper);
     for (int i = 0; i < 40; i++)
