@@ -82,15 +82,16 @@ func (e *exchange) publish(flags word) error {
 	held := e.word
 	sent, found := e.send(held, flags)
 	e.word = sent
-	if e.stats.calls.Add(1)%callsPerTurn == 0 {
-		yield() // else one that never sleeps keeps many others waiting
-	}
+	calls := e.stats.calls.Add(1)
 	if found != held {
 		return e.broken("somebody changed a slot that belongs to a caller", found)
 	}
 	e.rung = false
 	if e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)) {
 		e.stats.wakes.Add(1)
+	}
+	if calls%callsPerTurn == 0 {
+		yield() // else one that never sleeps keeps many others waiting
 	}
 	return nil
 }

@@ -71,10 +71,10 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->rang = false;
     l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
-    if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
-        give_way(p);
     if (l->roused)
         ring_for(p, l);
+    if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
+        give_way(p);
     return SHMIPC_OK;
 }
 
