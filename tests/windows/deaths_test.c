@@ -31,20 +31,6 @@ static int hang(void *context, const shmipc_request *request, shmipc_response *r
     return 0;
 }
 
-static shmipc_peer *attach(const char *region) {
-    const shmipc_guest_config config = test_guest_config();
-    shmipc_peer *guest;
-    must_equal(shmipc_guest_attach(region, &config, 20 * SECOND, &guest), SHMIPC_OK);
-    return guest;
-}
-
-static shmipc_peer *create(const char *region) {
-    const shmipc_host_config config = test_host_config();
-    shmipc_peer *host;
-    must_equal(shmipc_host_create(region, &config, &host), SHMIPC_OK);
-    return host;
-}
-
 static int be_hanging_guest(const char *region, struct stage *stage) {
     shmipc_peer *guest = attach(region);
     gate_pass(&stage->gates[READY_GATE]);

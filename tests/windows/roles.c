@@ -44,3 +44,17 @@ void role_kill(struct process process) {
     process_kill(process);
     must_equal(process_wait(process), STATUS_KILLED);
 }
+
+shmipc_peer *attach(const char *region) {
+    const shmipc_guest_config config = test_guest_config();
+    shmipc_peer *guest;
+    must_equal(shmipc_guest_attach(region, &config, 20 * SECOND, &guest), SHMIPC_OK);
+    return guest;
+}
+
+shmipc_peer *create(const char *region) {
+    const shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    must_equal(shmipc_host_create(region, &config, &host), SHMIPC_OK);
+    return host;
+}

@@ -27,6 +27,10 @@ void play_role_if_asked(int argc, char **argv, const struct role *roles);
 struct stage *stage_open(const char *region);
 void stage_close(struct stage *stage);
 
+/* A peer of the region, with the fixture's settings. */
+shmipc_peer *attach(const char *region);
+shmipc_peer *create(const char *region);
+
 struct process role_start(const char *role, const char *region);
 void role_kill(struct process process); /* and waits for its end */
 

@@ -19,20 +19,6 @@ uint64_t no_ticks(struct deadline *deadline) {
     return shmi_deadline_at(deadline);
 }
 
-static shmipc_peer *attach(const char *region) {
-    const shmipc_guest_config config = test_guest_config();
-    shmipc_peer *guest;
-    must_equal(shmipc_guest_attach(region, &config, 20 * SECOND, &guest), SHMIPC_OK);
-    return guest;
-}
-
-static shmipc_peer *create(const char *region) {
-    const shmipc_host_config config = test_host_config();
-    shmipc_peer *host;
-    must_equal(shmipc_host_create(region, &config, &host), SHMIPC_OK);
-    return host;
-}
-
 /* Passes up to 0.1 ms, each time another span, so that the other side now sleeps and now is about
    to. */
 static void dawdle(unsigned turn) {
