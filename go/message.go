@@ -41,26 +41,26 @@ func sendable(kind uint32) bool {
 // put writes a message that lies elsewhere: inline if it fits, else at the buffer's beginning.
 // The caller has checked its size.
 func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
-	l.length, l.kind = uint32(len(data)), kind
 	if len(data) <= Inline {
 		l.putInline(data)
 	} else {
 		copy(buffer, data)
 	}
+	l.length, l.kind = uint32(len(data)), kind
 }
 
 // putInPlace announces the first n bytes of buffer, or with AlignEnd the last, and returns the
 // word's flags for it. A short message moves into the line.
 func (l *exchangeLine) putInPlace(buffer []byte, n int, kind uint32, flags Flags) word {
-	l.length, l.kind = uint32(n), kind
 	data := buffer[:n]
 	if flags&AlignEnd != 0 {
 		data = buffer[len(buffer)-n:]
 	}
 	if n <= Inline {
 		l.putInline(data)
-		return 0
+		flags = 0
 	}
+	l.length, l.kind = uint32(n), kind
 	if flags&AlignEnd != 0 {
 		return flagAlignEnd
 	}

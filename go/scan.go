@@ -45,6 +45,7 @@ func (w *worker) try(slot int) bool {
 	if found.state() != stateRequest {
 		return false
 	}
+	s.fetchAhead()
 	w.scan.next = w.behind(slot)
 	if w.scan.warmed == 0 || w.scan.warm[0] != slot {
 		w.scan.keepWarm(slot)

@@ -8,3 +8,9 @@ again:
 	DECL CX
 	JNZ again
 	RET
+
+// func fetch(line *byte)
+TEXT ·fetch(SB), NOSPLIT, $0-8
+	MOVQ line+0(FP), AX
+	PREFETCHT0 (AX)
+	RET

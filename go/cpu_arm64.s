@@ -8,3 +8,9 @@ again:
 	SUBW $1, R0
 	CBNZW R0, again
 	RET
+
+// func fetch(line *byte)
+TEXT ·fetch(SB), NOSPLIT, $0-8
+	MOVD line+0(FP), R0
+	PRFM (R0), PLDL1KEEP
+	RET
