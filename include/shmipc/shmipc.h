@@ -462,8 +462,9 @@ SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_even
 /*
  * Binds the calling thread to processor `cpu`, counted from 0 as the system does. The library never
  * does that of its own. A caller and a worker that call each other all the time do best on two
- * processors near each other (docs/benchmarks.md has what it is worth); bound to one and the same,
- * they wait for each other.
+ * processors near each other (docs/benchmarks.md has what it is worth, and what it may cost);
+ * bound to one and the same, they wait for each other. Bind after creating or attaching: a process
+ * that is bound to one processor before takes it for all there is, and does not spin.
  * Errors: INVALID (the machine, or this process's share of it, has no such processor), SYSTEM.
  */
 SHMIPC_API int shmipc_pin_thread(uint32_t cpu);
