@@ -7,9 +7,9 @@
 #define _GNU_SOURCE
 #include "calls/pair.h"
 #include "rows/rows.h"
-#include "support/child.h"
 #include "support/clock.h"
 #include "support/machine.h"
+#include "support/placement.h"
 
 #include <getopt.h>
 #include <stdio.h>

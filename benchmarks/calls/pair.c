@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include "support/child.h"
+#include "support/placement.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,9 +50,11 @@ struct pair pair_start(struct pair_config config) {
     if (config.spin_ns)
         settings.spin_ns = config.spin_ns < 0 ? 0 : config.spin_ns;
     (void)snprintf(name, sizeof name, "bench.%ld.%u", (long)getpid(), number++);
+    pin_later();
     check(shmipc_host_create(name, &settings, &pair.host));
     start_guests(&pair, name, config.spin_ns);
     check(shmipc_wait_guests(pair.host, pair.count, SHMIPC_TIMEOUT_DEFAULT));
+    pin_again(pair.guests, pair.count);
     return pair;
 }
 

@@ -3,6 +3,7 @@
 
 #include "child.h"
 #include "futex.h"
+#include "placement.h"
 
 #include <sched.h>
 #include <signal.h>

@@ -4,6 +4,7 @@
 #include "awake.h"
 #include "child.h"
 #include "clock.h"
+#include "placement.h"
 #include "statistics.h"
 
 #include <stdlib.h>

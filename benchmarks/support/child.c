@@ -2,9 +2,9 @@
 #include "child.h"
 
 #include "clock.h"
+#include "placement.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,41 +18,11 @@
 enum { CHILDREN = 64 };
 
 static pid_t children[CHILDREN];
-static bool pinned;
 
 void die(const char *what) {
     fflush(stdout);
     perror(what);
     exit(EXIT_FAILURE);
-}
-
-void pin_to(int processor) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET((size_t)processor, &set);
-    if (sched_setaffinity(0, sizeof set, &set) != 0)
-        die("pinning");
-}
-
-void pin_processes(void) {
-    pinned = true;
-    pin_to(0);
-}
-
-static int next_in(const cpu_set_t *allowed, int processor) {
-    do
-        processor = (processor + 1) % CPU_SETSIZE;
-    while (!CPU_ISSET((size_t)processor, allowed));
-    return processor;
-}
-
-void change_processor(void) {
-    cpu_set_t allowed;
-    if (pinned || sched_getaffinity(0, sizeof allowed, &allowed) != 0)
-        return;
-    pin_to(next_in(&allowed, sched_getcpu()));
-    if (sched_setaffinity(0, sizeof allowed, &allowed) != 0)
-        die("affinity");
 }
 
 static void keep(pid_t child) {
@@ -86,8 +56,7 @@ static pid_t fork_child(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
-    if (pinned)
-        pin_to((int)(1 % sysconf(_SC_NPROCESSORS_ONLN)));
+    pin_child();
     return 0;
 }
 

@@ -9,16 +9,6 @@
 /* Prints what and errno's text, and ends the program. */
 _Noreturn void die(const char *what);
 
-/* Keeps this thread, and what it starts, on one processor. */
-void pin_to(int processor);
-
-/* Keeps this process on one processor and each child on another. Before any child is started. */
-void pin_processes(void);
-
-/* Moves this thread to the next processor, where it may stay or not, as the system likes. Without
-   effect once pinned. */
-void change_processor(void);
-
 /* Runs `body` in a child, which dies with this process and ends when `body` returns. */
 pid_t child_fork(void (*body)(void *context), void *context);
 
