@@ -14,8 +14,8 @@ void pin_processes(void);
 /* For a child that was just forked: its processor. Without effect unless processes are pinned. */
 void pin_child(void);
 
-/* What is created between these two is not pinned until pin_again: a library that finds itself on one
-   processor would not spin. pin_again pins this thread, and all threads of the children. */
+/* What is created between these two is not pinned until pin_again: a library that finds itself on
+   one processor would not spin. pin_again pins this thread, and all threads of the children. */
 void pin_later(void);
 void pin_again(const pid_t *children, size_t count);
 
