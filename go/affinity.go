@@ -8,9 +8,8 @@ const cpusMax = 1024
 // PinProcess binds this process, all its threads and those to come, to these processors, counted
 // from 0 as the system does. The package never does that of its own. A host's calling thread and a
 // guest that call each other all the time do best on two processors near each other; docs/benchmarks.md
-// has what it is worth, and what it may cost. A process that is bound to one processor
-// when it starts takes it for all there is, and does not spin. Threads are bound for good: GOMAXPROCS
-// does not change.
+// has what it is worth, and what it may cost. A process that is bound to one processor when it starts
+// takes it for all there is, and does not spin. Threads are bound for good: GOMAXPROCS does not change.
 //
 // Errors: ErrInvalid (no processors, or none that this process may use), ErrSystem, ErrNotSupported.
 func PinProcess(cpus ...int) error {

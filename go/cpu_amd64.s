@@ -9,8 +9,8 @@ again:
 	JNZ again
 	RET
 
-// func fetch(line *byte)
-TEXT ·fetch(SB), NOSPLIT, $0-8
+// func prefetch(line *byte)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVQ line+0(FP), AX
 	PREFETCHT0 (AX)
 	RET

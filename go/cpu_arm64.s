@@ -9,8 +9,8 @@ again:
 	CBNZW R0, again
 	RET
 
-// func fetch(line *byte)
-TEXT ·fetch(SB), NOSPLIT, $0-8
+// func prefetch(line *byte)
+TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVD line+0(FP), R0
 	PRFM (R0), PLDL1KEEP
 	RET

@@ -8,7 +8,7 @@ package shmipc
 //go:noescape
 func pause(n uint32)
 
-// fetch tells the CPU that a cache line will be read soon. It has no effect but on time.
+// prefetch tells the CPU that a cache line will be read soon. It has no effect but on time.
 //
 //go:noescape
-func fetch(line *byte)
+func prefetch(line *byte)

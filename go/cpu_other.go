@@ -4,4 +4,4 @@ package shmipc
 
 func pause(uint32) {}
 
-func fetch(*byte) {}
+func prefetch(*byte) {}

@@ -15,7 +15,7 @@ func (s *slot) load() word { return word(s.line.state.Load()) }
 
 // fetchAhead has the slot's second line come along with the first, in case the message needs both: a
 // compare-and-swap of the word would not let a load of it begin before.
-func (s *slot) fetchAhead() { fetch(&s.line.inline[firstLine]) }
+func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 
 func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
