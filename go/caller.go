@@ -115,9 +115,11 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 }
 
 func (e *exchange) awaitSpinning() (w word, ok bool) {
+	e.holdOff.wait()
 	for s := e.budget.begin(); ; {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
+			e.holdOff.learn(s.needless())
 			return w, true
 		}
 		if !s.again() {

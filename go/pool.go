@@ -27,6 +27,7 @@ type exchange struct {
 	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
+	holdOff holdOff // the claimer's alone
 	stats   counters
 	_       [lineSize]byte // neighbours belong to other goroutines
 }
@@ -52,6 +53,7 @@ func (p *pool) setUp(g *Guest, spin time.Duration) {
 		e := &p.exchanges[i]
 		e.slot, e.guest = g.guestSlots[i], g
 		e.budget.setUp(spin)
+		e.holdOff.setUp(spin)
 	}
 	if n := len(p.exchanges); n > 0 {
 		p.first = int(g.index-1) % n

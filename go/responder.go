@@ -74,6 +74,7 @@ type serving struct {
 	token   atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
 	workers atomic.Uint64 // ids given out
 	polling spinBudget
+	holdOff holdOff    // that a worker begins with
 	stats   []counters // by host slot
 }
 
@@ -81,6 +82,7 @@ const tokenParked = 1 << 63
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.polling.setUp(spin)
+	s.holdOff.setUp(spin)
 	s.stats = make([]counters, len(g.hostSlots))
 }
 
@@ -147,7 +149,8 @@ func (c *crew) spawn() {
 		return
 	}
 	c.workers.Add(1)
-	w := &worker{crew: c, guest: c.guest, id: c.guest.serving.workers.Add(1)}
+	s := &c.guest.serving
+	w := &worker{crew: c, guest: c.guest, id: s.workers.Add(1), holdOff: s.holdOff}
 	go w.run()
 }
 
@@ -174,6 +177,7 @@ type worker struct {
 	roused   bool   // came out of a sleep and has taken no request since
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
+	holdOff  holdOff
 	scan     scan
 	request  Request
 	response Response
@@ -234,9 +238,12 @@ func (w *worker) poll() {
 	w.watch()
 	if w.roused {
 		w.aim()
+	} else {
+		w.holdOff.wait()
 	}
 	for s := w.guest.serving.polling.begin(); ; {
 		if w.glance() {
+			w.holdOff.learn(s.needless())
 			return
 		}
 		if !s.again() {

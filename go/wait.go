@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// How a wait goes: it spins for a budget, yields once to other goroutines, and parks.
+// How a wait goes: it holds off its first look, spins for a budget, yields once to other goroutines, and parks.
 const (
 	// livenessTick is how long a sleeper may sleep before it looks for deaths.
 	livenessTick = int64(100 * time.Millisecond)
@@ -28,6 +28,12 @@ const (
 	// pauses is the length of one burst: more of them would see an answer late, none would take the
 	// cache line away from the side that writes it.
 	pauses = 1
+
+	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too
+	// long; holdOffStep is by how much one grows, holdOffShare the part by which it shrinks.
+	holdOffMost  = 250 * time.Nanosecond
+	holdOffStep  = 6 * time.Nanosecond
+	holdOffShare = 64
 
 	// callsPerTurn is how many calls a goroutine makes before it lets others run.
 	callsPerTurn = 1024
@@ -81,16 +87,10 @@ type spinBudget struct {
 
 // setUp sets the longest time to spin; 0 means the default, negative: never spin.
 func (b *spinBudget) setUp(spin time.Duration) {
-	if spin == 0 && singleCPU() {
-		spin = -1
-	}
-	if spin == 0 {
-		spin = spinMax
-	}
+	spin = spinAllowed(spin)
 	if spin < 0 {
 		return
 	}
-	spin = min(spin, spinCap)
 	b.spin = int64(spin)
 	b.most = roundsOf(spin)
 	b.least = roundsOf(spinMin)
@@ -98,6 +98,17 @@ func (b *spinBudget) setUp(spin time.Duration) {
 		b.least = b.most
 	}
 	b.rounds.Store(b.most)
+}
+
+// spinAllowed is how long a wait may spin here with the setting `spin`; negative: never.
+func spinAllowed(spin time.Duration) time.Duration {
+	if spin == 0 && singleCPU() {
+		return -1
+	}
+	if spin == 0 {
+		return spinMax
+	}
+	return min(spin, spinCap)
 }
 
 func roundsOf(spin time.Duration) int32 {
@@ -124,6 +135,9 @@ func (b *spinBudget) begin() spin { return spin{left: b.rounds.Load()} }
 // spin is what is left of one wait's spinning.
 type spin struct{ left, done int32 }
 
+// needless tells whether what was waited for was there at the first look.
+func (s *spin) needless() bool { return s.done == 0 }
+
 // again takes a breath and tells whether to look once more; no system call, no clock.
 func (s *spin) again() bool {
 	if s.done >= s.left {
@@ -134,6 +148,39 @@ func (s *spin) again() bool {
 		relax()
 	}
 	return true
+}
+
+// holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
+// Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
+// on the same core, its share of that core (experiments/hold_off). What was there at the first look
+// makes the next hold-off a little shorter, what was not makes it longer by a step, so that of ten
+// waits about nine look once, and none has to read a clock. In 256ths of a pause.
+type holdOff struct{ now, step, most uint32 }
+
+// setUp is for waits that spin for `spin` as in spinBudget.setUp.
+func (h *holdOff) setUp(spin time.Duration) {
+	if spin = spinAllowed(spin); spin < 0 {
+		return
+	}
+	h.step = pauses256(holdOffStep)
+	h.most = pauses256(min(spin, holdOffMost))
+}
+
+func pauses256(d time.Duration) uint32 { return uint32(d << 8 / relaxTime()) }
+
+// wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it.
+func (h *holdOff) wait() {
+	if n := h.now >> 8; n > 0 {
+		pause(n)
+	}
+}
+
+func (h *holdOff) learn(foundAtOnce bool) {
+	if foundAtOnce {
+		h.now -= h.now / holdOffShare
+	} else if h.now < h.most {
+		h.now += h.step
+	}
 }
 
 // yield lets other goroutines run before this one blocks its thread.

@@ -51,6 +51,63 @@ func TestSpinBudgetIsCapped(t *testing.T) {
 	}
 }
 
+// holdOffAgainst has the other side ready after so many pauses, and returns how many of the waits
+// looked once.
+func holdOffAgainst(h *holdOff, ready uint32, waits int) (once int) {
+	for i := 0; i < waits; i++ {
+		foundAtOnce := h.now>>8 >= ready
+		if foundAtOnce {
+			once++
+		}
+		h.learn(foundAtOnce)
+	}
+	return once
+}
+
+func TestNobodyHoldsOffWhoDoesNotSpin(t *testing.T) {
+	var h holdOff
+	h.setUp(-1)
+	holdOffAgainst(&h, 1, 1000)
+	if h.now != 0 {
+		t.Fatal(h.now)
+	}
+}
+
+func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
+	h := holdOff{step: 150, most: 25 << 8} // pauses of 10 ns
+	for _, ready := range []uint32{12, 3} {
+		holdOffAgainst(&h, ready, 1000)
+		once := holdOffAgainst(&h, ready, 1000)
+		if got := h.now >> 8; once < 750 || once > 990 || got < ready-1 || got > ready+1 {
+			t.Fatalf("%d of 1000 waits for %d pauses looked once; the hold-off is %d", once, ready, got)
+		}
+	}
+	if once := holdOffAgainst(&h, 0, 300); once != 300 || h.now>>8 != 0 {
+		t.Fatalf("%d of 300, %d pauses, when all is there already", once, h.now>>8)
+	}
+}
+
+func TestHoldOffHasAMost(t *testing.T) {
+	var h holdOff
+	h.setUp(spinMax)
+	if h.most == 0 || h.step == 0 {
+		t.Fatal(h)
+	}
+	holdOffAgainst(&h, math.MaxUint32, 100000)
+	if h.now > h.most+h.step {
+		t.Fatalf("%d of at most %d", h.now, h.most)
+	}
+}
+
+func TestCallLearnsWhenToLook(t *testing.T) {
+	g := newHost(t, smallShape).attach(&Config{Spin: spinMax})
+	h := &g.pool.exchanges[0].holdOff
+	spinningCall(t, g)()
+	if h.now == 0 || h.now != h.step {
+		t.Fatalf("%d after an answer that was not there at the first look, a step is %d", h.now, h.step)
+	}
+}
+
 func TestLimitReadsNoClockBeforeItIsAsked(t *testing.T) {
 	l := newLimit(context.Background(), time.Second)
 	if l.interrupted() != goOn || l.deadline != 0 {

@@ -167,12 +167,16 @@ static word spin_for_answer(struct local_slot *l) {
     word seen;
     if (l->roused)
         shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
+    else
+        hold_off_wait(&l->hold_off);
     do {
         seen = shmi_slot_look(l->shared);
         slot_fetch_ahead(l->shared);
     } while (is_pending(seen) && spin_again(&spin));
-    if (!is_pending(seen))
+    if (!is_pending(seen)) {
         spin_won(&spin);
+        hold_off_learn(&l->hold_off, spin_was_needless(&spin));
+    }
     return seen;
 }
 

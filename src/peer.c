@@ -36,13 +36,16 @@ static void forget_region(void *context) {
 
 static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     const struct spin_budget spins = shmi_spin_budget(settings->spin_ns);
+    const struct hold_off hold_off = shmi_hold_off(settings->spin_ns);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         p->slots[i].shared = region_slot(&p->region, i);
         p->slots[i].spins = spins;
+        p->slots[i].hold_off = hold_off;
     }
     p->processors = shmi_cpu_count();
     p->claim_spins = spins;
     p->serve_spins = spins;
+    p->serve_hold_off = hold_off;
     p->collect_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));

@@ -43,6 +43,7 @@ struct local_slot {
     word last;             /* the last word we stored, or saw the other side store */
     struct slot *shared;
     struct spin_budget spins; /* of waits for this slot's answers */
+    struct hold_off hold_off; /* of the same */
     atomic_u64 calls, failed, served, discarded, parks, wakes;
 };
 
@@ -69,6 +70,7 @@ struct shmipc_peer {
     struct direction serves;
     struct spin_budget claim_spins;
     struct spin_budget serve_spins;
+    struct hold_off serve_hold_off; /* that a worker begins with */
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct doorbell members;
     struct doorbell answers; /* for threads that wait for the first of several */

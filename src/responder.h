@@ -23,6 +23,7 @@ struct worker {
     void *context;
     uint32_t id;
     struct scan scan;
+    struct hold_off hold_off;
     bool watching; /* has joined the watchers of the bell */
     bool ticked;   /* its last sleep ended because time passed, not by a ring */
     bool roused;   /* came out of a sleep, and has taken no request since */

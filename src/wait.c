@@ -43,12 +43,30 @@ static uint32_t pauses_in(int64_t ns, uint64_t per_100us) {
     return (uint32_t)(per_100us * (uint64_t)ns / 100000u);
 }
 
-struct spin_budget shmi_spin_budget(int64_t ns) {
+/* The longest spin that the setting `ns` allows here: 0 with a single processor, where it would
+   take time from the other side. */
+static int64_t spin_allowed(int64_t ns) {
     int64_t most = ns == SHMIPC_SPIN_AUTO ? SPIN_AUTO_NS : ns;
     if (most <= 0 || shmi_cpu_count() < 2)
+        return 0;
+    return most < SPIN_MAX_NS ? most : SPIN_MAX_NS;
+}
+
+struct hold_off shmi_hold_off(int64_t ns) {
+    int64_t most = spin_allowed(ns);
+    if (most == 0)
+        return (struct hold_off){.most = 0};
+    uint64_t per_100us = pauses_per_100us() << 8;
+    return (struct hold_off){
+        .step = pauses_in(HOLD_OFF_STEP_NS, per_100us),
+        .most = pauses_in(most < HOLD_OFF_MOST_NS ? most : HOLD_OFF_MOST_NS, per_100us),
+    };
+}
+
+struct spin_budget shmi_spin_budget(int64_t ns) {
+    int64_t most = spin_allowed(ns);
+    if (most == 0)
         return (struct spin_budget){.least = 0};
-    if (most > SPIN_MAX_NS)
-        most = SPIN_MAX_NS;
     uint64_t per_100us = pauses_per_100us();
     struct spin_budget budget = {
         .least = pauses_in(most < SPIN_LEAST_NS ? most : SPIN_LEAST_NS, per_100us),

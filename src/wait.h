@@ -1,6 +1,7 @@
 /*
- * How a wait passes its time: it spins, yields a few times, then sleeps. Deadlines are read from
- * the clock only when the spinning is over, so a call that is answered at once reads no clock.
+ * How a wait passes its time: it holds off, spins, yields a few times, then sleeps. Deadlines are
+ * read from the clock only when the spinning is over, so a call that is answered at once reads no
+ * clock.
  */
 #ifndef SHMIPC_WAIT_H
 #define SHMIPC_WAIT_H
@@ -13,6 +14,10 @@ enum {
     SPIN_AUTO_NS = 30000, /* a wait spins this long at most: about what a sleep and a wake cost */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
     SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned */
+
+    HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
+    HOLD_OFF_STEP_NS = 6,
+    HOLD_OFF_SHARE = 64,
 };
 
 #define TICK_NS UINT64_C(100000000) /* a sleeper looks for deaths this often */
@@ -32,6 +37,34 @@ bool shmi_deadline_passed(struct deadline *deadline);
 
 /* The next time a sleeper must be awake: the deadline, or a tick from now. */
 uint64_t shmi_deadline_or_tick(struct deadline *deadline);
+
+/*
+ * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
+ * while the other side still works disturbs it: takes away the line that it writes, or, on the same
+ * core, its share of that core (experiments/hold_off). What was there at the first look makes the
+ * next hold-off a little shorter, what was not makes it longer by a step, so that of ten waits about
+ * nine look once, and none has to read a clock. In 256ths of a pause.
+ */
+struct hold_off {
+    uint32_t now;
+    uint32_t step;
+    uint32_t most; /* 0: never hold off */
+};
+
+/* For waits that spin for `ns` at most, SHMIPC_SPIN_AUTO included. */
+struct hold_off shmi_hold_off(int64_t ns);
+
+static inline void hold_off_wait(const struct hold_off *h) {
+    for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
+        cpu_pause();
+}
+
+static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
+    if (found_at_once)
+        h->now -= h->now / HOLD_OFF_SHARE;
+    else if (h->now < h->most)
+        h->now += h->step;
+}
 
 /*
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
@@ -81,6 +114,11 @@ static inline void spin_pay(struct spin *spin, uint32_t slots) {
     uint32_t pauses = slots / 8;
     if (spin->stage != SPIN_YIELDING)
         spin->left = spin->left > pauses ? spin->left - pauses : 0;
+}
+
+/* True if what was waited for was there at the first look. */
+static inline bool spin_was_needless(const struct spin *spin) {
+    return spin->stage == SPIN_LEAST && spin->left == spin->budget->least;
 }
 
 static inline void spin_won(const struct spin *spin) {

@@ -125,12 +125,15 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
     watch(p, worker);
     if (worker->roused)
         shmi_scan_aim(p, worker);
+    else
+        hold_off_wait(&worker->hold_off);
     do {
         int served = shmi_scan_glance(p, worker);
         if (served < 0)
             return served;
         if (served > 0) {
             spin_won(&spin);
+            hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticked = false;
             return end_of_busy_serving(p, wakes_before);
         }
@@ -172,7 +175,8 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
     uint32_t id = 0;
     while (id == 0) /* 0 means that nobody polls */
         id = add_seq_cst32(&p->next_worker, 1) + 1;
-    return (struct worker){.handler = handler, .context = context, .id = id};
+    return (struct worker){
+        .handler = handler, .context = context, .id = id, .hold_off = p->serve_hold_off};
 }
 
 static int enter_waiter(shmipc_peer *p, uint32_t *wakes_before) {

@@ -4,7 +4,7 @@
  */
 #include "support/fixture.h"
 
-#include "wait.h"
+#include "peer.h"
 
 struct fake {
     uint64_t now;
@@ -15,6 +15,7 @@ struct fake {
     uint32_t sleeps;
     uint64_t longest;      /* sleep */
     uint32_t wake_instead; /* this many sleeps end at once, for no reason */
+    shmipc_peer *answerer; /* answers while others yield */
 };
 
 static struct fake fake;
@@ -23,7 +24,7 @@ static struct fake fake;
 uint64_t fake_clock_now(void) __asm__("__wrap_shmi_clock_now");
 uint32_t fake_cpu_count(void) __asm__("__wrap_shmi_cpu_count");
 void fake_cpu_yield(void) __asm__("__wrap_shmi_cpu_yield");
-bool fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
+bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expected,
                     uint64_t deadline) __asm__("__wrap_shmi_word_wait");
 
 uint64_t fake_clock_now(void) {
@@ -36,14 +37,24 @@ uint32_t fake_cpu_count(void) {
     return fake.processors;
 }
 
-void fake_cpu_yield(void) {
-    fake.yields++;
+static int echo(void *context, const shmipc_request *request, shmipc_response *response) {
+    (void)context;
+    (void)request;
+    (void)response;
+    return 0;
 }
 
-bool fake_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+void fake_cpu_yield(void) {
+    fake.yields++;
+    if (fake.answerer)
+        must_equal(shmipc_poll(fake.answerer, echo, NULL), 1);
+}
+
+bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expected,
+                    uint64_t deadline) {
     (void)object;
     must(deadline != CLOCK_NEVER);
-    must_equal(load_relaxed32(word), expected);
+    must_equal(load_relaxed32(address), expected);
     fake.sleeps++;
     if (fake.wake_instead > 0) {
         fake.wake_instead--;
@@ -234,6 +245,66 @@ static void an_early_answer_teaches_nothing(void **state) {
     assert_int_equal(load_relaxed32(&budget.now), 100);
 }
 
+/* ---- Holding off ---- */
+
+/* The first look comes after the hold-off; the other side is ready after `ready` pauses. Returns how
+   many of the waits looked once. */
+static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t waits) {
+    uint32_t once = 0;
+    for (uint32_t i = 0; i < waits; i++) {
+        bool found_at_once = h->now >> 8 >= ready;
+        once += found_at_once;
+        hold_off_learn(h, found_at_once);
+    }
+    return once;
+}
+
+/* A pause of 10 ns, see spins_are_measured_by_the_clock. */
+static struct hold_off new_hold_off(int64_t spin_ns) {
+    fake.per_look = 2000;
+    return shmi_hold_off(spin_ns);
+}
+
+static void nobody_holds_off_who_does_not_spin(void **state) {
+    (void)state;
+    struct hold_off never = new_hold_off(0);
+    (void)hold_off_against(&never, 1, 1000);
+    assert_int_equal(never.now, 0);
+    fake.processors = 1;
+    never = new_hold_off(SHMIPC_SPIN_AUTO);
+    (void)hold_off_against(&never, 1, 1000);
+    assert_int_equal(never.now, 0);
+}
+
+static void a_hold_off_ends_when_the_other_side_is_ready(void **state) {
+    (void)state;
+    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
+    (void)hold_off_against(&h, 12, 1000);
+    assert_in_range(hold_off_against(&h, 12, 1000), 750, 990);
+    assert_in_range(h.now >> 8, 11, 13);
+    (void)hold_off_against(&h, 3, 1000); /* it has become faster */
+    assert_in_range(hold_off_against(&h, 3, 1000), 750, 990);
+    assert_in_range(h.now >> 8, 2, 4);
+}
+
+static void a_hold_off_ends_soon_when_all_is_there_already(void **state) {
+    (void)state;
+    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
+    (void)hold_off_against(&h, 12, 1000);
+    assert_int_equal(hold_off_against(&h, 0, 300), 300);
+    assert_int_equal(h.now >> 8, 0);
+}
+
+static void no_hold_off_is_longer_than_its_most(void **state) {
+    (void)state;
+    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
+    assert_int_equal(hold_off_against(&h, UINT32_MAX, 10000), 0);
+    assert_in_range(h.now >> 8, HOLD_OFF_MOST_NS / 10 - 1, HOLD_OFF_MOST_NS / 10 + 1);
+    h = new_hold_off(100);
+    (void)hold_off_against(&h, UINT32_MAX, 10000);
+    assert_in_range(h.now >> 8, 9, 11);
+}
+
 /* ---- Whole waits ---- */
 
 static const shmipc_request nothing = {.data = NULL};
@@ -248,6 +319,30 @@ static void a_call_sleeps_in_ticks_and_ends_at_its_deadline(void **state) {
     assert_true(fake.now == begin + (uint64_t)SECOND / 4);
     assert_int_equal(fake.sleeps, 3);
     assert_true(fake.longest <= TICK_NS);
+    pair_close(&pair);
+}
+
+static void a_call_learns_when_to_look(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_slot slot;
+    shmipc_response response;
+    shmipc_host_config config = test_host_config();
+    config.spin_ns = SHMIPC_SPIN_AUTO;
+    fake.per_look = 2000;
+    pair_open(&pair, &config);
+    const struct hold_off *h = &pair.host->slots[0].hold_off;
+    fake.answerer = pair.guest;
+    assert_int_equal(shmipc_call(pair.host, &nothing, NULL, SECOND), SHMIPC_OK);
+    assert_int_equal(h->now, h->step);
+    assert_true(h->now > HOLD_OFF_SHARE);
+    fake.answerer = NULL;
+    assert_int_equal(shmipc_slot_claim(pair.host, 0, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    assert_int_equal(shmipc_poll(pair.guest, echo, NULL), 1);
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    assert_in_range(h->now, 1, h->step - 1);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     pair_close(&pair);
 }
 
@@ -324,6 +419,11 @@ int main(void) {
         cmocka_unit_test_setup(one_in_many_waits_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_long_spin_that_pays_makes_all_long, fake_system),
         cmocka_unit_test_setup(an_early_answer_teaches_nothing, fake_system),
+        cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
+        cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
+        cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
+        cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
+        cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
