@@ -469,8 +469,7 @@ func errorType(code Code) uint32 { return uint32(-code) }
 // handle runs the handler and publishes its answer.
 func (w *worker) handle(m Message) {
 	s := w.slot
-	w.request = Request{Data: m.Data, Type: m.Type, Peer: hostIndex, Slot: s.index, slot: s}
-	w.response = Response{buffer: s.response}
+	w.show(m)
 	err := w.runHandler()
 	r := &w.response
 	switch {
@@ -484,6 +483,16 @@ func (w *worker) handle(m Message) {
 		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
 	}
 	w.guest.serving.stats[s.index].served.Add(1) // now that nobody waits for it
+}
+
+// show fills in what the handler sees, field by field: a literal is built elsewhere and copied in wider
+// pieces than it was written in, for which the processor waits a dozen nanoseconds.
+func (w *worker) show(m Message) {
+	request, response := &w.request, &w.response
+	request.Data, request.Type = m.Data, m.Type
+	request.Peer, request.Slot, request.slot = hostIndex, w.slot.index, w.slot
+	response.Type, response.Flags = TypeNormal, 0
+	response.buffer, response.length = w.slot.response, 0
 }
 
 // runHandler makes an error of a panic. A fault in the mapping panics on: there is nobody left to
