@@ -137,14 +137,20 @@ static void keep(struct record *r, double ns, double before, double after) {
     };
 }
 
+/* Each round begins with another subject, so that none has the same one before it all the time. */
+static size_t subject_at(size_t place, size_t count, unsigned round) {
+    return 1 + (place + round) % (count - 1);
+}
+
 static void run_round(const struct subject *subjects, size_t count, const struct plan *plan,
-                      struct record *records) {
+                      struct record *records, unsigned round) {
     double before = run_block(&subjects[0], plan, &records[0]), after;
-    for (size_t i = 1; i < count; i++) {
+    for (size_t place = 0; place + 1 < count; place++) {
+        size_t i = subject_at(place, count, round);
         double ns = run_block(&subjects[i], plan, &records[i]);
         after = plan->limit_once ? before : run_block(&subjects[0], plan, &records[0]);
         keep(&records[i], ns, before, after);
-        if (i == 1)
+        if (place == 0)
             keep(&records[0], before, after, after);
         before = after;
     }
@@ -154,7 +160,7 @@ static void run_rounds(const struct subject *subjects, size_t count, const struc
                        struct record *records) {
     uint64_t end = plan->most_ns ? now_ns() + plan->most_ns : UINT64_MAX;
     for (unsigned round = 0; round < plan->rounds && (round == 0 || now_ns() < end); round++)
-        run_round(subjects, count, plan, records);
+        run_round(subjects, count, plan, records, round);
 }
 
 struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan) {
