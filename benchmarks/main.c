@@ -4,9 +4,10 @@
  *
  * Measures the rows named, all if none is, and prints a JSON object for each.
  */
-#define _GNU_SOURCE
 #include "calls/pair.h"
-#include "rows/rows.h"
+#include "limits/lines.h"
+#include "limits/wakes.h"
+#include "rows/system.h"
 #include "support/clock.h"
 #include "support/machine.h"
 #include "support/placement.h"
@@ -15,27 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-
-static const struct {
-    const char *name;
-    void (*measure)(const struct effort *effort);
-} rows[] = {
-    {"rtt", measure_rtt},
-    {"in_flight", measure_in_flight},
-    {"threads", measure_threads},
-    {"parked", measure_parked},
-    {"idle", measure_idle},
-    {"blocked", measure_blocked},
-    {"copy", measure_copy},
-    {"zero_copy", measure_zero_copy},
-    {"slots", measure_slots},
-    {"guest_calls", measure_guest_calls},
-    {"create", measure_create},
-    {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
-};
-
-enum { ROWS = sizeof rows / sizeof *rows };
 
 static bool is_wanted(const char *name, char *const *wanted) {
     if (!*wanted)
@@ -49,12 +29,12 @@ static bool is_wanted(const char *name, char *const *wanted) {
 
 static void measure_rows(const struct effort *effort, char *const *wanted) {
     uint64_t begin = now_ns();
-    for (size_t i = 0; i < ROWS; i++) {
-        if (!is_wanted(rows[i].name, wanted))
+    for (const struct named_row *row = system_rows; row->name; row++) {
+        if (!is_wanted(row->name, wanted))
             continue;
         (void)fprintf(stderr, "bench: %3.0f s: %s\n", (double)(now_ns() - begin) / (double)SECOND,
-                      rows[i].name);
-        rows[i].measure(effort);
+                      row->name);
+        row->measure(effort);
     }
     (void)fprintf(stderr, "bench: %3.0f s: done\n", (double)(now_ns() - begin) / (double)SECOND);
 }
@@ -82,8 +62,10 @@ int main(int argc, char **argv) {
         {"commit", required_argument, NULL, 'v'},
         {NULL, 0, NULL, 0},
     };
+    static const struct role *const roles[] = {&lines_role, &wakes_role, NULL};
     struct effort effort = {.quick = false};
     const char *out = NULL, *compare = NULL;
+    partner_play(argc, argv, roles);
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
         switch (option) {
         case 'q':
@@ -108,7 +90,7 @@ int main(int argc, char **argv) {
             usage(argv[0]);
         }
     }
-    prctl(PR_SET_TIMERSLACK, 1); /* the children inherit it */
+    be_punctual();
     watch_others();
     measure_rows(&effort, argv + optind);
     if (out)

@@ -1,6 +1,7 @@
 #include "posix_semaphore.h"
 
 #include "support/child.h"
+#include "support/linux/fork.h"
 
 #include <errno.h>
 #include <semaphore.h>

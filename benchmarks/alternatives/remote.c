@@ -3,6 +3,7 @@
 
 #include "calls/pair.h"
 #include "support/child.h"
+#include "support/linux/fork.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,8 +79,8 @@ struct subject remote_start(const char *name, const char *program, size_t bytes)
     struct remote *r = allocate(bytes);
     char *path = program_path(program);
     (void)snprintf(r->socket, sizeof r->socket, "/dev/shm/bench.%ld.%s", (long)getpid(), name);
-    r->server = child_program((char *[]){path, "serve", r->socket, NULL}, NULL);
-    r->caller = child_program((char *[]){path, "call", r->socket, r->length, NULL}, r->ends);
+    r->server = child_program((char *[]){path, "serve", r->socket, NULL});
+    r->caller = child_piped((char *[]){path, "call", r->socket, r->length, NULL}, r->ends);
     free(path);
     return subject_of(r, (struct label){name, "go", bytes, 1, 1, ""});
 }
@@ -87,7 +88,7 @@ struct subject remote_start(const char *name, const char *program, size_t bytes)
 struct subject remote_guest_start(const char *region, size_t bytes) {
     struct remote *r = allocate(bytes);
     char *path = program_path("bench_caller");
-    r->caller = child_program((char *[]){path, (char *)region, r->length, NULL}, r->ends);
+    r->caller = child_piped((char *[]){path, (char *)region, r->length, NULL}, r->ends);
     free(path);
     return subject_of(r, (struct label){"guest_calls", "go", bytes, 1, 1, ""});
 }

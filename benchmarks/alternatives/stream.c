@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "support/child.h"
+#include "support/linux/fork.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -34,7 +34,7 @@ static void start_guests(struct pair *pair, const char *name, int64_t spin_ns) {
     char *program = program_path(strcmp(pair->guest, "go") == 0 ? "bench_guest" : "bench_guest_c");
     (void)snprintf(spin, sizeof spin, "%lld", (long long)spin_ns);
     for (unsigned i = 0; i < pair->count; i++)
-        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, NULL}, NULL);
+        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, NULL});
     free(program);
 }
 

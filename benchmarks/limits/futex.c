@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
-#include "futex.h"
+#include "wakes.h"
 
 #include "support/child.h"
-#include "support/futex.h"
+#include "support/linux/futex.h"
 
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ struct words {
 struct futex {
     struct words *words;
     uint32_t sent;
-    pid_t partner;
+    struct partner *partner;
 };
 
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
@@ -25,13 +25,16 @@ static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
     futex_wake_all(word);
 }
 
-static void answer(void *self) {
-    struct words *w = ((struct futex *)self)->words;
+/* A block without end: this side may sleep where it is, whether the other measures or not. */
+static void answer(void *memory) {
+    struct words *w = memory;
     for (uint32_t n = 0;; n++) {
         futex_sleep_while(&w->there, n);
         set_and_wake(&w->back, n + 1);
     }
 }
+
+const struct role wakes_role = {"wakes", answer};
 
 static void run(void *self, uint64_t calls) {
     struct futex *f = self;
@@ -43,16 +46,17 @@ static void run(void *self, uint64_t calls) {
 }
 
 static void stop(void *self) {
-    child_stop(((struct futex *)self)->partner);
+    partner_stop(((struct futex *)self)->partner);
     free(self);
 }
 
-struct subject futex_start(void) {
+struct subject wakes_start(void) {
     struct futex *f = calloc(1, sizeof *f);
     if (!f)
         die("futex");
     f->words = shared_memory(sizeof *f->words);
-    f->partner = child_fork(answer, f);
+    f->partner = partner_start(&wakes_role, f->words);
+    partner_wake(f->partner);
     return (struct subject){.label = {"limit_futex", "c", sizeof(uint32_t), 1, 1, ""},
                             .self = f,
                             .unit = 1,

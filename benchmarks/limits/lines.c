@@ -4,7 +4,6 @@
 #include "copies.h"
 #include "support/child.h"
 #include "support/clock.h"
-#include "support/partner.h"
 #include "support/pause.h"
 
 #include <sched.h>
@@ -19,14 +18,24 @@ enum { LINE = 64, PATIENCE = 1000, LARGE = 1 << 17 /* bytes: the looks no longer
 #define STOP UINT64_MAX
 #define COMMAND (UINT64_MAX - 64)
 
+/* The word is alone on its line, there and back follow. What is above it only changes between
+   blocks; it takes two lines, since the processor may fetch lines in pairs. */
+struct shared {
+    size_t bytes; /* there, and as many back */
+    int pauses;   /* that a block begins with */
+    _Alignas(2 * LINE) _Atomic uint64_t word;
+    _Alignas(LINE) unsigned char beyond[];
+};
+
 struct lines {
-    _Atomic uint64_t *word; /* alone on the first line of a shared mapping; there, back follow */
+    struct shared *shared;
+    _Atomic uint64_t *word;
     unsigned char *there, *back;
     unsigned char *source, *sink; /* private memory of as many bytes */
     size_t bytes;                 /* beyond the first line */
     uint64_t sent;
     int pauses;
-    struct partner partner;
+    struct partner *partner;
 };
 
 /* Spins until the word is no longer `old`. Without a processor of its own the other side must be
@@ -49,8 +58,18 @@ static inline void publish(const struct lines *l, uint64_t value) {
     atomic_store_explicit(l->word, value, memory_order_release);
 }
 
-static void answer_block(void *self) {
-    struct lines *l = self;
+/* One side's view of them. */
+static struct lines lines_in(struct shared *shared) {
+    return (struct lines){.shared = shared,
+                          .word = &shared->word,
+                          .there = shared->beyond,
+                          .back = shared->beyond + shared->bytes,
+                          .bytes = shared->bytes,
+                          .pauses = shared->pauses};
+}
+
+static void answer_block(void *memory) {
+    struct lines lines = lines_in(memory), *l = &lines;
     uint64_t found = await_change(l, 0);
     while (found != STOP) {
         uint64_t answer = found > COMMAND ? 0 : found + 1;
@@ -63,6 +82,8 @@ static void answer_block(void *self) {
     }
     publish(l, 0);
 }
+
+const struct role lines_role = {"lines", answer_block};
 
 static void command(struct lines *l, uint64_t what) {
     publish(l, what);
@@ -77,7 +98,8 @@ static void set_pauses(struct lines *l, int pauses) {
 static void begin(void *self) {
     struct lines *l = self;
     l->sent = 0;
-    partner_wake(&l->partner);
+    l->shared->pauses = l->pauses;
+    partner_wake(l->partner);
 }
 
 static void run(void *self, uint64_t calls) {
@@ -131,7 +153,7 @@ static void end(void *self) {
 
 static void stop(void *self) {
     struct lines *l = self;
-    partner_stop(&l->partner);
+    partner_stop(l->partner);
     free(l->source);
     free(l->sink);
     free(l);
@@ -140,16 +162,14 @@ static void stop(void *self) {
 struct subject lines_start(unsigned lines) {
     struct lines *l = calloc(1, sizeof *l);
     size_t bytes = (size_t)(lines - 1) * LINE;
-    unsigned char *memory = shared_memory(LINE + 2 * bytes);
+    struct shared *shared = shared_memory(sizeof *shared + 2 * bytes);
     if (!l)
         die("memory");
-    *l = (struct lines){.word = (void *)memory,
-                        .there = memory + LINE,
-                        .back = memory + LINE + bytes,
-                        .source = calloc(1, bytes + 1),
-                        .sink = calloc(1, bytes + 1),
-                        .bytes = bytes};
-    partner_start(&l->partner, answer_block, l);
+    shared->bytes = bytes;
+    *l = lines_in(shared);
+    l->source = calloc(1, bytes + 1);
+    l->sink = calloc(1, bytes + 1);
+    l->partner = partner_start(&lines_role, shared);
     return (struct subject){.label = {"limit", "c", (size_t)lines * LINE, 1, 1, ""},
                             .self = l,
                             .spins = true,

@@ -8,9 +8,12 @@
 #ifndef BENCHMARKS_LINES_H
 #define BENCHMARKS_LINES_H
 
+#include "support/partner.h"
 #include "support/subject.h"
 
 /* `lines` includes the word's own. */
 struct subject lines_start(unsigned lines);
+
+extern const struct role lines_role;
 
 #endif

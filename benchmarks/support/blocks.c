@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "blocks.h"
 
 #include "awake.h"
@@ -6,9 +5,9 @@
 #include "clock.h"
 #include "placement.h"
 #include "statistics.h"
+#include "switches.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
 enum { TIMES_MOST = 1000000, CHUNKS = 10, WARM_UP_NS = 300000 };
 
@@ -33,13 +32,6 @@ static double run_for(const struct subject *s, uint64_t ns) {
         chunk = chunk ? chunk : s->unit;
     } while (now - begin < ns);
     return (double)(now - begin) / (double)calls;
-}
-
-static long switches(void) {
-    struct rusage usage;
-    if (getrusage(RUSAGE_THREAD, &usage) != 0)
-        die("getrusage");
-    return usage.ru_nvcsw + usage.ru_nivcsw;
 }
 
 /* Round trips for a moment; whether both sides ran at the same time, so that none had to sleep, or

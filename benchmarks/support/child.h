@@ -6,15 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Prints what and errno's text, and ends the program. */
+/* Prints what and the system's last error, and ends the program. */
 _Noreturn void die(const char *what);
 
-/* Runs `body` in a child, which dies with this process and ends when `body` returns. */
-pid_t child_fork(void (*body)(void *context), void *context);
-
-/* Runs a program, found on no path; NULL ends `arguments`. With `ends`, its standard input and
-   output are pipes, of which these are our ends: [0] to read from, [1] to write to. */
-pid_t child_program(char *const arguments[], int ends[2]);
+/* Runs a program, found on no path; NULL ends `arguments`. It dies with this process. */
+pid_t child_program(char *const arguments[]);
 
 /* Kills it if it still runs, and waits for its end. */
 void child_stop(pid_t child);
@@ -22,7 +18,7 @@ void child_stop(pid_t child);
 /* Waits until it has ended by itself. */
 void child_wait(pid_t child);
 
-/* Zeroed, resident memory that children forked from now on share. Never given back. */
+/* Zeroed, resident memory that partners started from now on can share. Never given back. */
 void *shared_memory(size_t bytes);
 
 /* Nanoseconds of processor time, of this process and the children alive. */

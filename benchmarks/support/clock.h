@@ -8,9 +8,12 @@
 #define MILLISECOND UINT64_C(1000000)
 #define SECOND UINT64_C(1000000000)
 
-/* CLOCK_MONOTONIC. */
+/* Of a clock that is never set. */
 uint64_t now_ns(void);
 void sleep_until(uint64_t ns);
+
+/* The timers of this process, and of children started from now on, end when they should. */
+void be_punctual(void);
 
 /* What reading the clock costs, in ns; measured once. */
 uint64_t clock_cost(void);

@@ -11,8 +11,9 @@ void pin_to(int processor);
 /* Keeps this process on one processor and each child on another. Before any child is started. */
 void pin_processes(void);
 
-/* For a child that was just forked: its processor. Without effect unless processes are pinned. */
-void pin_child(void);
+/* Gives a child that has not begun yet its processor; 0: this process is one. Without effect unless
+   processes are pinned. */
+void pin_child(pid_t child);
 
 /* What is created between these two is not pinned until pin_again: a library that finds itself on
    one processor would not spin. pin_again pins this thread, and all threads of the children. */

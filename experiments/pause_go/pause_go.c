@@ -6,6 +6,7 @@
 #include "support/blocks.h"
 #include "support/child.h"
 #include "support/clock.h"
+#include "support/linux/fork.h"
 
 #include <sched.h>
 #include <stdatomic.h>
@@ -66,7 +67,7 @@ static pid_t start(char *program) {
     if (go.word == MAP_FAILED)
         die("mmap");
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", file);
-    pid_t responder = child_program((char *[]){program, path, NULL}, ends);
+    pid_t responder = child_piped((char *[]){program, path, NULL}, ends);
     go.bell = ends[1];
     return responder;
 }

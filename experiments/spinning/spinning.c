@@ -6,7 +6,8 @@
 #define _GNU_SOURCE
 #include "support/child.h"
 #include "support/clock.h"
-#include "support/futex.h"
+#include "support/linux/fork.h"
+#include "support/linux/futex.h"
 #include "support/statistics.h"
 
 #include <stdbool.h>

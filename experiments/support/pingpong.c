@@ -15,7 +15,7 @@ struct pingpong {
     const struct way *way;
     struct shared *shared;
     uint64_t sent;
-    struct partner partner;
+    struct partner *partner;
 };
 
 void be_patient(unsigned *looks) {
@@ -28,10 +28,12 @@ static void answer_block(void *self) {
     p->way->answer(p->shared);
 }
 
+static const struct role answering = {"pingpong", answer_block};
+
 static void begin(void *self) {
     struct pingpong *p = self;
     p->sent = 0;
-    partner_wake(&p->partner);
+    partner_wake(p->partner);
 }
 
 static void run(void *self, uint64_t calls) {
@@ -47,7 +49,7 @@ static void end(void *self) {
 
 static void stop(void *self) {
     struct pingpong *p = self;
-    partner_stop(&p->partner);
+    partner_stop(p->partner);
     free(p);
 }
 
@@ -56,7 +58,7 @@ static struct subject start(const struct way *way) {
     if (!p)
         die("memory");
     *p = (struct pingpong){.way = way, .shared = shared_memory(sizeof *p->shared)};
-    partner_start(&p->partner, answer_block, p);
+    p->partner = partner_start(&answering, p);
     return (struct subject){.label = {.name = way->name},
                             .self = p,
                             .spins = true,

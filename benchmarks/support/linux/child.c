@@ -1,8 +1,9 @@
 #define _GNU_SOURCE
-#include "child.h"
+#include "support/child.h"
 
-#include "clock.h"
-#include "placement.h"
+#include "fork.h"
+#include "support/clock.h"
+#include "support/placement.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -56,7 +57,7 @@ static pid_t fork_child(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(EXIT_FAILURE);
-    pin_child();
+    pin_child(0);
     return 0;
 }
 
@@ -80,21 +81,29 @@ static void open_pipes(int ours[2], int theirs[2]) {
     theirs[1] = up[1];
 }
 
-pid_t child_program(char *const arguments[], int ends[2]) {
-    int theirs[2] = {-1, -1};
-    if (ends)
-        open_pipes(ends, theirs);
+static _Noreturn void become(char *const arguments[]) {
+    execv(arguments[0], arguments);
+    die(arguments[0]);
+}
+
+pid_t child_program(char *const arguments[]) {
+    pid_t child = fork_child();
+    if (child == 0)
+        become(arguments);
+    return child;
+}
+
+pid_t child_piped(char *const arguments[], int ends[2]) {
+    int theirs[2];
+    open_pipes(ends, theirs);
     pid_t child = fork_child();
     if (child == 0) {
-        if (ends && (dup2(theirs[0], STDIN_FILENO) < 0 || dup2(theirs[1], STDOUT_FILENO) < 0))
+        if (dup2(theirs[0], STDIN_FILENO) < 0 || dup2(theirs[1], STDOUT_FILENO) < 0)
             die("dup2");
-        execv(arguments[0], arguments);
-        die(arguments[0]);
+        become(arguments);
     }
-    if (ends) {
-        close(theirs[0]);
-        close(theirs[1]);
-    }
+    close(theirs[0]);
+    close(theirs[1]);
     return child;
 }
 

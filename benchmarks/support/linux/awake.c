@@ -1,9 +1,9 @@
 #define _GNU_SOURCE
-#include "awake.h"
+#include "support/awake.h"
 
-#include "child.h"
 #include "futex.h"
-#include "placement.h"
+#include "support/child.h"
+#include "support/placement.h"
 
 #include <sched.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
-#include "placement.h"
+#include "support/placement.h"
 
-#include "child.h"
+#include "support/child.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -41,9 +41,9 @@ void pin_processes(void) {
     pin_to(OURS);
 }
 
-void pin_child(void) {
+void pin_child(pid_t child) {
     if (pinned)
-        pin_to(their_processor());
+        pin_thread(child, their_processor());
 }
 
 static void pin_threads_of(pid_t child) {

@@ -1,0 +1,24 @@
+#include "rows/system.h"
+
+#include "alternatives/unix_socket.h"
+
+const struct named_row system_rows[] = {
+    {"rtt", measure_rtt},
+    {"in_flight", measure_in_flight},
+    {"threads", measure_threads},
+    {"parked", measure_parked},
+    {"idle", measure_idle},
+    {"blocked", measure_blocked},
+    {"copy", measure_copy},
+    {"zero_copy", measure_zero_copy},
+    {"slots", measure_slots},
+    {"guest_calls", measure_guest_calls},
+    {"create", measure_create},
+    {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
+    {NULL, NULL},
+};
+
+size_t start_beside_parked(struct subject *subjects) {
+    subjects[0] = unix_socket_start(SMALL);
+    return 1;
+}
