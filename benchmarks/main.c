@@ -1,6 +1,6 @@
 /*
  * bench [--quick] [--pin] [--out FILE] [--compare FILE] [--programs DIRECTORY] [--commit TEXT]
- *       [ROW...]
+ *       [--rounds MOST] [ROW...]
  *
  * Measures the rows named, all if none is, and prints a JSON object for each.
  */
@@ -42,7 +42,7 @@ static void measure_rows(const struct effort *effort, char *const *wanted) {
 static _Noreturn void usage(const char *program) {
     (void)fprintf(stderr,
                   "usage: %s [--quick] [--pin] [--out FILE] [--compare FILE] "
-                  "[--programs DIRECTORY] [--commit TEXT] [ROW...]\n",
+                  "[--programs DIRECTORY] [--commit TEXT] [--rounds MOST] [ROW...]\n",
                   program);
     exit(2);
 }
@@ -54,13 +54,10 @@ static void pin(void) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"quick", no_argument, NULL, 'q'},
-        {"pin", no_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},
-        {"compare", required_argument, NULL, 'c'},
-        {"programs", required_argument, NULL, 'd'},
-        {"commit", required_argument, NULL, 'v'},
-        {NULL, 0, NULL, 0},
+        {"quick", no_argument, NULL, 'q'},          {"pin", no_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},      {"compare", required_argument, NULL, 'c'},
+        {"programs", required_argument, NULL, 'd'}, {"commit", required_argument, NULL, 'v'},
+        {"rounds", required_argument, NULL, 'r'},   {NULL, 0, NULL, 0},
     };
     static const struct role *const roles[] = {&lines_role, &wakes_role, NULL};
     struct effort effort = {.quick = false};
@@ -85,6 +82,9 @@ int main(int argc, char **argv) {
             break;
         case 'v':
             set_commit(optarg);
+            break;
+        case 'r':
+            effort.rounds = (unsigned)strtoul(optarg, NULL, 10);
             break;
         default:
             usage(argv[0]);

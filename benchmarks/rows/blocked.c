@@ -6,7 +6,7 @@
 #include "support/clock.h"
 
 static void measure_guest(const char *guest, const struct effort *effort) {
-    const struct plan plan = {.rounds = effort->quick ? 15 : 101,
+    const struct plan plan = {.rounds = rounds_of(effort, 15, 101),
                               .awake = true,
                               .warm_up_ns = 10 * MILLISECOND,
                               .times_ns = 40 * MILLISECOND,

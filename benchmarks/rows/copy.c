@@ -13,7 +13,7 @@ enum { MIB = 1 << 20, LINE = 64 };
 
 /* A plan of blocks that hold some calls of a millisecond. */
 static struct plan long_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = effort->quick ? 9 : 101,
+    return (struct plan){.rounds = rounds_of(effort, 9, 101),
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,
                          .loop_ns = 10 * MILLISECOND,

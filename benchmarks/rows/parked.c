@@ -24,7 +24,7 @@ static size_t start_all(struct subject *subjects, const struct pair *c, const st
 
 static void measure_without_spinning(const struct effort *effort) {
     struct subject subjects[SUBJECTS_MOST];
-    const struct plan plan = {.rounds = effort->quick ? 11 : 101,
+    const struct plan plan = {.rounds = rounds_of(effort, 11, 101),
                               .loop_ns = 10 * MILLISECOND,
                               .times_ns = 5 * MILLISECOND};
     struct pair c = pair_start((struct pair_config){.guest = "c", .spin_ns = -1});
@@ -52,9 +52,9 @@ static void measure_pace(const struct pair *c, const struct pair *go, const char
 
 void measure_parked(const struct effort *effort) {
     const struct plan seldom = {
-        .rounds = effort->quick ? 4 : 25, .times_ns = 1, .share = 0.5, .limit_once = true};
+        .rounds = rounds_of(effort, 4, 25), .times_ns = 1, .share = 0.5, .limit_once = true};
     const struct plan often = {
-        .rounds = effort->quick ? 9 : 51, .times_ns = 30 * MILLISECOND, .share = 0.5};
+        .rounds = rounds_of(effort, 9, 51), .times_ns = 30 * MILLISECOND, .share = 0.5};
     measure_without_spinning(effort);
     struct pair c = pair_start((struct pair_config){.guest = "c"});
     struct pair go = pair_start((struct pair_config){.guest = "go"});

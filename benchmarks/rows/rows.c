@@ -2,8 +2,13 @@
 
 #include "support/clock.h"
 
+unsigned rounds_of(const struct effort *effort, unsigned quick, unsigned thorough) {
+    unsigned rounds = effort->quick ? quick : thorough;
+    return effort->rounds && effort->rounds < rounds ? effort->rounds : rounds;
+}
+
 struct plan short_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = effort->quick ? 31 : 101,
+    return (struct plan){.rounds = rounds_of(effort, 31, 101),
                          .most_ns = (effort->quick ? 6 : 40) * SECOND,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,

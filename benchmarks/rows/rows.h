@@ -10,7 +10,11 @@ enum { SMALL = 48 };
 /* How thorough. */
 struct effort {
     bool quick;
+    unsigned rounds; /* at most; 0: no matter */
 };
+
+/* How many rounds, if it is to be quick and if not. */
+unsigned rounds_of(const struct effort *effort, unsigned quick, unsigned thorough);
 
 /* Rounds of blocks of some milliseconds, for what spins. */
 struct plan short_blocks(const struct effort *effort);

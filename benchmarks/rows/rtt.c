@@ -35,19 +35,20 @@ static size_t add_sizes(struct subject *subjects, const struct pair *c, const st
 
 /* The ratio is the number of system calls of both sides, to sleep and to wake, in the median of the
    blocks: in the others the system had taken a processor away. */
-static void count_system_calls(const struct pair *pair) {
+static void count_system_calls(const struct pair *pair, const struct effort *effort) {
     enum { BLOCKS = 25, CALLS = 5000 };
     struct subject s = copying_start(pair, "system_calls", SMALL);
     double calls[BLOCKS];
-    for (int i = 0; i < BLOCKS; i++) {
+    unsigned blocks = rounds_of(effort, BLOCKS, BLOCKS);
+    for (unsigned i = 0; i < blocks; i++) {
         s.run(s.self, CALLS / 10);
         uint64_t before = pair_system_calls(pair);
         s.run(s.self, CALLS);
         calls[i] = (double)(pair_system_calls(pair) - before);
     }
     struct row row = {.label = s.label,
-                      .ratio = median(calls, BLOCKS),
-                      .spread = interquartile_range(calls, BLOCKS)};
+                      .ratio = median(calls, blocks),
+                      .spread = interquartile_range(calls, blocks)};
     emit(&row);
     s.stop(s.self);
 }
@@ -58,8 +59,8 @@ void measure_rtt(const struct effort *effort) {
     struct pair c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
     struct pair go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
     emit_all(subjects, add_sizes(subjects, &c, &go, effort), &plan);
-    count_system_calls(&c);
-    count_system_calls(&go);
+    count_system_calls(&c, effort);
+    count_system_calls(&go, effort);
     pair_stop(&c);
     pair_stop(&go);
 }

@@ -18,7 +18,7 @@ static void emit_speeds(struct subject *subjects, size_t count, const struct rec
 
 /* Lack of progress is looked for in a long block: in short ones none could be seen. */
 static void measure_subjects(struct subject *subjects, size_t count, const struct effort *effort) {
-    const struct plan speed = {.rounds = effort->quick ? 9 : 15, .loop_ns = 40 * MILLISECOND};
+    const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 40 * MILLISECOND};
     const struct plan steady = {
         .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
     struct record *records = alternate(subjects, count, &speed);
