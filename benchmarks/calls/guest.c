@@ -13,7 +13,7 @@ static int sleep_long(const shmipc_request *request, shmipc_response *response) 
     if (request->length != sizeof ms)
         return shmipc_fail(response, "a request of %zu bytes", request->length);
     memcpy(&ms, request->data, sizeof ms);
-    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+    const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&time, NULL);
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "machine.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static int print_key(char *line, const struct label *l) {
 
 /* What could not be measured is no number. */
 static int print_number(char *line, const char *name, int digits, double value) {
-    if (!isfinite(value))
+    if (!(fabs(value) <= DBL_MAX))
         return snprintf(line, LINE / 16, "\"%s\":null", name);
     return snprintf(line, LINE / 16, "\"%s\":%.*f", name, digits, value);
 }

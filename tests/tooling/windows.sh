@@ -13,10 +13,11 @@ step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka-windows.sh build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_EXAMPLES=ON \
-    -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
+    -DSHMIPC_BUILD_BENCHMARKS=ON -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
 # With a toolchain of its own clang-tidy reads the flags of mingw-w64's compiler.
 tidy() {
-    printf '%s\n' src/platform/win32/*.c tests/windows/*.c tests/support/*_windows.c |
+    printf '%s\n' src/platform/win32/*.c tests/windows/*.c tests/support/*_windows.c \
+        benchmarks/*/win32/*.c benchmarks/limits/event.c |
         xargs -P "$(nproc)" -n 1 clang-tidy --quiet -p build/windows \
             --extra-arg=--target=x86_64-w64-mingw32 2>/dev/null
 }
