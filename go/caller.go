@@ -87,7 +87,7 @@ func (e *exchange) publish(flags word) error {
 		return e.broken("somebody changed a slot that belongs to a caller", found)
 	}
 	e.rung = false
-	if e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)) {
+	if e.roused = e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)); e.roused {
 		e.stats.wakes.Add(1)
 	}
 	if calls%callsPerTurn == 0 {
@@ -115,7 +115,11 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 }
 
 func (e *exchange) awaitSpinning() (w word, ok bool) {
-	e.holdOff.wait()
+	if e.roused {
+		e.guest.giveWay() // whoever was woken may be waiting for this very processor
+	} else {
+		e.holdOff.wait()
+	}
 	for s := e.budget.begin(); ; {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {

@@ -427,3 +427,19 @@ func rounds(n int) int {
 	}
 	return n
 }
+
+func TestCallerGivesWayToWhomItWakes(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	var gaveWay atomic.Int32
+	g.giveWay = func() { gaveWay.Add(1) }
+	spinningCall(t, g)()
+	if n := gaveWay.Load(); n != 0 {
+		t.Fatalf("%d times, and nobody sleeps", n)
+	}
+	h.bell(bellGuestRequest).want(1)
+	spinningCall(t, g)()
+	if n := gaveWay.Load(); n != 1 {
+		t.Fatalf("%d times, to one that slept", n)
+	}
+}

@@ -199,7 +199,7 @@ func cpuTime() time.Duration {
 func threads() int { return pprof.Lookup("threadcreate").Count() }
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = parking{wait: heapSleepers.wait, wake: heapSleepers.wake}
+var heapParking = parking{wait: heapSleepers.wait, wake: heapSleepers.wake, giveWay: yieldThread}
 
 type sleepersOfHeap struct {
 	mu     sync.Mutex

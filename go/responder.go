@@ -235,8 +235,9 @@ func (w *worker) holdsToken() bool {
 
 // poll looks for requests as the poller, and sleeps if there are none.
 func (w *worker) poll() {
+	roused := w.roused
 	w.watch()
-	if w.roused {
+	if roused {
 		w.aim()
 	} else {
 		w.holdOff.wait()
@@ -244,6 +245,9 @@ func (w *worker) poll() {
 	for s := w.guest.serving.polling.begin(); ; {
 		if w.glance() {
 			w.holdOff.learn(s.needless())
+			if roused {
+				w.guest.giveWay() // whoever rang may be waiting for this very processor
+			}
 			return
 		}
 		if !s.again() {

@@ -628,3 +628,21 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 		t.Fatalf("it slept %d times", slept)
 	}
 }
+
+// Whoever rang may share a processor with the worker that it woke, and waits for it.
+func TestWorkerGivesWayToWhoeverWokeIt(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	var gaveWay atomic.Int32
+	g.giveWay = func() { gaveWay.Add(1) }
+	serveWith(t, g, echoHandler)
+	parks := uint64(0)
+	for i := int32(1); i <= 3; i++ {
+		eventually(t, "it does not sleep", func() bool { return g.stats.parks.Load() > parks })
+		parks = g.stats.parks.Load()
+		if _, err := h.call(0, TypeNormal, nil); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "it does not give way", func() bool { return gaveWay.Load() >= i })
+	}
+}

@@ -44,12 +44,15 @@ const (
 // now is the monotonic time in nanoseconds, never 0.
 func now() int64 { return monotonic() + 1 }
 
-// parking is how a wait sleeps on a word of the region and how a sleeper is woken; tests replace it.
+// parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how to make room for
+// it; tests replace it.
 type parking struct {
 	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time.
 	// ended says that meanwhile a peer's process has ended: its caller then looks for the dead.
 	wait func(word *uint32, value uint32, deadline int64) (ended bool)
 	wake func(word *uint32, n int)
+	// giveWay lets another process have this processor.
+	giveWay func()
 }
 
 // relax is one burst of pauses. It is a Go function of its own, and not inlined, because the

@@ -18,7 +18,7 @@ var origin = time.Now()
 // monotonic is a time in nanoseconds.
 func monotonic() int64 { return int64(time.Since(origin)) }
 
-var futexParking = parking{wait: futexWait, wake: futexWake}
+var futexParking = parking{wait: futexWait, wake: futexWake, giveWay: schedYield}
 
 // futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
 // may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block. Of
@@ -35,6 +35,9 @@ func futexWait(address *uint32, value uint32, deadline int64) (ended bool) {
 		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, anyBit)
 	return false
 }
+
+// schedYield uses Syscall too: it lasts as long as somebody else runs.
+func schedYield() { _, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // futexWake wakes up to n sleepers.
 func futexWake(address *uint32, n int) {

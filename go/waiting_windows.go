@@ -12,6 +12,7 @@ import (
 )
 
 var (
+	switchToThread            = kernel32.NewProc("SwitchToThread")
 	setEvent                  = kernel32.NewProc("SetEvent")
 	waitForMultipleObjects    = kernel32.NewProc("WaitForMultipleObjects")
 	createWaitableTimerEx     = kernel32.NewProc("CreateWaitableTimerExW")
@@ -95,7 +96,9 @@ func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) 
 	return &sleeper{view: v, geometry: g, names: n, index: index, host: host, slots: make([]event, g.slots())}
 }
 
-func (s *sleeper) parking() parking { return parking{wait: s.wait, wake: s.wake} }
+func (s *sleeper) parking() parking { return parking{wait: s.wait, wake: s.wake, giveWay: yieldThread} }
+
+func yieldThread() { _, _, _ = switchToThread.Call() }
 
 // spot is what a word belongs to.
 type spot struct {

@@ -122,8 +122,9 @@ static void resign(shmipc_peer *p, struct worker *worker) {
 static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
     struct spin spin = spin_begin(&p->serve_spins);
+    const bool roused = worker->roused;
     watch(p, worker);
-    if (worker->roused)
+    if (roused)
         shmi_scan_aim(p, worker);
     else
         hold_off_wait(&worker->hold_off);
@@ -135,6 +136,8 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             spin_won(&spin);
             hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticked = false;
+            if (roused)
+                shmi_cpu_yield(); /* whoever rang may be waiting for this very processor */
             return end_of_busy_serving(p, wakes_before);
         }
     } while (!worker->ticked && spin_again(&spin));

@@ -16,6 +16,7 @@ struct fake {
     uint64_t longest;      /* sleep */
     uint32_t wake_instead; /* this many sleeps end at once, for no reason */
     shmipc_peer *answerer; /* answers while others yield */
+    void (*during_sleep)(void);
 };
 
 static struct fake fake;
@@ -56,6 +57,10 @@ bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expecte
     must(deadline != CLOCK_NEVER);
     must_equal(load_relaxed32(address), expected);
     fake.sleeps++;
+    if (fake.during_sleep) {
+        fake.during_sleep();
+        return false;
+    }
     if (fake.wake_instead > 0) {
         fake.wake_instead--;
         return false;
@@ -346,6 +351,36 @@ static void a_call_learns_when_to_look(void **state) {
     pair_close(&pair);
 }
 
+static struct {
+    struct pair pair;
+    shmipc_slot slot;
+    uint32_t yields[2]; /* at each sleep */
+} rung;
+
+static void send_or_end(void) {
+    must(fake.sleeps <= 2);
+    rung.yields[fake.sleeps - 1] = fake.yields;
+    if (fake.sleeps == 1)
+        must_equal(shmipc_slot_send(rung.slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    else
+        must_equal(shmipc_wake(rung.pair.guest), SHMIPC_OK);
+}
+
+/* Whoever rang may share a processor with the worker that it woke, and waits for it. */
+static void a_worker_gives_way_to_whoever_woke_it(void **state) {
+    (void)state;
+    pair_open(&rung.pair, NULL);
+    assert_int_equal(shmipc_slot_claim(rung.pair.host, 0, &rung.slot), SHMIPC_OK);
+    fake.sleeps = 0;
+    fake.during_sleep = send_or_end;
+    assert_int_equal(shmipc_serve(rung.pair.guest, echo, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 2);
+    assert_int_equal(rung.yields[1] - rung.yields[0], 1 + YIELDS);
+    assert_int_equal(shmipc_slot_release(rung.slot), SHMIPC_OK);
+    pair_close(&rung.pair);
+}
+
 static void spurious_wakes_do_not_move_the_deadline(void **state) {
     (void)state;
     struct pair pair;
@@ -424,6 +459,7 @@ int main(void) {
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
+        cmocka_unit_test_setup(a_worker_gives_way_to_whoever_woke_it, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
