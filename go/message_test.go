@@ -102,3 +102,18 @@ func TestMessageErrorTypesAreDecoded(t *testing.T) {
 		t.Error("half a payload was accepted")
 	}
 }
+
+func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
+	const piece = 512 << 10
+	from := make([]byte, 2*piece+3)
+	for i := range from {
+		from[i] = byte(i>>8 ^ i)
+	}
+	for _, n := range []int{0, 1, piece - 1, piece, piece + 1, 2 * piece, len(from)} {
+		to := make([]byte, n+1)
+		copyLarge(to, from[:n])
+		if !bytes.Equal(to[:n], from[:n]) || to[n] != 0 {
+			t.Errorf("%d bytes", n)
+		}
+	}
+}
