@@ -71,11 +71,12 @@ func (r *Response) tooLarge() bool { return r.length > uint64(len(r.buffer)) }
 // the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
 // same bell unannounced, and takes over when somebody rings because the poller is in a handler.
 type serving struct {
-	token   atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
-	workers atomic.Uint64 // ids given out
-	polling spinBudget
-	holdOff holdOff    // that a worker begins with
-	stats   []counters // by host slot
+	token    atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
+	workers  atomic.Uint64 // ids given out
+	lastRest atomic.Int64  // when a poller last went to sleep
+	polling  spinBudget
+	holdOff  holdOff    // that a worker begins with
+	stats    []counters // by host slot
 }
 
 const tokenParked = 1 << 63
@@ -85,6 +86,9 @@ func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.holdOff.setUp(spin)
 	s.stats = make([]counters, len(g.hostSlots))
 }
+
+// rested tells, of a poller that sleeps or has slept, whether nobody has called for long.
+func (s *serving) rested() bool { return now()-s.lastRest.Load() >= rest }
 
 // crew is the workers of one Serve.
 type crew struct {
@@ -175,6 +179,8 @@ type worker struct {
 	id       uint64
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
+	rested   bool   // when it was woken, nobody had called for long
+	obliged  bool   // has answered whoever woke it then, and not given way since
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
 	holdOff  holdOff
@@ -239,16 +245,17 @@ func (w *worker) poll() {
 	w.watch()
 	if roused {
 		w.aim()
-	} else {
+	} else if !w.obliged {
 		w.holdOff.wait()
 	}
 	for s := w.guest.serving.polling.begin(); ; {
 		if w.glance() {
 			w.holdOff.learn(s.needless())
-			if roused {
-				w.guest.giveWay() // whoever rang may be waiting for this very processor
-			}
+			w.obliged = w.obliged || roused && w.rested
 			return
+		}
+		if w.obliged {
+			w.giveWay()
 		}
 		if !s.again() {
 			break
@@ -257,6 +264,13 @@ func (w *worker) poll() {
 	yield()
 	w.lookAway()
 	w.sleep()
+}
+
+// giveWay lets whoever rang run, who may be waiting for this very processor. Others who wait for an
+// answer come first; and where many threads call it would be a while before this one ran again.
+func (w *worker) giveWay() {
+	w.obliged = false
+	w.guest.giveWay()
 }
 
 // watch says that callers need not ring until this worker sleeps.
@@ -281,6 +295,7 @@ func (w *worker) sleep() {
 		return
 	}
 	start := now()
+	g.serving.lastRest.Store(start)
 	b.want(g.bit)
 	w.doze(b)
 	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
@@ -290,6 +305,7 @@ func (w *worker) sleep() {
 		w.seen = b.generation.Load() - 1
 	}
 	w.disarm(b)
+	w.rested = g.serving.rested()
 	g.serving.polling.learn(now() - start)
 }
 
@@ -409,6 +425,7 @@ func (w *worker) standBy() bool {
 // that is in a handler does not, so there is a new standby.
 func (w *worker) seize() {
 	former := w.guest.serving.token.Swap(w.id)
+	w.rested = former&tokenParked != 0 && w.guest.serving.rested()
 	if former&tokenParked != 0 {
 		w.standby = false
 		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
@@ -458,6 +475,7 @@ func (w *worker) serve(s *slot, found word) bool {
 func (w *worker) passRingOn() {
 	w.roused = false
 	if w.requestWaits() {
+		w.rested = false // or what seemed a rest was a wait for a processor
 		w.guest.stats.wakes.Add(1)
 		w.guest.ring(w.guest.bell(bellHostRequest), 1)
 	}

@@ -629,20 +629,43 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	}
 }
 
-// Whoever rang may share a processor with the worker that it woke, and waits for it.
-func TestWorkerGivesWayToWhoeverWokeIt(t *testing.T) {
-	h := newHost(t, smallShape)
+// servingAtRest serves, and counts how often a worker gives way. rest waits until all have slept for so
+// long that the next caller is taken for the only one.
+func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, rest func()) {
+	h = newHost(t, smallShape)
 	g := h.attach(nil)
-	var gaveWay atomic.Int32
+	gaveWay = new(atomic.Int32)
 	g.giveWay = func() { gaveWay.Add(1) }
 	serveWith(t, g, echoHandler)
 	parks := uint64(0)
-	for i := int32(1); i <= 3; i++ {
-		eventually(t, "it does not sleep", func() bool { return g.stats.parks.Load() > parks })
+	return h, gaveWay, func() {
+		eventually(t, "it does not rest", func() bool {
+			return g.stats.parks.Load() > parks && g.serving.token.Load()&tokenParked != 0 && g.serving.rested()
+		})
 		parks = g.stats.parks.Load()
-		if _, err := h.call(0, TypeNormal, nil); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "it does not give way", func() bool { return gaveWay.Load() >= i })
+	}
+}
+
+// Whoever rang may share a processor with the worker that it woke, and waits for it.
+func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
+	h, gaveWay, rest := servingAtRest(t)
+	for i := int32(1); i <= 3; i++ {
+		rest()
+		h.send(0, TypeNormal, nil) // and no second ring, which would wake the standby too
+		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
+	}
+}
+
+// With many at work, giving way lets them all wait for this worker.
+func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
+	h, gaveWay, rest := servingAtRest(t)
+	rest()
+	line := h.slot(1)
+	line.put(nil, nil, TypeNormal)
+	line.state.Store(uint64(h.word(1).next(0, 0))) // without a ring
+	h.send(0, TypeNormal, nil)
+	rest()
+	if n := gaveWay.Load(); n != 0 || h.word(0).state() != stateResponse || h.word(1).state() != stateResponse {
+		t.Fatalf("it gave way %d times; the words are %x and %x", n, h.word(0), h.word(1))
 	}
 }

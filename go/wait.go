@@ -35,6 +35,9 @@ const (
 	holdOffStep  = 6 * time.Nanosecond
 	holdOffShare = 64
 
+	// rest is so long that whoever sleeps longer is one whom few threads call.
+	rest = int64(250 * time.Microsecond)
+
 	// callsPerTurn is how many calls a goroutine makes before it lets others run.
 	callsPerTurn = 1024
 

@@ -180,8 +180,10 @@ uint32_t shmi_responder_find_request(const shmipc_peer *p) {
 /* The ring that ended a sleep may have been for another request than the one that was found. */
 static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
     worker->roused = false;
-    if (responder_request_waits(p))
-        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+    if (!responder_request_waits(p))
+        return;
+    worker->rested = false; /* or what seemed a rest was a wait for a processor */
+    shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
 }
 
 int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {

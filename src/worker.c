@@ -7,6 +7,8 @@
 #include "membership.h"
 #include "scan.h"
 
+#define REST_NS UINT64_C(250000) /* whoever sleeps longer is one whom few threads call */
+
 /* ---- What ends serving ---- */
 
 static uint32_t wakes_of(uint64_t attendance) {
@@ -119,14 +121,38 @@ static void resign(shmipc_peer *p, struct worker *worker) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
-static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+static bool has_rested(const shmipc_peer *p) {
+    uint64_t since = load_relaxed64(&p->resting_since);
+    return since != 0 && shmi_clock_now() - since >= REST_NS;
+}
+
+/* A standby may have been woken instead and have become the poller, and sleep by now. */
+static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
+    store_relaxed64(&p->resting_since, shmi_clock_now());
+    int error = sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
+    worker->rested = has_rested(p);
+    if (load_relaxed32(&p->poller) == worker->id)
+        store_relaxed64(&p->resting_since, 0);
+    return error;
+}
+
+/* Whoever rang may be waiting for this very processor. Others who wait for an answer come first; and
+   where many threads call it would be a while before this one ran again. */
+static void give_way(struct worker *worker) {
+    if (!worker->obliged)
+        return;
+    worker->obliged = false;
+    shmi_cpu_yield();
+}
+
+static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct spin spin = spin_begin(&p->serve_spins);
     const bool roused = worker->roused;
     watch(p, worker);
     if (roused)
         shmi_scan_aim(p, worker);
-    else
+    else if (!worker->obliged)
         hold_off_wait(&worker->hold_off);
     do {
         int served = shmi_scan_glance(p, worker);
@@ -136,14 +162,14 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             spin_won(&spin);
             hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticked = false;
-            if (roused)
-                shmi_cpu_yield(); /* whoever rang may be waiting for this very processor */
+            worker->obliged |= roused && worker->rested;
             return end_of_busy_serving(p, wakes_before);
         }
+        give_way(worker);
     } while (!worker->ticked && spin_again(&spin));
     worker->roused = true;
     look_away(p, worker);
-    return sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
+    return rest_as_poller(p, worker, wakes_before);
 }
 
 static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
@@ -154,6 +180,7 @@ static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_be
         return error;
     if (!responder_request_waits(p))
         return SHMIPC_OK;
+    worker->rested = has_rested(p);
     become_poller(p, worker);
     return SHMIPC_OK;
 }

@@ -353,32 +353,53 @@ static void a_call_learns_when_to_look(void **state) {
 
 static struct {
     struct pair pair;
-    shmipc_slot slot;
+    shmipc_slot slots[2];
+    uint32_t requests;  /* that come at once */
+    uint64_t rest;      /* before them */
     uint32_t yields[2]; /* at each sleep */
 } rung;
 
 static void send_or_end(void) {
     must(fake.sleeps <= 2);
     rung.yields[fake.sleeps - 1] = fake.yields;
-    if (fake.sleeps == 1)
-        must_equal(shmipc_slot_send(rung.slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-    else
+    if (fake.sleeps == 2) {
         must_equal(shmipc_wake(rung.pair.guest), SHMIPC_OK);
+        return;
+    }
+    fake.now += rung.rest;
+    for (uint32_t i = 0; i < rung.requests; i++)
+        must_equal(shmipc_slot_send(rung.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+}
+
+/* How often a worker yields between two sleeps, beyond what it does before any sleep. */
+static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests) {
+    rung.rest = rest;
+    rung.requests = requests;
+    pair_open(&rung.pair, NULL);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_claim(rung.pair.host, 0, &rung.slots[i]), SHMIPC_OK);
+    fake.sleeps = 0;
+    fake.during_sleep = send_or_end;
+    must_equal(shmipc_serve(rung.pair.guest, echo, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    must_equal(fake.sleeps, 2);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(rung.slots[i]), SHMIPC_OK);
+    pair_close(&rung.pair);
+    return rung.yields[1] - rung.yields[0] - YIELDS;
 }
 
 /* Whoever rang may share a processor with the worker that it woke, and waits for it. */
-static void a_worker_gives_way_to_whoever_woke_it(void **state) {
+static void a_worker_gives_way_to_whoever_ended_its_rest(void **state) {
     (void)state;
-    pair_open(&rung.pair, NULL);
-    assert_int_equal(shmipc_slot_claim(rung.pair.host, 0, &rung.slot), SHMIPC_OK);
-    fake.sleeps = 0;
-    fake.during_sleep = send_or_end;
-    assert_int_equal(shmipc_serve(rung.pair.guest, echo, NULL), SHMIPC_E_WOKEN);
-    fake.during_sleep = NULL;
-    assert_int_equal(fake.sleeps, 2);
-    assert_int_equal(rung.yields[1] - rung.yields[0], 1 + YIELDS);
-    assert_int_equal(shmipc_slot_release(rung.slot), SHMIPC_OK);
-    pair_close(&rung.pair);
+    assert_int_equal(yields_of_a_worker(MILLISECOND, 1), 1);
+}
+
+/* With many at work, giving way lets them all wait for this worker. */
+static void a_worker_whom_many_call_does_not_give_way(void **state) {
+    (void)state;
+    assert_int_equal(yields_of_a_worker(10000, 1), 0);
+    assert_int_equal(yields_of_a_worker(MILLISECOND, 2), 0);
 }
 
 static void spurious_wakes_do_not_move_the_deadline(void **state) {
@@ -459,7 +480,8 @@ int main(void) {
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
-        cmocka_unit_test_setup(a_worker_gives_way_to_whoever_woke_it, fake_system),
+        cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
+        cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
