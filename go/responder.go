@@ -180,7 +180,7 @@ type worker struct {
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
 	rested   bool   // when it was woken, nobody had called for long
-	obliged  bool   // has answered whoever woke it then, and not given way since
+	obliged  bool   // has answered whoever woke it then, or a sleeper, and not given way since
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
 	holdOff  holdOff
@@ -266,7 +266,7 @@ func (w *worker) poll() {
 	w.sleep()
 }
 
-// giveWay lets whoever rang run, who may be waiting for this very processor. Others who wait for an
+// giveWay lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who wait for an
 // answer come first; and where many threads call it would be a while before this one ran again.
 func (w *worker) giveWay() {
 	w.obliged = false
@@ -564,6 +564,7 @@ func (w *worker) publish(flags word) {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
 		g.rouseCaller(s.line, &g.peer(hostIndex).answers)
+		w.obliged = w.obliged || !w.requestWaits()
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)

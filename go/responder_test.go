@@ -656,13 +656,27 @@ func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
 	}
 }
 
+// sendQuietly makes a request without a ring.
+func (h *testHost) sendQuietly(index uint32, flags word) {
+	line := h.slot(index)
+	line.put(nil, nil, TypeNormal)
+	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
+}
+
+// The last of two requests, of which only its caller sleeps.
+func TestWorkerGivesWayToWhomItWakes(t *testing.T) {
+	h, gaveWay, rest := servingAtRest(t)
+	rest()
+	h.sendQuietly(1, flagParked)
+	h.send(0, TypeNormal, nil)
+	eventually(t, "it does not give way", func() bool { return gaveWay.Load() == 1 })
+}
+
 // With many at work, giving way lets them all wait for this worker.
 func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
 	h, gaveWay, rest := servingAtRest(t)
 	rest()
-	line := h.slot(1)
-	line.put(nil, nil, TypeNormal)
-	line.state.Store(uint64(h.word(1).next(0, 0))) // without a ring
+	h.sendQuietly(1, 0)
 	h.send(0, TypeNormal, nil)
 	rest()
 	if n := gaveWay.Load(); n != 0 || h.word(0).state() != stateResponse || h.word(1).state() != stateResponse {

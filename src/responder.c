@@ -20,6 +20,7 @@ struct job {
     struct local_slot *slot;
     word taken;
     uint64_t flags; /* of the answer */
+    bool roused;    /* the caller was asleep when it was answered */
 };
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
@@ -34,6 +35,7 @@ static int publish(struct job *job) {
     case ANSWER_DELIVERED:
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
+        job->roused = true;
         shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
         add_relaxed64(&l->wakes); /* the slot may have its next worker already */
         return SHMIPC_OK;
@@ -162,6 +164,7 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->peer = p;
     job->slot = &p->slots[index];
     job->flags = 0;
+    job->roused = false;
     job->request.peer = owner_index(word_owner(seen));
     job->request.slot = index;
     return shmi_slot_take(job->slot->shared, seen, peer_is_host(p) ? word_owner(seen) : p->self,
@@ -195,6 +198,9 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (worker->roused)
         pass_ring_on(p, worker);
     int error = respond(&job, worker);
+    /* The caller may have been woken on this very processor. */
+    if (job.roused && !responder_request_waits(p))
+        worker->obliged = true;
     return error ? error : 1;
 }
 

@@ -28,7 +28,7 @@ struct worker {
     bool ticked;   /* its last sleep ended because time passed, not by a ring */
     bool roused;   /* came out of a sleep, and has taken no request since */
     bool rested;   /* when it was woken, nobody had called for long */
-    bool obliged;  /* has answered whoever woke it then, and not given way since */
+    bool obliged;  /* has answered whoever woke it then, or a sleeper, and not given way since */
 };
 
 /* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else

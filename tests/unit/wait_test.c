@@ -5,6 +5,7 @@
 #include "support/fixture.h"
 
 #include "peer.h"
+#include "slot.h"
 
 struct fake {
     uint64_t now;
@@ -355,6 +356,7 @@ static struct {
     struct pair pair;
     shmipc_slot slots[2];
     uint32_t requests;  /* that come at once */
+    bool parked;        /* their callers sleep */
     uint64_t rest;      /* before them */
     uint32_t yields[2]; /* at each sleep */
 } rung;
@@ -369,10 +371,16 @@ static void send_or_end(void) {
     fake.now += rung.rest;
     for (uint32_t i = 0; i < rung.requests; i++)
         must_equal(shmipc_slot_send(rung.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    for (uint32_t i = 0; rung.parked && i < rung.requests; i++) {
+        struct slot *slot = rung.pair.host->slots[rung.slots[i].index].shared;
+        word seen = shmi_slot_look(slot);
+        must(shmi_slot_park(slot, &seen));
+    }
 }
 
 /* How often a worker yields between two sleeps, beyond what it does before any sleep. */
-static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests) {
+static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests, bool parked) {
+    rung.parked = parked;
     rung.rest = rest;
     rung.requests = requests;
     pair_open(&rung.pair, NULL);
@@ -392,14 +400,21 @@ static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests) {
 /* Whoever rang may share a processor with the worker that it woke, and waits for it. */
 static void a_worker_gives_way_to_whoever_ended_its_rest(void **state) {
     (void)state;
-    assert_int_equal(yields_of_a_worker(MILLISECOND, 1), 1);
+    assert_int_equal(yields_of_a_worker(MILLISECOND, 1, false), 1);
+}
+
+/* Once, when nobody else waits for an answer. */
+static void a_worker_gives_way_to_whom_it_wakes(void **state) {
+    (void)state;
+    assert_int_equal(yields_of_a_worker(10000, 1, true), 1);
+    assert_int_equal(yields_of_a_worker(10000, 2, true), 1);
 }
 
 /* With many at work, giving way lets them all wait for this worker. */
 static void a_worker_whom_many_call_does_not_give_way(void **state) {
     (void)state;
-    assert_int_equal(yields_of_a_worker(10000, 1), 0);
-    assert_int_equal(yields_of_a_worker(MILLISECOND, 2), 0);
+    assert_int_equal(yields_of_a_worker(10000, 1, false), 0);
+    assert_int_equal(yields_of_a_worker(MILLISECOND, 2, false), 0);
 }
 
 static void spurious_wakes_do_not_move_the_deadline(void **state) {
@@ -481,6 +496,7 @@ int main(void) {
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
+        cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
