@@ -313,7 +313,7 @@ func (w *worker) sleep() {
 // is what being idle costs.
 func (w *worker) doze(b *bell) {
 	g := w.guest
-	for {
+	for ticks := 0; ; ticks++ {
 		w.seen = b.generation.Load()
 		if w.requestWaits() || w.ended() || g.serving.token.Load() != w.id|tokenParked {
 			return
@@ -321,6 +321,9 @@ func (w *worker) doze(b *bell) {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + livenessTick
+		if ticks >= ticksToIdle {
+			until = now() + idleTick
+		}
 		if g.wait(bellWord(b), w.seen, until) {
 			g.checkHost()
 		}

@@ -629,6 +629,25 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	}
 }
 
+func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	slept := 0
+	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64) bool {
+		if idle := until > now()+livenessTick; idle != (slept >= ticksToIdle) || until > now()+idleTick {
+			t.Errorf("sleep %d is for %v", slept, time.Duration(until-now()))
+		}
+		if slept++; slept == ticksToIdle+5 {
+			h.send(0, TypeNormal, nil)
+		}
+		return false
+	}
+	w.sleep()
+	if slept != ticksToIdle+5 {
+		t.Fatalf("it slept %d times", slept)
+	}
+}
+
 // servingAtRest serves, and counts how often a worker gives way. rest waits until all have slept for so
 // long that the next caller is taken for the only one.
 func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, rest func()) {

@@ -16,6 +16,9 @@ import (
 const (
 	// livenessTick is how long a sleeper may sleep before it looks for deaths.
 	livenessTick = int64(100 * time.Millisecond)
+	// idleTick is the same for a worker that has slept ticksToIdle ticks.
+	idleTick    = int64(180 * time.Millisecond)
+	ticksToIdle = 10
 	// standbyTick is how long a standby worker sleeps; somebody else looks for deaths.
 	standbyTick = int64(time.Second)
 	// spinMax is the longest time that a wait spins by default, spinMin the shortest.

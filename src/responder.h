@@ -24,11 +24,11 @@ struct worker {
     uint32_t id;
     struct scan scan;
     struct hold_off hold_off;
-    bool watching; /* has joined the watchers of the bell */
-    bool ticked;   /* its last sleep ended because time passed, not by a ring */
-    bool roused;   /* came out of a sleep, and has taken no request since */
-    bool rested;   /* when it was woken, nobody had called for long */
-    bool obliged;  /* has answered whoever woke it then, or a sleeper, and not given way since */
+    uint32_t ticks; /* how many of its last sleeps ended because time passed, not by a ring */
+    bool watching;  /* has joined the watchers of the bell */
+    bool roused;    /* came out of a sleep, and has taken no request since */
+    bool rested;    /* when it was woken, nobody had called for long */
+    bool obliged;   /* has answered whoever woke it then, or a sleeper, and not given way since */
 };
 
 /* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else

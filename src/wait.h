@@ -20,7 +20,9 @@ enum {
     HOLD_OFF_SHARE = 64,
 };
 
-#define TICK_NS UINT64_C(100000000) /* a sleeper looks for deaths this often */
+#define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
+#define IDLE_TICK_NS UINT64_C(180000000) /* and a worker this, */
+enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks */
 
 struct deadline {
     int64_t timeout;

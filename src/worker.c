@@ -58,14 +58,13 @@ static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t unti
 }
 
 /* Sleeps until there may be a request. An error ends serving. */
-static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline,
-                           bool *ticked) {
+static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, uint64_t until, bool *ticked) {
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
     int error = woken(p, wakes_before);
     if (error == SHMIPC_OK)
         error = end_of_serving(p);
     *ticked = error == SHMIPC_OK && !responder_request_waits(p) &&
-              sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
+              sleep_on_requests(p, generation, until);
     shmi_doorbell_disarm(&p->serves.requests);
     return error;
 }
@@ -128,9 +127,12 @@ static bool has_rested(const shmipc_peer *p) {
 
 /* A standby may have been woken instead and have become the poller, and sleep by now. */
 static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
-    struct deadline forever = deadline_in(SHMIPC_FOREVER);
-    store_relaxed64(&p->resting_since, shmi_clock_now());
-    int error = sleep_as_poller(p, wakes_before, &forever, &worker->ticked);
+    uint64_t now = shmi_clock_now();
+    uint64_t tick = worker->ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS;
+    bool ticked;
+    store_relaxed64(&p->resting_since, now);
+    int error = sleep_as_poller(p, wakes_before, now + tick, &ticked);
+    worker->ticks = ticked ? worker->ticks + 1 : 0;
     worker->rested = has_rested(p);
     if (load_relaxed32(&p->poller) == worker->id)
         store_relaxed64(&p->resting_since, 0);
@@ -161,12 +163,12 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
         if (served > 0) {
             spin_won(&spin);
             hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
-            worker->ticked = false;
+            worker->ticks = 0;
             worker->obliged |= roused && worker->rested;
             return end_of_busy_serving(p, wakes_before);
         }
         give_way(worker);
-    } while (!worker->ticked && spin_again(&spin));
+    } while (worker->ticks == 0 && spin_again(&spin));
     worker->roused = true;
     look_away(p, worker);
     return rest_as_poller(p, worker, wakes_before);
@@ -272,7 +274,7 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
 
 static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
     bool ticked;
-    int error = sleep_as_poller(p, wakes_before, deadline, &ticked);
+    int error = sleep_as_poller(p, wakes_before, shmi_deadline_or_tick(deadline), &ticked);
     if (error || responder_request_waits(p))
         return error;
     if (shmi_deadline_passed(deadline))

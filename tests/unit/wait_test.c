@@ -18,6 +18,7 @@ struct fake {
     uint32_t wake_instead; /* this many sleeps end at once, for no reason */
     shmipc_peer *answerer; /* answers while others yield */
     void (*during_sleep)(void);
+    uint64_t until; /* the deadline of the sleep under way */
 };
 
 static struct fake fake;
@@ -58,6 +59,7 @@ bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expecte
     must(deadline != CLOCK_NEVER);
     must_equal(load_relaxed32(address), expected);
     fake.sleeps++;
+    fake.until = deadline;
     if (fake.during_sleep) {
         fake.during_sleep();
         return false;
@@ -410,6 +412,33 @@ static void a_worker_gives_way_to_whom_it_wakes(void **state) {
     assert_int_equal(yields_of_a_worker(10000, 2, true), 1);
 }
 
+static shmipc_peer *idler;
+
+/* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
+static void sleep_to_the_end(void) {
+    uint32_t ticks = (fake.sleeps - 1) % 15;
+    must_equal(fake.until - fake.now, ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS);
+    if (fake.sleeps == 15)
+        (void)shmi_doorbell_ring(&idler->serves.requests, WAKE_ONE);
+    else if (fake.sleeps == 30)
+        must_equal(shmipc_wake(idler), SHMIPC_OK);
+    else
+        fake.now = fake.until;
+}
+
+static void a_worker_without_work_sleeps_longer(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    fake.sleeps = 0;
+    fake.during_sleep = sleep_to_the_end;
+    assert_int_equal(shmipc_serve(idler, echo, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 30);
+    pair_close(&pair);
+}
+
 /* With many at work, giving way lets them all wait for this worker. */
 static void a_worker_whom_many_call_does_not_give_way(void **state) {
     (void)state;
@@ -497,6 +526,7 @@ int main(void) {
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
+        cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
