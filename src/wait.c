@@ -93,6 +93,16 @@ static void spin_lost(const struct spin *spin) {
         store_relaxed32(&b->now, half);
 }
 
+/* Whose waits end when it yields shares its processor with the other side, while another one may be
+   idle; as long as both only yield, the system hardly ever moves them apart. A sleeper is woken where
+   there is room. So the wait after such a one does not yield. */
+static uint32_t yields_allowed(struct spin_budget *b) {
+    if (load_relaxed32(&b->yielded) == 0)
+        return YIELDS;
+    store_relaxed32(&b->yielded, 0);
+    return 0;
+}
+
 bool shmi_spin_longer(struct spin *spin) {
     if (spin->stage == SPIN_LEAST) {
         spin->left = spin_further(spin);
@@ -101,7 +111,7 @@ bool shmi_spin_longer(struct spin *spin) {
     if (spin->stage != SPIN_YIELDING) {
         spin_lost(spin);
         spin->stage = SPIN_YIELDING;
-        spin->left = YIELDS;
+        spin->left = yields_allowed(spin->budget);
     }
     if (spin->left == 0)
         return false;
@@ -112,8 +122,10 @@ bool shmi_spin_longer(struct spin *spin) {
 
 void shmi_spin_learn(const struct spin *spin) {
     struct spin_budget *b = spin->budget;
-    if (spin->stage == SPIN_YIELDING)
+    if (spin->stage == SPIN_YIELDING) {
+        store_relaxed32(&b->yielded, 1);
         return;
+    }
     uint32_t now = load_relaxed32(&b->now);
     bool restore = spin->stage == SPIN_PROBING || now >= b->most / 2;
     store_relaxed32(&b->now, restore ? b->most : 2 * now);

@@ -77,7 +77,8 @@ struct spin_budget {
     uint32_t least;
     uint32_t most;
     atomic_u32 now;
-    atomic_u32 waits; /* that went beyond `least` */
+    atomic_u32 waits;   /* that went beyond `least` */
+    atomic_u32 yielded; /* 1: a wait was over when the thread had yielded */
 };
 
 /* A budget of at most `ns`, SHMIPC_SPIN_AUTO included: none with a single processor. */
