@@ -120,9 +120,10 @@ func (e *exchange) awaitSpinning() (w word, ok bool) {
 	} else {
 		e.holdOff.wait()
 	}
-	for s := e.budget.begin(); ; {
+	for s := e.budget.begin(&e.soon); ; {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
+			s.won()
 			e.holdOff.learn(s.needless())
 			return w, true
 		}
@@ -154,11 +155,10 @@ func (e *exchange) awaitParked(l *limit) error {
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, e.nudgeFromOutside)()
 	}
-	start, leaving := now(), false
-	for look := start + livenessTick; ; {
+	leaving := false
+	for look := now() + livenessTick; ; {
 		w := e.load()
 		if !validProgress(w, e.word) || w.state() == stateResponse {
-			e.budget.learn(now() - start)
 			return e.arrive(w)
 		}
 		end := e.over(l)

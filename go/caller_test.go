@@ -378,7 +378,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 func TestCallMakesNoWakesWhileBothSpin(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, nil)
-	g.pool.exchanges[0].budget.rounds.Store(math.MaxInt32)
+	g.pool.exchanges[0].budget.least = math.MaxInt32
 	h.served.Add(1)
 	go func() {
 		defer h.served.Done()

@@ -96,8 +96,9 @@ func (e *exchange) endsOrIsParked() bool {
 }
 
 func (s *several) spin() (which int, ok bool) {
-	for spin := s.guest.collecting.begin(); ; {
+	for spin := s.guest.collecting.begin(nil); ; {
 		if which, ok := s.find((*exchange).hasEnded); ok {
+			spin.won()
 			return which, true
 		}
 		if !spin.again() {
@@ -107,7 +108,7 @@ func (s *several) spin() (which int, ok bool) {
 }
 
 func (s *several) sleep(l *limit) (int, error) {
-	g, start := s.guest, now()
+	g := s.guest
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, g.ringAnswersFromOutside)()
 	}
@@ -115,7 +116,6 @@ func (s *several) sleep(l *limit) (int, error) {
 	look := (*exchange).wouldEnd
 	for {
 		if which, ok := s.find(look); ok {
-			g.collecting.learn(now() - start)
 			return which, nil
 		}
 		if end := l.over(); end != goOn {

@@ -41,7 +41,7 @@ func TestIdleGuestCostsNothing(t *testing.T) {
 
 // spinningCall makes a call that nobody answers, and that spins all the time.
 func spinningCall(t *testing.T, g *Guest) (stop func()) {
-	g.pool.exchanges[0].budget.rounds.Store(math.MaxInt32)
+	g.pool.exchanges[0].budget.least = math.MaxInt32
 	e := &g.pool.exchanges[0]
 	call := background(t, func() error { _, err := g.Call(context.Background(), Message{}, nil); return err })
 	eventually(t, "it does not call", func() bool { return e.load().state() == stateRequest })

@@ -28,6 +28,7 @@ type exchange struct {
 	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
+	soon    uint32  // of spinBudget.begin; the claimer's alone
 	holdOff holdOff // the claimer's alone
 	stats   counters
 	_       [lineSize]byte // neighbours belong to other goroutines
@@ -74,9 +75,10 @@ func (p *pool) empty() bool {
 // claim returns an exchange in state BUSY that belongs to the caller. Who finds others waiting
 // does not spin but waits too.
 func (g *Guest) claim(l *limit) (*exchange, error) {
-	for s := g.pool.claiming.begin(); ; {
+	for s := g.pool.claiming.begin(nil); ; {
 		e, undone, err := g.tryClaim()
 		if e != nil || err != nil {
+			s.won()
 			return e, err
 		}
 		seeking := g.pool.seeking.Load()

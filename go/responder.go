@@ -183,6 +183,7 @@ type worker struct {
 	obliged  bool   // has answered whoever woke it then, or a sleeper, and not given way since
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
+	soon     uint32 // of spinBudget.begin
 	holdOff  holdOff
 	scan     scan
 	request  Request
@@ -248,8 +249,9 @@ func (w *worker) poll() {
 	} else if !w.obliged {
 		w.holdOff.wait()
 	}
-	for s := w.guest.serving.polling.begin(); ; {
+	for s := w.guest.serving.polling.begin(&w.soon); ; {
 		if w.glance() {
+			s.won()
 			w.holdOff.learn(s.needless())
 			w.obliged = w.obliged || roused && w.rested
 			return
@@ -294,8 +296,7 @@ func (w *worker) sleep() {
 	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
 		return
 	}
-	start := now()
-	g.serving.lastRest.Store(start)
+	g.serving.lastRest.Store(now())
 	b.want(g.bit)
 	w.doze(b)
 	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
@@ -306,7 +307,6 @@ func (w *worker) sleep() {
 	}
 	w.disarm(b)
 	w.rested = g.serving.rested()
-	g.serving.polling.learn(now() - start)
 }
 
 // doze sleeps until something is to be done. After a tick it sleeps on, without another spin: that

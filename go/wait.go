@@ -26,6 +26,10 @@ const (
 	spinMin = 2 * time.Microsecond
 	// spinCap bounds what a Config may ask for: by so much a wait may overrun its deadline.
 	spinCap = 100 * time.Microsecond
+	// spinProbe: one long wait in so many spins to the end, whatever was learned; and so does one after
+	// spinSoon that were over soon.
+	spinProbe = 32
+	spinSoon  = 64
 	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
 	eagerRounds = 64
 	// pauses is the length of one burst: more of them would see an answer late, none would take the
@@ -86,12 +90,16 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 	return best
 })
 
-// spinBudget adapts the rounds that a kind of wait spins to what spinning was good for.
+// spinBudget is how long a kind of wait spins, in rounds. Spinning in vain halves it: the other side
+// is slow, or waits for the very processor that we spin on; spinning that pays doubles it. Now and
+// then a wait spins to the end; if it wins by that, all do again. So does a long wait among many that
+// were over soon: the other side is fast, and was only interrupted. Goroutines may share one: the
+// values are hints.
 type spinBudget struct {
-	rounds atomic.Int32
-	most   int32
 	least  int32
-	spin   int64 // nanoseconds that `most` rounds take
+	most   int32
+	rounds atomic.Int32
+	waits  atomic.Uint32 // that went beyond least
 }
 
 // setUp sets the longest time to spin; 0 means the default, negative: never spin.
@@ -100,7 +108,6 @@ func (b *spinBudget) setUp(spin time.Duration) {
 	if spin < 0 {
 		return
 	}
-	b.spin = int64(spin)
 	b.most = roundsOf(spin)
 	b.least = roundsOf(spinMin)
 	if b.least > b.most {
@@ -128,35 +135,99 @@ func roundsOf(spin time.Duration) int32 {
 	return int32(rounds)
 }
 
-// learn is told how long a wait took that had to park. One that a full budget would have spared
-// its sleep restores the budget; else it halves.
-func (b *spinBudget) learn(waited int64) {
-	if waited <= b.spin {
-		b.rounds.Store(b.most)
-	} else if half := b.rounds.Load() / 2; half >= b.least {
-		b.rounds.Store(half)
-	}
+// begin starts one wait's spin. soon, which may be nil, counts the waits of this goroutine that did not
+// go beyond least since the last that did.
+func (b *spinBudget) begin(soon *uint32) spin { return spin{budget: b, soon: soon, left: b.least} }
+
+// spinStage is how far a wait's spinning has come.
+type spinStage uint8
+
+const (
+	spinLeast spinStage = iota
+	spinLonger
+	spinProbing
+)
+
+// spin is one wait's spinning.
+type spin struct {
+	budget *spinBudget
+	soon   *uint32
+	left   int32 // rounds of this stage
+	done   int32 // rounds of all
+	stage  spinStage
 }
-
-// begin starts one wait's spin.
-func (b *spinBudget) begin() spin { return spin{left: b.rounds.Load()} }
-
-// spin is what is left of one wait's spinning.
-type spin struct{ left, done int32 }
 
 // needless tells whether what was waited for was there at the first look.
 func (s *spin) needless() bool { return s.done == 0 }
 
 // again takes a breath and tells whether to look once more; no system call, no clock.
 func (s *spin) again() bool {
-	if s.done >= s.left {
+	if s.left <= 0 && !s.longer() {
 		return false
 	}
+	s.left--
 	s.done++
 	if s.done > eagerRounds {
 		relax()
 	}
 	return true
+}
+
+// longer goes on to the next stage; false: it is time to sleep.
+func (s *spin) longer() bool {
+	b := s.budget
+	if s.stage != spinLeast {
+		s.lost()
+		return false
+	}
+	rounds := b.rounds.Load()
+	s.stage = spinLonger
+	if b.waits.Add(1)%spinProbe == 0 || s.isException() {
+		rounds, s.stage = b.most, spinProbing
+	}
+	if s.left = rounds - b.least; s.left <= 0 {
+		s.lost()
+		return false
+	}
+	return true
+}
+
+// isException tells whether many waits before this one were over soon.
+func (s *spin) isException() bool {
+	if s.soon == nil {
+		return false
+	}
+	soon := *s.soon
+	*s.soon = 0
+	return soon >= spinSoon
+}
+
+// lost learns that what was waited for did not come.
+func (s *spin) lost() {
+	b := s.budget
+	if half := b.rounds.Load() / 2; s.stage == spinLonger && half >= b.least {
+		b.rounds.Store(half)
+	}
+}
+
+// won learns that what was waited for has come. A wait that is answered soon is only counted.
+func (s *spin) won() {
+	if s.stage != spinLeast {
+		s.learn()
+	} else if s.soon != nil {
+		*s.soon++
+	}
+}
+
+func (s *spin) learn() {
+	b := s.budget
+	now := b.rounds.Load()
+	if s.stage == spinProbing || now >= b.most/2 {
+		now = b.most
+	} else {
+		now *= 2
+	}
+	b.rounds.Store(now)
 }
 
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.

@@ -9,10 +9,21 @@ import (
 
 // spinAll uses up a wait's spinning, and returns how many rounds it had.
 func spinAll(b *spinBudget) (rounds int32) {
-	for s := b.begin(); s.again(); {
+	for s := b.begin(nil); s.again(); {
 		rounds++
 	}
 	return rounds
+}
+
+// winAfter has what a wait waits for there after so many rounds.
+func winAfter(t *testing.T, b *spinBudget, rounds int32) {
+	s := b.begin(nil)
+	for ; rounds > 0; rounds-- {
+		if !s.again() {
+			t.Fatal("the spin is over")
+		}
+	}
+	s.won()
 }
 
 func TestSpinBudgetLearns(t *testing.T) {
@@ -22,22 +33,57 @@ func TestSpinBudgetLearns(t *testing.T) {
 	if full != b.most || full <= eagerRounds {
 		t.Fatalf("%d rounds of %d", full, b.most)
 	}
-	for i := 0; i < 40; i++ {
-		b.learn(int64(time.Second)) // spinning was in vain
+	long := 0
+	for i := 2; i < 4*spinProbe; i++ { // in vain
+		if spinAll(&b) == full {
+			long++
+		}
 	}
-	if least := spinAll(&b); least >= full/2 || least < b.least {
-		t.Fatalf("%d rounds after long waits, %d at least", least, b.least)
+	if least := b.rounds.Load(); least >= full/2 || least < b.least || long != 3 {
+		t.Fatalf("%d rounds after long waits, %d at least, %d were long", least, b.least, long)
 	}
-	b.learn(int64(spinMax) / 2) // a full spin would have done
+	winAfter(t, &b, b.least+1) // the fourth long one
 	if again := spinAll(&b); again != full {
-		t.Fatalf("%d rounds after a short wait, of %d", again, full)
+		t.Fatalf("%d rounds after one long spin that paid, of %d", again, full)
+	}
+	winAfter(t, &b, b.least/2)
+	if waits := b.waits.Load(); waits != 4*spinProbe+1 {
+		t.Fatalf("an early answer is counted: %d", waits)
+	}
+}
+
+// Among many waits that are over soon a long one is an exception, whatever was learned.
+func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
+	var b spinBudget
+	var soon uint32
+	b.setUp(spinMax)
+	rounds := func() (n int32) {
+		for s := b.begin(&soon); s.again(); {
+			n++
+		}
+		return n
+	}
+	for rounds() >= b.most/2 { // in vain
+	}
+	learned := b.rounds.Load()
+	for _, c := range []struct{ before, want int32 }{{spinSoon - 1, learned}, {spinSoon, b.most}} {
+		for ; c.before > 0; c.before-- {
+			s := b.begin(&soon)
+			s.won()
+		}
+		b.rounds.Store(learned)
+		if n := rounds(); n != c.want {
+			t.Errorf("%d rounds, not %d", n, c.want)
+		}
+	}
+	if now := b.rounds.Load(); now != learned {
+		t.Errorf("an exception in vain teaches: %d, was %d", now, learned)
 	}
 }
 
 func TestSpinBudgetCanBeNothing(t *testing.T) {
 	var b spinBudget
 	b.setUp(-1)
-	b.learn(0)
 	if n := spinAll(&b); n != 0 {
 		t.Fatalf("%d rounds", n)
 	}
@@ -46,8 +92,8 @@ func TestSpinBudgetCanBeNothing(t *testing.T) {
 func TestSpinBudgetIsCapped(t *testing.T) {
 	var b spinBudget
 	b.setUp(time.Hour)
-	if b.spin != int64(spinCap) {
-		t.Fatal(b.spin)
+	if most := roundsOf(spinCap); b.most != most {
+		t.Fatal(b.most, most)
 	}
 }
 

@@ -23,6 +23,7 @@ struct worker {
     void *context;
     uint32_t id;
     struct scan scan;
+    struct spin_budget spins;
     struct hold_off hold_off;
     uint32_t ticks; /* how many of its last sleeps ended because time passed, not by a ring */
     bool watching;  /* has joined the watchers of the bell */

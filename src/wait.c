@@ -80,7 +80,8 @@ static uint32_t spin_further(struct spin *spin) {
     struct spin_budget *b = spin->budget;
     uint32_t waits = load_relaxed32(&b->waits) + 1;
     store_relaxed32(&b->waits, waits);
-    bool probe = waits % SPIN_PROBE == 0;
+    bool probe = waits % SPIN_PROBE == 0 || load_relaxed32(&b->soon) >= SPIN_SOON;
+    store_relaxed32(&b->soon, 0);
     uint32_t pauses = probe ? b->most : load_relaxed32(&b->now);
     spin->stage = probe ? SPIN_PROBING : SPIN_LONGER;
     return pauses > b->least ? pauses - b->least : 0;

@@ -11,9 +11,10 @@
 enum {
     YIELDS = 2,           /* between spinning and sleeping */
     SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
-    SPIN_AUTO_NS = 30000, /* a wait spins this long at most: about what a sleep and a wake cost */
+    SPIN_AUTO_NS = 50000, /* a wait spins this long at most: what a sleep and a wake, or a tick, cost */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
-    SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned */
+    SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
+    SPIN_SOON = 64,       /* and so does one after so many that were over soon */
 
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
     HOLD_OFF_STEP_NS = 6,
@@ -71,13 +72,15 @@ static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
 /*
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
  * waits for the very processor that we spin on; spinning that pays doubles it. Now and then a wait
- * spins to the end; if it wins by that, all do again. Threads may share one: the values are hints.
+ * spins to the end; if it wins by that, all do again. So does a long wait among many that were over
+ * soon: the other side is fast, and was only interrupted. Threads may share one: the values are hints.
  */
 struct spin_budget {
     uint32_t least;
     uint32_t most;
     atomic_u32 now;
     atomic_u32 waits;   /* that went beyond `least` */
+    atomic_u32 soon;    /* those that did not, since the last that did */
     atomic_u32 yielded; /* 1: a wait was over when the thread had yielded */
 };
 
@@ -127,6 +130,8 @@ static inline bool spin_was_needless(const struct spin *spin) {
 static inline void spin_won(const struct spin *spin) {
     if (spin->stage != SPIN_LEAST)
         shmi_spin_learn(spin);
+    else
+        store_relaxed32(&spin->budget->soon, load_relaxed32(&spin->budget->soon) + 1);
 }
 
 #endif

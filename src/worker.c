@@ -149,7 +149,7 @@ static void give_way(struct worker *worker) {
 }
 
 static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
-    struct spin spin = spin_begin(&p->serve_spins);
+    struct spin spin = spin_begin(&worker->spins);
     const bool roused = worker->roused;
     watch(p, worker);
     if (roused)
@@ -207,8 +207,11 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
     uint32_t id = 0;
     while (id == 0) /* 0 means that nobody polls */
         id = add_seq_cst32(&p->next_worker, 1) + 1;
-    return (struct worker){
-        .handler = handler, .context = context, .id = id, .hold_off = p->serve_hold_off};
+    return (struct worker){.handler = handler,
+                           .context = context,
+                           .id = id,
+                           .spins = p->serve_spins,
+                           .hold_off = p->serve_hold_off};
 }
 
 static int enter_waiter(shmipc_peer *p, uint32_t *wakes_before) {

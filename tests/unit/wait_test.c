@@ -253,6 +253,19 @@ static void an_early_answer_teaches_nothing(void **state) {
     assert_int_equal(load_relaxed32(&budget.now), 100);
 }
 
+static void a_long_wait_among_short_ones_spins_to_the_end(void **state) {
+    (void)state;
+    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100};
+    for (int i = 1; i < SPIN_SOON; i++)
+        win_after(&budget, 50);
+    assert_true(is_about(looks_of_a_wait(&budget), 100));
+    for (int i = 0; i < SPIN_SOON; i++)
+        win_after(&budget, 50);
+    assert_true(is_about(looks_of_a_wait(&budget), 1600));
+    assert_int_equal(load_relaxed32(&budget.now), 100); /* in vain, and an exception */
+    assert_true(is_about(looks_of_a_wait(&budget), 100));
+}
+
 /* While both only yield to each other, the system leaves them on one processor. */
 static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
     (void)state;
@@ -537,6 +550,7 @@ int main(void) {
         cmocka_unit_test_setup(one_in_many_waits_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_long_spin_that_pays_makes_all_long, fake_system),
         cmocka_unit_test_setup(an_early_answer_teaches_nothing, fake_system),
+        cmocka_unit_test_setup(a_long_wait_among_short_ones_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_wait_that_yielding_ended_lets_the_next_one_sleep, fake_system),
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
