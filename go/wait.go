@@ -233,8 +233,8 @@ func (s *spin) learn() {
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
 // Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
 // on the same core, its share of that core (experiments/hold_off). What was there at the first look
-// makes the next hold-off a little shorter, what was not makes it longer by a step, so that of ten
-// waits about nine look once, and none has to read a clock. In 256ths of a pause.
+// makes the next hold-off a little shorter, what was not makes it longer by a step, so that
+// most waits look once, and none has to read a clock. In 256ths of a pause.
 type holdOff struct{ now, step, most uint32 }
 
 // setUp is for waits that spin for `spin` as in spinBudget.setUp.

@@ -36,15 +36,15 @@ struct local_slot {
     atomic_u32 cancelled; /* the ticket whose call is to end */
     enum slot_phase phase;
     uint32_t type;         /* of the request under way */
-    bool roused;           /* a worker was asleep when this request was published */
-    bool rang;             /* a worker was rung for it when its caller was about to sleep */
     uint64_t looked_after; /* by shmipc_slot_ready: when the responder was last seen alive */
-    bool withheld;         /* given up while WORKING: not ours until its responder lets go */
     word last;             /* the last word we stored, or saw the other side store */
     struct slot *shared;
+    atomic_u64 calls, failed, served, discarded, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
     struct hold_off hold_off; /* of the same */
-    atomic_u64 calls, failed, served, discarded, parks, wakes;
+    bool roused;              /* a worker was asleep when this request was published */
+    bool rang;                /* a worker was rung for it when its caller was about to sleep */
+    bool withheld;            /* given up while WORKING: not ours until its responder lets go */
 };
 
 enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
@@ -70,7 +70,7 @@ struct shmipc_peer {
     struct direction serves;
     struct spin_budget claim_spins;
     struct spin_budget serve_spins;
-    struct hold_off serve_hold_off; /* that a worker begins with */
+    struct hold_off serve_hold_off;   /* that a worker begins with */
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct doorbell members;
     struct doorbell answers; /* for threads that wait for the first of several */

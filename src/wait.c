@@ -95,8 +95,8 @@ static void spin_lost(const struct spin *spin) {
 }
 
 /* Whose waits end when it yields shares its processor with the other side, while another one may be
-   idle; as long as both only yield, the system hardly ever moves them apart. A sleeper is woken where
-   there is room. So the wait after such a one does not yield. */
+   idle; as long as both only yield, the system hardly ever moves them apart. A sleeper is woken
+   where there is room. So the wait after such a one does not yield. */
 static uint32_t yields_allowed(struct spin_budget *b) {
     if (load_relaxed32(&b->yielded) == 0)
         return YIELDS;

@@ -11,7 +11,7 @@
 enum {
     YIELDS = 2,           /* between spinning and sleeping */
     SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
-    SPIN_AUTO_NS = 50000, /* a wait spins this long at most: what a sleep and a wake, or a tick, cost */
+    SPIN_AUTO_NS = 50000, /* a wait spins this long at most: what sleep and wake, or a tick, cost */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
     SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
@@ -45,8 +45,8 @@ uint64_t shmi_deadline_or_tick(struct deadline *deadline);
  * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
  * while the other side still works disturbs it: takes away the line that it writes, or, on the same
  * core, its share of that core (experiments/hold_off). What was there at the first look makes the
- * next hold-off a little shorter, what was not makes it longer by a step, so that of ten waits about
- * nine look once, and none has to read a clock. In 256ths of a pause.
+ * next hold-off a little shorter, what was not makes it longer by a step, so that most waits look
+ * once, and none has to read a clock. In 256ths of a pause.
  */
 struct hold_off {
     uint32_t now;
@@ -73,7 +73,8 @@ static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
  * waits for the very processor that we spin on; spinning that pays doubles it. Now and then a wait
  * spins to the end; if it wins by that, all do again. So does a long wait among many that were over
- * soon: the other side is fast, and was only interrupted. Threads may share one: the values are hints.
+ * soon: the other side is fast, and was only interrupted. Threads may share one: the values are
+ * hints.
  */
 struct spin_budget {
     uint32_t least;

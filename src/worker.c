@@ -139,8 +139,8 @@ static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_
     return error;
 }
 
-/* Whoever rang, or was woken, may be waiting for this very processor. Others who wait for an answer come first; and
-   where many threads call it would be a while before this one ran again. */
+/* Whoever rang, or was woken, may be waiting for this very processor. Others who wait for an answer
+   come first; and where many threads call it would be a while before this one ran again. */
 static void give_way(struct worker *worker) {
     if (!worker->obliged)
         return;

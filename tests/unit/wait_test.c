@@ -286,8 +286,8 @@ static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
 
 /* ---- Holding off ---- */
 
-/* The first look comes after the hold-off; the other side is ready after `ready` pauses. Returns how
-   many of the waits looked once. */
+/* The first look comes after the hold-off; the other side is ready after `ready` pauses. Returns
+   how many of the waits looked once. */
 static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t waits) {
     uint32_t once = 0;
     for (uint32_t i = 0; i < waits; i++) {
