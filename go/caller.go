@@ -124,7 +124,9 @@ func (e *exchange) awaitSpinning() (w word, ok bool) {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
 			s.won()
-			e.holdOff.learn(s.needless())
+			if !e.roused {
+				e.holdOff.learn(s.needless())
+			}
 			return w, true
 		}
 		if !s.again() {

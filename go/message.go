@@ -3,6 +3,7 @@ package shmipc
 import (
 	"encoding/binary"
 	"sync/atomic"
+	"unsafe"
 )
 
 // The message types below TypeApplication belong to the library; of those an application may send
@@ -54,11 +55,17 @@ func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
 // from memory.
 func copyLarge(to, from []byte) {
 	const piece = 512 << 10
-	for len(from) > piece {
+	for len(from) > piece && !beginsIn(to, from) {
 		copy(to, from[:piece])
 		to, from = to[piece:], from[piece:]
 	}
 	copy(to, from)
+}
+
+// beginsIn tells whether copying forward would change what is yet to be copied.
+func beginsIn(to, from []byte) bool {
+	ahead := uintptr(unsafe.Pointer(unsafe.SliceData(to))) - uintptr(unsafe.Pointer(unsafe.SliceData(from)))
+	return ahead < uintptr(len(from))
 }
 
 // putInPlace announces the first n bytes of buffer, or with AlignEnd the last, and returns the

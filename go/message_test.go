@@ -116,4 +116,15 @@ func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
 			t.Errorf("%d bytes", n)
 		}
 	}
+	for _, ahead := range []int{-piece, -1, 1, piece} { // as copy does where they overlap
+		got := append([]byte(nil), from...)
+		want := append([]byte(nil), from...)
+		a, b := max(ahead, 0), max(-ahead, 0)
+		n := len(from) - a - b
+		copy(want[a:a+n], want[b:b+n])
+		copyLarge(got[a:a+n], got[b:b+n])
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes ahead", ahead)
+		}
+	}
 }

@@ -77,8 +77,10 @@ func (p *pool) empty() bool {
 func (g *Guest) claim(l *limit) (*exchange, error) {
 	for s := g.pool.claiming.begin(nil); ; {
 		e, undone, err := g.tryClaim()
-		if e != nil || err != nil {
+		if e != nil {
 			s.won()
+		}
+		if e != nil || err != nil {
 			return e, err
 		}
 		seeking := g.pool.seeking.Load()

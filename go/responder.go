@@ -180,7 +180,7 @@ type worker struct {
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
 	rested   bool   // when it was woken, nobody had called for long
-	obliged  bool   // has answered whoever woke it then, or a sleeper, and not given way since
+	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
 	soon     uint32 // of spinBudget.begin
@@ -243,16 +243,20 @@ func (w *worker) holdsToken() bool {
 // poll looks for requests as the poller, and sleeps if there are none.
 func (w *worker) poll() {
 	roused := w.roused
+	heldOff := !roused && !w.obliged
 	w.watch()
 	if roused {
 		w.aim()
-	} else if !w.obliged {
+	}
+	if heldOff {
 		w.holdOff.wait()
 	}
 	for s := w.guest.serving.polling.begin(&w.soon); ; {
 		if w.glance() {
 			s.won()
-			w.holdOff.learn(s.needless())
+			if heldOff {
+				w.holdOff.learn(s.needless())
+			}
 			w.obliged = w.obliged || roused && w.rested
 			return
 		}
@@ -272,7 +276,9 @@ func (w *worker) poll() {
 // answer come first; and where many threads call it would be a while before this one ran again.
 func (w *worker) giveWay() {
 	w.obliged = false
-	w.guest.giveWay()
+	if !w.requestWaits() {
+		w.guest.giveWay()
+	}
 }
 
 // watch says that callers need not ring until this worker sleeps.
@@ -364,7 +370,7 @@ func (w *worker) dismissed() bool {
 	return !w.requestWaits()
 }
 
-// tick is what the poller does ten times a second while it is idle.
+// tick is what the poller does now and then while it is idle.
 func (g *Guest) tick() {
 	g.checkHost()
 	g.showCounters()
@@ -567,7 +573,7 @@ func (w *worker) publish(flags word) {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
 		g.rouseCaller(s.line, &g.peer(hostIndex).answers)
-		w.obliged = w.obliged || !w.requestWaits()
+		w.obliged = true
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)

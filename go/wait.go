@@ -182,7 +182,8 @@ func (s *spin) longer() bool {
 	}
 	rounds := b.rounds.Load()
 	s.stage = spinLonger
-	if b.waits.Add(1)%spinProbe == 0 || s.isException() {
+	exception := s.isException()
+	if b.waits.Add(1)%spinProbe == 0 || exception {
 		rounds, s.stage = b.most, spinProbing
 	}
 	if s.left = rounds - b.least; s.left <= 0 {
@@ -232,7 +233,7 @@ func (s *spin) learn() {
 
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
 // Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
-// on the same core, its share of that core (experiments/hold_off). What was there at the first look
+// on the same core, its share of that core. What was there at the first look
 // makes the next hold-off a little shorter, what was not makes it longer by a step, so that
 // most waits look once, and none has to read a clock. In 256ths of a pause.
 type holdOff struct{ now, step, most uint32 }

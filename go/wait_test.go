@@ -76,6 +76,11 @@ func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 			t.Errorf("%d rounds, not %d", n, c.want)
 		}
 	}
+	soon = spinSoon
+	b.waits.Store(spinProbe - 1)
+	if rounds(); soon != 0 {
+		t.Errorf("after a probe %d waits are said to have been over soon", soon)
+	}
 	if now := b.rounds.Load(); now != learned {
 		t.Errorf("an exception in vain teaches: %d, was %d", now, learned)
 	}
@@ -142,6 +147,29 @@ func TestHoldOffHasAMost(t *testing.T) {
 	holdOffAgainst(&h, math.MaxUint32, 100000)
 	if h.now > h.most+h.step {
 		t.Fatalf("%d of at most %d", h.now, h.most)
+	}
+}
+
+// longHoldOff lasts some milliseconds; shortest is the shortest time that it was seen to take.
+func longHoldOff() (h holdOff, shortest time.Duration) {
+	h.now, shortest = 200000<<8, time.Hour
+	for i := 0; i < 3; i++ {
+		start := time.Now()
+		h.wait()
+		shortest = min(shortest, time.Since(start))
+	}
+	return h, shortest
+}
+
+func TestCallHoldsOffBeforeItLooks(t *testing.T) {
+	g := newHost(t, smallShape).attach(nil)
+	e := &g.pool.exchanges[0]
+	long, shortest := longHoldOff()
+	e.holdOff = long
+	start := time.Now()
+	spinningCall(t, g)()
+	if d := time.Since(start); d < shortest/2 {
+		t.Fatalf("it looked after %v, not %v", d, shortest)
 	}
 }
 

@@ -175,7 +175,8 @@ static word spin_for_answer(struct local_slot *l) {
     } while (is_pending(seen) && spin_again(&spin));
     if (!is_pending(seen)) {
         spin_won(&spin);
-        hold_off_learn(&l->hold_off, spin_was_needless(&spin));
+        if (!l->roused)
+            hold_off_learn(&l->hold_off, spin_was_needless(&spin));
     }
     return seen;
 }

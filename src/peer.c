@@ -44,6 +44,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     }
     p->processors = shmi_cpu_count();
     p->claim_spins = spins;
+    p->wait_spins = spins;
     p->serve_spins = spins;
     p->serve_hold_off = hold_off;
     p->collect_spins = spins;

@@ -69,7 +69,8 @@ struct shmipc_peer {
     struct direction calls;
     struct direction serves;
     struct spin_budget claim_spins;
-    struct spin_budget serve_spins;
+    struct spin_budget wait_spins;    /* of shmipc_wait */
+    struct spin_budget serve_spins;   /* that a worker begins with */
     struct hold_off serve_hold_off;   /* that a worker begins with */
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct doorbell members;

@@ -198,9 +198,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (worker->roused)
         pass_ring_on(p, worker);
     int error = respond(&job, worker);
-    /* The caller may have been woken on this very processor. */
-    if (job.roused && !responder_request_waits(p))
-        worker->obliged = true;
+    worker->obliged |= job.roused;
     return error ? error : 1;
 }
 

@@ -29,7 +29,7 @@ struct worker {
     bool watching;  /* has joined the watchers of the bell */
     bool roused;    /* came out of a sleep, and has taken no request since */
     bool rested;    /* when it was woken, nobody had called for long */
-    bool obliged;   /* has answered whoever woke it then, or a sleeper, and not given way since */
+    bool obliged;   /* owes a yield: it has answered a request that ended a rest, or a sleeper */
 };
 
 /* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else

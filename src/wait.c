@@ -24,6 +24,10 @@ uint64_t shmi_deadline_or_tick(struct deadline *d) {
     return at < tick ? at : tick;
 }
 
+uint64_t shmi_idle_tick(uint64_t look) {
+    return look + IDLE_TICK_NS;
+}
+
 /* A pause takes between 5 and 150 ns, depending on the processor: it is measured. The shortest of
    a few rounds counts, since an interruption only ever makes a round longer. */
 static uint64_t pauses_per_100us(void) {
@@ -96,9 +100,10 @@ static void spin_lost(const struct spin *spin) {
 
 /* Whose waits end when it yields shares its processor with the other side, while another one may be
    idle; as long as both only yield, the system hardly ever moves them apart. A sleeper is woken
-   where there is room. So the wait after such a one does not yield. */
+   where there is room. So the next wait that comes to that does not yield. With one processor there
+   is nowhere else to be. */
 static uint32_t yields_allowed(struct spin_budget *b) {
-    if (load_relaxed32(&b->yielded) == 0)
+    if (b->most == 0 || load_relaxed32(&b->yielded) == 0)
         return YIELDS;
     store_relaxed32(&b->yielded, 0);
     return 0;

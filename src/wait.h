@@ -11,7 +11,8 @@
 enum {
     YIELDS = 2,           /* between spinning and sleeping */
     SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
-    SPIN_AUTO_NS = 50000, /* a wait spins this long at most: what sleep and wake, or a tick, cost */
+    SPIN_AUTO_NS =
+        50000, /* a wait spins this long at most: what an interruption by a timer lasts */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
     SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
@@ -41,10 +42,13 @@ bool shmi_deadline_passed(struct deadline *deadline);
 /* The next time a sleeper must be awake: the deadline, or a tick from now. */
 uint64_t shmi_deadline_or_tick(struct deadline *deadline);
 
+/* The same for a worker that is idle, and somebody of whose peer looked for deaths at `look`. */
+uint64_t shmi_idle_tick(uint64_t look);
+
 /*
  * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
  * while the other side still works disturbs it: takes away the line that it writes, or, on the same
- * core, its share of that core (experiments/hold_off). What was there at the first look makes the
+ * core, its share of that core. What was there at the first look makes the
  * next hold-off a little shorter, what was not makes it longer by a step, so that most waits look
  * once, and none has to read a clock. In 256ths of a pause.
  */
@@ -107,7 +111,7 @@ bool shmi_spin_longer(struct spin *spin);
 /* What was waited for has come in a later stage than the first. */
 void shmi_spin_learn(const struct spin *spin);
 
-/* False when it is time to sleep. A wait that is answered soon does no bookkeeping. */
+/* False when it is time to sleep. */
 static inline bool spin_again(struct spin *spin) {
     if (spin->left == 0 || spin->stage == SPIN_YIELDING)
         return shmi_spin_longer(spin);
@@ -129,10 +133,11 @@ static inline bool spin_was_needless(const struct spin *spin) {
 }
 
 static inline void spin_won(const struct spin *spin) {
+    uint32_t soon = load_relaxed32(&spin->budget->soon);
     if (spin->stage != SPIN_LEAST)
         shmi_spin_learn(spin);
-    else
-        store_relaxed32(&spin->budget->soon, load_relaxed32(&spin->budget->soon) + 1);
+    else if (soon < SPIN_SOON)
+        store_relaxed32(&spin->budget->soon, soon + 1);
 }
 
 #endif

@@ -96,6 +96,7 @@ static bool is_poller(shmipc_peer *p, const struct worker *worker) {
 /* A poller that is superseded while it is in a handler stands by when it comes back. */
 static void become_poller(shmipc_peer *p, const struct worker *worker) {
     exchange_seq_cst32(&p->poller, worker->id);
+    store_relaxed64(&p->resting_since, 0);
 }
 
 /* Until it sleeps, callers need not ring. */
@@ -125,15 +126,19 @@ static bool has_rested(const shmipc_peer *p) {
     return since != 0 && shmi_clock_now() - since >= REST_NS;
 }
 
-/* A standby may have been woken instead and have become the poller, and sleep by now. */
+static uint64_t end_of_rest(const shmipc_peer *p, const struct worker *worker) {
+    struct deadline forever = deadline_in(SHMIPC_FOREVER);
+    return worker->ticks < TICKS_TO_IDLE ? shmi_deadline_or_tick(&forever)
+                                         : shmi_idle_tick(load_relaxed64(&p->next_tick) - TICK_NS);
+}
+
 static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
-    uint64_t now = shmi_clock_now();
-    uint64_t tick = worker->ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS;
     bool ticked;
-    store_relaxed64(&p->resting_since, now);
-    int error = sleep_as_poller(p, wakes_before, now + tick, &ticked);
+    store_relaxed64(&p->resting_since, shmi_clock_now());
+    int error = sleep_as_poller(p, wakes_before, end_of_rest(p, worker), &ticked);
     worker->ticks = ticked ? worker->ticks + 1 : 0;
     worker->rested = has_rested(p);
+    /* A standby may have been woken instead, and be the poller by now, and sleep. */
     if (load_relaxed32(&p->poller) == worker->id)
         store_relaxed64(&p->resting_since, 0);
     return error;
@@ -141,20 +146,22 @@ static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_
 
 /* Whoever rang, or was woken, may be waiting for this very processor. Others who wait for an answer
    come first; and where many threads call it would be a while before this one ran again. */
-static void give_way(struct worker *worker) {
+static void give_way(shmipc_peer *p, struct worker *worker) {
     if (!worker->obliged)
         return;
     worker->obliged = false;
-    shmi_cpu_yield();
+    if (!responder_request_waits(p))
+        shmi_cpu_yield();
 }
 
 static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     struct spin spin = spin_begin(&worker->spins);
     const bool roused = worker->roused;
+    const bool held_off = !roused && !worker->obliged;
     watch(p, worker);
     if (roused)
         shmi_scan_aim(p, worker);
-    else if (!worker->obliged)
+    if (held_off)
         hold_off_wait(&worker->hold_off);
     do {
         int served = shmi_scan_glance(p, worker);
@@ -162,12 +169,13 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             return served;
         if (served > 0) {
             spin_won(&spin);
-            hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
+            if (held_off)
+                hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticks = 0;
             worker->obliged |= roused && worker->rested;
             return end_of_busy_serving(p, wakes_before);
         }
-        give_way(worker);
+        give_way(p, worker);
     } while (worker->ticks == 0 && spin_again(&spin));
     worker->roused = true;
     look_away(p, worker);
@@ -288,7 +296,7 @@ static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *dea
 
 static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_before) {
     struct deadline deadline = deadline_in(timeout);
-    struct spin spin = spin_begin(&p->serve_spins);
+    struct spin spin = spin_begin(&p->wait_spins);
     int error;
     do {
         if (responder_request_waits(p)) {

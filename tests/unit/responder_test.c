@@ -597,8 +597,49 @@ static void a_word_that_changes_under_a_handler_is_corruption(void **state) {
     pair_close(&p);
 }
 
+/* A hold-off of some milliseconds, and the shortest time that it was seen to take. */
+static struct hold_off long_hold_off(uint64_t *shortest) {
+    const struct hold_off h = {.now = 200000u << 8};
+    *shortest = UINT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        uint64_t begin = shmi_clock_now();
+        hold_off_wait(&h);
+        uint64_t took = shmi_clock_now() - begin;
+        *shortest = took < *shortest ? took : *shortest;
+    }
+    return h;
+}
+
+static int end_serving(void *peer, const shmipc_request *request, shmipc_response *response) {
+    (void)request;
+    (void)response;
+    return shmipc_wake(peer);
+}
+
+static void both_sides_hold_off_before_they_look(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_response response;
+    uint64_t hold_off;
+    pair_open(&p, NULL);
+    struct local_slot *l = &p.host->slots[0];
+    l->hold_off = p.guest->serve_hold_off = long_hold_off(&hold_off);
+
+    shmipc_slot slot = send_empty(p.host);
+    uint64_t begin = shmi_clock_now();
+    assert_int_equal(shmipc_serve(p.guest, end_serving, p.guest), SHMIPC_E_WOKEN);
+    assert_true(shmi_clock_now() - begin >= hold_off / 2);
+    begin = shmi_clock_now();
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    assert_true(shmi_clock_now() - begin >= hold_off / 2);
+    assert_true(l->hold_off.now < 200000u << 8); /* the answer was there */
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    pair_close(&p);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        watched_test(both_sides_hold_off_before_they_look),
         watched_test(polling_serves_what_is_there),
         watched_test(no_peer_serves_its_own_calls),
         watched_test(waiting_ends_with_a_request_and_serves_nothing),

@@ -284,6 +284,17 @@ static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
     assert_true(is_about(looks_of_a_wait(&budget), 100)); /* and yields again */
 }
 
+static void without_spinning_every_wait_yields(void **state) {
+    (void)state;
+    struct spin_budget none = {.least = 0};
+    struct spin spin = spin_begin(&none);
+    fake.yields = 0;
+    while (fake.yields == 0)
+        assert_true(spin_again(&spin));
+    spin_won(&spin);
+    assert_true(is_about(looks_of_a_wait(&none), 0)); /* and YIELDS yields */
+}
+
 /* ---- Holding off ---- */
 
 /* The first look comes after the hold-off; the other side is ready after `ready` pauses. Returns
@@ -470,6 +481,35 @@ static void a_worker_without_work_sleeps_longer(void **state) {
     pair_close(&pair);
 }
 
+/* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
+   then. The next one must not be too long after that look. */
+static void look_before_the_last_tick(void) {
+    static uint64_t looked;
+    if (fake.sleeps == TICKS_TO_IDLE + 2) {
+        must_equal(fake.until, looked + IDLE_TICK_NS);
+        must_equal(shmipc_wake(idler), SHMIPC_OK);
+        return;
+    }
+    if (fake.sleeps == TICKS_TO_IDLE + 1) {
+        looked = fake.until - MILLISECOND;
+        store_relaxed64(&idler->next_tick, looked + TICK_NS);
+    }
+    fake.now = fake.until;
+}
+
+static void an_idle_worker_sleeps_from_the_last_look(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    fake.sleeps = 0;
+    fake.during_sleep = look_before_the_last_tick;
+    assert_int_equal(shmipc_serve(idler, echo, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, TICKS_TO_IDLE + 2);
+    pair_close(&pair);
+}
+
 /* With many at work, giving way lets them all wait for this worker. */
 static void a_worker_whom_many_call_does_not_give_way(void **state) {
     (void)state;
@@ -552,6 +592,7 @@ int main(void) {
         cmocka_unit_test_setup(an_early_answer_teaches_nothing, fake_system),
         cmocka_unit_test_setup(a_long_wait_among_short_ones_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_wait_that_yielding_ended_lets_the_next_one_sleep, fake_system),
+        cmocka_unit_test_setup(without_spinning_every_wait_yields, fake_system),
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
@@ -560,6 +601,7 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
