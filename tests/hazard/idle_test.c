@@ -212,9 +212,9 @@ static struct cost cost_of_idling(struct idleness *idleness) {
     return (struct cost){cost.ns + idleness->guest.ns, cost.sleeps + idleness->guest.sleeps};
 }
 
-/* Each process wakes ten times in the first second and then fewer than six times in each, whatever the
-   number of slots, to look for deaths. Where a
-   wake is dear, the whole may cost as much as other sleepers' wakes do. */
+/* Each process wakes ten times in the first second, then fewer than six times in each, whatever the
+   number of slots, to look for deaths. Where a wake is dear, the whole may cost as much as other
+   sleepers' wakes do. */
 static void test_64_idle_slots_cost_next_to_nothing(void **state) {
     struct idleness *idleness = shared_memory(sizeof *idleness);
     (void)state;
