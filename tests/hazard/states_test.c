@@ -8,8 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Survivors look for deaths every 100 ms, idle ones every 180. A loaded machine may be late once, not
-   three times. */
+/* Survivors look for deaths every 100 ms, idle ones every 180. A loaded machine may be late once,
+   not three times. */
 #define SOON (200 * (uint64_t)MILLISECOND)
 #define LATE (5 * (uint64_t)SECOND)
 
