@@ -443,3 +443,35 @@ func TestCallerGivesWayToWhomItWakes(t *testing.T) {
 		t.Fatalf("%d times, to one that slept", n)
 	}
 }
+
+// longHoldOff lasts some milliseconds; shortest is the shortest time that it was seen to take.
+func longHoldOff() (h holdOff, shortest time.Duration) {
+	h.now, shortest = 200000<<8, time.Hour
+	for i := 0; i < 3; i++ {
+		start := time.Now()
+		h.wait()
+		shortest = min(shortest, time.Since(start))
+	}
+	return h, shortest
+}
+
+func TestCallHoldsOffBeforeItLooks(t *testing.T) {
+	g := newHost(t, smallShape).attach(nil)
+	e := &g.pool.exchanges[0]
+	long, shortest := longHoldOff()
+	e.holdOff = long
+	start := time.Now()
+	spinningCall(t, g)()
+	if d := time.Since(start); d < shortest/2 {
+		t.Fatalf("it looked after %v, not %v", d, shortest)
+	}
+}
+
+func TestCallLearnsWhenToLook(t *testing.T) {
+	g := newHost(t, smallShape).attach(&Config{Spin: spinMax})
+	h := &g.pool.exchanges[0].holdOff
+	spinningCall(t, g)()
+	if h.now == 0 || h.now != h.step {
+		t.Fatalf("%d after an answer that was not there at the first look, a step is %d", h.now, h.step)
+	}
+}
