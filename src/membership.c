@@ -145,6 +145,10 @@ static bool tick_is_due(shmipc_peer *p) {
     return now >= due && cas_acquire64(&p->next_tick, &due, now + TICK_NS);
 }
 
+uint64_t shmi_membership_last_look(const shmipc_peer *p) {
+    return load_relaxed64(&p->next_tick) - TICK_NS;
+}
+
 bool shmi_membership_tick(shmipc_peer *p, bool death) {
     enum { TICKS_PER_PUBLISHING = 10 };
     if (!tick_is_due(p) && !death)

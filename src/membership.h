@@ -13,6 +13,9 @@ void shmi_membership_bury_dead(shmipc_peer *peer);
    and says true. For whoever comes out of a sleep; rings do not put it off. */
 bool shmi_membership_tick(shmipc_peer *peer, bool death);
 
+/* When somebody of this process last looked. After the first look only. */
+uint64_t shmi_membership_last_look(const shmipc_peer *peer);
+
 /* Writes the peer's counters to its line, for others to look at. */
 void shmi_membership_publish_counters(shmipc_peer *peer);
 

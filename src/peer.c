@@ -36,7 +36,7 @@ static void forget_region(void *context) {
 
 static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     const struct spin_budget spins = shmi_spin_budget(settings->spin_ns);
-    const struct hold_off hold_off = shmi_hold_off(settings->spin_ns);
+    const struct hold_off hold_off = shmi_hold_off(&spins, settings->spin_ns);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         p->slots[i].shared = region_slot(&p->region, i);
         p->slots[i].spins = spins;

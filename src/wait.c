@@ -24,10 +24,6 @@ uint64_t shmi_deadline_or_tick(struct deadline *d) {
     return at < tick ? at : tick;
 }
 
-uint64_t shmi_idle_tick(uint64_t look) {
-    return look + IDLE_TICK_NS;
-}
-
 /* A pause takes between 5 and 150 ns, depending on the processor: it is measured. The shortest of
    a few rounds counts, since an interruption only ever makes a round longer. */
 static uint64_t pauses_per_100us(void) {
@@ -47,29 +43,14 @@ static uint32_t pauses_in(int64_t ns, uint64_t per_100us) {
     return (uint32_t)(per_100us * (uint64_t)ns / 100000u);
 }
 
-/* The longest spin that the setting `ns` allows here: 0 with a single processor, where it would
-   take time from the other side. */
-static int64_t spin_allowed(int64_t ns) {
+static int64_t longest_spin(int64_t ns) {
     int64_t most = ns == SHMIPC_SPIN_AUTO ? SPIN_AUTO_NS : ns;
-    if (most <= 0 || shmi_cpu_count() < 2)
-        return 0;
     return most < SPIN_MAX_NS ? most : SPIN_MAX_NS;
 }
 
-struct hold_off shmi_hold_off(int64_t ns) {
-    int64_t most = spin_allowed(ns);
-    if (most == 0)
-        return (struct hold_off){.most = 0};
-    uint64_t per_100us = pauses_per_100us() << 8;
-    return (struct hold_off){
-        .step = pauses_in(HOLD_OFF_STEP_NS, per_100us),
-        .most = pauses_in(most < HOLD_OFF_MOST_NS ? most : HOLD_OFF_MOST_NS, per_100us),
-    };
-}
-
 struct spin_budget shmi_spin_budget(int64_t ns) {
-    int64_t most = spin_allowed(ns);
-    if (most == 0)
+    int64_t most = longest_spin(ns);
+    if (most <= 0 || shmi_cpu_count() < 2)
         return (struct spin_budget){.least = 0};
     uint64_t per_100us = pauses_per_100us();
     struct spin_budget budget = {
@@ -78,6 +59,19 @@ struct spin_budget shmi_spin_budget(int64_t ns) {
     };
     store_relaxed32(&budget.now, budget.most);
     return budget;
+}
+
+/* The budget has measured what a pause takes, and whether there is a processor to spare. */
+struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns) {
+    int64_t spin = longest_spin(ns);
+    int64_t most = spin < HOLD_OFF_MOST_NS ? spin : HOLD_OFF_MOST_NS;
+    if (budget->most == 0)
+        return (struct hold_off){.most = 0};
+    uint64_t pauses = (uint64_t)budget->most << 8;
+    return (struct hold_off){
+        .step = (uint32_t)(pauses * HOLD_OFF_STEP_NS / (uint64_t)spin),
+        .most = (uint32_t)(pauses * (uint64_t)most / (uint64_t)spin),
+    };
 }
 
 static uint32_t spin_further(struct spin *spin) {

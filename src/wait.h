@@ -11,8 +11,7 @@
 enum {
     YIELDS = 2,           /* between spinning and sleeping */
     SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
-    SPIN_AUTO_NS =
-        50000, /* a wait spins this long at most: what an interruption by a timer lasts */
+    SPIN_AUTO_NS = 50000, /* a wait spins this long at most, as a timer interrupts the other side */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
     SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
@@ -42,37 +41,6 @@ bool shmi_deadline_passed(struct deadline *deadline);
 /* The next time a sleeper must be awake: the deadline, or a tick from now. */
 uint64_t shmi_deadline_or_tick(struct deadline *deadline);
 
-/* The same for a worker that is idle, and somebody of whose peer looked for deaths at `look`. */
-uint64_t shmi_idle_tick(uint64_t look);
-
-/*
- * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
- * while the other side still works disturbs it: takes away the line that it writes, or, on the same
- * core, its share of that core. What was there at the first look makes the
- * next hold-off a little shorter, what was not makes it longer by a step, so that most waits look
- * once, and none has to read a clock. In 256ths of a pause.
- */
-struct hold_off {
-    uint32_t now;
-    uint32_t step;
-    uint32_t most; /* 0: never hold off */
-};
-
-/* For waits that spin for `ns` at most, SHMIPC_SPIN_AUTO included. */
-struct hold_off shmi_hold_off(int64_t ns);
-
-static inline void hold_off_wait(const struct hold_off *h) {
-    for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
-        cpu_pause();
-}
-
-static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
-    if (found_at_once)
-        h->now -= h->now / HOLD_OFF_SHARE;
-    else if (h->now < h->most)
-        h->now += h->step;
-}
-
 /*
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
  * waits for the very processor that we spin on; spinning that pays doubles it. Now and then a wait
@@ -91,6 +59,34 @@ struct spin_budget {
 
 /* A budget of at most `ns`, SHMIPC_SPIN_AUTO included: none with a single processor. */
 struct spin_budget shmi_spin_budget(int64_t ns);
+
+/*
+ * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
+ * while the other side still works disturbs it: takes away the line that it writes, or, on the same
+ * core, its share of that core. What was there at the first look makes the next hold-off a little
+ * shorter, what was not makes it longer by a step, so that most waits look once, and none has to
+ * read a clock. In 256ths of a pause.
+ */
+struct hold_off {
+    uint32_t now;
+    uint32_t step;
+    uint32_t most; /* 0: never hold off */
+};
+
+/* For waits with a budget that was made for `ns`. */
+struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
+
+static inline void hold_off_wait(const struct hold_off *h) {
+    for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
+        cpu_pause();
+}
+
+static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
+    if (found_at_once)
+        h->now -= h->now / HOLD_OFF_SHARE;
+    else if (h->now < h->most)
+        h->now += h->step;
+}
 
 enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
 

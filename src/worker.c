@@ -128,8 +128,9 @@ static bool has_rested(const shmipc_peer *p) {
 
 static uint64_t end_of_rest(const shmipc_peer *p, const struct worker *worker) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
-    return worker->ticks < TICKS_TO_IDLE ? shmi_deadline_or_tick(&forever)
-                                         : shmi_idle_tick(load_relaxed64(&p->next_tick) - TICK_NS);
+    if (worker->ticks < TICKS_TO_IDLE)
+        return shmi_deadline_or_tick(&forever);
+    return shmi_membership_last_look(p) + IDLE_TICK_NS;
 }
 
 static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {

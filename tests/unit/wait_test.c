@@ -312,7 +312,8 @@ static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t wa
 /* A pause of 10 ns, see spins_are_measured_by_the_clock. */
 static struct hold_off new_hold_off(int64_t spin_ns) {
     fake.per_look = 2000;
-    return shmi_hold_off(spin_ns);
+    const struct spin_budget budget = shmi_spin_budget(spin_ns);
+    return shmi_hold_off(&budget, spin_ns);
 }
 
 static void nobody_holds_off_who_does_not_spin(void **state) {
@@ -422,6 +423,15 @@ static void send_or_end(void) {
     }
 }
 
+/* One of `during`'s sleeps ends it by shmipc_wake. */
+static void serve_asleep(shmipc_peer *peer, void (*during)(void), uint32_t sleeps) {
+    fake.sleeps = 0;
+    fake.during_sleep = during;
+    must_equal(shmipc_serve(peer, echo, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    must_equal(fake.sleeps, sleeps);
+}
+
 /* How often a worker yields between two sleeps, beyond what it does before any sleep. */
 static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests, bool parked) {
     rung.parked = parked;
@@ -430,11 +440,7 @@ static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests, bool parked
     pair_open(&rung.pair, NULL);
     for (int i = 0; i < 2; i++)
         must_equal(shmipc_slot_claim(rung.pair.host, 0, &rung.slots[i]), SHMIPC_OK);
-    fake.sleeps = 0;
-    fake.during_sleep = send_or_end;
-    must_equal(shmipc_serve(rung.pair.guest, echo, NULL), SHMIPC_E_WOKEN);
-    fake.during_sleep = NULL;
-    must_equal(fake.sleeps, 2);
+    serve_asleep(rung.pair.guest, send_or_end, 2);
     for (int i = 0; i < 2; i++)
         must_equal(shmipc_slot_release(rung.slots[i]), SHMIPC_OK);
     pair_close(&rung.pair);
@@ -456,6 +462,14 @@ static void a_worker_gives_way_to_whom_it_wakes(void **state) {
 
 static shmipc_peer *idler;
 
+static void idle(void (*during)(void), uint32_t sleeps) {
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    serve_asleep(idler, during, sleeps);
+    pair_close(&pair);
+}
+
 /* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
 static void sleep_to_the_end(void) {
     uint32_t ticks = (fake.sleeps - 1) % 15;
@@ -470,15 +484,7 @@ static void sleep_to_the_end(void) {
 
 static void a_worker_without_work_sleeps_longer(void **state) {
     (void)state;
-    struct pair pair;
-    pair_open(&pair, NULL);
-    idler = pair.guest;
-    fake.sleeps = 0;
-    fake.during_sleep = sleep_to_the_end;
-    assert_int_equal(shmipc_serve(idler, echo, NULL), SHMIPC_E_WOKEN);
-    fake.during_sleep = NULL;
-    assert_int_equal(fake.sleeps, 30);
-    pair_close(&pair);
+    idle(sleep_to_the_end, 30);
 }
 
 /* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
@@ -499,15 +505,7 @@ static void look_before_the_last_tick(void) {
 
 static void an_idle_worker_sleeps_from_the_last_look(void **state) {
     (void)state;
-    struct pair pair;
-    pair_open(&pair, NULL);
-    idler = pair.guest;
-    fake.sleeps = 0;
-    fake.during_sleep = look_before_the_last_tick;
-    assert_int_equal(shmipc_serve(idler, echo, NULL), SHMIPC_E_WOKEN);
-    fake.during_sleep = NULL;
-    assert_int_equal(fake.sleeps, TICKS_TO_IDLE + 2);
-    pair_close(&pair);
+    idle(look_before_the_last_tick, TICKS_TO_IDLE + 2);
 }
 
 /* With many at work, giving way lets them all wait for this worker. */
