@@ -57,8 +57,8 @@
 // On Windows the name is one of this session, or with Config.Global one of the whole machine; the
 // objects of the region must belong to this process's user, or to the Administrators if it is
 // elevated; Config.Mode means nothing, and Config.Owner must be 0. A host that dies wakes everybody
-// who waits for it at once, without a tick of 100 milliseconds or more. Deadlines are kept better than the
-// system's tick of 15.6 milliseconds where the package sleeps itself; those that a context's own
-// timer ends, or that wait for their turn behind other goroutines, are as fine as Go's timers are,
-// which is a tick before Go 1.23.
+// who waits for it at once, without a tick of 100 milliseconds or more. Deadlines are kept better
+// than the system's tick of 15.6 milliseconds where the package sleeps itself; those that a context's
+// own timer ends, or that wait for their turn behind other goroutines, are as fine as Go's timers
+// are, which is a tick before Go 1.23.
 package shmipc

@@ -77,11 +77,12 @@ func (p *pool) empty() bool {
 func (g *Guest) claim(l *limit) (*exchange, error) {
 	for s := g.pool.claiming.begin(nil); ; {
 		e, undone, err := g.tryClaim()
+		if err != nil {
+			return nil, err
+		}
 		if e != nil {
 			s.won()
-		}
-		if e != nil || err != nil {
-			return e, err
+			return e, nil
 		}
 		seeking := g.pool.seeking.Load()
 		if seeking && undone {

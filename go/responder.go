@@ -272,8 +272,9 @@ func (w *worker) poll() {
 	w.sleep()
 }
 
-// giveWay lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who wait for an
-// answer come first; and where many threads call it would be a while before this one ran again.
+// giveWay lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who
+// wait for an answer come first; and where many threads call it would be a while before this one ran
+// again.
 func (w *worker) giveWay() {
 	w.obliged = false
 	if !w.requestWaits() {
@@ -433,9 +434,9 @@ func (w *worker) standBy() bool {
 // seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
 // that is in a handler does not, so there is a new standby.
 func (w *worker) seize() {
-	former := w.guest.serving.token.Swap(w.id)
-	w.rested = former&tokenParked != 0 && w.guest.serving.rested()
-	if former&tokenParked != 0 {
+	asleep := w.guest.serving.token.Swap(w.id)&tokenParked != 0
+	w.rested = asleep && w.guest.serving.rested()
+	if asleep {
 		w.standby = false
 		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
 		return

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// How a wait goes: it holds off its first look, spins for a budget, yields once to other goroutines, and parks.
+// How a wait goes: it holds off its first look, spins for a budget, yields once to other goroutines,
+// and parks.
 const (
 	// livenessTick is how long a sleeper may sleep before it looks for deaths.
 	livenessTick = int64(100 * time.Millisecond)
