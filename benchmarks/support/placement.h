@@ -5,9 +5,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Keeps this thread, and what it starts, on one processor. */
-void pin_to(int processor);
-
 /* Keeps this process on one processor and each child on another. Before any child is started. */
 void pin_processes(void);
 

@@ -2,8 +2,8 @@
 #include "support/awake.h"
 
 #include "futex.h"
+#include "support/affinity.h"
 #include "support/child.h"
-#include "support/placement.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +19,7 @@ static pid_t idlers[PROCESSORS];
 static _Noreturn void idle_on(int processor) {
     const struct sched_param none = {0};
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    pin_to(processor);
+    affinity_bind(processor);
     if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
         _exit(1);
     for (;;) {
