@@ -10,37 +10,61 @@
 #include "limits/lines.h"
 #include "support/clock.h"
 
+enum { CAPACITY = 65536 };
+
 static struct subject beside(struct subject subject) {
     subject.label.variant = "beside the alternatives";
     return subject;
 }
 
+struct remotes {
+    struct pair c, go;
+    size_t bytes;
+};
+
+static size_t set_up_remotes(void *remotes, struct subject *subjects) {
+    struct remotes *r = remotes;
+    size_t n = 0;
+    r->c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
+    r->go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
+    subjects[n++] = beside(lines_start(1));
+    subjects[n++] = beside(copying_start(&r->c, "rtt", r->bytes));
+    subjects[n++] = beside(copying_start(&r->go, "rtt", r->bytes));
+    subjects[n++] = unix_socket_start(r->bytes);
+    subjects[n++] = pipe_start(r->bytes);
+    subjects[n++] = semaphore_start(r->bytes);
+    subjects[n++] = remote_start("net_rpc", "bench_netrpc", r->bytes);
+    subjects[n++] = remote_start("grpc", "bench_grpc", r->bytes);
+    return n;
+}
+
+static void stop_pairs(void *remotes) {
+    struct remotes *r = remotes;
+    pair_stop(&r->c);
+    pair_stop(&r->go);
+}
+
 static void measure_size(size_t bytes, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    struct pair_config config = {.capacity = 65536};
-    struct pair c = pair_start((config.guest = "c", config));
-    struct pair go = pair_start((config.guest = "go", config));
-    struct subject subjects[] = {
-        beside(lines_start(1)),
-        beside(copying_start(&c, "rtt", bytes)),
-        beside(copying_start(&go, "rtt", bytes)),
-        unix_socket_start(bytes),
-        pipe_start(bytes),
-        semaphore_start(bytes),
-        remote_start("net_rpc", "bench_netrpc", bytes),
-        remote_start("grpc", "bench_grpc", bytes),
-    };
-    emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
-    pair_stop(&c);
-    pair_stop(&go);
+    struct remotes remotes = {.bytes = bytes};
+    emit_scenes(&(struct scene){set_up_remotes, stop_pairs, &remotes}, &plan);
 }
 
 /* By itself: there is no other process, and the Go runtime comes into this one. */
+static size_t set_up_inprocess(void *bytes, struct subject *subjects) {
+    subjects[0] = lines_start(1);
+    subjects[0].label.variant = "beside cgo";
+    subjects[1] = inprocess_start(*(size_t *)bytes);
+    return 2;
+}
+
+static void nothing_to_take_down(void *bytes) {
+    (void)bytes;
+}
+
 static void measure_inprocess(size_t bytes, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    struct subject subjects[] = {lines_start(1), inprocess_start(bytes)};
-    subjects[0].label.variant = "beside cgo";
-    emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
+    emit_scenes(&(struct scene){set_up_inprocess, nothing_to_take_down, &bytes}, &plan);
 }
 
 void measure_alternatives(const struct effort *effort) {

@@ -44,14 +44,24 @@ void measure_copy(const struct effort *effort) {
     pair_stop(&go);
 }
 
+static size_t set_up_zero_copy(void *pair, struct subject *subjects) {
+    struct pair *p = pair;
+    *p = pair_start((struct pair_config){.guest = p->guest, .capacity = MIB});
+    subjects[0] = copying_start(p, "zero_copy", LINE);
+    subjects[0].label.variant = "a copying call";
+    subjects[1] = in_place_start(p, LINE);
+    subjects[2] = in_place_start(p, MIB);
+    return 3;
+}
+
+static void take_down(void *pair) {
+    pair_stop(pair);
+}
+
 static void measure_zero_copy_of(const char *guest, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    struct pair pair = pair_start((struct pair_config){.guest = guest, .capacity = MIB});
-    struct subject subjects[] = {copying_start(&pair, "zero_copy", LINE),
-                                 in_place_start(&pair, LINE), in_place_start(&pair, MIB)};
-    subjects[0].label.variant = "a copying call";
-    emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
-    pair_stop(&pair);
+    struct pair pair = {.guest = guest};
+    emit_scenes(&(struct scene){set_up_zero_copy, take_down, &pair}, &plan);
 }
 
 void measure_zero_copy(const struct effort *effort) {

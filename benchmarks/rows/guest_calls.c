@@ -26,27 +26,43 @@ static void *serve(void *host) {
     return NULL;
 }
 
+struct region {
+    shmipc_peer *host;
+    pthread_t server;
+};
+
 static shmipc_peer *create(char name[64]) {
+    static unsigned number;
     shmipc_host_config config = SHMIPC_HOST_CONFIG_INIT;
     shmipc_peer *host;
     config.request_capacity = config.response_capacity = CAPACITY;
-    (void)snprintf(name, 64, "guest_calls.%ld", (long)getpid());
+    (void)snprintf(name, 64, "guest_calls.%ld.%u", (long)getpid(), number++);
     check(shmipc_host_create(name, &config, &host));
     return host;
 }
 
-void measure_guest_calls(const struct effort *effort) {
+static size_t set_up(void *region, struct subject *subjects) {
+    struct region *r = region;
     char name[64];
-    struct plan plan = short_blocks(effort);
-    shmipc_peer *host = create(name);
-    pthread_t server;
-    if (pthread_create(&server, NULL, serve, host) != 0)
+    r->host = create(name);
+    if (pthread_create(&r->server, NULL, serve, r->host) != 0)
         die("thread");
-    struct subject subjects[] = {lines_start(1), remote_guest_start(name, SMALL),
-                                 remote_guest_start(name, CAPACITY)};
-    check(shmipc_wait_guests(host, 2, SHMIPC_TIMEOUT_DEFAULT));
-    emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
-    check(shmipc_shutdown(host, SHMIPC_TIMEOUT_DEFAULT));
-    pthread_join(server, NULL);
-    shmipc_free(host);
+    subjects[0] = lines_start(1);
+    subjects[1] = remote_guest_start(name, SMALL);
+    subjects[2] = remote_guest_start(name, CAPACITY);
+    check(shmipc_wait_guests(r->host, 2, SHMIPC_TIMEOUT_DEFAULT));
+    return 3;
+}
+
+static void take_down(void *region) {
+    struct region *r = region;
+    check(shmipc_shutdown(r->host, SHMIPC_TIMEOUT_DEFAULT));
+    pthread_join(r->server, NULL);
+    shmipc_free(r->host);
+}
+
+void measure_guest_calls(const struct effort *effort) {
+    struct plan plan = short_blocks(effort);
+    struct region region;
+    emit_scenes(&(struct scene){set_up, take_down, &region}, &plan);
 }

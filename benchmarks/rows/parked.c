@@ -11,8 +11,6 @@
 #include "support/clock.h"
 #include "system.h"
 
-enum { SUBJECTS_MOST = 3 + BESIDE_PARKED };
-
 static size_t start_all(struct subject *subjects, const struct pair *c, const struct pair *go) {
     size_t n = 0;
     subjects[n++] = wakes_start();

@@ -8,7 +8,7 @@ unsigned rounds_of(const struct effort *effort, unsigned quick, unsigned thoroug
 }
 
 struct plan short_blocks(const struct effort *effort) {
-    return (struct plan){.rounds = rounds_of(effort, 31, 101),
+    return (struct plan){.rounds = rounds_of(effort, 30, 96),
                          .most_ns = (effort->quick ? 6 : 40) * SECOND,
                          .awake = true,
                          .warm_up_ns = 10 * MILLISECOND,
@@ -16,13 +16,43 @@ struct plan short_blocks(const struct effort *effort) {
                          .times_ns = MILLISECOND};
 }
 
-void emit_all(struct subject *subjects, size_t count, const struct plan *plan) {
-    struct record *records = alternate(subjects, count, plan);
+static void emit_records(const struct subject *subjects, const struct record *records,
+                         size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct row row = row_of(&subjects[i], &records[i], compare(&records[i]));
         emit(&row);
     }
-    free_records(records, count);
+}
+
+static void stop_all(struct subject *subjects, size_t count) {
     for (size_t i = 0; i < count; i++)
         subjects[i].stop(subjects[i].self);
+}
+
+void emit_all(struct subject *subjects, size_t count, const struct plan *plan) {
+    struct record *records = alternate(subjects, count, plan);
+    emit_records(subjects, records, count);
+    free_records(records, count);
+    stop_all(subjects, count);
+}
+
+void emit_scenes(const struct scene *scene, const struct plan *plan) {
+    enum { ROUNDS_A_SCENE = 6 };
+    unsigned scenes = (plan->rounds + ROUNDS_A_SCENE - 1) / ROUNDS_A_SCENE;
+    struct plan part = *plan;
+    struct subject subjects[SUBJECTS_MOST];
+    struct record *records = NULL;
+    size_t count = 0;
+    part.rounds = plan->rounds / scenes;
+    part.most_ns = plan->most_ns / scenes;
+    for (unsigned i = 0; i < scenes; i++) {
+        count = scene->set_up(scene->self, subjects);
+        records = records ? records : new_records(count, plan);
+        add_rounds(records, subjects, count, &part);
+        stop_all(subjects, count);
+        scene->take_down(scene->self);
+    }
+    finish_records(records, count);
+    emit_records(subjects, records, count);
+    free_records(records, count);
 }

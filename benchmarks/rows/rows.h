@@ -19,9 +19,24 @@ unsigned rounds_of(const struct effort *effort, unsigned quick, unsigned thoroug
 /* Rounds of blocks of some milliseconds, for what spins. */
 struct plan short_blocks(const struct effort *effort);
 
-/* The first subject is the limit of all; emits a row for each. Frees the records, stops the
-   subjects. */
+/* The first subject is the limit of all; emits a row for each. Stops the subjects. */
 void emit_all(struct subject *subjects, size_t count, const struct plan *plan);
+
+enum { SUBJECTS_MOST = 64 };
+
+/*
+ * What is measured together, and set up anew every few rounds: where in memory a cache line lies
+ * makes it nearer to one processor or another, for as long as it lies there, and that changes a
+ * round trip by a tenth.
+ */
+struct scene {
+    size_t (*set_up)(void *self, struct subject *subjects); /* returns how many, the limit first */
+    void (*take_down)(void *self);                          /* once the subjects were stopped */
+    void *self;
+};
+
+/* Emits a row for each subject, over all rounds of the plan. */
+void emit_scenes(const struct scene *scene, const struct plan *plan);
 
 void measure_rtt(const struct effort *effort);
 void measure_in_flight(const struct effort *effort);

@@ -19,14 +19,32 @@ static struct subject more_lines(size_t bytes) {
     return s;
 }
 
-static size_t add_sizes(struct subject *subjects, const struct pair *c, const struct pair *go,
-                        const struct effort *effort) {
-    const size_t *sizes = effort->quick ? quick_sizes : all_sizes;
-    size_t count = effort->quick ? sizeof quick_sizes / sizeof *quick_sizes : SIZES, n = 0;
+struct pairs {
+    struct pair c, go;
+    const struct effort *effort;
+};
+
+static void start_pairs(struct pairs *p) {
+    p->c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
+    p->go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
+}
+
+static void stop_pairs(void *pairs) {
+    struct pairs *p = pairs;
+    pair_stop(&p->c);
+    pair_stop(&p->go);
+}
+
+static size_t set_up(void *pairs, struct subject *subjects) {
+    struct pairs *p = pairs;
+    bool quick = p->effort->quick;
+    const size_t *sizes = quick ? quick_sizes : all_sizes;
+    size_t count = quick ? sizeof quick_sizes / sizeof *quick_sizes : SIZES, n = 0;
+    start_pairs(p);
     subjects[n++] = lines_start(1);
     for (size_t i = 0; i < count; i++) {
-        subjects[n++] = copying_start(c, "rtt", sizes[i]);
-        subjects[n++] = copying_start(go, "rtt", sizes[i]);
+        subjects[n++] = copying_start(&p->c, "rtt", sizes[i]);
+        subjects[n++] = copying_start(&p->go, "rtt", sizes[i]);
         if (sizes[i] > SMALL)
             subjects[n++] = more_lines(sizes[i]);
     }
@@ -54,13 +72,11 @@ static void count_system_calls(const struct pair *pair, const struct effort *eff
 }
 
 void measure_rtt(const struct effort *effort) {
-    struct subject subjects[1 + 3 * SIZES];
     struct plan plan = short_blocks(effort);
-    struct pair c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
-    struct pair go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
-    emit_all(subjects, add_sizes(subjects, &c, &go, effort), &plan);
-    count_system_calls(&c, effort);
-    count_system_calls(&go, effort);
-    pair_stop(&c);
-    pair_stop(&go);
+    struct pairs pairs = {.effort = effort};
+    emit_scenes(&(struct scene){set_up, stop_pairs, &pairs}, &plan);
+    start_pairs(&pairs);
+    count_system_calls(&pairs.c, effort);
+    count_system_calls(&pairs.go, effort);
+    stop_pairs(&pairs);
 }

@@ -155,7 +155,7 @@ static void run_rounds(const struct subject *subjects, size_t count, const struc
         run_round(subjects, count, plan, records, round);
 }
 
-struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan) {
+struct record *new_records(size_t count, const struct plan *plan) {
     struct record *records = allocate(count, sizeof *records);
     for (size_t i = 0; i < count; i++) {
         records[i].samples = allocate(plan->rounds, sizeof *records[i].samples);
@@ -163,13 +163,27 @@ struct record *alternate(const struct subject *subjects, size_t count, const str
         records[i].quota = TIMES_MOST / plan->rounds / (i == 0 ? count : 1) + 1;
         records[i].looped = plan->loop_ns > 0;
     }
+    return records;
+}
+
+void add_rounds(struct record *records, const struct subject *subjects, size_t count,
+                const struct plan *plan) {
     if (plan->awake)
         awake_start();
     run_rounds(subjects, count, plan, records);
     if (plan->awake)
         awake_stop();
+}
+
+void finish_records(struct record *records, size_t count) {
     for (size_t i = 0; i < count; i++)
         sort_times(records[i].times, records[i].times_count);
+}
+
+struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan) {
+    struct record *records = new_records(count, plan);
+    add_rounds(records, subjects, count, plan);
+    finish_records(records, count);
     return records;
 }
 

@@ -49,9 +49,19 @@ struct record {
  */
 void come_together(const struct subject *subject, uint64_t ns);
 
-/* One record for each subject, to be given to free_records. */
-struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan);
+/* An empty record for each subject, with room for the plan's rounds. For free_records. */
+struct record *new_records(size_t count, const struct plan *plan);
 void free_records(struct record *records, size_t count);
+
+/* Runs the plan's rounds, and adds them to the records. */
+void add_rounds(struct record *records, const struct subject *subjects, size_t count,
+                const struct plan *plan);
+
+/* When all were added, and before anything is asked of them. */
+void finish_records(struct record *records, size_t count);
+
+/* The three together. */
+struct record *alternate(const struct subject *subjects, size_t count, const struct plan *plan);
 
 /* The time that `share` (0 to 1) of the round trips did not exceed. */
 double time_of(const struct record *record, double share);
