@@ -189,21 +189,47 @@ type worker struct {
 	request  Request
 	response Response
 
-	slot    *slot // under way, or nil
-	working word
+	slot     *slot // of the request served last
+	working  word  // its word when it was taken
+	handling bool  // its handler runs
 }
 
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
 	defer w.crew.workers.Done()
 	defer w.retire()
+	for w.work() {
+	}
+}
+
+// work serves until the worker is to end, or until a handler panics: then it is to work again. What
+// recovers stands here, around many requests, because each call of a function that defers costs some
+// nanoseconds.
+func (w *worker) work() (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.answerPanic(p)
+			again = true
+		}
+	}()
 	for !w.crew.stopped.Load() {
 		if w.holdsToken() {
 			w.poll()
 		} else if !w.standBy() {
-			return
+			return false
 		}
 	}
+	return false
+}
+
+// answerPanic makes a handler's panic its error. Others panic on, and a fault in the mapping: there is
+// nobody left to answer.
+func (w *worker) answerPanic(p any) {
+	if !w.handling || w.guest.isFault(p) {
+		panic(p)
+	}
+	w.guest.error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
+	w.conclude(fmt.Errorf("panic: %v", p))
 }
 
 // retire runs when the worker ends, be it by runtime.Goexit in a handler or by a fault.
@@ -214,7 +240,7 @@ func (w *worker) retire() {
 		w.crew.end(err)
 	}
 	c, s := w.crew, &w.guest.serving
-	if w.slot != nil && err == nil {
+	if w.handling && err == nil {
 		w.failed("the handler ended its goroutine")
 	}
 	if w.standby {
@@ -476,7 +502,6 @@ func (w *worker) serve(s *slot, found word) bool {
 	default:
 		w.reply(nil, errorType(ErrType), flagError)
 	}
-	w.slot = nil
 	return true
 }
 
@@ -500,10 +525,15 @@ func errorType(code Code) uint32 { return uint32(-code) }
 
 // handle runs the handler and publishes its answer.
 func (w *worker) handle(m Message) {
-	s := w.slot
 	w.show(m)
-	err := w.runHandler()
-	r := &w.response
+	w.handling = true
+	w.conclude(w.crew.handler(&w.request, &w.response))
+}
+
+// conclude publishes the answer of a handler that returned err.
+func (w *worker) conclude(err error) {
+	w.handling = false
+	s, r := w.slot, &w.response
 	switch {
 	case r.tooLarge() && (err == nil || errors.Is(err, ErrTooLarge)):
 		w.tooLarge(r.length, uint64(len(r.buffer)))
@@ -525,21 +555,6 @@ func (w *worker) show(m Message) {
 	request.Peer, request.Slot, request.slot = hostIndex, w.slot.index, w.slot
 	response.Type, response.Flags = TypeNormal, 0
 	response.buffer, response.length = w.slot.response, 0
-}
-
-// runHandler makes an error of a panic. A fault in the mapping panics on: there is nobody left to
-// answer.
-func (w *worker) runHandler() (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			if w.guest.isFault(p) {
-				panic(p)
-			}
-			w.guest.error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	return w.crew.handler(&w.request, &w.response)
 }
 
 // failed answers that the handler failed. The message is shortened, between two characters, to

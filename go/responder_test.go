@@ -51,6 +51,17 @@ func TestHandlerPanicReachesTheCaller(t *testing.T) {
 	})
 }
 
+// What panics outside a handler is an error of this library, or of the user's log, and no answer.
+func TestPanicOutsideAHandlerIsNoAnswer(t *testing.T) {
+	w := newWorker(newHeapHost(t, smallShape).attach(nil), echoHandler)
+	defer func() {
+		if p := recover(); p != "mine" {
+			t.Fatal(p)
+		}
+	}()
+	w.answerPanic("mine")
+}
+
 func TestHandlerThatEndsItsGoroutineReachesTheCaller(t *testing.T) {
 	bothBackings(t, shape{2, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
