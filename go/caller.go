@@ -61,7 +61,11 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 	if err := e.await(&l); err != nil {
 		return Message{}, err
 	}
-	return e.takeAnswer(response, request.Type)
+	answer, keep, err := e.copyAnswer(response, request.Type)
+	if keep {
+		e.release()
+	}
+	return answer, err
 }
 
 // guard restores the goroutine's setting, and makes an error of a fault in the mapping, which
@@ -301,14 +305,11 @@ func (e *exchange) keepAfter(err error) bool {
 	return false
 }
 
-// takeAnswer appends the answer to response[:0] and gives the slot back.
-func (e *exchange) takeAnswer(response []byte, requestType uint32) (Message, error) {
-	m, keep, err := e.found(requestType)
+// copyAnswer is found, with the answer's bytes appended to response[:0].
+func (e *exchange) copyAnswer(response []byte, requestType uint32) (m Message, keep bool, err error) {
+	m, keep, err = e.found(requestType)
 	if err == nil {
 		m.Data = append(response[:0], m.Data...)
 	}
-	if keep {
-		e.release()
-	}
-	return m, err
+	return m, keep, err
 }

@@ -48,6 +48,49 @@ func TestSlotIsSentAndReceivedInPlace(t *testing.T) {
 	})
 }
 
+func TestSlotCallCopies(t *testing.T) {
+	bothBackings(t, shape{1, 1, 4096, 4096}, func(t *testing.T, h *testHost) {
+		g := h.attach(nil)
+		h.serve(echo)
+		s := mustClaim(t, g)
+		buffer := make([]byte, 4096)
+		for _, n := range sizes(4096) {
+			data := pattern(n, byte(n))
+			m, err := s.Call(deadline(t), Message{TypeApplication, data}, buffer)
+			if err != nil || m.Type != TypeApplication || !bytes.Equal(m.Data, data) {
+				t.Fatalf("%d bytes: %v", n, err)
+			}
+		}
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
+		}
+		claimAll(t, g)
+	})
+}
+
+func TestSlotCallKeepsTheSlotAfterAnAnswerOnly(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	call := func(ctx context.Context, s Slot, kind uint32, n int) error {
+		_, err := s.Call(ctx, Message{kind, make([]byte, n)}, nil)
+		return err
+	}
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	s := mustClaim(t, g)
+	wantError(t, call(deadline(t), s, 3, 0), ErrType)
+	wantError(t, call(deadline(t), s, 0, 65), ErrTooLarge)
+	wantError(t, call(short(t, time.Millisecond), s, 0, 0), ErrTimeout)
+	wantStale(t, s)
+	s = mustClaim(t, g)
+	wantError(t, call(over, s, 0, 0), ErrCancelled)
+	wantStale(t, s)
+	s = mustClaim(t, g)
+	g.flags.Store(g.flags.Load() | flagPoisoned)
+	wantError(t, call(deadline(t), s, 0, 0), ErrCorrupt)
+	wantStale(t, s)
+}
+
 func TestSlotBufferIsAligned(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
 	s := mustClaim(t, g)
@@ -64,7 +107,8 @@ func wantStale(t *testing.T, s Slot) {
 	}
 	_, ready := s.Ready()
 	_, receive := s.Receive(context.Background())
-	for _, err := range []error{ready, receive, s.Send(0, 0, 0), s.Cancel(), s.Release()} {
+	_, call := s.Call(context.Background(), Message{}, nil)
+	for _, err := range []error{ready, receive, call, s.Send(0, 0, 0), s.Cancel(), s.Release()} {
 		wantError(t, err, ErrStale)
 	}
 }
@@ -120,6 +164,8 @@ func TestSlotRefusesWhatIsNotItsTurn(t *testing.T) {
 		t.Fatal("an error lost the slot: ", err)
 	}
 	wantError(t, s.Send(0, 0, 0), ErrState)
+	_, err = s.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrState)
 	if s.Buffer() != nil {
 		t.Fatal("the buffer is shown while a request is under way")
 	}

@@ -18,7 +18,8 @@
 //		return err
 //	})
 //
-// Run does all this again whenever the host comes back. Claim, Send and Receive do without copies.
+// Run does all this again whenever the host comes back. In a slot of one's own, of Claim, Send and
+// Receive do without copies, and Call is shortest for a goroutine that calls often.
 //
 // # Errors
 //

@@ -1,5 +1,5 @@
 /*
- * Calls that copy: shmipc.h, Calls.
+ * Calls that copy, in a slot of the pool or in one that is held: shmipc.h, Calls.
  */
 #include "caller.h"
 #include "copy.h"
@@ -36,20 +36,29 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
     return error;
 }
 
+/* Leaves the slot claimed if it ends in an answer, as shmi_caller_receive. */
 static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
-                        shmipc_response *response, struct deadline *deadline) {
+                        shmipc_response *response, struct await *await) {
     shmipc_response view = {.data = NULL};
-    struct await await = {.deadline = deadline};
     int error = shmi_caller_send_copy(p, l, request);
     if (error) {
         shmi_pool_release(p, l);
         return error;
     }
-    error = shmi_caller_receive(p, l, &await, &view);
-    if (!is_answer(error))
+    error = shmi_caller_receive(p, l, await, &view);
+    return is_answer(error) ? copy_answer(&view, response, error) : error;
+}
+
+static int call_in_free_slot(shmipc_peer *p, const shmipc_request *request,
+                             shmipc_response *response, struct deadline *deadline) {
+    struct await await = {.deadline = deadline};
+    struct local_slot *l;
+    int error = shmi_pool_claim(p, deadline, &l);
+    if (error)
         return error;
-    error = copy_answer(&view, response, error);
-    shmi_pool_release(p, l);
+    error = call_in_slot(p, l, request, response, &await);
+    if (is_answer(error))
+        shmi_pool_release(p, l);
     return error;
 }
 
@@ -69,18 +78,31 @@ static int check_call(const shmipc_peer *p, const shmipc_request *request,
 int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,
                 int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
-    struct local_slot *l;
     int error = check_call(p, request, response, timeout);
     if (error == SHMIPC_OK)
         error = shmi_caller_check(p, request->type, request->length);
+    return error ? error : call_in_free_slot(p, request, response, &deadline);
+}
+
+int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request, shmipc_response *response,
+                     int64_t timeout) {
+    struct deadline deadline = deadline_in(timeout);
+    struct await await = {.deadline = &deadline, .one_of_several = true};
+    struct local_slot *l;
+    int error = shmi_pool_resolve_idle(slot, &l);
     if (error == SHMIPC_OK)
-        error = shmi_pool_claim(p, &deadline, &l);
-    return error ? error : call_in_slot(p, l, request, response, &deadline);
+        error = check_call(slot.peer, request, response, timeout);
+    if (error == SHMIPC_OK)
+        error = shmi_caller_check(slot.peer, request->type, request->length);
+    if (error == SHMIPC_OK)
+        error = shmi_pool_admit(slot.peer, l);
+    return error ? error : call_in_slot(slot.peer, l, request, response, &await);
 }
 
 int shmipc_ping(shmipc_peer *p, int64_t timeout, int64_t *rtt) {
     const shmipc_request heartbeat = {.type = TYPE_HEARTBEAT};
     struct deadline deadline = deadline_in(timeout);
+    struct await await = {.deadline = &deadline};
     struct local_slot *l;
     int error = check_call(p, &heartbeat, NULL, timeout);
     if (error == SHMIPC_OK)
@@ -88,8 +110,10 @@ int shmipc_ping(shmipc_peer *p, int64_t timeout, int64_t *rtt) {
     if (error)
         return error;
     uint64_t begin = shmi_clock_now();
-    error = call_in_slot(p, l, &heartbeat, NULL, &deadline);
+    error = call_in_slot(p, l, &heartbeat, NULL, &await);
     if (error == SHMIPC_OK && rtt != NULL)
         *rtt = (int64_t)(shmi_clock_now() - begin);
+    if (is_answer(error))
+        shmi_pool_release(p, l);
     return error;
 }

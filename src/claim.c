@@ -1,12 +1,8 @@
 /*
- * Claimed slots in their users' hands: shmipc.h, Zero copy.
+ * Claimed slots in their users' hands: shmipc.h, Claimed slots.
  */
 #include "caller.h"
 #include "error.h"
-
-static int stale(void) {
-    return shmi_fail(SHMIPC_E_STALE, "the slot was released, or its call ended without an answer");
-}
 
 int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
     struct deadline deadline = deadline_in(timeout);
@@ -34,27 +30,24 @@ void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
 }
 
 int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
-    struct local_slot *l = pool_find(slot);
-    if (l == NULL)
-        return stale();
-    if (l->phase == PHASE_SENT)
-        return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
+    struct local_slot *l;
+    int error = shmi_pool_resolve_idle(slot, &l);
+    if (error)
+        return error;
     if ((flags & ~SHMIPC_ALIGN_END) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "the flags are 0x%x, allowed: 0x%x", (unsigned)flags,
                          SHMIPC_ALIGN_END);
-    int error = shmi_caller_check(slot.peer, type, length);
+    error = shmi_caller_check(slot.peer, type, length);
     if (error == SHMIPC_OK)
         error = shmi_peer_refusal(slot.peer);
     return error ? error : shmi_caller_send_in_place(slot.peer, l, type, length, flags);
 }
 
 static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
-    *l = pool_find(slot);
-    if (*l == NULL)
-        return stale();
-    if ((*l)->phase != PHASE_SENT)
+    int error = shmi_pool_resolve(slot, l);
+    if (error == SHMIPC_OK && (*l)->phase != PHASE_SENT)
         return shmi_fail(SHMIPC_E_STATE, "no request is under way in this slot");
-    return SHMIPC_OK;
+    return error;
 }
 
 int shmipc_slot_ready(shmipc_slot slot) {
@@ -86,24 +79,24 @@ static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
 }
 
 int shmipc_slot_cancel(shmipc_slot slot) {
-    if (pool_find(slot) == NULL)
-        return stale();
-    struct local_slot *l = &slot.peer->slots[slot.index];
+    struct local_slot *l;
+    int error = shmi_pool_resolve(slot, &l);
     /* The slot may be released, and the peer closed, meanwhile. */
-    int error = shmi_peer_enter(slot.peer);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(slot.peer);
     if (error)
         return error;
     bool held = mark_cancelled(l, slot.ticket);
     if (held)
         shmi_caller_wake(slot.peer, l);
     shmi_peer_leave(slot.peer);
-    return held ? SHMIPC_OK : stale();
+    return held ? SHMIPC_OK : shmi_pool_resolve(slot, &l);
 }
 
 int shmipc_slot_release(shmipc_slot slot) {
-    struct local_slot *l = pool_find(slot);
-    if (l == NULL)
-        return stale();
-    shmi_caller_abandon(slot.peer, l);
-    return SHMIPC_OK;
+    struct local_slot *l;
+    int error = shmi_pool_resolve(slot, &l);
+    if (error == SHMIPC_OK)
+        shmi_caller_abandon(slot.peer, l);
+    return error;
 }

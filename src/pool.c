@@ -143,13 +143,15 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
     int error = l == NULL ? claim_slowly(p, deadline, &l) : SHMIPC_OK;
     if (error)
         return error;
-    error = shmi_peer_refusal(p);
-    if (error) {
-        shmi_pool_release(p, l);
-        return error;
-    }
     *slot = l;
-    return SHMIPC_OK;
+    return shmi_pool_admit(p, l);
+}
+
+int shmi_pool_admit(shmipc_peer *p, struct local_slot *l) {
+    int error = shmi_peer_refusal(p);
+    if (error)
+        shmi_pool_release(p, l);
+    return error;
 }
 
 static void ring_vacancies(shmipc_peer *p) {
@@ -182,6 +184,21 @@ void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
     if (!peer_is_host(p))
         shmi_slot_release(l->shared, l->last);
     shmi_pool_unclaim_free(p, l);
+}
+
+int shmi_pool_resolve(shmipc_slot slot, struct local_slot **l) {
+    *l = pool_find(slot);
+    if (*l == NULL)
+        return shmi_fail(SHMIPC_E_STALE,
+                         "the slot was released, or its call ended without an answer");
+    return SHMIPC_OK;
+}
+
+int shmi_pool_resolve_idle(shmipc_slot slot, struct local_slot **l) {
+    int error = shmi_pool_resolve(slot, l);
+    if (error == SHMIPC_OK && (*l)->phase == PHASE_SENT)
+        return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
+    return error;
 }
 
 /* Threads take the first slots that are free, so the first ones tell enough. */

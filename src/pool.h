@@ -10,6 +10,9 @@
 /* Claims a slot within the deadline. TIMEOUT, or as peer_refusal. */
 int shmi_pool_claim(shmipc_peer *peer, struct deadline *deadline, struct local_slot **slot);
 
+/* OK, or why the peer takes no calls; then it gives the slot back. As shmi_peer_refusal. */
+int shmi_pool_admit(shmipc_peer *peer, struct local_slot *local);
+
 /* Gives back a slot that no request is under way in. */
 void shmi_pool_release(shmipc_peer *peer, struct local_slot *local);
 
@@ -33,5 +36,10 @@ static inline struct local_slot *pool_find(shmipc_slot slot) {
     struct local_slot *l = &slot.peer->slots[slot.index];
     return pool_holds(l, slot.ticket) ? l : NULL;
 }
+
+/* The same with a reason: STALE. And of a slot that is to be sent: STATE while a request is under
+   way. */
+int shmi_pool_resolve(shmipc_slot slot, struct local_slot **local);
+int shmi_pool_resolve_idle(shmipc_slot slot, struct local_slot **local);
 
 #endif

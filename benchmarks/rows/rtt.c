@@ -48,6 +48,8 @@ static size_t set_up(void *pairs, struct subject *subjects) {
         if (sizes[i] > SMALL)
             subjects[n++] = more_lines(sizes[i]);
     }
+    subjects[n++] = copying_start_held(&p->c, "rtt", SMALL);
+    subjects[n++] = copying_start_held(&p->go, "rtt", SMALL);
     return n;
 }
 

@@ -198,7 +198,7 @@ static void *ask_many(void *context) {
     for (unsigned i = 0; i < asking->rounds; i++) {
         struct question question = new_question();
         must_equal(ask(&asking->line, &question, 60 * SECOND), 0);
-        if (asking->line.way == WAY_HELD && draw(4) == 0)
+        if (draw(4) == 0)
             line_end(&asking->line);
     }
     line_end(&asking->line);

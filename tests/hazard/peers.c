@@ -47,7 +47,8 @@ int hazard_setup(void **state) {
 /* ---- The ways to make a call ---- */
 
 const char *way_name(enum way way) {
-    static const char *const names[WAYS] = {"pooled", "held", "zero-copy", "asynchronous"};
+    static const char *const names[WAYS] = {"pooled", "held", "held, copying", "zero-copy",
+                                            "asynchronous"};
     return names[way];
 }
 
@@ -117,11 +118,27 @@ static int call_in_slot(struct line *line, const shmipc_request *request, shmipc
     return error;
 }
 
+static int call_copying(struct line *line, const shmipc_request *request, shmipc_response *response,
+                        int64_t timeout) {
+    uint64_t begin = now_ns();
+    int error = claim(line, timeout);
+    if (error)
+        return error;
+    error = shmipc_slot_call(line->slot, request, response, time_left(begin, timeout));
+    line->holding = leaves_slot_claimed(error);
+    return error;
+}
+
 int line_call(struct line *line, const shmipc_request *request, shmipc_response *response,
               int64_t timeout) {
-    if (line->way == WAY_POOLED)
+    switch (line->way) {
+    case WAY_POOLED:
         return shmipc_call(line->peer, request, response, timeout);
-    return call_in_slot(line, request, response, timeout);
+    case WAY_HELD_COPYING:
+        return call_copying(line, request, response, timeout);
+    default:
+        return call_in_slot(line, request, response, timeout);
+    }
 }
 
 void line_end(struct line *line) {

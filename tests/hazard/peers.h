@@ -31,7 +31,7 @@ int hazard_setup(void **state);
 
 /* ---- The ways to make a call ---- */
 
-enum way { WAY_POOLED, WAY_HELD, WAY_ZERO_COPY, WAY_ASYNCHRONOUS, WAYS };
+enum way { WAY_POOLED, WAY_HELD, WAY_HELD_COPYING, WAY_ZERO_COPY, WAY_ASYNCHRONOUS, WAYS };
 
 const char *way_name(enum way way);
 
@@ -39,7 +39,7 @@ const char *way_name(enum way way);
 struct line {
     shmipc_peer *peer;
     enum way way;
-    shmipc_slot slot; /* WAY_HELD: kept from call to call */
+    shmipc_slot slot; /* WAY_HELD...: kept from call to call */
     bool holding;
 };
 

@@ -509,6 +509,89 @@ static int end_aligned_handler(void *context, const shmipc_request *request,
     return 0;
 }
 
+static void assert_stale(shmipc_slot slot) {
+    shmipc_response response;
+    size_t capacity = 17;
+    assert_null(shmipc_slot_buffer(slot, &capacity));
+    assert_int_equal(capacity, 17);
+    assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_E_STALE);
+    assert_int_equal(shmipc_slot_call(slot, &(shmipc_request){.type = 0}, NULL, 0), SHMIPC_E_STALE);
+    assert_int_equal(shmipc_slot_ready(slot), SHMIPC_E_STALE);
+    assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_STALE);
+    assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_E_STALE);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_E_STALE);
+}
+
+static void calls_in_a_claimed_slot_copy(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct side s;
+        struct server server;
+        open_side(&s, host_calls, NULL);
+        server_start(&server, s.responder, echo_handler, NULL);
+        shmipc_slot slot = claim(s.caller);
+        for (size_t length = 0; length <= 500; length += length < 120 ? 1 : 38) {
+            uint8_t question[500];
+            uint8_t answer[500];
+            const shmipc_request request = {.data = question, .length = length, .type = 128};
+            shmipc_response response = {.data = answer, .capacity = length};
+            pattern_fill(question, length, length);
+            assert_int_equal(shmipc_slot_call(slot, &request, &response, SHMIPC_FOREVER),
+                             SHMIPC_OK);
+            assert_int_equal(response.length, length);
+            assert_int_equal(response.type, 128);
+            assert_true(pattern_holds(answer, length, length));
+        }
+        assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+        (void)server_stop(&server);
+        close_side(&s);
+    }
+}
+
+static int call_in(shmipc_slot slot, uint32_t type, size_t length, int64_t timeout) {
+    static const uint8_t bytes[1001];
+    const shmipc_request request = {.data = bytes, .length = length, .type = type};
+    return shmipc_slot_call(slot, &request, NULL, timeout);
+}
+
+static void a_call_in_a_claimed_slot_keeps_it_after_an_answer_only(void **state) {
+    (void)state;
+    struct side s;
+    struct server server;
+    open_side(&s, true, NULL);
+    shmipc_slot slot = claim(s.caller);
+    assert_int_equal(shmipc_slot_call(slot, NULL, NULL, 0), SHMIPC_E_INVALID);
+    assert_int_equal(call_in(slot, 0, 0, -2), SHMIPC_E_INVALID);
+    assert_int_equal(call_in(slot, 3, 0, 0), SHMIPC_E_TYPE);
+    assert_int_equal(call_in(slot, 0, 1001, 0), SHMIPC_E_TOO_LARGE);
+    server_start(&server, s.responder, echo_handler, NULL);
+    assert_int_equal(call_in(slot, 0, 1, SHMIPC_FOREVER), SHMIPC_E_TOO_LARGE); /* for no buffer */
+    assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_OK);
+    (void)server_stop(&server);
+    assert_int_equal(call_in(slot, 0, 0, 0), SHMIPC_E_TIMEOUT);
+    assert_stale(slot);
+    slot = claim(s.caller);
+    assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
+    assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
+    assert_stale(slot);
+    assert_whole_pool_is_free(s.caller);
+    close_side(&s);
+}
+
+/* Else closing would wait for a slot whose owner has been told that it closes. */
+static void a_call_in_a_claimed_slot_that_is_refused_releases_it(void **state) {
+    (void)state;
+    struct side s;
+    open_side(&s, true, NULL);
+    shmipc_slot slot = claim(s.caller);
+    store_relaxed32(&s.caller->phase, PEER_DRAINING);
+    assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_E_SHUTDOWN);
+    assert_stale(slot);
+    store_relaxed32(&s.caller->phase, PEER_OPEN);
+    assert_whole_pool_is_free(s.caller);
+    close_side(&s);
+}
+
 static void an_answer_may_lie_at_the_end_of_its_buffer(void **state) {
     (void)state;
     uint8_t data[500];
@@ -557,6 +640,7 @@ static void calls_out_of_turn_are_refused(void **state) {
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     word sent = word_of(&s, slot.index);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_E_STATE);
+    assert_int_equal(shmipc_slot_call(slot, &(shmipc_request){.type = 0}, NULL, 0), SHMIPC_E_STATE);
     assert_null(shmipc_slot_buffer(slot, NULL));
     assert_true(word_of(&s, slot.index) == sent);
     assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 1);
@@ -564,18 +648,6 @@ static void calls_out_of_turn_are_refused(void **state) {
     assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_STATE);
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     close_side(&s);
-}
-
-static void assert_stale(shmipc_slot slot) {
-    shmipc_response response;
-    size_t capacity = 17;
-    assert_null(shmipc_slot_buffer(slot, &capacity));
-    assert_int_equal(capacity, 17);
-    assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_E_STALE);
-    assert_int_equal(shmipc_slot_ready(slot), SHMIPC_E_STALE);
-    assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_STALE);
-    assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_E_STALE);
-    assert_int_equal(shmipc_slot_release(slot), SHMIPC_E_STALE);
 }
 
 /* Also when the slot is claimed again, by whoever: the old handle means the old claim. */
@@ -844,6 +916,9 @@ int main(void) {
         watched_test(a_cancel_after_the_start_says_so),
         watched_test(a_cancel_that_comes_too_late_does_not_harm_the_next_call),
         watched_test(a_claimed_slot_calls_again_and_again),
+        watched_test(calls_in_a_claimed_slot_copy),
+        watched_test(a_call_in_a_claimed_slot_keeps_it_after_an_answer_only),
+        watched_test(a_call_in_a_claimed_slot_that_is_refused_releases_it),
         watched_test(an_answer_may_lie_at_the_end_of_its_buffer),
         watched_test(ready_tells_whether_the_answer_is_there),
         watched_test(calls_out_of_turn_are_refused),
