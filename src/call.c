@@ -4,7 +4,6 @@
 #include "caller.h"
 #include "copy.h"
 #include "error.h"
-#include "types.h"
 
 static void take_bytes(const shmipc_response *view, shmipc_response *response) {
     response->length = view->length < response->capacity ? view->length : response->capacity;
@@ -14,7 +13,7 @@ static void take_bytes(const shmipc_response *view, shmipc_response *response) {
         memcpy(response->data, view->data, response->length);
 }
 
-static int answer_exceeds(const shmipc_response *view, size_t capacity) {
+COLD static int answer_exceeds(const shmipc_response *view, size_t capacity) {
     return shmi_fail(SHMIPC_E_TOO_LARGE, "the answer has %zu bytes, the response buffer %zu",
                      view->length, capacity);
 }
@@ -62,17 +61,23 @@ static int call_in_free_slot(shmipc_peer *p, const shmipc_request *request,
     return error;
 }
 
-static int check_call(const shmipc_peer *p, const shmipc_request *request,
-                      const shmipc_response *response, int64_t timeout) {
+COLD static int refuse_call(const shmipc_peer *p, const shmipc_request *request,
+                            const shmipc_response *response) {
     if (p == NULL || request == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the %s is NULL", p == NULL ? "peer" : "request");
     if (request->data == NULL && request->length > 0)
         return shmi_fail(SHMIPC_E_INVALID, "the request's data is NULL, its length %zu",
                          request->length);
-    if (response != NULL && response->data == NULL && response->capacity > 0)
-        return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
-                         response->capacity);
-    return shmi_check_timeout(timeout);
+    return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
+                     response->capacity);
+}
+
+static int check_call(const shmipc_peer *p, const shmipc_request *request,
+                      const shmipc_response *response, int64_t timeout) {
+    if (p == NULL || request == NULL || (request->data == NULL && request->length > 0) ||
+        (response != NULL && response->data == NULL && response->capacity > 0))
+        return refuse_call(p, request, response);
+    return check_timeout(timeout);
 }
 
 int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,
@@ -80,7 +85,7 @@ int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *
     struct deadline deadline = deadline_in(timeout);
     int error = check_call(p, request, response, timeout);
     if (error == SHMIPC_OK)
-        error = shmi_caller_check(p, request->type, request->length);
+        error = caller_check(p, request->type, request->length);
     return error ? error : call_in_free_slot(p, request, response, &deadline);
 }
 
@@ -89,13 +94,13 @@ int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request, shmipc_res
     struct deadline deadline = deadline_in(timeout);
     struct await await = {.deadline = &deadline, .one_of_several = true};
     struct local_slot *l;
-    int error = shmi_pool_resolve_idle(slot, &l);
+    int error = pool_resolve_idle(slot, &l);
     if (error == SHMIPC_OK)
         error = check_call(slot.peer, request, response, timeout);
     if (error == SHMIPC_OK)
-        error = shmi_caller_check(slot.peer, request->type, request->length);
+        error = caller_check(slot.peer, request->type, request->length);
     if (error == SHMIPC_OK)
-        error = shmi_pool_admit(slot.peer, l);
+        error = pool_admit(slot.peer, l);
     return error ? error : call_in_slot(slot.peer, l, request, response, &await);
 }
 

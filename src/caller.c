@@ -9,29 +9,17 @@
 #include "membership.h"
 #include "rouse.h"
 #include "slot.h"
-#include "types.h"
 
 enum { CALLS_PER_TURN = 2048 };
 
 /* ---- Sending ---- */
 
-static int check_length(size_t length, uint32_t capacity) {
-    if (length <= capacity)
-        return SHMIPC_OK;
+int shmi_caller_refuse(const shmipc_peer *p, uint32_t type, size_t length) {
+    if (!type_is_sendable(type))
+        return shmi_fail(SHMIPC_E_TYPE, "type %u is reserved; free are %u and above",
+                         (unsigned)type, SHMIPC_TYPE_APPLICATION);
     return shmi_fail(SHMIPC_E_TOO_LARGE, "the request has %zu bytes, the capacity is %u", length,
-                     (unsigned)capacity);
-}
-
-static int check_type(uint32_t type) {
-    if (type_is_sendable(type))
-        return SHMIPC_OK;
-    return shmi_fail(SHMIPC_E_TYPE, "type %u is reserved; free are %u and above", (unsigned)type,
-                     SHMIPC_TYPE_APPLICATION);
-}
-
-int shmi_caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
-    int error = check_type(type);
-    return error ? error : check_length(length, p->calls.request_capacity);
+                     (unsigned)p->calls.request_capacity);
 }
 
 /* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
@@ -47,14 +35,14 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_ring(p);
 }
 
-static void ring_for(shmipc_peer *p, struct local_slot *l) {
+COLD static void ring_for(shmipc_peer *p, struct local_slot *l) {
     count64(&l->wakes);
     ring_workers(p, WAKE_ONE);
 }
 
 /* A thread whose calls are always answered while it spins would keep its processor until the system
    takes it away, which among many threads lasts too long for the others. */
-static void give_way(const shmipc_peer *p) {
+COLD static void give_way(const shmipc_peer *p) {
     if (shmi_pool_is_crowded(p))
         shmi_cpu_yield();
 }
@@ -64,7 +52,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     word last = l->last;
     store_relaxed32(&l->shared->length, (uint32_t)length);
     store_relaxed32(&l->shared->type, type);
-    if (!shmi_slot_publish_request(l->shared, last, p->self, flags, &l->last))
+    if (!slot_publish_request(l->shared, last, p->self, flags, &l->last))
         return shmi_peer_poison(p, "a slot of this caller was changed by somebody else");
     l->phase = PHASE_SENT;
     l->type = type;
@@ -126,7 +114,7 @@ static void end_started(shmipc_peer *p, struct local_slot *l) {
     shmi_pool_unclaim(p, l);
 }
 
-static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
+COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
     int error = shmi_peer_poison(p, "slot word 0x%016llx after a request 0x%016llx",
                                  (unsigned long long)seen, (unsigned long long)l->last);
     l->withheld = true;
@@ -170,7 +158,7 @@ static word spin_for_answer(struct local_slot *l) {
     else
         hold_off_wait(&l->hold_off);
     do {
-        seen = shmi_slot_look(l->shared);
+        seen = slot_look(l->shared);
         slot_fetch_ahead(l->shared);
     } while (is_pending(seen) && spin_again(&spin));
     if (!is_pending(seen)) {
@@ -205,7 +193,7 @@ static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
 void shmi_caller_ring_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
-        if (word_state(shmi_slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
+        if (word_state(slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
             untaken++;
     }
     if (untaken > 0) {
@@ -239,8 +227,7 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
         return NULL;
     }
     if (shmi_peer_has_company(p))
-        return shmi_peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down
-                                                                                : NULL;
+        return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down : NULL;
     if (!peer_is_host(p))
         return &deserted;
     /* A guest may attach and take the request just now; then it is not withdrawn. */
@@ -262,8 +249,8 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
         reason = look_after_responder(p, l, seen);
         await->check_responder = false;
         if (reason == &deserted && peer_is_host(p))
-            return end_withdrawn(p, l, shmi_slot_look(l->shared));
-        seen = shmi_slot_look(l->shared);
+            return end_withdrawn(p, l, slot_look(l->shared));
+        seen = slot_look(l->shared);
     }
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
@@ -273,16 +260,16 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     return SHMIPC_OK;
 }
 
-static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
+COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->company) == 0;
     if (await->one_of_several)
         shmi_caller_ring_for_all(p);
-    word seen = shmi_slot_look(l->shared);
-    while (is_pending(seen) && shmi_slot_on_course(l->last, seen)) {
+    word seen = slot_look(l->shared);
+    while (is_pending(seen) && slot_on_course(l->last, seen)) {
         int error = await_round(p, l, seen, await);
         if (error)
             return error;
-        seen = shmi_slot_look(l->shared);
+        seen = slot_look(l->shared);
     }
     return SHMIPC_OK;
 }
@@ -304,7 +291,7 @@ static int excess_error(const shmipc_response *response) {
                      (unsigned long long)excess.size, (unsigned long long)excess.capacity);
 }
 
-static int peers_error(shmipc_peer *p, const shmipc_response *response) {
+COLD static int peers_error(shmipc_peer *p, const shmipc_response *response) {
     switch (response->type) {
     case -SHMIPC_E_TOO_LARGE:
         return excess_error(response);
@@ -343,14 +330,14 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return check_answer_type(p, l, view->type);
 }
 
-static int end_died(shmipc_peer *p, struct local_slot *l) {
+COLD static int end_died(shmipc_peer *p, struct local_slot *l) {
     count64(&l->failed);
     shmi_pool_release(p, l);
     return shmi_fail(SHMIPC_E_PEER_DIED, "the guest died after its handler had started");
 }
 
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
-    if (!shmi_slot_on_course(l->last, seen))
+    if (!slot_on_course(l->last, seen))
         return end_corrupt(p, l, seen);
     l->last = seen;
     l->phase = PHASE_ANSWERED;
@@ -375,7 +362,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
         int error = await_asleep(p, l, await);
         if (error)
             return error;
-        seen = shmi_slot_look(l->shared);
+        seen = slot_look(l->shared);
     }
     return take_answer(p, l, seen, view);
 }
@@ -392,17 +379,17 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
         return !shmi_peer_has_company(p);
     if (shmi_owner_is_dead(&p->region, seen))
         reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
-    return !is_pending(shmi_slot_look(l->shared));
+    return !is_pending(slot_look(l->shared));
 }
 
 bool shmi_caller_has_ended(shmipc_peer *p, struct local_slot *l, word seen) {
-    return !is_pending(seen) || !shmi_slot_on_course(l->last, seen) ||
+    return !is_pending(seen) || !slot_on_course(l->last, seen) ||
            load_seq_cst32(&p->phase) == PEER_CLOSED ||
            load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim);
 }
 
 bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
-    word seen = shmi_slot_look(l->shared);
+    word seen = slot_look(l->shared);
     if (shmi_caller_has_ended(p, l, seen))
         return true;
     ring_standby(p, l, seen);

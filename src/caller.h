@@ -5,9 +5,16 @@
 #define SHMIPC_CALLER_H
 
 #include "pool.h"
+#include "types.h"
+
+COLD int shmi_caller_refuse(const shmipc_peer *peer, uint32_t type, size_t length);
 
 /* TYPE or TOO_LARGE for what an application may not send. */
-int shmi_caller_check(const shmipc_peer *peer, uint32_t type, size_t length);
+static inline int caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
+    return type_is_sendable(type) && length <= p->calls.request_capacity
+               ? SHMIPC_OK
+               : shmi_caller_refuse(p, type, length);
+}
 
 /* Publish a checked request, copied or written in place. CORRUPT: nothing was sent. */
 int shmi_caller_send_copy(shmipc_peer *peer, struct local_slot *local,

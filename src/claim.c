@@ -12,7 +12,7 @@ int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
     *slot = (shmipc_slot){.peer = NULL};
     if (p == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
-    int error = shmi_check_timeout(timeout);
+    int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = shmi_pool_claim(p, &deadline, &l);
     if (error == SHMIPC_OK)
@@ -31,20 +31,20 @@ void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
 
 int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
     struct local_slot *l;
-    int error = shmi_pool_resolve_idle(slot, &l);
+    int error = pool_resolve_idle(slot, &l);
     if (error)
         return error;
     if ((flags & ~SHMIPC_ALIGN_END) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "the flags are 0x%x, allowed: 0x%x", (unsigned)flags,
                          SHMIPC_ALIGN_END);
-    error = shmi_caller_check(slot.peer, type, length);
+    error = caller_check(slot.peer, type, length);
     if (error == SHMIPC_OK)
-        error = shmi_peer_refusal(slot.peer);
+        error = peer_refusal(slot.peer);
     return error ? error : shmi_caller_send_in_place(slot.peer, l, type, length, flags);
 }
 
 static int resolve_sent(shmipc_slot slot, struct local_slot **l) {
-    int error = shmi_pool_resolve(slot, l);
+    int error = pool_resolve(slot, l);
     if (error == SHMIPC_OK && (*l)->phase != PHASE_SENT)
         return shmi_fail(SHMIPC_E_STATE, "no request is under way in this slot");
     return error;
@@ -62,7 +62,7 @@ int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *resp
     struct local_slot *l;
     int error = resolve_sent(slot, &l);
     if (error == SHMIPC_OK)
-        error = shmi_check_timeout(timeout);
+        error = check_timeout(timeout);
     if (error == SHMIPC_OK && response == NULL)
         error = shmi_fail(SHMIPC_E_INVALID, "the response is NULL");
     return error ? error : shmi_caller_receive(slot.peer, l, &await, response);
@@ -80,7 +80,7 @@ static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
 
 int shmipc_slot_cancel(shmipc_slot slot) {
     struct local_slot *l;
-    int error = shmi_pool_resolve(slot, &l);
+    int error = pool_resolve(slot, &l);
     /* The slot may be released, and the peer closed, meanwhile. */
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(slot.peer);
@@ -90,12 +90,12 @@ int shmipc_slot_cancel(shmipc_slot slot) {
     if (held)
         shmi_caller_wake(slot.peer, l);
     shmi_peer_leave(slot.peer);
-    return held ? SHMIPC_OK : shmi_pool_resolve(slot, &l);
+    return held ? SHMIPC_OK : pool_resolve(slot, &l);
 }
 
 int shmipc_slot_release(shmipc_slot slot) {
     struct local_slot *l;
-    int error = shmi_pool_resolve(slot, &l);
+    int error = pool_resolve(slot, &l);
     if (error == SHMIPC_OK)
         shmi_caller_abandon(slot.peer, l);
     return error;

@@ -41,7 +41,7 @@ static bool any(shmipc_peer *p, struct local_slot *l) {
 /* Looks once the bell is armed. The flags are looked at once PARKED is set: whoever sets one looks
    for PARKED next. */
 static bool ends_or_is_parked(shmipc_peer *p, struct local_slot *l) {
-    word seen = shmi_slot_look_again(l->shared);
+    word seen = slot_look_again(l->shared);
     while (!shmi_caller_has_ended(p, l, seen) && (seen & WORD_PARKED) == 0) {
         if (shmi_slot_park(l->shared, &seen))
             break;
@@ -50,7 +50,7 @@ static bool ends_or_is_parked(shmipc_peer *p, struct local_slot *l) {
 }
 
 static bool has_ended(shmipc_peer *p, struct local_slot *l) {
-    return shmi_caller_has_ended(p, l, shmi_slot_look(l->shared));
+    return shmi_caller_has_ended(p, l, slot_look(l->shared));
 }
 
 /* Looks after the responder at once, whenever that was done last. */
@@ -118,7 +118,7 @@ static int check(const shmipc_slot *slots, size_t count, int64_t timeout, const 
                          slots == NULL ? "slots are" : "place for the index is");
     if (count == 0 || count > SHMIPC_SLOTS_MAX)
         return shmi_fail(SHMIPC_E_INVALID, "%zu slots, allowed: 1 to %d", count, SHMIPC_SLOTS_MAX);
-    return shmi_check_timeout(timeout);
+    return check_timeout(timeout);
 }
 
 static int await_any(const struct several *s, int64_t timeout, size_t *which) {

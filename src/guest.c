@@ -130,7 +130,7 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
     *peer = NULL;
     int error = shmi_region_check_name(name);
     if (error == SHMIPC_OK)
-        error = shmi_check_timeout(timeout);
+        error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = check_config(config ? config : &defaults);
     return error ? error : attach(name, config ? config : &defaults, timeout, peer);

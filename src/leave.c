@@ -87,7 +87,7 @@ static int begin_draining(shmipc_peer *p) {
 
 int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
-    int error = shmi_check_timeout(timeout);
+    int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(p);
     if (error)

@@ -48,7 +48,7 @@ void shmi_silence_bells(const struct region *r, uint32_t index) {
 
 void shmi_reclaim_index(const struct region *r, uint32_t index) {
     for (uint32_t i = 0; i < region_slots(r); i++) {
-        word seen = shmi_slot_look(region_slot(r, i));
+        word seen = slot_look(region_slot(r, i));
         if (owner_index(word_owner(seen)) == index)
             (void)shmi_reclaim_slot(r, i, seen);
     }

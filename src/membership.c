@@ -125,7 +125,7 @@ static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
 }
 
 int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
-    int error = shmi_check_timeout(timeout);
+    int error = check_timeout(timeout);
     if (error == SHMIPC_OK && event == NULL)
         error = shmi_fail(SHMIPC_E_INVALID, "the event is NULL");
     if (error == SHMIPC_OK)
@@ -190,7 +190,7 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
 }
 
 int shmipc_wait_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
-    int error = shmi_check_timeout(timeout);
+    int error = check_timeout(timeout);
     if (error == SHMIPC_OK && p != NULL && !peer_is_host(p))
         error = shmi_fail(SHMIPC_E_INVALID, "only a host waits for guests");
     if (error == SHMIPC_OK && count > SHMIPC_GUESTS_MAX)

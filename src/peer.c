@@ -1,6 +1,5 @@
 #include "peer.h"
 
-#include "error.h"
 #include "liveness.h"
 
 #include <stdarg.h>
@@ -87,24 +86,20 @@ int shmi_peer_open(struct region region, uint32_t index, owner self,
     return SHMIPC_OK;
 }
 
-int shmi_check_timeout(int64_t timeout) {
-    if (timeout >= 0 || timeout == SHMIPC_FOREVER)
-        return SHMIPC_OK;
+int shmi_refuse_timeout(int64_t timeout) {
     return shmi_fail(SHMIPC_E_INVALID,
                      "the time-out is %lld ns, allowed: 0 and above, or -1 (forever)",
                      (long long)timeout);
 }
 
-void shmi_peer_note_departure(shmipc_peer *p) {
-    if (load_seq_cst32(&p->phase) == PEER_OPEN)
-        return;
+void shmi_peer_tell_departure(shmipc_peer *p) {
     add_seq_cst32(&p->departures, 1);
     (void)shmi_word_wake(NULL, &p->departures, WAKE_ALL);
 }
 
 void shmi_peer_leave(shmipc_peer *p) {
     add_seq_cst32(&p->users, UINT32_MAX);
-    shmi_peer_note_departure(p);
+    peer_note_departure(p);
 }
 
 /* seq_cst: either the closing thread sees us inside, or we see that it closes. */
@@ -118,25 +113,17 @@ int shmi_peer_enter(shmipc_peer *p) {
     return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
 }
 
-static int open_refusal(shmipc_peer *p) {
+int shmi_peer_refuse(const shmipc_peer *p) {
+    uint32_t phase = load_seq_cst32(&p->phase);
+    if (phase == PEER_CLOSED)
+        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
+    if (phase == PEER_DRAINING)
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
     if (load_relaxed32(&p->corrupt))
         return shmi_fail(SHMIPC_E_CORRUPT, "the region was found corrupt before");
     if (load_relaxed32(&p->deserted))
         return shmi_fail(SHMIPC_E_NO_PEER, "the host of the region has died");
-    if (shmi_peer_host_is_leaving(p))
-        return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
-    return SHMIPC_OK;
-}
-
-int shmi_peer_refusal(shmipc_peer *p) {
-    switch (load_seq_cst32(&p->phase)) {
-    case PEER_OPEN:
-        return open_refusal(p);
-    case PEER_DRAINING:
-        return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
-    default:
-        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
-    }
+    return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
 }
 
 static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *format,
@@ -190,11 +177,6 @@ bool shmi_peer_has_company(shmipc_peer *p) {
     bool company = look_for_company(p);
     store_relaxed32(&p->company, company);
     return company;
-}
-
-bool shmi_peer_host_is_leaving(shmipc_peer *p) {
-    return !peer_is_host(p) &&
-           load_relaxed32(&p->region.shared->peers[HOST].status) != PEER_ATTACHED;
 }
 
 /* seq_cst: the partner of whoever claims or enters, then reads the phase. */

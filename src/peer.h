@@ -6,6 +6,7 @@
 #define SHMIPC_PEER_H
 
 #include "doorbell.h"
+#include "error.h"
 #include "region.h"
 #include "wait.h"
 #include "word.h"
@@ -126,14 +127,32 @@ int shmi_peer_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
 /* Tells a closing thread that somebody has left, if there is one. */
-void shmi_peer_note_departure(shmipc_peer *peer);
+COLD void shmi_peer_tell_departure(shmipc_peer *peer);
+
+static inline void peer_note_departure(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) != PEER_OPEN)
+        shmi_peer_tell_departure(p);
+}
+
+/* True if the host has said that it is leaving, and this is a guest. */
+static inline bool peer_host_is_leaving(const shmipc_peer *p) {
+    return !peer_is_host(p) &&
+           load_relaxed32(&p->region.shared->peers[HOST].status) != PEER_ATTACHED;
+}
+
+COLD int shmi_peer_refuse(const shmipc_peer *peer);
 
 /* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing
    store. */
-int shmi_peer_refusal(shmipc_peer *peer);
+static inline int peer_refusal(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) == PEER_OPEN && !load_relaxed32(&p->corrupt) &&
+        !load_relaxed32(&p->deserted) && !peer_host_is_leaving(p))
+        return SHMIPC_OK;
+    return shmi_peer_refuse(p);
+}
 
 /* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
-int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
+COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
 
 /* Rings and counts. */
 void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
@@ -143,12 +162,14 @@ void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *
 /* True if somebody on the other side is alive: a system call or two. Remembers the answer. */
 bool shmi_peer_has_company(shmipc_peer *peer);
 
-/* True if the host has said that it is leaving, and this is a guest. */
-bool shmi_peer_host_is_leaving(shmipc_peer *peer);
-
 /* True when no thread but `expected` ones is inside and no slot is claimed. */
 bool shmi_peer_is_quiet(shmipc_peer *peer, uint32_t expected);
 
-int shmi_check_timeout(int64_t timeout);
+COLD int shmi_refuse_timeout(int64_t timeout);
+
+/* INVALID, unless it is SHMIPC_FOREVER or 0 and above. */
+static inline int check_timeout(int64_t timeout) {
+    return timeout >= 0 || timeout == SHMIPC_FOREVER ? SHMIPC_OK : shmi_refuse_timeout(timeout);
+}
 
 #endif

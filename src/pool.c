@@ -7,7 +7,7 @@
 
 /* seq_cst: a look after doorbell_arm, the partner of the release that rings. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
-    word seen = shmi_slot_look_again(l->shared);
+    word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
         return false;
     l->last = seen;
@@ -15,8 +15,8 @@ static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
 }
 
 /* A host slot whose call was given up comes back when its responder has stored FREE. */
-static bool recover_withheld(struct local_slot *l) {
-    word seen = shmi_slot_look_again(l->shared);
+COLD static bool recover_withheld(struct local_slot *l) {
+    word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE)
         return false;
     l->last = seen;
@@ -35,14 +35,14 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
 
 /* A waiter of this process may have been rung while we held the claim for a moment, and have found
    the slot taken. It is rung again if there is something for it. */
-static void undo_claim(shmipc_peer *p, struct local_slot *l) {
+COLD static void undo_claim(shmipc_peer *p, struct local_slot *l) {
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_enter(p) == SHMIPC_OK) {
-        if (word_state(shmi_slot_look_again(l->shared)) == SLOT_FREE)
+        if (word_state(slot_look_again(l->shared)) == SLOT_FREE)
             shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
         shmi_peer_leave(p);
     }
-    shmi_peer_note_departure(p);
+    peer_note_departure(p);
 }
 
 static bool try_claim(shmipc_peer *p, struct local_slot *l) {
@@ -60,6 +60,14 @@ static bool try_claim(shmipc_peer *p, struct local_slot *l) {
 
 /* The affinity is the slot this thread used last, of whatever peer: a thread that calls again gets
    its slot again, and with it the cache lines it has. */
+static struct local_slot *try_usual(shmipc_peer *p) {
+    uint32_t usual = shmi_thread_state()->affinity;
+    if (usual >= p->calls.count)
+        return NULL;
+    struct local_slot *l = &p->slots[p->calls.first + usual];
+    return try_claim(p, l) ? l : NULL;
+}
+
 static struct local_slot *try_any(shmipc_peer *p) {
     const struct direction *d = &p->calls;
     struct thread_state *thread = shmi_thread_state();
@@ -77,7 +85,7 @@ static struct local_slot *try_any(shmipc_peer *p) {
 /* Slots that their responder, or another guest, took to the grave. */
 static void reclaim_dead_owners(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
-        word seen = shmi_slot_look(region_slot(&p->region, i));
+        word seen = slot_look(region_slot(&p->region, i));
         if (word_owner(seen) != 0 && word_owner(seen) != p->self &&
             shmi_owner_is_dead(&p->region, seen))
             (void)shmi_reclaim_slot(&p->region, i, seen);
@@ -110,7 +118,7 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
 static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
     struct spin spin = spin_begin(&p->claim_spins);
     for (;;) {
-        int error = shmi_peer_refusal(p);
+        int error = peer_refusal(p);
         if (error)
             return error;
         bool spinning = deadline->timeout != 0 && spin_again(&spin);
@@ -126,7 +134,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local
     }
 }
 
-static int claim_slowly(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+static int wait_inside(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
     if (p->calls.count == 0)
         return shmi_fail(SHMIPC_E_INVALID, "the region has no slots for calls of a %s",
                          peer_is_host(p) ? "host" : "guest");
@@ -138,23 +146,19 @@ static int claim_slowly(shmipc_peer *p, struct deadline *deadline, struct local_
     return error;
 }
 
+COLD static int claim_another(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+    *slot = try_any(p);
+    return *slot != NULL ? SHMIPC_OK : wait_inside(p, deadline, slot);
+}
+
 int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
-    struct local_slot *l = try_any(p);
-    int error = l == NULL ? claim_slowly(p, deadline, &l) : SHMIPC_OK;
-    if (error)
-        return error;
+    struct local_slot *l = try_usual(p);
+    int error = l == NULL ? claim_another(p, deadline, &l) : SHMIPC_OK;
     *slot = l;
-    return shmi_pool_admit(p, l);
+    return error ? error : pool_admit(p, l);
 }
 
-int shmi_pool_admit(shmipc_peer *p, struct local_slot *l) {
-    int error = shmi_peer_refusal(p);
-    if (error)
-        shmi_pool_release(p, l);
-    return error;
-}
-
-static void ring_vacancies(shmipc_peer *p) {
+COLD static void ring_vacancies(shmipc_peer *p) {
     if (shmi_peer_enter(p) != SHMIPC_OK) /* closing: everybody is woken anyway */
         return;
     shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
@@ -167,7 +171,7 @@ static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait)
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (others_wait || load_seq_cst32(&p->calls.vacancies.waiters) != 0)
         ring_vacancies(p);
-    shmi_peer_note_departure(p);
+    peer_note_departure(p);
 }
 
 void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
@@ -186,19 +190,11 @@ void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
     shmi_pool_unclaim_free(p, l);
 }
 
-int shmi_pool_resolve(shmipc_slot slot, struct local_slot **l) {
-    *l = pool_find(slot);
-    if (*l == NULL)
+int shmi_pool_refuse(const struct local_slot *l) {
+    if (l == NULL)
         return shmi_fail(SHMIPC_E_STALE,
                          "the slot was released, or its call ended without an answer");
-    return SHMIPC_OK;
-}
-
-int shmi_pool_resolve_idle(shmipc_slot slot, struct local_slot **l) {
-    int error = shmi_pool_resolve(slot, l);
-    if (error == SHMIPC_OK && (*l)->phase == PHASE_SENT)
-        return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
-    return error;
+    return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
 }
 
 /* Threads take the first slots that are free, so the first ones tell enough. */

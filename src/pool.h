@@ -10,11 +10,16 @@
 /* Claims a slot within the deadline. TIMEOUT, or as peer_refusal. */
 int shmi_pool_claim(shmipc_peer *peer, struct deadline *deadline, struct local_slot **slot);
 
-/* OK, or why the peer takes no calls; then it gives the slot back. As shmi_peer_refusal. */
-int shmi_pool_admit(shmipc_peer *peer, struct local_slot *local);
-
 /* Gives back a slot that no request is under way in. */
 void shmi_pool_release(shmipc_peer *peer, struct local_slot *local);
+
+/* OK, or why the peer takes no calls, as peer_refusal; then the slot is given back. */
+static inline int pool_admit(shmipc_peer *p, struct local_slot *l) {
+    int error = peer_refusal(p);
+    if (error)
+        shmi_pool_release(p, l);
+    return error;
+}
 
 /* Gives back the claim on a slot whose word is no longer the caller's, or is withheld. */
 void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *local);
@@ -37,9 +42,21 @@ static inline struct local_slot *pool_find(shmipc_slot slot) {
     return pool_holds(l, slot.ticket) ? l : NULL;
 }
 
-/* The same with a reason: STALE. And of a slot that is to be sent: STATE while a request is under
-   way. */
-int shmi_pool_resolve(shmipc_slot slot, struct local_slot **local);
-int shmi_pool_resolve_idle(shmipc_slot slot, struct local_slot **local);
+/* STALE for NULL; STATE for a slot in which a request is under way. */
+COLD int shmi_pool_refuse(const struct local_slot *local);
+
+/* The same with the reason; and for a slot that is to be sent. */
+static inline int pool_resolve(shmipc_slot slot, struct local_slot **local) {
+    *local = pool_find(slot);
+    if (*local != NULL)
+        return SHMIPC_OK;
+    (void)shmi_pool_refuse(NULL);
+    return SHMIPC_E_STALE;
+}
+
+static inline int pool_resolve_idle(shmipc_slot slot, struct local_slot **local) {
+    *local = pool_find(slot);
+    return *local != NULL && (*local)->phase != PHASE_SENT ? SHMIPC_OK : shmi_pool_refuse(*local);
+}
 
 #endif

@@ -44,7 +44,7 @@ static int publish(struct job *job) {
         return SHMIPC_OK;
     default:
         return shmi_peer_poison(job->peer, "slot word 0x%016llx while a handler ran",
-                                (unsigned long long)shmi_slot_look(l->shared));
+                                (unsigned long long)slot_look(l->shared));
     }
 }
 
@@ -136,7 +136,7 @@ static int respond(struct job *job, const struct worker *worker) {
 
 int shmipc_abandoned(const shmipc_request *request) {
     const struct job *job = (const struct job *)(const void *)request;
-    return word_state(shmi_slot_look(job->slot->shared)) == SLOT_CANCELLED;
+    return word_state(slot_look(job->slot->shared)) == SLOT_CANCELLED;
 }
 
 int shmipc_fail(shmipc_response *response, const char *format, ...) {
@@ -174,8 +174,8 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
 uint32_t shmi_responder_find_request(const shmipc_peer *p) {
     const struct direction *d = &p->serves;
     uint32_t slot = 0;
-    while (slot < d->count && word_state(shmi_slot_look_again(
-                                  region_slot(&p->region, d->first + slot))) != SLOT_REQUEST)
+    while (slot < d->count &&
+           word_state(slot_look_again(region_slot(&p->region, d->first + slot))) != SLOT_REQUEST)
         slot++;
     return slot;
 }
@@ -204,7 +204,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
 
 void shmi_responder_refuse_all(shmipc_peer *p) {
     for (uint32_t i = p->serves.first; i < p->serves.first + p->serves.count; i++) {
-        word seen = shmi_slot_look(region_slot(&p->region, i));
+        word seen = slot_look(region_slot(&p->region, i));
         struct job job;
         if (word_state(seen) == SLOT_REQUEST && request_fits(p, seen) && take(p, i, seen, &job))
             (void)answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);

@@ -38,7 +38,7 @@ int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct wo
 
 /* The first slot in REQUEST, counted within the direction; their count if there is none. After a
    doorbell was armed or its generation read: the second half of the pair with
-   shmi_slot_publish_request. */
+   slot_publish_request. */
 uint32_t shmi_responder_find_request(const shmipc_peer *peer);
 
 static inline bool responder_request_waits(const shmipc_peer *peer) {

@@ -23,7 +23,7 @@ static uint32_t slot_behind(const shmipc_peer *p, uint32_t slot) {
 /* Looks at one slot; `slot` counts within the direction. */
 static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     uint32_t index = p->serves.first + slot;
-    word seen = shmi_slot_look(region_slot(&p->region, index));
+    word seen = slot_look(region_slot(&p->region, index));
     slot_fetch_ahead(region_slot(&p->region, index));
     if (word_state(seen) != SLOT_REQUEST)
         return 0;
@@ -32,7 +32,7 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
         keep_warm(&worker->scan, slot);
     int served = shmi_responder_serve(p, index, seen, worker);
     while (served == 0) { /* its caller may have parked just now, and still waits */
-        seen = shmi_slot_look(region_slot(&p->region, index));
+        seen = slot_look(region_slot(&p->region, index));
         if (word_state(seen) != SLOT_REQUEST)
             return 0;
         served = shmi_responder_serve(p, index, seen, worker);

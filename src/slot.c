@@ -1,13 +1,5 @@
 #include "slot.h"
 
-word shmi_slot_look(const struct slot *slot) {
-    return load_acquire64(&slot->word);
-}
-
-word shmi_slot_look_again(const struct slot *slot) {
-    return load_seq_cst64(&slot->word);
-}
-
 atomic_u32 *shmi_slot_futex(struct slot *slot) {
     return (atomic_u32 *)(void *)&slot->word; /* little-endian: the low half comes first */
 }
@@ -26,23 +18,11 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     return true;
 }
 
-/* seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
-   worker that joins the sleepers and looks again (doorbell.h). */
-bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
-                               word *published) {
-    *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
-    return exchange_seq_cst64(&slot->word, *published) == last;
-}
-
-/* Acquire: pairs with shmi_slot_publish_request; the request may be read. Release: whoever sees the
+/* Acquire: pairs with slot_publish_request; the request may be read. Release: whoever sees the
    owner sees its epoch in the peer table. PARKED stays as it is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
     return cas_acq_rel64(&slot->word, &seen, *taken);
-}
-
-static bool same_but_parked(word a, word b) {
-    return ((a ^ b) & ~WORD_PARKED) == 0;
 }
 
 static bool is_cancelled(word taken, word seen) {
@@ -50,7 +30,7 @@ static bool is_cancelled(word taken, word seen) {
            word_owner(seen) == word_owner(taken);
 }
 
-/* Release: pairs with the caller's shmi_slot_look; the answer may be read. CANCELLED belongs to
+/* Release: pairs with the caller's slot_look; the answer may be read. CANCELLED belongs to
    this responder alone, so a store ends it. Both seq_cst, because sleepers are read next: those who
    wait for the answer, those who wait for the slot. */
 enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
@@ -62,29 +42,17 @@ enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint6
             exchange_seq_cst64(&slot->word, free_word(seen));
             return ANSWER_DISCARDED;
         }
-        if (!same_but_parked(taken, seen))
+        if (!word_same_but_parked(taken, seen))
             return ANSWER_CORRUPT;
     }
-}
-
-bool shmi_slot_on_course(word published, word seen) {
-    enum slot_state state = word_state(seen);
-    if (!word_same_sequence(published, seen))
-        return false;
-    if (state == SLOT_REQUEST)
-        return same_but_parked(published, seen);
-    if (state != SLOT_WORKING && state != SLOT_RESPONSE)
-        return false;
-    return word_owner(published) == 0 ? owner_index(word_owner(seen)) != 0
-                                      : word_owner(seen) == word_owner(published);
 }
 
 /* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;
    WORKING -> CANCELLED takes nothing back. */
 enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen) {
-    *seen = shmi_slot_look(slot);
+    *seen = slot_look(slot);
     for (;;) {
-        if (!shmi_slot_on_course(published, *seen))
+        if (!slot_on_course(published, *seen))
             return RETREAT_CORRUPT;
         if (word_state(*seen) == SLOT_RESPONSE)
             return RETREAT_ANSWERED;
@@ -121,7 +89,7 @@ static bool caller_may_sleep(word w) {
 
 /* seq_cst: the flag that the caller is to see was stored before. */
 bool shmi_slot_unpark(struct slot *slot) {
-    word seen = shmi_slot_look_again(slot);
+    word seen = slot_look_again(slot);
     while (caller_may_sleep(seen)) {
         if (cas_seq_cst64(&slot->word, &seen, seen & ~WORD_PARKED))
             return true;

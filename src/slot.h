@@ -1,6 +1,7 @@
 /*
  * The transitions of a slot's state word (docs/protocol.md, State word). Nothing else in the
- * library writes that word. Each function is one transition; it says who may call it.
+ * library writes that word. Each function is one transition; it says who may call it. Those that a
+ * caller passes between an answer and its next request are inline.
  */
 #ifndef SHMIPC_SLOT_H
 #define SHMIPC_SLOT_H
@@ -10,11 +11,15 @@
 #include "word.h"
 
 /* Acquire: whoever sees a state may read what was written before it was stored. */
-word shmi_slot_look(const struct slot *slot);
+static inline word slot_look(const struct slot *slot) {
+    return load_acquire64(&slot->word);
+}
 
 /* The same for a look that follows shmi_doorbell_arm: seq_cst, the partner of whoever publishes,
    then reads the sleepers. */
-word shmi_slot_look_again(const struct slot *slot);
+static inline word slot_look_again(const struct slot *slot) {
+    return load_seq_cst64(&slot->word);
+}
 
 /* FREE -> BUSY, for any caller of a guest slot. False: another was faster. *seen becomes the new
    word, or the one found. */
@@ -22,9 +27,14 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 
 /* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw it as `last`.
    `caller` is the owner in a guest slot, 0 in a host slot. False: somebody who had no right to it
-   changed the word. */
-bool shmi_slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
-                               word *published);
+   changed the word.
+   seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
+   worker that joins the sleepers and looks again (doorbell.h). */
+static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
+                                        word *published) {
+    *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
+    return exchange_seq_cst64(&slot->word, *published) == last;
+}
 
 /* REQUEST -> WORKING, for any responder that saw REQUEST. Legal to fail: the caller gave up or
    parked, or another responder was faster. */
@@ -56,7 +66,17 @@ bool shmi_slot_withdraw(struct slot *slot, word *seen);
 
 /* True while `seen` is what became of `published` by nobody's fault: REQUEST, WORKING or RESPONSE
    of the same sequence. */
-bool shmi_slot_on_course(word published, word seen);
+static inline bool slot_on_course(word published, word seen) {
+    enum slot_state state = word_state(seen);
+    if (!word_same_sequence(published, seen))
+        return false;
+    if (state == SLOT_REQUEST)
+        return word_same_but_parked(published, seen);
+    if (state != SLOT_WORKING && state != SLOT_RESPONSE)
+        return false;
+    return word_owner(published) == 0 ? owner_index(word_owner(seen)) != 0
+                                      : word_owner(seen) == word_owner(published);
+}
 
 /* REQUEST, WORKING: sets PARKED, by the caller before it sleeps. False: the word has changed.
    *seen becomes the word now. */

@@ -62,6 +62,10 @@ static inline bool word_same_sequence(word a, word b) {
     return ((a ^ b) & WORD_SEQUENCE) == 0;
 }
 
+static inline bool word_same_but_parked(word a, word b) {
+    return ((a ^ b) & ~WORD_PARKED) == 0;
+}
+
 /* The sequence bits of the next request: 24 low bits carry into 16 high bits, then wrap. */
 static inline word word_next_sequence(word w) {
     uint64_t low = (w >> 8 & 0xffffff) + 1;

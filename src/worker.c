@@ -29,14 +29,14 @@ static int woken(shmipc_peer *p, uint32_t wakes_before) {
 static int host_is_gone(shmipc_peer *p) {
     if (load_relaxed32(&p->deserted))
         return shmi_fail(SHMIPC_E_PEER_DIED, "the host of the region has died");
-    if (shmi_peer_host_is_leaving(p) && !responder_request_waits(p))
+    if (peer_host_is_leaving(p) && !responder_request_waits(p))
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
     return SHMIPC_OK;
 }
 
 static int end_of_serving(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
-        return shmi_peer_refusal(p);
+        return peer_refusal(p);
     return host_is_gone(p);
 }
 
@@ -314,7 +314,7 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_befo
 
 int shmipc_wait(shmipc_peer *p, int64_t timeout) {
     uint32_t wakes_before;
-    int error = shmi_check_timeout(timeout);
+    int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = enter_waiter(p, &wakes_before);
     if (error)

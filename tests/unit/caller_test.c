@@ -32,7 +32,7 @@ static struct slot *shared_slot(const struct side *s, uint32_t nth) {
 }
 
 static word word_of(const struct side *s, uint32_t nth) {
-    return shmi_slot_look(shared_slot(s, nth));
+    return slot_look(shared_slot(s, nth));
 }
 
 static shmipc_slot claim(shmipc_peer *peer) {
@@ -390,7 +390,7 @@ static void a_sleeping_call_is_cancelled_from_another_thread(void **state) {
 static void *cancel_when_parked(void *context) {
     shmipc_slot slot = *(shmipc_slot *)context;
     struct slot *shared = region_slot(&slot.peer->region, slot.index);
-    eventually((shmi_slot_look(shared) & WORD_PARKED) != 0);
+    eventually((slot_look(shared) & WORD_PARKED) != 0);
     return cancel(context);
 }
 
@@ -740,7 +740,7 @@ static void store_word(struct slot *slot, word w) {
 
 /* As the guest would that is attached here. */
 static void answer_with(struct slot *slot, uint64_t flags, uint32_t length, uint32_t type) {
-    word answer = word_with(shmi_slot_look(slot), SLOT_RESPONSE, flags);
+    word answer = word_with(slot_look(slot), SLOT_RESPONSE, flags);
     store_relaxed32(&slot->length, length);
     store_relaxed32(&slot->type, type);
     store_word(slot, word_with_owner(answer, owner_make(1, 1)));
@@ -750,30 +750,30 @@ static void tamper_nothing(struct slot *slot) {
     answer_with(slot, 0, 500, 0);
 }
 static void tamper_sequence(struct slot *slot) {
-    store_word(slot, shmi_slot_look(slot) + 0x100);
+    store_word(slot, slot_look(slot) + 0x100);
 }
 static void tamper_high_sequence(struct slot *slot) {
-    store_word(slot, shmi_slot_look(slot) ^ UINT64_C(1) << 63);
+    store_word(slot, slot_look(slot) ^ UINT64_C(1) << 63);
 }
 static void tamper_answer_of_another_sequence(struct slot *slot) {
     answer_with(slot, 0, 0, 0);
-    store_word(slot, shmi_slot_look(slot) + 0x100);
+    store_word(slot, slot_look(slot) + 0x100);
 }
 static void tamper_owner(struct slot *slot) {
-    word w = word_with(shmi_slot_look(slot), SLOT_RESPONSE, 0);
+    word w = word_with(slot_look(slot), SLOT_RESPONSE, 0);
     store_word(slot, word_with_owner(w, word_owner(w) == 0 ? 0 : owner_make(9, 9)));
 }
 static void tamper_free(struct slot *slot) {
-    store_word(slot, word_with(shmi_slot_look(slot), SLOT_FREE, 0));
+    store_word(slot, word_with(slot_look(slot), SLOT_FREE, 0));
 }
 static void tamper_busy(struct slot *slot) {
-    store_word(slot, word_with(shmi_slot_look(slot), SLOT_BUSY, 0));
+    store_word(slot, word_with(slot_look(slot), SLOT_BUSY, 0));
 }
 static void tamper_cancelled(struct slot *slot) {
-    store_word(slot, word_with(shmi_slot_look(slot), SLOT_CANCELLED, 0));
+    store_word(slot, word_with(slot_look(slot), SLOT_CANCELLED, 0));
 }
 static void tamper_state(struct slot *slot) {
-    store_word(slot, shmi_slot_look(slot) | WORD_STATE);
+    store_word(slot, slot_look(slot) | WORD_STATE);
 }
 static void tamper_length(struct slot *slot) {
     answer_with(slot, 0, 501, 0);

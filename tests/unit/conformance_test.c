@@ -283,15 +283,15 @@ struct transition {
 static const char *claim(struct transition *t) {
     word seen = t->seen;
     bool claimed = shmi_slot_claim(&t->slot, &seen, t->argument);
-    must(seen == shmi_slot_look(&t->slot));
+    must(seen == slot_look(&t->slot));
     return claimed ? "claimed" : "refused";
 }
 
 static const char *publish(struct transition *t) {
     word published;
     owner caller = t->host ? 0 : word_owner(t->seen);
-    bool ok = shmi_slot_publish_request(&t->slot, t->seen, caller, t->argument, &published);
-    must(published == shmi_slot_look(&t->slot));
+    bool ok = slot_publish_request(&t->slot, t->seen, caller, t->argument, &published);
+    must(published == slot_look(&t->slot));
     return ok ? "published" : "corrupt";
 }
 
@@ -299,7 +299,7 @@ static const char *take(struct transition *t) {
     word taken;
     if (!shmi_slot_take(&t->slot, t->seen, t->argument, &taken))
         return "refused";
-    must(taken == shmi_slot_look(&t->slot));
+    must(taken == slot_look(&t->slot));
     return "taken";
 }
 
@@ -319,7 +319,7 @@ static const char *respond(struct transition *t) {
 static const char *give_up(struct transition *t) {
     word now;
     enum retreat retreat = shmi_slot_give_up(&t->slot, t->seen, &now);
-    must(now == shmi_slot_look(&t->slot));
+    must(now == slot_look(&t->slot));
     switch (retreat) {
     case RETREAT_NEVER_STARTED:
         return "never-started";
@@ -335,7 +335,7 @@ static const char *give_up(struct transition *t) {
 static const char *park(struct transition *t) {
     word seen = t->seen;
     bool parked = shmi_slot_park(&t->slot, &seen);
-    must(seen == shmi_slot_look(&t->slot));
+    must(seen == slot_look(&t->slot));
     return parked ? "parked" : "refused";
 }
 
@@ -360,12 +360,12 @@ static const char *reclaim(struct transition *t) {
     case RECLAIM_ANSWERED_SLEEPER:
         return "woken";
     default:
-        return shmi_slot_look(&t->slot) == t->before ? "nothing" : "cancelled";
+        return slot_look(&t->slot) == t->before ? "nothing" : "cancelled";
     }
 }
 
 static const char *course(struct transition *t) {
-    return shmi_slot_on_course(t->seen, t->before) ? "yes" : "no";
+    return slot_on_course(t->seen, t->before) ? "yes" : "no";
 }
 
 static const struct {
@@ -399,7 +399,7 @@ static size_t check_transition(const struct row *row) {
     size_t which = find_transition(row->column[0]);
     exchange_seq_cst64(&t.slot.word, t.before);
     const char *outcome = transitions[which].run(&t);
-    word after = shmi_slot_look(&t.slot);
+    word after = slot_look(&t.slot);
     if (strcmp(outcome, row->column[5]) != 0 || after != hexadecimal(row->column[6]))
         fail_msg("transitions.txt:%d: %s: %s 0x%016llx here, expected %s 0x%s", row->number,
                  row->column[0], outcome, (unsigned long long)after, row->column[5],

@@ -93,7 +93,7 @@ static void expect_calls(struct stage *s, uint32_t count) {
 static void assert_pool_is_free(struct stage *s) {
     const struct direction *d = &s->caller->calls;
     for (uint32_t i = d->first; i < d->first + d->count; i++) {
-        enum slot_state state = word_state(shmi_slot_look(region_slot(&s->caller->region, i)));
+        enum slot_state state = word_state(slot_look(region_slot(&s->caller->region, i)));
         must(state == SLOT_FREE || (s->host_calls && state == SLOT_RESPONSE));
         must_equal(load_relaxed32(&s->caller->slots[i].claim) % 2, 0);
     }

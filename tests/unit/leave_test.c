@@ -297,8 +297,8 @@ static void a_host_that_leaves_answers_what_it_will_not_run(void **state) {
         struct call_thread caller;
         pair_open(&p, NULL);
         call_start(&caller, p.guest, SHMIPC_FOREVER);
-        eventually(word_state(shmi_slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
-                   word_state(shmi_slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
+        eventually(word_state(slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
+                   word_state(slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
         if (in_order)
             assert_int_equal(shmipc_shutdown(p.host, SECOND), SHMIPC_OK);
         else
@@ -316,8 +316,8 @@ static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(voi
     shmipc_slot slots[2];
     pair_open(&p, NULL);
     call_start(&caller, p.guest, SHMIPC_FOREVER);
-    eventually(word_state(shmi_slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
-               word_state(shmi_slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
+    eventually(word_state(slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
+               word_state(slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
     store_release32(&peer_own_line(p.host)->status, PEER_LEAVING);
     assert_int_equal(call_join(&caller), SHMIPC_E_SHUTDOWN);
     store_release32(&peer_own_line(p.host)->status, PEER_ATTACHED);

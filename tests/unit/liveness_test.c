@@ -51,7 +51,7 @@ static void put(const struct scene *s, uint32_t slot, word w) {
 }
 
 static word get(const struct scene *s, uint32_t slot) {
-    return shmi_slot_look(region_slot(region_of(s), slot));
+    return slot_look(region_slot(region_of(s), slot));
 }
 
 static word reclaimed(bool host_slot, word w) {
@@ -215,12 +215,12 @@ struct sleeper {
 
 static void *sleep_on_word(void *context) {
     const struct sleeper *sleeper = context;
-    word seen = shmi_slot_look(sleeper->slot);
+    word seen = slot_look(sleeper->slot);
     while (word_state(seen) == SLOT_WORKING) {
         (void)shmi_word_wait(sleeper->object, shmi_slot_futex(sleeper->slot), word_low(seen),
                              sleeper->until);
         must(shmi_clock_now() < sleeper->until);
-        seen = shmi_slot_look(sleeper->slot);
+        seen = slot_look(sleeper->slot);
     }
     return NULL;
 }

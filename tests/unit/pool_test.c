@@ -100,14 +100,13 @@ static void guests_sign_what_they_claim(void **state) {
     pair_open(&p, NULL);
     shmipc_slot slot = claim(p.guest);
     struct slot *shared = region_slot(&p.guest->region, slot.index);
-    assert_int_equal(word_state(shmi_slot_look(shared)), SLOT_BUSY);
-    assert_true(word_owner(shmi_slot_look(shared)) == p.guest->self);
+    assert_int_equal(word_state(slot_look(shared)), SLOT_BUSY);
+    assert_true(word_owner(slot_look(shared)) == p.guest->self);
     release_slot(slot);
-    assert_int_equal(word_state(shmi_slot_look(shared)), SLOT_FREE);
-    assert_true(word_owner(shmi_slot_look(shared)) == 0);
+    assert_int_equal(word_state(slot_look(shared)), SLOT_FREE);
+    assert_true(word_owner(slot_look(shared)) == 0);
     slot = claim(p.host);
-    assert_int_equal(word_state(shmi_slot_look(region_slot(&p.host->region, slot.index))),
-                     SLOT_FREE);
+    assert_int_equal(word_state(slot_look(region_slot(&p.host->region, slot.index))), SLOT_FREE);
     release_slot(slot);
     pair_close(&p);
 }

@@ -238,7 +238,7 @@ static void a_request_that_is_only_sent_is_served(void **state) {
         pause_briefly();
         uint64_t begin = now_ns();
         shmipc_slot slot = send_empty(p.host);
-        eventually(word_state(shmi_slot_look(shared(slot))) == SLOT_RESPONSE);
+        eventually(word_state(slot_look(shared(slot))) == SLOT_RESPONSE);
         soon += now_ns() - begin < TICK_NS / 4;
         assert_int_equal(receive_and_release(slot), SHMIPC_OK);
     }
@@ -521,7 +521,7 @@ static void send_raw(shmipc_slot slot, uint32_t type, uint32_t length) {
     word published;
     store_relaxed32(&shared(slot)->length, length);
     store_relaxed32(&shared(slot)->type, type);
-    must(shmi_slot_publish_request(shared(slot), last, slot.peer->self, 0, &published));
+    must(slot_publish_request(shared(slot), last, slot.peer->self, 0, &published));
     slot.peer->slots[slot.index].last = published;
 }
 
@@ -537,7 +537,7 @@ static void a_request_of_a_reserved_type_is_answered_for_the_handler(void **stat
             continue;
         send_raw(slot, type, 0);
         assert_int_equal(shmipc_poll(p.host, gated_handler, &gated), 1);
-        word answer = shmi_slot_look(shared(slot));
+        word answer = slot_look(shared(slot));
         assert_int_equal(word_state(answer), SLOT_RESPONSE);
         assert_true((answer & WORD_FLAGS) == WORD_ERROR);
         assert_int_equal(load_relaxed32(&shared(slot)->type), 19);
@@ -560,7 +560,7 @@ static void an_impossible_request_is_corruption(void **state) {
             shmipc_peer *responder = host_calls ? p.guest : p.host;
             assert_int_equal(shmipc_slot_claim(host_calls ? p.host : p.guest, 0, &slot), SHMIPC_OK);
             send_raw(slot, 0, what == 0 ? 1001 : what == 1 ? UINT32_MAX : 0);
-            word sent = shmi_slot_look(shared(slot));
+            word sent = slot_look(shared(slot));
             owner wrong = host_calls ? owner_make(1, 1) : 0;
             owner no_index = owner_make(0, 5);
             if (what >= 2)

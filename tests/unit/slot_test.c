@@ -16,12 +16,12 @@ static word put(struct slot *slot, enum slot_state state, uint64_t flags, owner 
 }
 
 static word look(const struct slot *slot) {
-    return shmi_slot_look(slot);
+    return slot_look(slot);
 }
 
 static word publish(struct slot *slot, word last, owner caller) {
     word published;
-    must(shmi_slot_publish_request(slot, last, caller, 0, &published));
+    must(slot_publish_request(slot, last, caller, 0, &published));
     must(look(slot) == published);
     return published;
 }

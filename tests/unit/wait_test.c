@@ -418,7 +418,7 @@ static void send_or_end(void) {
         must_equal(shmipc_slot_send(rung.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
     for (uint32_t i = 0; rung.parked && i < rung.requests; i++) {
         struct slot *slot = rung.pair.host->slots[rung.slots[i].index].shared;
-        word seen = shmi_slot_look(slot);
+        word seen = slot_look(slot);
         must(shmi_slot_park(slot, &seen));
     }
 }

@@ -111,8 +111,8 @@ static void a_host_is_told_that_the_guest_of_its_call_was_killed(void **state) {
         struct process guest = start(&s, "hanging-guest");
         call_start(&caller, host, SHMIPC_FOREVER);
         gate_await(&s.stage->gates[ENTERED_GATE], round);
-        eventually(shmi_slot_look(region_slot(&host->region, 0)) & WORD_PARKED ||
-                   shmi_slot_look(region_slot(&host->region, 1)) & WORD_PARKED);
+        eventually(slot_look(region_slot(&host->region, 0)) & WORD_PARKED ||
+                   slot_look(region_slot(&host->region, 1)) & WORD_PARKED);
         uint64_t begin_ns = now_ns();
         role_kill(guest);
         assert_int_equal(call_join(&caller), SHMIPC_E_PEER_DIED);
