@@ -62,7 +62,7 @@ func facts() map[string]int64 {
 		"offset peer.pid": int64(unsafe.Offsetof(p.pid)), "offset peer.left": int64(unsafe.Offsetof(p.left)),
 		"offset peer.served": int64(unsafe.Offsetof(p.served)), "offset peer.discarded": int64(unsafe.Offsetof(p.discarded)),
 		"offset peer.calls": int64(unsafe.Offsetof(p.calls)), "offset peer.failed": int64(unsafe.Offsetof(p.failed)),
-		"offset peer.started": int64(unsafe.Offsetof(p.started)), "offset peer.answers": int64(unsafe.Offsetof(p.answers)),
+		"offset peer.origin": int64(unsafe.Offsetof(p.origin)), "offset peer.answers": int64(unsafe.Offsetof(p.answers)),
 		"size peer.answers":      int64(unsafe.Sizeof(b)),
 		"offset bell.generation": int64(unsafe.Offsetof(b.generation)), "offset bell.sleepers": int64(unsafe.Offsetof(b.sleepers)),
 		"offset slot.state": int64(unsafe.Offsetof(e.state)), "offset slot.word": int64(unsafe.Offsetof(e.state)),

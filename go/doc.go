@@ -40,7 +40,8 @@
 // Everything may be used by many goroutines at once. A wait spins briefly, yields, and then
 // sleeps in the system, which occupies a thread: one for each call that waits for its answer, one
 // for all that wait for a slot, and two for each Serve that is idle. The package starts goroutines
-// only in Serve, which ends them before it returns.
+// only in Serve, which ends them before it returns. On Linux Serve keeps a descriptor of the host's
+// process open.
 //
 // # Trust
 //

@@ -56,6 +56,7 @@ type Guest struct {
 	flags   atomic.Uint32 // why nothing new may begin: see life.go
 	users   atomic.Int32  // operations inside that hold no exchange
 	crews   atomic.Int32  // of those, Serve
+	watches atomic.Int32  // of the host's process
 	stopped chan struct{} // closed when the first flag is set
 	idle    chan struct{} // told whenever somebody has left while a flag is set
 	closing sync.Mutex

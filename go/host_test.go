@@ -65,7 +65,7 @@ func (h *testHost) setUp(memory []byte) {
 	copy(memory, header(h.geometry))
 	h.peer(hostIndex).epoch.Store(1)
 	h.peer(hostIndex).pid.Store(processID())
-	h.peer(hostIndex).started.Store(processStarted())
+	h.peer(hostIndex).origin.Store(processOrigin())
 	h.peer(hostIndex).status.Store(statusAttached)
 	h.claimed = make([]sync.Mutex, h.hostCount)
 }

@@ -80,7 +80,7 @@ func (h *testHost) publishName() {
 		h.directory.magic.Store(directoryMagic)
 	}
 	h.directory.pid.Store(processID())
-	h.directory.started.Store(processStarted())
+	h.directory.started.Store(processOrigin())
 	h.directory.nonce.Store(h.geometry.nonce)
 }
 

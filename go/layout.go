@@ -9,7 +9,7 @@ import (
 const (
 	magic           = 0x0a0d4350494d4853 // "SHMIPC\r\n" as a little-endian number
 	magicSwapped    = 0x53484d4950430d0a
-	protocolVersion = 3
+	protocolVersion = 4
 
 	hostIndex = 0
 	guestsMax = 15
@@ -61,7 +61,7 @@ type peerLine struct {
 	discarded atomic.Uint64
 	calls     atomic.Uint64
 	failed    atomic.Uint64
-	started   atomic.Uint64 // when its process was, if the system tells processes apart by that
+	origin    atomic.Uint64 // of its process: what tells it from others of the same id
 	answers   bell          // rung when a call of this peer is answered
 }
 

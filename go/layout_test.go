@@ -25,7 +25,7 @@ func TestLayoutOffsets(t *testing.T) {
 		{"peer.discarded", unsafe.Offsetof(p.discarded), 24},
 		{"peer.calls", unsafe.Offsetof(p.calls), 32},
 		{"peer.failed", unsafe.Offsetof(p.failed), 40},
-		{"peer.started", unsafe.Offsetof(p.started), 48},
+		{"peer.origin", unsafe.Offsetof(p.origin), 48},
 		{"peer.answers", unsafe.Offsetof(p.answers), 56},
 		{"bell", unsafe.Sizeof(b), 8},
 		{"bell.generation", unsafe.Offsetof(b.generation), 0},

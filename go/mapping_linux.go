@@ -159,8 +159,15 @@ func (f *regionFile) close() error {
 // processID is for people to read; it decides nothing.
 func processID() uint32 { return uint32(os.Getpid()) }
 
-// processStarted is when this process was started; 0: a lock alone proves a death here.
-func processStarted() uint64 { return 0 }
+// processOrigin is the number of this process's namespace of process ids, within which one means
+// something; 0: unknown.
+func processOrigin() uint64 {
+	var namespace syscall.Stat_t
+	if syscall.Stat("/proc/self/ns/pid", &namespace) != nil {
+		return 0
+	}
+	return namespace.Ino
+}
 
 // systemError translates the system's code; what names the operation that failed.
 func systemError(what string, err error) *Error {

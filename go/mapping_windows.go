@@ -205,7 +205,7 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	}
 	unmapView(&f.header)
 	line, gone := view{f.memory}.peer(hostIndex), false
-	if f.host, gone = openProcess(line.pid.Load(), line.started.Load()); gone {
+	if f.host, gone = openProcess(line.pid.Load(), line.origin.Load()); gone {
 		return nil, failure(ErrNotFound, "its host is gone")
 	}
 	return unsafe.Slice((*byte)(f.memory), size), nil

@@ -233,7 +233,7 @@ func TestReusedProcessIdsAreNotWatched(t *testing.T) {
 	if wrong, gone := openProcess(id, started+1); wrong != 0 || !gone {
 		t.Fatal("another process would be watched")
 	}
-	if self, gone := openProcess(processID(), processStarted()); self != 0 || gone {
+	if self, gone := openProcess(processID(), processOrigin()); self != 0 || gone {
 		t.Fatal("it would watch itself")
 	}
 	if none, gone := openProcess(0x7ffffff0, 1); none != 0 || !gone {

@@ -105,10 +105,10 @@ func closeHandle(h syscall.Handle) {
 	}
 }
 
-// processID and processStarted tell peers which process to watch.
+// processID and processOrigin tell peers which process to watch.
 func processID() uint32 { return uint32(syscall.Getpid()) }
 
-func processStarted() uint64 {
+func processOrigin() uint64 {
 	self, err := syscall.GetCurrentProcess()
 	if err != nil {
 		return 0

@@ -23,7 +23,7 @@ func (*regionFile) mapMemory(uint64) ([]byte, error) { return nil, ErrNotSupport
 func (*regionFile) waiting(*region) parking          { return parking{} }
 func (*regionFile) close() error                     { return nil }
 func processID() uint32                              { return uint32(os.Getpid()) }
-func processStarted() uint64                         { return 0 }
+func processOrigin() uint64                          { return 0 }
 
 var origin = time.Now()
 

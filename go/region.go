@@ -161,7 +161,7 @@ func (r *region) join() (err error) {
 	line.status.Store(statusVacant)
 	line.epoch.Store(epoch)
 	line.pid.Store(processID())
-	line.started.Store(processStarted())
+	line.origin.Store(processOrigin())
 	line.status.Store(statusAttached)
 	r.ringAll(r.bell(bellMembership))
 	return nil

@@ -119,6 +119,7 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 	defer g.leaveUsers()
 	g.crews.Add(1)
 	defer g.crews.Add(-1)
+	defer g.watchHost()()
 	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
 	return c.serve(ctx)
 }
@@ -353,10 +354,7 @@ func (w *worker) doze(b *bell) {
 		}
 		g.stats.parks.Add(1)
 		w.roused = true
-		until := now() + livenessTick
-		if ticks >= ticksToIdle {
-			until = now() + idleTick
-		}
+		until := now() + g.pollersTick(ticks)
 		if g.wait(bellWord(b), w.seen, until) {
 			g.checkHost()
 		}
@@ -451,7 +449,7 @@ func (w *worker) standBy() bool {
 				return true
 			}
 		}
-		if w.guest.wait(bellWord(b), seen, now()+standbyTick) {
+		if w.guest.wait(bellWord(b), seen, now()+w.guest.standbysTick()) {
 			w.guest.checkHost()
 		}
 	}

@@ -244,7 +244,7 @@ func (w *watched) drop() {
 func (s *sleeper) watchGuests(set *waitSet) (gone bool) {
 	for i := uint32(1); i <= guestsMax; i++ {
 		line, w := s.peer(i), &s.guests[i]
-		id, started := line.pid.Load(), line.started.Load()
+		id, started := line.pid.Load(), line.origin.Load()
 		if i == s.index || line.status.Load() == statusVacant {
 			id, started = 0, 0
 		}

@@ -57,7 +57,7 @@ static owner enter_table(const struct region *r, uint32_t index) {
         shmi_vacate_line(line, 0); /* the former owner died, and nobody has buried it yet */
     store_release32(&line->epoch, epoch);
     store_relaxed32(&line->pid, shmi_process_id());
-    store_relaxed64(&line->started, shmi_process_started());
+    store_relaxed64(&line->origin, shmi_process_origin());
     /* Release: whoever sees the status sees the epoch that it belongs to. */
     store_release32(&line->status, PEER_ATTACHED);
     return owner_make(index, epoch);

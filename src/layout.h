@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 enum {
-    PROTOCOL_VERSION = 3,
+    PROTOCOL_VERSION = 4,
     CACHE_LINE = 64,
     PEERS = 16, /* the host and 15 guests */
     HOST = 0,
@@ -58,7 +58,7 @@ struct peer_line {
     atomic_u64 discarded;
     atomic_u64 calls;
     atomic_u64 failed;
-    atomic_u64 started; /* when its process was, if the system tells processes apart by that */
+    atomic_u64 origin; /* of its process: what tells it from others of the same id */
     struct bell answers;
 };
 

@@ -125,9 +125,9 @@ int shmi_cpu_pin(uint32_t cpu);
 
 uint32_t shmi_process_id(void);
 
-/* When this process was started, by the system's own measure; 0 where a lock alone tells of a
-   death. */
-uint64_t shmi_process_started(void);
+/* What tells this process from others of the same id, at other times or in other places: when it
+   was started, or the number of its process-id namespace; 0: nothing does. */
+uint64_t shmi_process_origin(void);
 
 uint64_t shmi_random_nonce(void);
 

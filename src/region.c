@@ -61,7 +61,7 @@ static void initialise(struct region *r, uint64_t nonce) {
     store_relaxed32(&host->epoch, 1);
     store_relaxed32(&host->status, PEER_ATTACHED);
     store_relaxed32(&host->pid, shmi_process_id());
-    store_relaxed64(&host->started, shmi_process_started());
+    store_relaxed64(&host->origin, shmi_process_origin());
     /* Release: pairs with the acquire of a guest that finds the header ready. */
     store_release32(&r->shared->header.ready, READY);
 }

@@ -118,7 +118,7 @@ static struct fact facts[] = {
     FIELD(peer, peer_line, discarded),
     FIELD(peer, peer_line, calls),
     FIELD(peer, peer_line, failed),
-    FIELD(peer, peer_line, started),
+    FIELD(peer, peer_line, origin),
     FIELD(peer, peer_line, answers),
     FIELD(bell, bell, generation),
     FIELD(bell, bell, sleepers),

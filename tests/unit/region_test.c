@@ -117,6 +117,9 @@ static void a_new_region_is_as_the_layout_says(void **state) {
     assert_int_equal(load_relaxed32(&r.shared->peers[HOST].epoch), 1);
     assert_int_equal(load_relaxed32(&r.shared->peers[HOST].status), PEER_ATTACHED);
     assert_int_equal(load_relaxed32(&r.shared->peers[HOST].pid), getpid());
+    struct stat namespace;
+    assert_int_equal(stat("/proc/self/ns/pid", &namespace), 0);
+    assert_int_equal(load_relaxed64(&r.shared->peers[HOST].origin), namespace.st_ino);
     assert_ptr_equal(region_slot(&r, 4), (char *)r.shared + 1408 + 4 * (size_t)read.slot_stride);
     shmi_object_unpublish(r.object);
     shmi_region_close(&r);
@@ -131,8 +134,10 @@ static void everything_but_header_and_host_line_is_zero(void **state) {
     assert_int_equal(shmi_region_create(&r, name.text, &settings, &private_rules), SHMIPC_OK);
     const uint8_t *bytes = (const uint8_t *)r.shared;
     assert_int_equal(bytes[56] | bytes[57] | bytes[58] | bytes[59], 0);
-    for (uint64_t i = 64 + 12; i < settings.total_size; i++)
-        assert_int_equal(bytes[i], 0);
+    for (uint64_t i = 64 + 12; i < settings.total_size; i++) {
+        if (i < 64 + 48 || i >= 64 + 56) /* its origin */
+            assert_int_equal(bytes[i], 0);
+    }
     shmi_object_unpublish(r.object);
     shmi_region_close(&r);
 }

@@ -138,7 +138,7 @@ static void a_host_is_known_by_its_process_too(void **state) {
     struct region_name name = new_name();
     struct directory_bytes bytes = {.nonce = NONCE, .pid = GetCurrentProcessId()};
     memcpy(bytes.magic, "SHMIPCD\n", 8);
-    bytes.started = shmi_process_started();
+    bytes.started = shmi_process_origin();
     HANDLE lock = CreateEventA(NULL, FALSE, FALSE, "Local\\shmipc-000000001234abcd-lock-0");
     HANDLE directory = plant_directory(name.text, &bytes, sizeof bytes);
     assert_int_equal(create(name.text), SHMIPC_E_NAME_IN_USE);

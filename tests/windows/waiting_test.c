@@ -251,12 +251,12 @@ static void a_process_is_known_by_the_time_of_its_creation(void **state) {
     assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
     struct peer_line *line = &host->region.shared->peers[1];
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
-    uint64_t started = load_relaxed64(&line->started);
-    store_relaxed64(&line->started, started - 1);
+    uint64_t started = load_relaxed64(&line->origin);
+    store_relaxed64(&line->origin, started - 1);
     assert_true(waits_until(host, CLOCK_NEVER));
     /* It is not dead anew each time. */
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
-    store_relaxed64(&line->started, started);
+    store_relaxed64(&line->origin, started);
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
     assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
     assert_int_equal(process_wait(guest), 0);

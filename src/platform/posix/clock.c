@@ -16,10 +16,6 @@ uint32_t shmi_process_id(void) {
     return (uint32_t)getpid();
 }
 
-uint64_t shmi_process_started(void) {
-    return 0;
-}
-
 uint64_t shmi_random_nonce(void) {
     uint64_t nonce;
     if (getrandom(&nonce, sizeof nonce, GRND_NONBLOCK) != (ssize_t)sizeof nonce)

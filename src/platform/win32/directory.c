@@ -108,7 +108,7 @@ static int write_entry(const struct object *o, struct directory *directory) {
     if (belongs_to_a_host(o, directory))
         return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", o->names.user);
     store_relaxed32(&directory->pid, shmi_process_id());
-    store_relaxed64(&directory->started, shmi_process_started());
+    store_relaxed64(&directory->started, shmi_process_origin());
     store_release64(&directory->magic, DIRECTORY_MAGIC);
     store_release64(&directory->nonce, o->names.nonce); /* pairs with shmi_directory_read */
     return SHMIPC_OK;

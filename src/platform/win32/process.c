@@ -19,7 +19,7 @@ uint32_t shmi_process_id(void) {
     return GetCurrentProcessId();
 }
 
-uint64_t shmi_process_started(void) {
+uint64_t shmi_process_origin(void) {
     return creation_time(GetCurrentProcess());
 }
 

@@ -62,7 +62,7 @@ static bool refresh(struct object *o, uint32_t peer) {
         return true;
     }
     uint32_t pid = load_relaxed32(&line->pid);
-    uint64_t started = load_relaxed64(&line->started);
+    uint64_t started = load_relaxed64(&line->origin);
     if (pid == shmi_process_id() || is_watched(*place, pid, started))
         return true;
     retire(place);
