@@ -85,10 +85,11 @@ struct subject remote_start(const char *name, const char *program, size_t bytes)
     return subject_of(r, (struct label){name, "go", bytes, 1, 1, ""});
 }
 
-struct subject remote_guest_start(const char *region, size_t bytes) {
+struct subject remote_guest_start(const char *region, size_t bytes, bool held) {
     struct remote *r = allocate(bytes);
     char *path = program_path("bench_caller");
-    r->caller = child_piped((char *[]){path, (char *)region, r->length, NULL}, r->ends);
+    char *slot = held ? "held" : "pooled";
+    r->caller = child_piped((char *[]){path, (char *)region, r->length, slot, NULL}, r->ends);
     free(path);
-    return subject_of(r, (struct label){"guest_calls", "go", bytes, 1, 1, ""});
+    return subject_of(r, (struct label){"guest_calls", "go", bytes, 1, 1, held ? "held slot" : ""});
 }

@@ -11,7 +11,7 @@
 /* `program` is started twice: to serve and to call. */
 struct subject remote_start(const char *name, const char *program, size_t bytes);
 
-/* A guest in Go that calls the host of the region `region`. */
-struct subject remote_guest_start(const char *region, size_t bytes);
+/* A guest in Go that calls the host of the region `region`, in a slot of the pool or a held one. */
+struct subject remote_guest_start(const char *region, size_t bytes, bool held);
 
 #endif

@@ -48,10 +48,11 @@ static size_t set_up(void *region, struct subject *subjects) {
     if (pthread_create(&r->server, NULL, serve, r->host) != 0)
         die("thread");
     subjects[0] = lines_start(1);
-    subjects[1] = remote_guest_start(name, SMALL);
-    subjects[2] = remote_guest_start(name, CAPACITY);
-    check(shmipc_wait_guests(r->host, 2, SHMIPC_TIMEOUT_DEFAULT));
-    return 3;
+    subjects[1] = remote_guest_start(name, SMALL, false);
+    subjects[2] = remote_guest_start(name, SMALL, true);
+    subjects[3] = remote_guest_start(name, CAPACITY, false);
+    check(shmipc_wait_guests(r->host, 3, SHMIPC_TIMEOUT_DEFAULT));
+    return 4;
 }
 
 static void take_down(void *region) {

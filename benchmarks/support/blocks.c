@@ -56,7 +56,7 @@ static void warm_up(const struct subject *s, uint64_t ns) {
     if (s->run && ns > 0) {
         come_together(s, ns);
     } else if (ns > 0) {
-        (void)s->block(s->self, WARM_UP_NS);
+        (void)s->block(s->self, ns);
         let_sleep();
     }
     if (s->settle)
