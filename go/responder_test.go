@@ -714,23 +714,65 @@ func (h *testHost) sendQuietly(index uint32, flags word) {
 	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
 }
 
+// restedWorker is a worker that has just come out of a long sleep, and gives way to nobody but a counter.
+// When it has nothing to do it is called soon.
+func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
+	h = newHeapHost(t, smallShape)
+	w, gaveWay = newWorker(h.attach(nil), echoHandler), new(int)
+	w.roused, w.rested = true, true
+	w.guest.giveWay = func() { *gaveWay++ }
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		h.send(2, TypeNormal, nil)
+		return false
+	}
+	return h, w, gaveWay
+}
+
+// servesTwo has it answer both requests, and then look for a third in vain.
+func servesTwo(t *testing.T, h *testHost, w *worker) {
+	t.Helper()
+	w.poll()
+	w.poll()
+	if a, b := h.word(0).state(), h.word(1).state(); a != stateResponse || b != stateResponse {
+		t.Fatalf("the words are in the states %d and %d", a, b)
+	}
+	w.poll()
+}
+
 // The last of two requests, of which only its caller sleeps.
 func TestWorkerGivesWayToWhomItWakes(t *testing.T) {
-	h, gaveWay, rest := servingAtRest(t)
-	rest()
+	h, w, gaveWay := restedWorker(t)
 	h.sendQuietly(1, flagParked)
 	h.send(0, TypeNormal, nil)
-	eventually(t, "it does not give way", func() bool { return gaveWay.Load() == 1 })
+	servesTwo(t, h, w)
+	if *gaveWay != 1 {
+		t.Fatalf("it gave way %d times", *gaveWay)
+	}
+}
+
+// Others who wait for an answer come first, and what is owed is owed once.
+func TestWorkerGivesWayOnlyIfNobodyWaits(t *testing.T) {
+	h, w, gaveWay := restedWorker(t)
+	for want, request := range []bool{true, false} {
+		if request {
+			h.send(0, TypeNormal, nil)
+		} else {
+			w.poll()
+		}
+		w.obliged = true
+		if w.giveWay(); *gaveWay != want || w.obliged {
+			t.Fatalf("it gave way %d times, want %d", *gaveWay, want)
+		}
+	}
 }
 
 // With many at work, giving way lets them all wait for this worker.
 func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
-	h, gaveWay, rest := servingAtRest(t)
-	rest()
+	h, w, gaveWay := restedWorker(t)
 	h.sendQuietly(1, 0)
 	h.send(0, TypeNormal, nil)
-	rest()
-	if n := gaveWay.Load(); n != 0 || h.word(0).state() != stateResponse || h.word(1).state() != stateResponse {
-		t.Fatalf("it gave way %d times; the words are %x and %x", n, h.word(0), h.word(1))
+	servesTwo(t, h, w)
+	if *gaveWay != 0 {
+		t.Fatalf("it gave way %d times", *gaveWay)
 	}
 }
