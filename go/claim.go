@@ -152,7 +152,7 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 }
 
 // Call is as Guest.Call, but in this slot: for a goroutine that calls often. It spares claiming a slot
-// and giving it back.
+// and giving it back. A slot that is held is one less for all guests.
 //
 // An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; all else releases it.
 // Errors: as Guest.Call, and ErrState (a request is under way), ErrStale.

@@ -365,10 +365,11 @@ SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_res
 
 /*
  * As shmipc_call, but in this slot: for a thread that calls often. It spares claiming a slot and
- * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot).
+ * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot). A slot that a
+ * guest holds is one less for all guests.
  *
  * An answer, and INVALID, TYPE, TOO_LARGE and STATE, leave the slot claimed; all else releases it.
- * Errors: as shmipc_call, and STATE (a request is under way), STALE.
+ * Errors: as shmipc_call, and CANCELLED, CANCELLED_STARTED, STATE (a request is under way), STALE.
  */
 SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
                                 shmipc_response *response, int64_t timeout);

@@ -58,7 +58,15 @@ static void assert_whole_pool_is_free(shmipc_peer *peer) {
 
 /* ---- Copying calls ---- */
 
-static void call_and_compare(shmipc_peer *peer, size_t length, uint32_t type) {
+/* In the slot, if there is one. */
+static int call_from(shmipc_peer *peer, const shmipc_slot *slot, const shmipc_request *request,
+                     shmipc_response *response) {
+    return slot != NULL ? shmipc_slot_call(*slot, request, response, SHMIPC_FOREVER)
+                        : shmipc_call(peer, request, response, SHMIPC_FOREVER);
+}
+
+static void call_and_compare_in(shmipc_peer *peer, const shmipc_slot *slot, size_t length,
+                                uint32_t type) {
     uint8_t *data = malloc(length + 1);
     uint8_t *answer = malloc(length + 1);
     must(data != NULL && answer != NULL);
@@ -66,13 +74,17 @@ static void call_and_compare(shmipc_peer *peer, size_t length, uint32_t type) {
     shmipc_response response = {.data = answer, .capacity = length};
     pattern_fill(data, length, length);
     memset(answer, 0xee, length + 1);
-    assert_int_equal(shmipc_call(peer, &request, &response, SHMIPC_FOREVER), SHMIPC_OK);
+    assert_int_equal(call_from(peer, slot, &request, &response), SHMIPC_OK);
     assert_int_equal(response.length, length);
     assert_int_equal(response.type, type);
     assert_true(pattern_holds(answer, length, length));
     assert_int_equal(answer[length], 0xee);
     free(data);
     free(answer);
+}
+
+static void call_and_compare(shmipc_peer *peer, size_t length, uint32_t type) {
+    call_and_compare_in(peer, NULL, length, type);
 }
 
 static void every_length_arrives_whole(void **state) {
@@ -530,18 +542,8 @@ static void calls_in_a_claimed_slot_copy(void **state) {
         open_side(&s, host_calls, NULL);
         server_start(&server, s.responder, echo_handler, NULL);
         shmipc_slot slot = claim(s.caller);
-        for (size_t length = 0; length <= 500; length += length < 120 ? 1 : 38) {
-            uint8_t question[500];
-            uint8_t answer[500];
-            const shmipc_request request = {.data = question, .length = length, .type = 128};
-            shmipc_response response = {.data = answer, .capacity = length};
-            pattern_fill(question, length, length);
-            assert_int_equal(shmipc_slot_call(slot, &request, &response, SHMIPC_FOREVER),
-                             SHMIPC_OK);
-            assert_int_equal(response.length, length);
-            assert_int_equal(response.type, 128);
-            assert_true(pattern_holds(answer, length, length));
-        }
+        for (size_t length = 0; length <= 500; length += length < 120 ? 1 : 38)
+            call_and_compare_in(s.caller, &slot, length, 128);
         assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
         (void)server_stop(&server);
         close_side(&s);

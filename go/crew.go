@@ -1,0 +1,115 @@
+package shmipc
+
+import (
+	"context"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all
+// the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
+// same bell unannounced, and takes over when somebody rings because the poller is in a handler.
+type serving struct {
+	token    atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
+	workers  atomic.Uint64 // ids given out
+	lastRest atomic.Int64  // when a poller last went to sleep
+	polling  spinBudget
+	holdOff  holdOff    // that a worker begins with
+	stats    []counters // by host slot
+}
+
+const tokenParked = 1 << 63
+
+func (s *serving) setUp(g *Guest, spin time.Duration) {
+	s.polling.setUp(spin)
+	s.holdOff.setUp(spin)
+	s.stats = make([]counters, len(g.hostSlots))
+}
+
+// rested tells, of a poller that sleeps or has slept, whether nobody has called for long.
+func (s *serving) rested() bool { return now()-s.lastRest.Load() >= rest }
+
+// crew is the workers of one Serve.
+type crew struct {
+	guest    *Guest
+	handler  Handler
+	standbys atomic.Int32 // workers on standby: 0 or 1
+	size     atomic.Int32 // workers
+	stopped  atomic.Bool
+	done     chan struct{} // closed with stopped
+	once     sync.Once
+	err      error // why, set before done is closed
+	workers  sync.WaitGroup
+}
+
+// Serve answers the host's requests until ctx is done or something else ends it. It runs as many
+// handlers at once as there are host slots; more than two goroutines exist only while handlers
+// block. It returns when the handlers that run have returned. Several Serves may run on one guest.
+//
+// Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
+// is gone; attach again by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
+func (g *Guest) Serve(ctx context.Context, handler Handler) error {
+	if handler == nil {
+		return failure(ErrInvalid, "no handler")
+	}
+	if err := g.enter(); err != nil {
+		return err
+	}
+	defer g.leaveUsers()
+	g.crews.Add(1)
+	defer g.crews.Add(-1)
+	defer g.watchHost()()
+	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
+	return c.serve(ctx)
+}
+
+func (c *crew) serve(ctx context.Context) error {
+	c.spawn()
+	if len(c.guest.hostSlots) > 1 {
+		c.spawn()
+	}
+	select {
+	case <-ctx.Done():
+		c.end(ctx.Err())
+	case <-c.done:
+	}
+	c.workers.Wait()
+	return c.err
+}
+
+// end stops the crew; the first reason counts.
+func (c *crew) end(err error) {
+	c.once.Do(func() {
+		c.err = err
+		c.stopped.Store(true)
+		close(c.done)
+		c.guest.ringFromOutside(bellHostRequest, math.MaxInt32)
+	})
+}
+
+// spawn starts one more worker, unless there is one for every slot.
+func (c *crew) spawn() {
+	if !c.grow() {
+		return
+	}
+	c.workers.Add(1)
+	s := &c.guest.serving
+	w := &worker{crew: c, guest: c.guest, id: s.workers.Add(1), holdOff: s.holdOff}
+	go w.run()
+}
+
+// grow counts one more worker, unless there is one for every slot. It never counts one too many, not
+// for a moment: somebody else's spawn would find the crew full.
+func (c *crew) grow() bool {
+	for {
+		size := c.size.Load()
+		if size >= max(1, int32(len(c.guest.hostSlots))) {
+			return false
+		}
+		if c.size.CompareAndSwap(size, size+1) {
+			return true
+		}
+	}
+}

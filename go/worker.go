@@ -1,0 +1,298 @@
+package shmipc
+
+import (
+	"math"
+	"runtime/debug"
+)
+
+// worker is a goroutine that serves. Its request and response are used again and again.
+type worker struct {
+	crew     *crew
+	guest    *Guest
+	id       uint64
+	standby  bool   // counted in crew.standbys
+	roused   bool   // came out of a sleep and has taken no request since
+	rested   bool   // when it was woken, nobody had called for long
+	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
+	watching bool   // has joined the watchers of the bell
+	seen     uint32 // the bell, when it was last looked at
+	soon     uint32 // of spinBudget.begin
+	holdOff  holdOff
+	scan     scan
+	request  Request
+	response Response
+
+	slot     *slot // of the request served last
+	working  word  // its word when it was taken
+	handling bool  // its handler runs
+}
+
+func (w *worker) run() {
+	debug.SetPanicOnFault(true)
+	defer w.crew.workers.Done()
+	defer w.retire()
+	for w.work() {
+	}
+}
+
+// work serves until the worker is to end, or until a handler panics: then it is to work again. What
+// recovers stands here, around many requests, because each call of a function that defers costs some
+// nanoseconds.
+func (w *worker) work() (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.answerPanic(p)
+			again = true
+		}
+	}()
+	for !w.crew.stopped.Load() {
+		if w.holdsToken() {
+			w.poll()
+		} else if !w.standBy() {
+			return false
+		}
+	}
+	return false
+}
+
+// retire runs when the worker ends, be it by runtime.Goexit in a handler or by a fault.
+func (w *worker) retire() {
+	var err error
+	if p := recover(); p != nil {
+		err = w.guest.faulted(p)
+		w.crew.end(err)
+	}
+	c, s := w.crew, &w.guest.serving
+	if w.handling && err == nil {
+		w.failed("the handler ended its goroutine")
+	}
+	if w.standby {
+		c.standbys.Add(-1)
+	}
+	c.size.Add(-1)
+	if err == nil && s.token.Load() == w.id {
+		w.lookAway() // before another may become the poller and watch
+	}
+	had := s.token.CompareAndSwap(w.id, 0) || s.token.CompareAndSwap(w.id|tokenParked, 0)
+	// Who left standby may have found the crew full of this worker, which was surplus until then.
+	if !c.stopped.Load() && (had || c.standbys.Load() == 0) {
+		c.spawn()
+	}
+	if had {
+		// A worker of another Serve must take the token.
+		w.guest.ringFromOutside(bellHostRequest, math.MaxInt32)
+	}
+}
+
+func (w *worker) holdsToken() bool {
+	token := &w.guest.serving.token
+	return token.Load() == w.id || token.CompareAndSwap(0, w.id)
+}
+
+// poll looks for requests as the poller, and sleeps if there are none.
+func (w *worker) poll() {
+	roused := w.roused
+	heldOff := !roused && !w.obliged
+	w.watch()
+	if roused {
+		w.aim()
+	}
+	if heldOff {
+		w.holdOff.wait()
+	}
+	for s := w.guest.serving.polling.begin(&w.soon); ; {
+		if w.glance() {
+			s.won()
+			if heldOff {
+				w.holdOff.learn(s.needless())
+			}
+			w.obliged = w.obliged || roused && w.rested
+			return
+		}
+		if w.obliged {
+			w.giveWay()
+		}
+		if !s.again() {
+			break
+		}
+	}
+	yield()
+	w.lookAway()
+	w.sleep()
+}
+
+// giveWay lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who
+// wait for an answer come first; and where many threads call it would be a while before this one ran
+// again.
+func (w *worker) giveWay() {
+	w.obliged = false
+	if !w.requestWaits() {
+		w.guest.giveWay()
+	}
+}
+
+// watch says that callers need not ring until this worker sleeps.
+func (w *worker) watch() {
+	if !w.watching {
+		w.watching = true
+		w.guest.bell(bellHostRequest).watch(w.guest.bit)
+	}
+}
+
+func (w *worker) lookAway() {
+	w.watching = false
+	w.guest.bell(bellHostRequest).lookAway(w.guest.bit)
+}
+
+// sleep waits for a ring as the poller. It sets its bit first and looks again after, so that a
+// caller that has not seen the bit has published what is found here.
+func (w *worker) sleep() {
+	g := w.guest
+	token, b := &g.serving.token, g.bell(bellHostRequest)
+	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
+		return
+	}
+	g.serving.lastRest.Store(now())
+	b.want(g.bit)
+	w.doze(b)
+	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
+		// A standby took over while this worker slept, and left it its place. A ring that this worker
+		// has heard may have been for a request that it has not looked for since: it looks again.
+		w.standby = true
+		w.seen = b.generation.Load() - 1
+	}
+	w.disarm(b)
+	w.rested = g.serving.rested()
+}
+
+// doze sleeps until something is to be done. After a tick it sleeps on, without another spin: that
+// is what being idle costs.
+func (w *worker) doze(b *bell) {
+	g := w.guest
+	for ticks := 0; ; ticks++ {
+		w.seen = b.generation.Load()
+		if w.requestWaits() || w.ended() || g.serving.token.Load() != w.id|tokenParked {
+			return
+		}
+		g.stats.parks.Add(1)
+		w.roused = true
+		until := now() + g.pollersTick(ticks)
+		if g.wait(bellWord(b), w.seen, until) {
+			g.checkHost()
+		}
+		if b.generation.Load() != w.seen {
+			return
+		}
+		if now() >= until {
+			g.tick()
+		}
+	}
+}
+
+// ended ends the crew if there is a reason to.
+func (w *worker) ended() bool {
+	if w.crew.stopped.Load() {
+		return true
+	}
+	end := endingOf(w.guest.flags.Load(), true)
+	if end == goOn && w.dismissed() {
+		end = shutDown
+	}
+	switch end {
+	case goOn:
+		return false
+	case hostGone:
+		w.crew.end(ErrPeerDied)
+	default:
+		w.crew.end(endings[end].never)
+	}
+	return true
+}
+
+// dismissed tells whether the host leaves and waits for no answer any more.
+func (w *worker) dismissed() bool {
+	if w.guest.peer(hostIndex).status.Load() == statusAttached {
+		return false
+	}
+	return !w.requestWaits()
+}
+
+// tick is what the poller does now and then while it is idle.
+func (g *Guest) tick() {
+	g.checkHost()
+	g.showCounters()
+}
+
+// disarm clears the guest's bit, unless another poller relies on it, who clears it when it wakes. One
+// that came to rely on it meanwhile gets it back, and a ring in case that came too late.
+func (w *worker) disarm(b *bell) {
+	g := w.guest
+	for !w.otherSleeps() {
+		b.unwant(g.bit)
+		if !w.otherSleeps() {
+			return
+		}
+		b.want(g.bit)
+		g.ring(b, 1)
+	}
+}
+
+// otherSleeps tells whether another worker is the poller and sleeps.
+func (w *worker) otherSleeps() bool {
+	token := w.guest.serving.token.Load()
+	return token&tokenParked != 0 && token&^tokenParked != w.id
+}
+
+// standBy waits to be needed; false: the worker is surplus. The bell's ring is what it is needed
+// for; a worker that begins to stand by may have missed one, and looks too.
+func (w *worker) standBy() bool {
+	if !w.standby && !w.crew.standbys.CompareAndSwap(0, 1) {
+		return false
+	}
+	w.roused = true
+	w.watching = false // for the poller, which this one was before, to say
+	if !w.standby {
+		w.standby = true
+		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
+	}
+	for b := w.guest.bell(bellHostRequest); ; {
+		seen := b.generation.Load() // first: whoever wants something else to be seen rings after it
+		if w.ended() {
+			return true
+		}
+		if w.holdsToken() {
+			w.leaveStandby()
+			return true
+		}
+		if seen != w.seen {
+			w.seen = seen
+			if w.requestWaits() {
+				w.seize()
+				return true
+			}
+		}
+		if w.guest.wait(bellWord(b), seen, now()+w.guest.standbysTick()) {
+			w.guest.checkHost()
+		}
+	}
+}
+
+// seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
+// that is in a handler does not, so there is a new standby.
+func (w *worker) seize() {
+	asleep := w.guest.serving.token.Swap(w.id)&tokenParked != 0
+	w.rested = asleep && w.guest.serving.rested()
+	if asleep {
+		w.standby = false
+		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
+		return
+	}
+	w.leaveStandby()
+}
+
+// leaveStandby sees to it that somebody stands by.
+func (w *worker) leaveStandby() {
+	w.standby = false
+	w.crew.standbys.Add(-1)
+	w.crew.spawn()
+}

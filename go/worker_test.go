@@ -1,0 +1,260 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// newWorker is a worker whose steps a test takes by itself.
+func newWorker(g *Guest, handler Handler) *worker {
+	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g, id: 1}
+	g.serving.token.Store(w.id)
+	return w
+}
+
+func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	long, shortest := longHoldOff()
+	w.holdOff = long
+	h.send(0, TypeNormal, nil)
+	start := now()
+	w.poll()
+	if d := now() - start; d < shortest/2 || h.word(0).state() != stateResponse {
+		t.Fatalf("it looked after %d ns, not %d", d, shortest)
+	}
+}
+
+// A worker that is surplus while another one still stands by ends; if that one has become the poller
+// meanwhile, and found the crew full, somebody must stand by all the same.
+func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	poller := newWorker(h.attach(nil), echoHandler)
+	c := poller.crew
+	surplus := &worker{crew: c, guest: poller.guest, id: 2}
+	poller.guest.serving.workers.Store(2)
+	c.workers.Add(1)
+	c.size.Store(2)
+	c.standbys.Store(1)
+	if surplus.standBy() {
+		t.Fatal("two stand by")
+	}
+	poller.leaveStandby()
+	surplus.retire()
+	c.workers.Done()
+	eventually(t, "nobody stands by", func() bool { return c.standbys.Load() == 1 })
+	c.end(nil)
+	c.workers.Wait()
+}
+
+// A poller whose place was taken while it slept has perhaps heard the ring for a request that is
+// still there: it looks for it before it sleeps again.
+func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	other := &worker{crew: w.crew, guest: w.guest, id: 2, standby: true}
+	w.crew.standbys.Store(1)
+	w.crew.size.Store(2)
+	waits := 0
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		if waits++; waits > 1 {
+			t.Error("it sleeps, though a request waits")
+			w.crew.stopped.Store(true)
+			return false
+		}
+		other.seize()
+		h.send(1, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	if !w.standBy() || !w.holdsToken() || !w.serveOne() {
+		t.Fatal("it does not serve")
+	}
+}
+
+// The caller that rang may not be the one whose request the worker found: it rings for the other.
+func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
+	for waiting := uint32(1); waiting <= 2; waiting++ {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		w := newWorker(h.attach(nil), echoHandler)
+		w.roused = true
+		for i := uint32(0); i < waiting; i++ {
+			h.send(i, TypeNormal, nil)
+		}
+		before := h.bell(bellHostRequest).generation.Load()
+		for i := uint32(0); i < waiting; i++ {
+			w.serveOne()
+		}
+		if rings := h.bell(bellHostRequest).generation.Load() - before; rings != waiting-1 {
+			t.Errorf("with %d requests it rang %d times", waiting, rings)
+		}
+	}
+}
+
+// A request that was published before its caller could see the worker's bit is found before the
+// worker sleeps.
+func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		t.Error("it sleeps")
+		h.stop.Store(true)
+		w.crew.stopped.Store(true)
+		return false
+	}
+	h.send(1, TypeNormal, nil)
+	w.sleep()
+	if h.bell(bellHostRequest).sleepers.Load() != 0 {
+		t.Error("it leaves its bit")
+	}
+	h.stop.Store(false)
+}
+
+// A worker that sleeps has set its bit, and sleeps on what the bell was before its last look.
+func TestWorkerSleepsWithItsBitSet(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	slept := 0
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64) bool {
+		b := h.bell(bellHostRequest)
+		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
+			t.Error("its caller cannot wake it")
+		}
+		if until > now()+livenessTick {
+			t.Error("it sleeps too long")
+		}
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	if slept != 1 || !w.serveOne() {
+		t.Fatalf("it slept %d times", slept)
+	}
+}
+
+func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	slept, long := 0, 0
+	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64) bool {
+		most := livenessTick
+		if slept >= ticksToIdle {
+			most = idleTick
+		}
+		left := until - now()
+		if left > most {
+			t.Errorf("sleep %d is for %v", slept, time.Duration(left))
+		}
+		if left > livenessTick {
+			long++
+		}
+		if slept++; slept == ticksToIdle+5 {
+			h.send(0, TypeNormal, nil)
+		}
+		return false
+	}
+	w.sleep()
+	if slept != ticksToIdle+5 || long == 0 { // of five, in case the test itself is held up
+		t.Fatalf("it slept %d times, %d of them long", slept, long)
+	}
+}
+
+// servingAtRest serves, and counts how often a worker gives way. rest waits until all have slept for so
+// long that the next caller is taken for the only one.
+func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, rest func()) {
+	h = newHost(t, smallShape)
+	g := h.attach(nil)
+	gaveWay = new(atomic.Int32)
+	g.giveWay = func() { gaveWay.Add(1) }
+	serveWith(t, g, echoHandler)
+	parks := uint64(0)
+	return h, gaveWay, func() {
+		eventually(t, "it does not rest", func() bool {
+			return g.stats.parks.Load() > parks && g.serving.token.Load()&tokenParked != 0 && g.serving.rested()
+		})
+		parks = g.stats.parks.Load()
+	}
+}
+
+// Whoever rang may share a processor with the worker that it woke, and waits for it.
+func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
+	h, gaveWay, rest := servingAtRest(t)
+	for i := int32(1); i <= 3; i++ {
+		rest()
+		h.send(0, TypeNormal, nil) // and no second ring, which would wake the standby too
+		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
+	}
+}
+
+// sendQuietly makes a request without a ring.
+func (h *testHost) sendQuietly(index uint32, flags word) {
+	line := h.slot(index)
+	line.put(nil, nil, TypeNormal)
+	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
+}
+
+// restedWorker is a worker that has just come out of a long sleep, and gives way to nobody but a counter.
+// When it has nothing to do it is called soon.
+func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
+	h = newHeapHost(t, smallShape)
+	w, gaveWay = newWorker(h.attach(nil), echoHandler), new(int)
+	w.roused, w.rested = true, true
+	w.guest.giveWay = func() { *gaveWay++ }
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		h.send(2, TypeNormal, nil)
+		return false
+	}
+	return h, w, gaveWay
+}
+
+// servesTwo has it answer both requests, and then look for a third in vain.
+func servesTwo(t *testing.T, h *testHost, w *worker) {
+	t.Helper()
+	w.poll()
+	w.poll()
+	if a, b := h.word(0).state(), h.word(1).state(); a != stateResponse || b != stateResponse {
+		t.Fatalf("the words are in the states %d and %d", a, b)
+	}
+	w.poll()
+}
+
+// The last of two requests, of which only its caller sleeps.
+func TestWorkerGivesWayToWhomItWakes(t *testing.T) {
+	h, w, gaveWay := restedWorker(t)
+	h.sendQuietly(1, flagParked)
+	h.send(0, TypeNormal, nil)
+	servesTwo(t, h, w)
+	if *gaveWay != 1 {
+		t.Fatalf("it gave way %d times", *gaveWay)
+	}
+}
+
+// Others who wait for an answer come first, and what is owed is owed once.
+func TestWorkerGivesWayOnlyIfNobodyWaits(t *testing.T) {
+	h, w, gaveWay := restedWorker(t)
+	for want, request := range []bool{true, false} {
+		if request {
+			h.send(0, TypeNormal, nil)
+		} else {
+			w.poll()
+		}
+		w.obliged = true
+		if w.giveWay(); *gaveWay != want || w.obliged {
+			t.Fatalf("it gave way %d times, want %d", *gaveWay, want)
+		}
+	}
+}
+
+// With many at work, giving way lets them all wait for this worker.
+func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
+	h, w, gaveWay := restedWorker(t)
+	h.sendQuietly(1, 0)
+	h.send(0, TypeNormal, nil)
+	servesTwo(t, h, w)
+	if *gaveWay != 0 {
+		t.Fatalf("it gave way %d times", *gaveWay)
+	}
+}
