@@ -54,18 +54,33 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 		return Message{}, err
 	}
 	defer e.guard(old, &err)
-	e.line.put(request.Data, e.request, request.Type)
-	if err := e.publish(0); err != nil {
-		return Message{}, err
-	}
-	if err := e.await(&l); err != nil {
-		return Message{}, err
-	}
-	answer, keep, err := e.copyAnswer(response, request.Type)
+	answer, keep, err := e.call(request, response, &l, false)
 	if keep {
 		e.release()
 	}
 	return answer, err
+}
+
+// call sends the request, waits for the answer and appends its bytes to response[:0]; keep as found
+// says. An error without it ended the claim.
+func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
+	e.line.put(request.Data, e.request, request.Type)
+	if err := e.publish(0); err != nil {
+		return Message{}, false, err
+	}
+	if oneOfSeveral {
+		err = e.awaitOneOfSeveral(l)
+	} else {
+		err = e.await(l)
+	}
+	if err != nil {
+		return Message{}, false, err
+	}
+	answer, keep, err = e.found(request.Type)
+	if err == nil {
+		answer.Data = append(response[:0], answer.Data...)
+	}
+	return answer, keep, err
 }
 
 // guard restores the goroutine's setting, and makes an error of a fault in the mapping, which
@@ -303,13 +318,4 @@ func (e *exchange) keepAfter(err error) bool {
 	e.stats.failed.Add(1)
 	e.release()
 	return false
-}
-
-// copyAnswer is found, with the answer's bytes appended to response[:0].
-func (e *exchange) copyAnswer(response []byte, requestType uint32) (m Message, keep bool, err error) {
-	m, keep, err = e.found(requestType)
-	if err == nil {
-		m.Data = append(response[:0], m.Data...)
-	}
-	return m, keep, err
 }

@@ -86,8 +86,8 @@ func (s Slot) maySend(kind uint32, n int, flags Flags) error {
 		return failure(ErrInvalid, "a negative length, or unknown flags")
 	}
 	g := s.exchange.guest
-	if end := endingOf(g.flags.Load(), true); end != goOn {
-		return endings[end].never
+	if err := g.refusal(); err != nil {
+		return err
 	}
 	return g.checkRequest(kind, n)
 }
@@ -170,15 +170,8 @@ func (s Slot) Call(ctx context.Context, request Message, response []byte) (answe
 		e.release()
 		return Message{}, err
 	}
-	e.line.put(request.Data, e.request, request.Type)
 	e.claimed.Store(s.claim(claimTaken | claimSent))
-	if err := e.publish(0); err != nil {
-		return Message{}, err
-	}
-	if err := e.awaitOneOfSeveral(&l); err != nil {
-		return Message{}, err
-	}
-	answer, keep, err := e.copyAnswer(response, request.Type)
+	answer, keep, err := e.call(request, response, &l, true)
 	if keep {
 		e.claimed.Store(s.claim(claimTaken))
 	}
@@ -190,10 +183,7 @@ func (e *exchange) refused(l *limit) error {
 	if end := l.interrupted(); end != goOn {
 		return l.failure(end, false)
 	}
-	if end := endingOf(e.guest.flags.Load(), true); end != goOn {
-		return endings[end].never
-	}
-	return nil
+	return e.guest.refusal()
 }
 
 // Cancel makes the call under way on the slot end with ErrCancelled or ErrCancelledStarted, unless

@@ -47,6 +47,14 @@ func endingOf(flags uint32, fresh bool) ending {
 	return goOn
 }
 
+// refusal is why nothing new may begin; nil: it may.
+func (g *Guest) refusal() error {
+	if end := endingOf(g.flags.Load(), true); end != goOn {
+		return endings[end].never
+	}
+	return nil
+}
+
 // enter admits an operation that holds no exchange: until exit the mapping stays.
 func (g *Guest) enter() error {
 	g.users.Add(1)

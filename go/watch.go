@@ -11,12 +11,11 @@ func (g *Guest) watchHost() (stop func()) {
 	if !sameOrigin(line.origin.Load(), processOrigin()) {
 		return stop
 	}
-	g.watches.Add(1)
 	w := watchProcess(line.pid.Load(), g.watchOver)
 	if w == nil {
-		g.watches.Add(-1)
 		return stop
 	}
+	g.watches.Add(1)
 	if stop = w.stop; g.host() != hostAlive {
 		w.stop() // twice is harmless
 	}

@@ -65,6 +65,20 @@ void pair_stop(struct pair *pair) {
         child_wait(pair->guests[i]);
 }
 
+struct pairs pairs_start(struct pair_config config) {
+    struct pairs pairs;
+    config.guest = "c";
+    pairs.c = pair_start(config);
+    config.guest = "go";
+    pairs.go = pair_start(config);
+    return pairs;
+}
+
+void pairs_stop(struct pairs *pairs) {
+    pair_stop(&pairs->c);
+    pair_stop(&pairs->go);
+}
+
 uint64_t pair_system_calls(const struct pair *pair) {
     shmipc_stats stats;
     uint64_t guests = 0;

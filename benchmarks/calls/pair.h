@@ -34,6 +34,14 @@ char *program_path(const char *name);
 struct pair pair_start(struct pair_config config);
 void pair_stop(struct pair *pair);
 
+/* A pair with a guest in C and one with a guest in Go, which the config is otherwise for. */
+struct pairs {
+    struct pair c, go;
+};
+
+struct pairs pairs_start(struct pair_config config);
+void pairs_stop(struct pairs *pairs);
+
 /* How often host and guest slept, or woke the other, since they began. */
 uint64_t pair_system_calls(const struct pair *pair);
 

@@ -18,18 +18,17 @@ static struct subject beside(struct subject subject) {
 }
 
 struct remotes {
-    struct pair c, go;
+    struct pairs pairs;
     size_t bytes;
 };
 
 static size_t set_up_remotes(void *remotes, struct subject *subjects) {
     struct remotes *r = remotes;
     size_t n = 0;
-    r->c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
-    r->go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
+    r->pairs = pairs_start((struct pair_config){.capacity = CAPACITY});
     subjects[n++] = beside(lines_start(1));
-    subjects[n++] = beside(copying_start(&r->c, "rtt", r->bytes));
-    subjects[n++] = beside(copying_start(&r->go, "rtt", r->bytes));
+    subjects[n++] = beside(copying_start(&r->pairs.c, "rtt", r->bytes));
+    subjects[n++] = beside(copying_start(&r->pairs.go, "rtt", r->bytes));
     subjects[n++] = unix_socket_start(r->bytes);
     subjects[n++] = pipe_start(r->bytes);
     subjects[n++] = semaphore_start(r->bytes);
@@ -40,8 +39,7 @@ static size_t set_up_remotes(void *remotes, struct subject *subjects) {
 
 static void stop_pairs(void *remotes) {
     struct remotes *r = remotes;
-    pair_stop(&r->c);
-    pair_stop(&r->go);
+    pairs_stop(&r->pairs);
 }
 
 static void measure_size(size_t bytes, const struct effort *effort) {
@@ -58,13 +56,9 @@ static size_t set_up_inprocess(void *bytes, struct subject *subjects) {
     return 2;
 }
 
-static void nothing_to_take_down(void *bytes) {
-    (void)bytes;
-}
-
 static void measure_inprocess(size_t bytes, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    emit_scenes(&(struct scene){set_up_inprocess, nothing_to_take_down, &bytes}, &plan);
+    emit_scenes(&(struct scene){set_up_inprocess, NULL, &bytes}, &plan);
 }
 
 void measure_alternatives(const struct effort *effort) {

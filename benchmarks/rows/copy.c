@@ -20,11 +20,11 @@ static struct plan long_blocks(const struct effort *effort) {
                          .times_ns = 5 * MILLISECOND};
 }
 
-static void measure_copies(const struct pair *c, const struct pair *go, struct subject limit,
-                           const char *variant, const struct effort *effort) {
+static void measure_copies(const struct pairs *p, struct subject limit, const char *variant,
+                           const struct effort *effort) {
     struct plan plan = long_blocks(effort);
-    struct subject subjects[] = {limit, copying_start(c, "copy", MIB),
-                                 copying_start(go, "copy", MIB)};
+    struct subject subjects[] = {limit, copying_start(&p->c, "copy", MIB),
+                                 copying_start(&p->go, "copy", MIB)};
     struct record *records = alternate(subjects, 3, &plan);
     for (int i = 0; i < 3; i++) {
         subjects[i].label.variant = variant;
@@ -36,12 +36,10 @@ static void measure_copies(const struct pair *c, const struct pair *go, struct s
 }
 
 void measure_copy(const struct effort *effort) {
-    struct pair c = pair_start((struct pair_config){.guest = "c", .capacity = MIB});
-    struct pair go = pair_start((struct pair_config){.guest = "go", .capacity = MIB});
-    measure_copies(&c, &go, copies_by_two_start(MIB), "memcpy by two processes", effort);
-    measure_copies(&c, &go, copies_by_one_start(MIB), "memcpy by one process", effort);
-    pair_stop(&c);
-    pair_stop(&go);
+    struct pairs p = pairs_start((struct pair_config){.capacity = MIB});
+    measure_copies(&p, copies_by_two_start(MIB), "memcpy by two processes", effort);
+    measure_copies(&p, copies_by_one_start(MIB), "memcpy by one process", effort);
+    pairs_stop(&p);
 }
 
 static size_t set_up_zero_copy(void *pair, struct subject *subjects) {

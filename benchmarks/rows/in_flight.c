@@ -5,31 +5,29 @@
 #include "calls/several.h"
 #include "limits/lines.h"
 
-struct pairs {
-    struct pair c, go;
+struct regions {
+    struct pairs pairs;
     unsigned depth;
 };
 
-static size_t set_up(void *pairs, struct subject *subjects) {
-    struct pairs *p = pairs;
-    p->c = pair_start((struct pair_config){.guest = "c", .slots = p->depth});
-    p->go = pair_start((struct pair_config){.guest = "go", .slots = p->depth});
+static size_t set_up(void *regions, struct subject *subjects) {
+    struct regions *r = regions;
+    r->pairs = pairs_start((struct pair_config){.slots = r->depth});
     subjects[0] = lines_start(1);
-    subjects[1] = several_start(&p->c, SMALL, p->depth);
-    subjects[2] = several_start(&p->go, SMALL, p->depth);
+    subjects[1] = several_start(&r->pairs.c, SMALL, r->depth);
+    subjects[2] = several_start(&r->pairs.go, SMALL, r->depth);
     return 3;
 }
 
-static void take_down(void *pairs) {
-    struct pairs *p = pairs;
-    pair_stop(&p->c);
-    pair_stop(&p->go);
+static void take_down(void *regions) {
+    struct regions *r = regions;
+    pairs_stop(&r->pairs);
 }
 
 static void measure_depth(unsigned depth, const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    struct pairs pairs = {.depth = depth};
-    emit_scenes(&(struct scene){set_up, take_down, &pairs}, &plan);
+    struct regions regions = {.depth = depth};
+    emit_scenes(&(struct scene){set_up, take_down, &regions}, &plan);
 }
 
 void measure_in_flight(const struct effort *effort) {

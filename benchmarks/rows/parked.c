@@ -11,12 +11,12 @@
 #include "support/clock.h"
 #include "system.h"
 
-static size_t start_all(struct subject *subjects, const struct pair *c, const struct pair *go) {
+static size_t start_all(struct subject *subjects, const struct pairs *p) {
     size_t n = 0;
     subjects[n++] = wakes_start();
     n += start_beside_parked(subjects + n);
-    subjects[n++] = copying_start(c, "parked", SMALL);
-    subjects[n++] = copying_start(go, "parked", SMALL);
+    subjects[n++] = copying_start(&p->c, "parked", SMALL);
+    subjects[n++] = copying_start(&p->go, "parked", SMALL);
     return n;
 }
 
@@ -25,22 +25,20 @@ static void measure_without_spinning(const struct effort *effort) {
     const struct plan plan = {.rounds = rounds_of(effort, 11, 101),
                               .loop_ns = 10 * MILLISECOND,
                               .times_ns = 5 * MILLISECOND};
-    struct pair c = pair_start((struct pair_config){.guest = "c", .spin_ns = -1});
-    struct pair go = pair_start((struct pair_config){.guest = "go", .spin_ns = -1});
-    size_t count = start_all(subjects, &c, &go);
+    struct pairs p = pairs_start((struct pair_config){.spin_ns = -1});
+    size_t count = start_all(subjects, &p);
     for (size_t i = 0; i < count; i++)
         subjects[i].label.variant = "no spinning";
     emit_all(subjects, count, &plan);
-    pair_stop(&c);
-    pair_stop(&go);
+    pairs_stop(&p);
 }
 
 /* One call of each subject in every period. Where a block is one call they share the period: its
    part of it is a subject's rest. */
-static void measure_pace(const struct pair *c, const struct pair *go, const char *variant,
-                         uint64_t period_ns, const struct plan *plan) {
+static void measure_pace(const struct pairs *p, const char *variant, uint64_t period_ns,
+                         const struct plan *plan) {
     struct subject subjects[SUBJECTS_MOST];
-    size_t count = start_all(subjects, c, go);
+    size_t count = start_all(subjects, p);
     for (size_t i = 0; i < count; i++) {
         subjects[i] = paced_start(subjects[i], plan->limit_once ? period_ns / count : period_ns);
         subjects[i].label.variant = variant;
@@ -54,11 +52,9 @@ void measure_parked(const struct effort *effort) {
     const struct plan often = {
         .rounds = rounds_of(effort, 9, 51), .times_ns = 30 * MILLISECOND, .share = 0.5};
     measure_without_spinning(effort);
-    struct pair c = pair_start((struct pair_config){.guest = "c"});
-    struct pair go = pair_start((struct pair_config){.guest = "go"});
-    measure_pace(&c, &go, "1 call a second", SECOND, &seldom);
-    measure_pace(&c, &go, "1000 calls a second", SECOND / 1000, &often);
-    measure_pace(&c, &go, "100000 calls a second", SECOND / 100000, &often);
-    pair_stop(&c);
-    pair_stop(&go);
+    struct pairs p = pairs_start((struct pair_config){.guest = NULL});
+    measure_pace(&p, "1 call a second", SECOND, &seldom);
+    measure_pace(&p, "1000 calls a second", SECOND / 1000, &often);
+    measure_pace(&p, "100000 calls a second", SECOND / 100000, &often);
+    pairs_stop(&p);
 }

@@ -50,7 +50,8 @@ void emit_scenes(const struct scene *scene, const struct plan *plan) {
         records = records ? records : new_records(count, plan);
         add_rounds(records, subjects, count, &part);
         stop_all(subjects, count);
-        scene->take_down(scene->self);
+        if (scene->take_down)
+            scene->take_down(scene->self);
     }
     finish_records(records, count);
     emit_records(subjects, records, count);

@@ -31,7 +31,7 @@ enum { SUBJECTS_MOST = 64 };
  */
 struct scene {
     size_t (*set_up)(void *self, struct subject *subjects); /* returns how many, the limit first */
-    void (*take_down)(void *self);                          /* once the subjects were stopped */
+    void (*take_down)(void *self); /* once the subjects were stopped; NULL: nothing to do */
     void *self;
 };
 

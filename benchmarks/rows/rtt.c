@@ -19,37 +19,37 @@ static struct subject more_lines(size_t bytes) {
     return s;
 }
 
-struct pairs {
-    struct pair c, go;
+struct regions {
+    struct pairs pairs;
     const struct effort *effort;
 };
 
-static void start_pairs(struct pairs *p) {
-    p->c = pair_start((struct pair_config){.guest = "c", .capacity = CAPACITY});
-    p->go = pair_start((struct pair_config){.guest = "go", .capacity = CAPACITY});
+_Static_assert(1 + 3 * SIZES + 2 <= SUBJECTS_MOST, "there is room for the subjects of all sizes");
+
+static void start_pairs(struct regions *r) {
+    r->pairs = pairs_start((struct pair_config){.capacity = CAPACITY});
 }
 
-static void stop_pairs(void *pairs) {
-    struct pairs *p = pairs;
-    pair_stop(&p->c);
-    pair_stop(&p->go);
+static void stop_pairs(void *regions) {
+    struct regions *r = regions;
+    pairs_stop(&r->pairs);
 }
 
-static size_t set_up(void *pairs, struct subject *subjects) {
-    struct pairs *p = pairs;
-    bool quick = p->effort->quick;
+static size_t set_up(void *regions, struct subject *subjects) {
+    struct regions *r = regions;
+    bool quick = r->effort->quick;
     const size_t *sizes = quick ? quick_sizes : all_sizes;
     size_t count = quick ? sizeof quick_sizes / sizeof *quick_sizes : SIZES, n = 0;
-    start_pairs(p);
+    start_pairs(r);
     subjects[n++] = lines_start(1);
     for (size_t i = 0; i < count; i++) {
-        subjects[n++] = copying_start(&p->c, "rtt", sizes[i]);
-        subjects[n++] = copying_start(&p->go, "rtt", sizes[i]);
+        subjects[n++] = copying_start(&r->pairs.c, "rtt", sizes[i]);
+        subjects[n++] = copying_start(&r->pairs.go, "rtt", sizes[i]);
         if (sizes[i] > SMALL)
             subjects[n++] = more_lines(sizes[i]);
     }
-    subjects[n++] = copying_start_held(&p->c, "rtt", SMALL);
-    subjects[n++] = copying_start_held(&p->go, "rtt", SMALL);
+    subjects[n++] = copying_start_held(&r->pairs.c, "rtt", SMALL);
+    subjects[n++] = copying_start_held(&r->pairs.go, "rtt", SMALL);
     return n;
 }
 
@@ -75,10 +75,10 @@ static void count_system_calls(const struct pair *pair, const struct effort *eff
 
 void measure_rtt(const struct effort *effort) {
     struct plan plan = short_blocks(effort);
-    struct pairs pairs = {.effort = effort};
-    emit_scenes(&(struct scene){set_up, stop_pairs, &pairs}, &plan);
-    start_pairs(&pairs);
-    count_system_calls(&pairs.c, effort);
-    count_system_calls(&pairs.go, effort);
-    stop_pairs(&pairs);
+    struct regions regions = {.effort = effort};
+    emit_scenes(&(struct scene){set_up, stop_pairs, &regions}, &plan);
+    start_pairs(&regions);
+    count_system_calls(&regions.pairs.c, effort);
+    count_system_calls(&regions.pairs.go, effort);
+    stop_pairs(&regions);
 }

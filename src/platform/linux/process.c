@@ -5,6 +5,6 @@
 
 /* A process id means something within its namespace, whose file's number is its own. */
 uint64_t shmi_process_origin(void) {
-    struct stat namespace;
-    return stat("/proc/self/ns/pid", &namespace) == 0 ? (uint64_t) namespace.st_ino : 0;
+    struct stat ids;
+    return stat("/proc/self/ns/pid", &ids) == 0 ? (uint64_t)ids.st_ino : 0;
 }
