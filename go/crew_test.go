@@ -64,6 +64,37 @@ func TestServeRunsAsManyHandlersAsSlots(t *testing.T) {
 	}
 }
 
+// A worker that the runtime interrupts in the middle of a request goes on before others are served:
+// with a request in every slot each new worker would find one, and start the next.
+func TestServeLetsAnInterruptedWorkerGoOn(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const slots = 16
+	for round := 0; round < 8; round++ {
+		h := newHeapHost(t, shape{slots, 1, 64, 64})
+		g := h.attach(nil)
+		for i := uint32(0); i < slots; i++ {
+			h.send(i, TypeNormal, nil)
+		}
+		var begun, before atomic.Int32
+		ended := make(chan bool, slots)
+		serveWith(t, g, func(*Request, *Response) error {
+			first := begun.Add(1) == 1
+			runtime.Gosched()
+			if first {
+				before.Store(begun.Load() - 1)
+			}
+			ended <- true
+			return nil
+		})
+		for i := 0; i < slots; i++ {
+			<-ended
+		}
+		if n := before.Load(); n > slots/4 {
+			t.Fatalf("%d others began before it went on", n)
+		}
+	}
+}
+
 // Idle and asleep, a worker answers within a few wake-ups, not at its next tick.
 func TestServeAnswersAfterBeingIdle(t *testing.T) {
 	h := newHost(t, smallShape)

@@ -253,6 +253,10 @@ func (w *worker) standBy() bool {
 	w.watching = false // for the poller, which this one was before, to say
 	if !w.standby {
 		w.standby = true
+		// One that the runtime has interrupted in the middle of a request may wait for this very
+		// processor, behind every new goroutine. Where many call, each would find a request and
+		// start the next.
+		yield()
 		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
 	}
 	for b := w.guest.bell(bellHostRequest); ; {
