@@ -22,8 +22,9 @@ const (
 	ticksToIdle = 10
 	// standbyTick is how long a standby worker sleeps; somebody else looks for deaths.
 	standbyTick = int64(time.Second)
-	// watchedTick is idleTick while the system tells when the host's process ends; a host can end in
-	// other ways, by becoming another program (execve).
+	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
+	// in other ways, by becoming another program (execve). A tick has Go's runtime look around some 60
+	// times in the following 10 ms.
 	watchedTick = int64(time.Second)
 	// spinMax is the longest time that a wait spins by default, spinMin the shortest.
 	spinMax = 50 * time.Microsecond

@@ -44,10 +44,10 @@ func (g *Guest) watched() bool { return g.watches.Load() > 0 }
 // pollersTick is how long a worker that polls may sleep after it has slept so many ticks.
 func (g *Guest) pollersTick(ticks int) int64 {
 	switch {
-	case ticks < ticksToIdle:
-		return livenessTick
 	case g.watched():
 		return watchedTick
+	case ticks < ticksToIdle:
+		return livenessTick
 	}
 	return idleTick
 }

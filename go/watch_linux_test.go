@@ -81,10 +81,10 @@ func TestProcessThatIsNotThereIsNotWatched(t *testing.T) {
 
 func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
-	ticks := func(poller, standby int64) {
+	ticks := func(busy, poller, standby int64) {
 		t.Helper()
-		if busy := g.pollersTick(ticksToIdle - 1); busy != livenessTick {
-			t.Errorf("a poller that is not idle yet sleeps %d", busy)
+		if got := g.pollersTick(ticksToIdle - 1); got != busy {
+			t.Errorf("a poller that is not idle yet sleeps %d, want %d", got, busy)
 		}
 		if got := g.pollersTick(ticksToIdle); got != poller {
 			t.Errorf("an idle poller sleeps %d, want %d", got, poller)
@@ -93,11 +93,11 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 			t.Errorf("a standby sleeps %d, want %d", got, standby)
 		}
 	}
-	ticks(idleTick, standbyTick)
+	ticks(livenessTick, idleTick, standbyTick)
 	stop := g.watchHost()
-	ticks(watchedTick, 5*standbyTick)
+	ticks(watchedTick, watchedTick, 5*standbyTick)
 	stop()
-	ticks(idleTick, standbyTick)
+	ticks(livenessTick, idleTick, standbyTick)
 }
 
 // longSleeps has a guest's idle poller tell when it begins to sleep long, and whether it was woken before
