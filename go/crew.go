@@ -23,7 +23,7 @@ type serving struct {
 const tokenParked = 1 << 63
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
-	s.polling.setUp(spin)
+	s.polling.setUp(spin, g.giveWay)
 	s.holdOff.setUp(spin)
 	s.stats = make([]counters, len(g.hostSlots))
 }

@@ -170,7 +170,7 @@ func newGuest(r *region, name string, s settings) *Guest {
 	g.serving.setUp(g, s.spin)
 	g.events.setUp()
 	g.answers.bell, g.answers.bit = &r.peer(r.index).answers, r.bit
-	g.collecting.setUp(s.spin)
+	g.collecting.setUp(s.spin, g.giveWay)
 	g.info("attached", "guest", r.index)
 	return g
 }

@@ -49,12 +49,12 @@ type counters struct {
 
 func (p *pool) setUp(g *Guest, spin time.Duration) {
 	p.turn = make(chan struct{}, 1)
-	p.claiming.setUp(spin)
+	p.claiming.setUp(spin, g.giveWay)
 	p.exchanges = make([]exchange, len(g.guestSlots))
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
 		e.slot, e.guest = g.guestSlots[i], g
-		e.budget.setUp(spin)
+		e.budget.setUp(spin, g.giveWay)
 		e.holdOff.setUp(spin)
 	}
 	if n := len(p.exchanges); n > 0 {

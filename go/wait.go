@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// How a wait goes: it holds off its first look, spins for a budget, yields once to other goroutines,
-// and parks.
+// How a wait goes: it holds off its first look, spins for a budget, gives way a few times to other
+// processes and once to other goroutines, and parks.
 const (
 	// livenessTick is how long a sleeper may sleep before it looks for deaths.
 	livenessTick = int64(100 * time.Millisecond)
@@ -35,6 +35,8 @@ const (
 	// spinSoon that were over soon.
 	spinProbe = 32
 	spinSoon  = 64
+	// spinYields is how often a wait gives way between spinning and sleeping.
+	spinYields = 2
 	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
 	eagerRounds = 64
 	// pauses is the length of one burst: more of them would see an answer late, none would take the
@@ -101,14 +103,17 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 // were over soon: the other side is fast, and was only interrupted. Goroutines may share one: the
 // values are hints.
 type spinBudget struct {
-	least  int32
-	most   int32
-	rounds atomic.Int32
-	waits  atomic.Uint32 // that went beyond least
+	least   int32
+	most    int32
+	rounds  atomic.Int32
+	waits   atomic.Uint32 // that went beyond least
+	yielded atomic.Bool   // a wait was over when it had given way
+	giveWay func()        // as parking's
 }
 
 // setUp sets the longest time to spin; 0 means the default, negative: never spin.
-func (b *spinBudget) setUp(spin time.Duration) {
+func (b *spinBudget) setUp(spin time.Duration, giveWay func()) {
+	b.giveWay = giveWay
 	spin = spinAllowed(spin)
 	if spin < 0 {
 		return
@@ -151,13 +156,14 @@ const (
 	spinLeast spinStage = iota
 	spinLonger
 	spinProbing
+	spinYielding
 )
 
 // spin is one wait's spinning.
 type spin struct {
 	budget *spinBudget
 	soon   *uint32
-	left   int32 // rounds of this stage
+	left   int32 // rounds of this stage, or how often it may give way
 	done   int32 // rounds of all
 	stage  spinStage
 }
@@ -165,7 +171,8 @@ type spin struct {
 // needless tells whether what was waited for was there at the first look.
 func (s *spin) needless() bool { return s.done == 0 }
 
-// again takes a breath and tells whether to look once more; no system call, no clock.
+// again takes a breath and tells whether to look once more; no clock, and no system call but for the
+// last looks.
 func (s *spin) again() bool {
 	if s.left <= 0 && !s.longer() {
 		return false
@@ -173,29 +180,54 @@ func (s *spin) again() bool {
 	s.left--
 	s.done++
 	if s.done > eagerRounds {
-		relax()
+		s.breathe()
 	}
 	return true
 }
 
-// longer goes on to the next stage; false: it is time to sleep.
-func (s *spin) longer() bool {
-	b := s.budget
-	if s.stage != spinLeast {
-		s.lost()
-		return false
+func (s *spin) breathe() {
+	if s.stage == spinYielding {
+		s.budget.giveWay()
+	} else {
+		relax()
 	}
-	rounds := b.rounds.Load()
-	s.stage = spinLonger
+}
+
+// longer goes on to a later stage that has rounds; false: it is time to sleep.
+func (s *spin) longer() bool {
+	if s.stage == spinLeast {
+		s.left = s.further() - s.budget.least
+	}
+	if s.left <= 0 && s.stage != spinYielding {
+		s.lost()
+		s.stage, s.left = spinYielding, s.budget.yieldsAllowed()
+		s.done = max(s.done, eagerRounds)
+	}
+	return s.left > 0
+}
+
+// further begins the second stage, and returns how many rounds it ends at.
+func (s *spin) further() (rounds int32) {
+	b := s.budget
 	exception := s.isException()
 	if b.waits.Add(1)%spinProbe == 0 || exception {
-		rounds, s.stage = b.most, spinProbing
+		s.stage = spinProbing
+		return b.most
 	}
-	if s.left = rounds - b.least; s.left <= 0 {
-		s.lost()
-		return false
+	s.stage = spinLonger
+	return b.rounds.Load()
+}
+
+// yieldsAllowed is how often a wait may give way. Whose waits end by that shares its processor with the
+// other side, while another one may be idle; as long as both only give way, the system hardly ever moves
+// them apart. A sleeper is woken where there is room. So the next wait that comes to that does not give
+// way. With one processor there is nowhere else to be.
+func (b *spinBudget) yieldsAllowed() int32 {
+	if b.most == 0 || !b.yielded.Load() {
+		return spinYields
 	}
-	return true
+	b.yielded.Store(false)
+	return 0
 }
 
 // isException tells whether many waits before this one were over soon.
@@ -227,6 +259,10 @@ func (s *spin) won() {
 
 func (s *spin) learn() {
 	b := s.budget
+	if s.stage == spinYielding {
+		b.yielded.Store(true)
+		return
+	}
 	now := b.rounds.Load()
 	if s.stage == spinProbing || now >= b.most/2 {
 		now = b.most

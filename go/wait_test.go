@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
-// spinAll uses up a wait's spinning, and returns how many rounds it had.
-func spinAll(b *spinBudget) (rounds int32) {
-	for s := b.begin(nil); s.again(); {
-		rounds++
+func giveNoWay() {}
+
+// spinAll uses up a wait's spinning, and returns how many rounds it had before it gave way.
+func spinAll(b *spinBudget, soon *uint32) (rounds int32) {
+	for s := b.begin(soon); s.again(); {
+		if s.stage != spinYielding {
+			rounds++
+		}
 	}
 	return rounds
 }
@@ -28,14 +32,14 @@ func winAfter(t *testing.T, b *spinBudget, rounds int32) {
 
 func TestSpinBudgetLearns(t *testing.T) {
 	var b spinBudget
-	b.setUp(spinMax)
-	full := spinAll(&b)
+	b.setUp(spinMax, giveNoWay)
+	full := spinAll(&b, nil)
 	if full != b.most || full <= eagerRounds {
 		t.Fatalf("%d rounds of %d", full, b.most)
 	}
 	long := 0
 	for i := 2; i < 4*spinProbe; i++ { // in vain
-		if spinAll(&b) == full {
+		if spinAll(&b, nil) == full {
 			long++
 		}
 	}
@@ -43,7 +47,7 @@ func TestSpinBudgetLearns(t *testing.T) {
 		t.Fatalf("%d rounds after long waits, %d at least, %d were long", least, b.least, long)
 	}
 	winAfter(t, &b, b.least+1) // the fourth long one
-	if again := spinAll(&b); again != full {
+	if again := spinAll(&b, nil); again != full {
 		t.Fatalf("%d rounds after one long spin that paid, of %d", again, full)
 	}
 	winAfter(t, &b, b.least/2)
@@ -56,13 +60,8 @@ func TestSpinBudgetLearns(t *testing.T) {
 func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 	var b spinBudget
 	var soon uint32
-	b.setUp(spinMax)
-	rounds := func() (n int32) {
-		for s := b.begin(&soon); s.again(); {
-			n++
-		}
-		return n
-	}
+	b.setUp(spinMax, giveNoWay)
+	rounds := func() int32 { return spinAll(&b, &soon) }
 	for rounds() >= b.most/2 { // in vain
 	}
 	learned := b.rounds.Load()
@@ -88,15 +87,45 @@ func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 
 func TestSpinBudgetCanBeNothing(t *testing.T) {
 	var b spinBudget
-	b.setUp(-1)
-	if n := spinAll(&b); n != 0 {
+	b.setUp(-1, giveNoWay)
+	if n := spinAll(&b, nil); n != 0 {
 		t.Fatalf("%d rounds", n)
 	}
 }
 
+// Between spinning and sleeping a wait gives way; but not if that ended the last wait, which tells that
+// both sides are on one processor: by sleeping they part. Who never spins has nowhere else to go.
+func TestWaitThatWasOverWhenItGaveWaySleepsTheNextTime(t *testing.T) {
+	given := 0
+	var usual, never spinBudget
+	usual.setUp(spinMin, func() { given++ })
+	never.setUp(-1, func() { given++ })
+	winYielding := func(b *spinBudget) {
+		s := b.begin(nil)
+		for s.again() && s.stage != spinYielding {
+		}
+		s.won()
+	}
+	check := func(b *spinBudget, want int) {
+		t.Helper()
+		given = 0
+		if spinAll(b, nil); given != want {
+			t.Errorf("it gave way %d times, want %d", given, want)
+		}
+	}
+	check(&usual, spinYields)
+	winYielding(&usual)
+	check(&usual, 0)
+	check(&usual, spinYields)
+	winAfter(t, &usual, usual.least/2)
+	check(&usual, spinYields)
+	winYielding(&never)
+	check(&never, spinYields)
+}
+
 func TestSpinBudgetIsCapped(t *testing.T) {
 	var b spinBudget
-	b.setUp(time.Hour)
+	b.setUp(time.Hour, giveNoWay)
 	if most := roundsOf(spinCap); b.most != most {
 		t.Fatal(b.most, most)
 	}
