@@ -37,7 +37,8 @@ type Config struct {
 	// have put it, and not among those of this session. Without meaning on other systems.
 	Global bool
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
-	// its deadline by so much. 0: chosen by the library; negative: never.
+	// its deadline by so much. 0: 50, and more where messages may be large, none on a single
+	// processor; negative: never.
 	Spin time.Duration
 	// Timeout applies to operations whose context has no deadline. 0: DefaultTimeout; negative:
 	// for ever.
@@ -166,11 +167,12 @@ func newGuest(r *region, name string, s settings) *Guest {
 		region: r, name: name, timeout: s.timeout, log: s.log,
 		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
-	g.pool.setUp(g, s.spin)
-	g.serving.setUp(g, s.spin)
+	spin := spinTime(s.spin, uint64(r.requestCapacity)+uint64(r.responseCapacity))
+	g.pool.setUp(g, spin)
+	g.serving.setUp(g, spin)
 	g.events.setUp()
 	g.answers.bell, g.answers.bit = &r.peer(r.index).answers, r.bit
-	g.collecting.setUp(s.spin, g.giveWay)
+	g.collecting.setUp(spin, g.giveWay)
 	g.info("attached", "guest", r.index)
 	return g
 }

@@ -31,6 +31,9 @@ const (
 	spinMin = 2 * time.Microsecond
 	// spinCap bounds what a Config may ask for: by so much a wait may overrun its deadline.
 	spinCap = 100 * time.Microsecond
+	// copiedPerNano is how many bytes the other side copies in a nanosecond, roughly: a wait spins
+	// for as long as a request and an answer may take.
+	copiedPerNano = 16
 	// spinProbe: one long wait in so many spins to the end, whatever was learned; and so does one after
 	// spinSoon that were over soon.
 	spinProbe = 32
@@ -111,11 +114,10 @@ type spinBudget struct {
 	giveWay func()        // as parking's
 }
 
-// setUp sets the longest time to spin; 0 means the default, negative: never spin.
+// setUp sets the longest time to spin, of spinTime; 0: never spin.
 func (b *spinBudget) setUp(spin time.Duration, giveWay func()) {
 	b.giveWay = giveWay
-	spin = spinAllowed(spin)
-	if spin < 0 {
+	if spin == 0 {
 		return
 	}
 	b.most = roundsOf(spin)
@@ -126,15 +128,16 @@ func (b *spinBudget) setUp(spin time.Duration, giveWay func()) {
 	b.rounds.Store(b.most)
 }
 
-// spinAllowed is how long a wait may spin here with the setting `spin`; negative: never.
-func spinAllowed(spin time.Duration) time.Duration {
-	if spin == 0 && singleCPU() {
-		return -1
+// spinTime is how long a wait may spin here with the setting of a Config, where a request and its answer
+// have at most so many bytes together.
+func spinTime(setting time.Duration, bytes uint64) time.Duration {
+	switch {
+	case setting < 0, setting == 0 && singleCPU():
+		return 0
+	case setting == 0:
+		setting = spinMax + time.Duration(bytes/copiedPerNano)
 	}
-	if spin == 0 {
-		return spinMax
-	}
-	return min(spin, spinCap)
+	return min(setting, spinCap)
 }
 
 func roundsOf(spin time.Duration) int32 {
@@ -281,7 +284,7 @@ type holdOff struct{ now, step, most uint32 }
 
 // setUp is for waits that spin for `spin` as in spinBudget.setUp.
 func (h *holdOff) setUp(spin time.Duration) {
-	if spin = spinAllowed(spin); spin < 0 {
+	if spin == 0 {
 		return
 	}
 	h.step = pauses256(holdOffStep)

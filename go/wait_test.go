@@ -87,7 +87,7 @@ func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 
 func TestSpinBudgetCanBeNothing(t *testing.T) {
 	var b spinBudget
-	b.setUp(-1, giveNoWay)
+	b.setUp(spinTime(-1, 0), giveNoWay)
 	if n := spinAll(&b, nil); n != 0 {
 		t.Fatalf("%d rounds", n)
 	}
@@ -99,7 +99,7 @@ func TestWaitThatWasOverWhenItGaveWaySleepsTheNextTime(t *testing.T) {
 	given := 0
 	var usual, never spinBudget
 	usual.setUp(spinMin, func() { given++ })
-	never.setUp(-1, func() { given++ })
+	never.setUp(0, func() { given++ })
 	winYielding := func(b *spinBudget) {
 		s := b.begin(nil)
 		for s.again() && s.stage != spinYielding {
@@ -123,11 +123,29 @@ func TestWaitThatWasOverWhenItGaveWaySleepsTheNextTime(t *testing.T) {
 	check(&never, spinYields)
 }
 
-func TestSpinBudgetIsCapped(t *testing.T) {
-	var b spinBudget
-	b.setUp(time.Hour, giveNoWay)
-	if most := roundsOf(spinCap); b.most != most {
-		t.Fatal(b.most, most)
+// A wait spins for as long as the other side may be copying, but no longer than is promised.
+func TestSpinTime(t *testing.T) {
+	chosen := func(d time.Duration) time.Duration {
+		if singleCPU() {
+			return 0
+		}
+		return d
+	}
+	for _, c := range []struct {
+		setting time.Duration
+		bytes   uint64
+		want    time.Duration
+	}{
+		{0, 0, chosen(spinMax)},
+		{0, 400 << 10, chosen(spinMax + 25600)},
+		{0, 1 << 33, chosen(spinCap)},
+		{spinMin, 400 << 10, spinMin},
+		{time.Hour, 0, spinCap},
+		{-1, 400 << 10, 0},
+	} {
+		if got := spinTime(c.setting, c.bytes); got != c.want {
+			t.Errorf("setting %v, %d bytes: %v, want %v", c.setting, c.bytes, got, c.want)
+		}
 	}
 }
 
@@ -146,7 +164,7 @@ func holdOffAgainst(h *holdOff, ready uint32, waits int) (once int) {
 
 func TestNobodyHoldsOffWhoDoesNotSpin(t *testing.T) {
 	var h holdOff
-	h.setUp(-1)
+	h.setUp(0)
 	holdOffAgainst(&h, 1, 1000)
 	if h.now != 0 {
 		t.Fatal(h.now)

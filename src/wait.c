@@ -43,19 +43,19 @@ static uint32_t pauses_in(int64_t ns, uint64_t per_100us) {
     return (uint32_t)(per_100us * (uint64_t)ns / 100000u);
 }
 
-static int64_t longest_spin(int64_t ns) {
-    int64_t most = ns == SHMIPC_SPIN_AUTO ? SPIN_AUTO_NS : ns;
-    return most < SPIN_MAX_NS ? most : SPIN_MAX_NS;
+int64_t shmi_spin_time(int64_t ns, uint64_t bytes) {
+    if (ns == SHMIPC_SPIN_AUTO)
+        ns = SPIN_AUTO_NS + (int64_t)(bytes / COPIED_PER_NS);
+    return ns < SPIN_MAX_NS ? ns : SPIN_MAX_NS;
 }
 
 struct spin_budget shmi_spin_budget(int64_t ns) {
-    int64_t most = longest_spin(ns);
-    if (most <= 0 || shmi_cpu_count() < 2)
+    if (ns == 0 || shmi_cpu_count() < 2)
         return (struct spin_budget){.least = 0};
     uint64_t per_100us = pauses_per_100us();
     struct spin_budget budget = {
-        .least = pauses_in(most < SPIN_LEAST_NS ? most : SPIN_LEAST_NS, per_100us),
-        .most = pauses_in(most, per_100us),
+        .least = pauses_in(ns < SPIN_LEAST_NS ? ns : SPIN_LEAST_NS, per_100us),
+        .most = pauses_in(ns, per_100us),
     };
     store_relaxed32(&budget.now, budget.most);
     return budget;
@@ -63,14 +63,13 @@ struct spin_budget shmi_spin_budget(int64_t ns) {
 
 /* The budget has measured what a pause takes, and whether there is a processor to spare. */
 struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns) {
-    int64_t spin = longest_spin(ns);
-    int64_t most = spin < HOLD_OFF_MOST_NS ? spin : HOLD_OFF_MOST_NS;
+    int64_t most = ns < HOLD_OFF_MOST_NS ? ns : HOLD_OFF_MOST_NS;
     if (budget->most == 0)
         return (struct hold_off){.most = 0};
     uint64_t pauses = (uint64_t)budget->most << 8;
     return (struct hold_off){
-        .step = (uint32_t)(pauses * HOLD_OFF_STEP_NS / (uint64_t)spin),
-        .most = (uint32_t)(pauses * (uint64_t)most / (uint64_t)spin),
+        .step = (uint32_t)(pauses * HOLD_OFF_STEP_NS / (uint64_t)ns),
+        .most = (uint32_t)(pauses * (uint64_t)most / (uint64_t)ns),
     };
 }
 

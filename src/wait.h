@@ -12,6 +12,7 @@ enum {
     YIELDS = 2,           /* between spinning and sleeping */
     SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
     SPIN_AUTO_NS = 50000, /* a wait spins this long at most, as a timer interrupts the other side */
+    COPIED_PER_NS = 16,   /* bytes, roughly: and as it copies a request and an answer */
     SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
     SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
@@ -57,7 +58,11 @@ struct spin_budget {
     atomic_u32 yielded; /* 1: a wait was over when the thread had yielded */
 };
 
-/* A budget of at most `ns`, SHMIPC_SPIN_AUTO included: none with a single processor. */
+/* How long to spin at most, 0 to SPIN_MAX_NS, with the setting `ns`, where a request and its answer have
+   at most so many bytes together. */
+int64_t shmi_spin_time(int64_t ns, uint64_t bytes);
+
+/* A budget of at most `ns`: none with a single processor. */
 struct spin_budget shmi_spin_budget(int64_t ns);
 
 /*

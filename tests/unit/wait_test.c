@@ -137,14 +137,14 @@ static void a_sleeper_wakes_at_the_tick_or_the_deadline_before_it(void **state) 
 /* ---- Spinning ---- */
 
 static void assert_no_spinning(int64_t ns) {
-    struct spin_budget budget = shmi_spin_budget(ns);
+    struct spin_budget budget = shmi_spin_budget(shmi_spin_time(ns, 0));
     assert_int_equal(budget.least, 0);
     assert_int_equal(budget.most, 0);
     assert_int_equal(load_relaxed32(&budget.now), 0);
 }
 
 static uint32_t most_of(int64_t ns) {
-    struct spin_budget budget = shmi_spin_budget(ns);
+    struct spin_budget budget = shmi_spin_budget(shmi_spin_time(ns, 0));
     assert_true(budget.least <= budget.most);
     assert_int_equal(load_relaxed32(&budget.now), budget.most);
     return budget.most;
@@ -174,6 +174,17 @@ static void spins_are_measured_by_the_clock(void **state) {
     assert_in_range(most_of(SHMIPC_SPIN_AUTO), SPIN_AUTO_NS / 10 - 30, SPIN_AUTO_NS / 10);
     fake.per_look = 20000;
     assert_in_range(most_of(10000), 99, 100);
+}
+
+/* As long as the other side copies what it is sent, and answers. */
+static void a_spin_is_longer_where_messages_are_large(void **state) {
+    (void)state;
+    const uint64_t bytes = 400 << 10;
+    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, 0), SPIN_AUTO_NS);
+    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, bytes), SPIN_AUTO_NS + 25600);
+    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, UINT64_C(1) << 33), SPIN_MAX_NS);
+    assert_int_equal(shmi_spin_time(10000, bytes), 10000);
+    assert_int_equal(shmi_spin_time(0, bytes), 0);
 }
 
 static void no_spin_is_longer_than_the_header_promises(void **state) {
@@ -312,8 +323,9 @@ static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t wa
 /* A pause of 10 ns, see spins_are_measured_by_the_clock. */
 static struct hold_off new_hold_off(int64_t spin_ns) {
     fake.per_look = 2000;
-    const struct spin_budget budget = shmi_spin_budget(spin_ns);
-    return shmi_hold_off(&budget, spin_ns);
+    const int64_t ns = shmi_spin_time(spin_ns, 0);
+    const struct spin_budget budget = shmi_spin_budget(ns);
+    return shmi_hold_off(&budget, ns);
 }
 
 static void nobody_holds_off_who_does_not_spin(void **state) {
@@ -581,6 +593,7 @@ int main(void) {
         cmocka_unit_test_setup(nobody_spins_on_one_processor, fake_system),
         cmocka_unit_test_setup(zero_means_no_spinning, fake_system),
         cmocka_unit_test_setup(spins_are_measured_by_the_clock, fake_system),
+        cmocka_unit_test_setup(a_spin_is_longer_where_messages_are_large, fake_system),
         cmocka_unit_test_setup(no_spin_is_longer_than_the_header_promises, fake_system),
         cmocka_unit_test_setup(a_clock_that_stands_still_gives_an_answer, fake_system),
         cmocka_unit_test_setup(a_wait_spins_its_budget_then_yields_then_sleeps, fake_system),
