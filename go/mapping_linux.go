@@ -139,7 +139,7 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 }
 
 // waiting is how peers sleep and wake in the mapping.
-func (f *regionFile) waiting(*region) parking { return futexParking }
+func (f *regionFile) waiting(r *region) parking { return futexParking(r.bit) }
 
 // close unmaps, gives up the lock, and closes, in this order: while the lock is held, others
 // believe that the memory may still be written.

@@ -123,8 +123,8 @@ func takeIndex(file *regionFile) (uint32, error) {
 // newRegion lays the types over the memory, which holds at least geometry.total bytes.
 func newRegion(memory []byte, g geometry, b backing, index uint32) *region {
 	r := &region{geometry: g, view: newView(memory), backing: b, index: index}
-	r.parking = b.waiting(r)
 	r.bit = 1 << index
+	r.parking = b.waiting(r)
 	slots := make([]slot, g.slots())
 	for i := range slots {
 		slots[i] = r.slotAt(uint32(i))

@@ -9,7 +9,6 @@ import (
 const (
 	waitBitset   = 9 // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
 	futexWakeOp  = 1 // FUTEX_WAKE
-	anyBit       = 0xffffffff
 	clockMonoton = 1 // CLOCK_MONOTONIC
 )
 
@@ -18,22 +17,27 @@ var origin = time.Now()
 // monotonic is a time in nanoseconds.
 func monotonic() int64 { return int64(time.Since(origin)) }
 
-var futexParking = parking{wait: futexWait, wake: futexWake, giveWay: schedYield}
+// futexParking is parking for a peer with this bit: who rings may want to wake that one.
+func futexParking(bit uint32) parking {
+	wait := func(address *uint32, value uint32, deadline int64) (ended bool) {
+		futexWait(address, value, deadline, bit)
+		return false // of a process that ends a futex knows nothing
+	}
+	return parking{wait: wait, wake: futexWake, giveWay: schedYield}
+}
 
 // futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
-// may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block. Of
-// a process that ends a futex knows nothing.
-func futexWait(address *uint32, value uint32, deadline int64) (ended bool) {
+// may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block.
+func futexWait(address *uint32, value uint32, deadline int64, bit uint32) {
 	var ts syscall.Timespec
 	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
 	if errno != 0 {
-		return false
+		return
 	}
 	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
 	ts = syscall.NsecToTimespec(ts.Nano() + deadline - now())
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
-		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, anyBit)
-	return false
+		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bit))
 }
 
 // schedYield uses Syscall too: it lasts as long as somebody else runs.

@@ -35,9 +35,12 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_ring(p);
 }
 
-COLD static void ring_for(shmipc_peer *p, struct local_slot *l) {
+/* For whoever served this slot last, if it sleeps: it has what it needs at hand, and those who sleep
+   long stay asleep. `last` is the word before the request. */
+COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
-    ring_workers(p, WAKE_ONE);
+    if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last))) == 0)
+        note_vain_ring(p);
 }
 
 /* A thread whose calls are always answered while it spins would keep its processor until the system
@@ -60,7 +63,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
     if (l->roused)
-        ring_for(p, l);
+        ring_for(p, l, last);
     if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
         give_way(p);
     return SHMIPC_OK;
@@ -187,7 +190,8 @@ static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->rang || word_state(seen) != SLOT_REQUEST)
         return;
     l->rang = true;
-    ring_for(p, l);
+    count64(&l->wakes);
+    ring_workers(p, WAKE_ONE);
 }
 
 void shmi_caller_ring_for_all(shmipc_peer *p) {

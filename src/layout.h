@@ -12,7 +12,8 @@
 enum {
     PROTOCOL_VERSION = 4,
     CACHE_LINE = 64,
-    PEERS = 16, /* the host and 15 guests */
+    PEERS = 16,      /* the host and 15 guests */
+    NO_PEER = PEERS, /* is nobody's index */
     HOST = 0,
     INLINE_SIZE = 112,
     FIRST_LINE_SIZE = 48, /* of these, in the line of the state word */

@@ -33,6 +33,13 @@ uint32_t __wrap_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t
     return __real_shmi_word_wake(object, word, count);
 }
 
+uint32_t __real_shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
+uint32_t __wrap_shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
+uint32_t __wrap_shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
+    atomic_fetch_add(&system_calls, 1);
+    return __real_shmi_word_wake_peer(object, word, peer);
+}
+
 void __real_shmi_cpu_yield(void);
 void __wrap_shmi_cpu_yield(void);
 void __wrap_shmi_cpu_yield(void) {

@@ -2,7 +2,11 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
+#include "peer.h"
+
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* Below a standby's own tick (1 s), far above what a loaded machine takes to run a thread. */
 #define LONGEST (500 * (uint64_t)MILLISECOND)
@@ -171,7 +175,49 @@ static void test_sleeping_on_one_request_gets_the_others_a_worker(void **state) 
     the_first_gets_the_second_a_worker(false);
 }
 
+/* ---- Several guests ---- */
+
+static int answer_who(void *context, const shmipc_request *request, shmipc_response *response) {
+    (void)context;
+    (void)request;
+    const pid_t self = getpid();
+    memcpy(response->data, &self, sizeof self);
+    response->length = sizeof self;
+    return 0;
+}
+
+static bool all_sleep(const shmipc_peer *host, unsigned guests) {
+    uint32_t bits = ((UINT32_C(1) << guests) - 1) << (HOST + 1);
+    return load_seq_cst32(&host->calls.requests.bell->sleepers) == bits;
+}
+
+/* Whoever served last has what it needs at hand; the others may sleep on. Now and then one of them looks
+   around at the right moment, or is woken because the first one is not fast enough. */
+static void test_of_sleeping_guests_the_one_that_served_last_is_woken(void **state) {
+    (void)state;
+    enum { GUESTS = 3, CALLS = 100 };
+    struct scene scene = {.host_calls = true,
+                          .processes = GUESTS,
+                          .handler = answer_who,
+                          .config = test_host_config()};
+    const shmipc_request request = {.length = 0};
+    pid_t last = 0, who;
+    unsigned changes = 0;
+    scene.config.spin_ns = 100000; /* longer than it takes to wake somebody */
+    scene_open(&scene);
+    for (unsigned i = 0; i < CALLS; i++, last = who) {
+        shmipc_response response = {.data = &who, .capacity = sizeof who};
+        eventually(all_sleep(scene.caller, GUESTS));
+        must_equal(shmipc_call(scene.caller, &request, &response, 30 * SECOND), 0);
+        changes += who != last;
+    }
+    print_message("             the guest changed %u times in %u calls\n", changes, CALLS);
+    assert_true(changes < CALLS / 3);
+    scene_close(&scene);
+}
+
 HAZARD_MAIN("standby", hazard_test(test_two_workers_run_two_requests_at_once),
             hazard_test(test_four_workers_run_four_requests_at_once),
             hazard_test(test_looking_whether_it_is_ready_gets_a_request_a_worker),
-            hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker))
+            hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker),
+            hazard_test(test_of_sleeping_guests_the_one_that_served_last_is_woken))

@@ -8,11 +8,27 @@
 
 static atomic_uint wake_calls;
 
-/* Named for the linker, which puts the second in place of the first. */
+/* Sleepers that the system finds of a peer, and how often it was asked. */
+static uint32_t found_of_peer;
+static unsigned asked_for_peer;
+
+/* Named for the linker, which puts the second in place of the first, and the third in place of the
+   library's. */
 uint32_t real_word_wake(struct object *object, atomic_u32 *word,
                         uint32_t count) __asm__("__real_shmi_word_wake");
 uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
                            uint32_t count) __asm__("__wrap_shmi_word_wake");
+
+uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word,
+                             uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
+
+uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
+    (void)object;
+    (void)word;
+    assert_int_equal(peer, 3);
+    asked_for_peer++;
+    return found_of_peer;
+}
 
 uint32_t counted_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
     atomic_fetch_add(&wake_calls, 1);
@@ -79,6 +95,24 @@ static void nobody_rings_while_somebody_watches(void **state) {
     assert_true(doorbell_wants_ring(&sleeper));
     shmi_doorbell_disarm(&sleeper);
     assert_int_equal(sleepers(&bell), 0);
+}
+
+/* The bit may be that of a peer that has died, or is just about to sleep. */
+static void a_ring_for_a_peer_that_does_not_sleep_wakes_another(void **state) {
+    (void)state;
+    struct bell bell = {.sleepers = 1 << 3 | 1 << 5};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    atomic_store(&wake_calls, 0);
+    found_of_peer = 1;
+    assert_int_equal(shmi_doorbell_ring_for(&doorbell, 3), 1);
+    assert_int_equal(atomic_load(&wake_calls), 0);
+    found_of_peer = 0;
+    (void)shmi_doorbell_ring_for(&doorbell, 3);
+    assert_int_equal(atomic_load(&wake_calls), 1);
+    (void)shmi_doorbell_ring_for(&doorbell, 4);
+    assert_int_equal(atomic_load(&wake_calls), 2);
+    assert_int_equal(asked_for_peer, 2);
+    assert_int_equal(shmi_doorbell_generation(&doorbell), 3);
 }
 
 /* ---- Parking and ringing against each other ---- */
@@ -200,6 +234,7 @@ int main(void) {
         watched_test(a_ring_after_arming_ends_the_sleep_before_it_begins),
         watched_test(a_sleep_ends_at_its_deadline),
         watched_test(nobody_rings_while_somebody_watches),
+        watched_test(a_ring_for_a_peer_that_does_not_sleep_wakes_another),
         watched_test(no_wake_up_is_lost),
         watched_test(waiters_that_share_a_bit_do_not_lose_each_others_rings),
         watched_test(nobody_asleep_costs_no_wake_call),

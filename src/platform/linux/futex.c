@@ -1,6 +1,9 @@
-/* Shared futexes: no private flag, since the sleeper may be another process. */
+/*
+ * Shared futexes: no private flag, since the sleeper may be another process. Whoever sleeps on a word of
+ * a region does so with the bit of its peer.
+ */
 #define _GNU_SOURCE
-#include "platform.h"
+#include "platform/posix/object.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -8,19 +11,29 @@
 #include <time.h>
 #include <unistd.h>
 
-/* FUTEX_WAIT_BITSET rather than FUTEX_WAIT: its deadline is absolute, so a loop cannot drift. */
-bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
-    (void)object; /* the kernel knows a shared word by its address */
+/* FUTEX_WAIT_BITSET also because its deadline is absolute, unlike FUTEX_WAIT's: a loop cannot drift. */
+bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+    const uint32_t self =
+        o == NULL || o->self == NO_PEER ? FUTEX_BITSET_MATCH_ANY : UINT32_C(1) << o->self;
     struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u),
                              .tv_nsec = (long)(deadline % 1000000000u)};
     (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected,
-                  deadline == CLOCK_NEVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
+                  deadline == CLOCK_NEVER ? NULL : &until, NULL, self);
     return false;
 }
 
-uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
-    (void)object;
+static uint32_t wake(atomic_u32 *word, uint32_t count, uint32_t whom) {
     int limit = count > INT_MAX ? INT_MAX : (int)count;
-    long woken = syscall(SYS_futex, word, FUTEX_WAKE, limit, NULL, NULL, 0);
+    long woken = syscall(SYS_futex, word, FUTEX_WAKE_BITSET, limit, NULL, NULL, whom);
     return woken > 0 ? (uint32_t)woken : 0;
+}
+
+uint32_t shmi_word_wake(struct object *o, atomic_u32 *word, uint32_t count) {
+    (void)o; /* the kernel knows a shared word by its address */
+    return wake(word, count, FUTEX_BITSET_MATCH_ANY);
+}
+
+uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) {
+    (void)o;
+    return wake(word, 1, UINT32_C(1) << peer);
 }

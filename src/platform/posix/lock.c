@@ -19,14 +19,18 @@ static struct flock range(short type, uint32_t first, uint32_t count) {
 
 enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     struct flock lock = range(F_WRLCK, peer, 1);
-    if (fcntl(o->fd, F_OFD_SETLK, &lock) == 0)
-        return LOCK_TAKEN;
-    return errno == EAGAIN || errno == EACCES ? LOCK_HELD : LOCK_ERROR;
+    if (fcntl(o->fd, F_OFD_SETLK, &lock) != 0)
+        return errno == EAGAIN || errno == EACCES ? LOCK_HELD : LOCK_ERROR;
+    if (o->self == NO_PEER)
+        o->self = peer;
+    return LOCK_TAKEN;
 }
 
 void shmi_peer_unlock(struct object *o, uint32_t peer) {
     struct flock lock = range(F_UNLCK, peer, 1);
     (void)fcntl(o->fd, F_OFD_SETLK, &lock);
+    if (o->self == peer)
+        o->self = NO_PEER;
 }
 
 bool shmi_any_peer_is_locked(struct object *o, uint32_t first, uint32_t count) {

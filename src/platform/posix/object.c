@@ -54,6 +54,7 @@ static int object_new(const char *name, struct object **object) {
     if (o == NULL)
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for the handle of region %s", name);
     o->fd = -1;
+    o->self = NO_PEER;
     (void)snprintf(o->path, sizeof o->path, DIRECTORY "/shmipc.%s", name);
     o->name = o->path + sizeof DIRECTORY "/shmipc." - 1;
     int error = shmi_fork_watch(o);

@@ -8,7 +8,8 @@
 enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 
 struct object {
-    int fd; /* -1 after fork, in the child */
+    int fd;        /* -1 after fork, in the child */
+    uint32_t self; /* the first lock that was taken says who we are; NO_PEER */
     void *base;
     uint64_t size;
     void (*fork_hook)(void *context);

@@ -11,8 +11,6 @@
 #include "sleep.h"
 #include "watch.h"
 
-enum { NO_PEER = PEERS };
-
 struct object {
     struct object_names names;
     struct security security; /* of every object that this one makes */
