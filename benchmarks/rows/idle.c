@@ -5,8 +5,12 @@
 #include "calls/pair.h"
 #include "support/child.h"
 #include "support/clock.h"
+#include "support/statistics.h"
 
 #include <pthread.h>
+
+/* Of these the spread is taken. */
+enum { PARTS = 5 };
 
 static const double allowed = 0.001; /* of the time */
 
@@ -22,11 +26,24 @@ static void *serve(void *host) {
     return NULL;
 }
 
-static void emit_idle(const char *guest, double seconds, double cpu_s) {
+/* The share of the allowed time that was used until `end`. */
+static double idle_until(uint64_t end, double *cpu_s) {
+    uint64_t begin = now_ns(), cpu = cpu_ns();
+    sleep_until(end);
+    double used = (double)(cpu_ns() - cpu);
+    *cpu_s += used / (double)SECOND;
+    return used / (allowed * (double)(now_ns() - begin));
+}
+
+static void emit_idle(const char *guest, uint64_t length) {
     struct row row = {.label = {"idle", guest, 0, 1, 0, "64 slots"},
-                      .limit_ns = allowed * seconds * (double)SECOND,
-                      .ratio = cpu_s / (allowed * seconds),
-                      .cpu_s = cpu_s};
+                      .limit_ns = allowed * (double)length};
+    double ratios[PARTS];
+    uint64_t begin = now_ns();
+    for (unsigned i = 0; i < PARTS; i++)
+        ratios[i] = idle_until(begin + length * (i + 1) / PARTS, &row.cpu_s);
+    row.ratio = row.cpu_s * (double)SECOND / row.limit_ns;
+    row.spread = interquartile_range(ratios, PARTS);
     emit(&row);
 }
 
@@ -37,9 +54,7 @@ static void measure_guest(const char *guest, const struct effort *effort) {
     if (pthread_create(&server, NULL, serve, pair.host) != 0)
         die("thread");
     sleep_until(now_ns() + SECOND / 2); /* what begins by spinning has come to rest */
-    uint64_t begin = now_ns(), cpu = cpu_ns();
-    sleep_until(begin + length);
-    emit_idle(guest, (double)length / (double)SECOND, (double)(cpu_ns() - cpu) / (double)SECOND);
+    emit_idle(guest, length);
     pair_stop(&pair);
     pthread_join(server, NULL);
 }
