@@ -35,8 +35,8 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_ring(p);
 }
 
-/* For whoever served this slot last, if it sleeps: it has what it needs at hand, and those who sleep
-   long stay asleep. `last` is the word before the request. */
+/* For whoever served this slot last, if it sleeps: it has what it needs at hand, and those who have
+   slept long sleep on. `last` is the word before the request. */
 COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last))) == 0)

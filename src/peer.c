@@ -35,8 +35,8 @@ static void forget_region(void *context) {
 
 static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     const struct geometry *g = &p->region.geometry;
-    const int64_t spin_ns = shmi_spin_time(settings->spin_ns,
-                                           (uint64_t)g->request_capacity + g->response_capacity);
+    const int64_t spin_ns =
+        shmi_spin_time(settings->spin_ns, (uint64_t)g->request_capacity + g->response_capacity);
     const struct spin_budget spins = shmi_spin_budget(spin_ns);
     const struct hold_off hold_off = shmi_hold_off(&spins, spin_ns);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {

@@ -83,8 +83,8 @@ bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, 
    many it woke, or may have woken. */
 uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
 
-/* Wakes one sleeper on a word of a region whose own lock is that peer's. Returns 0 if there was none, or
-   if the system does not tell. */
+/* Wakes one sleeper on a word of a region whose own lock is that peer's. Returns 0 if there was
+   none, or if the system does not tell. */
 uint32_t shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */

@@ -58,8 +58,8 @@ struct spin_budget {
     atomic_u32 yielded; /* 1: a wait was over when the thread had yielded */
 };
 
-/* How long to spin at most, 0 to SPIN_MAX_NS, with the setting `ns`, where a request and its answer have
-   at most so many bytes together. */
+/* How long to spin at most, 0 to SPIN_MAX_NS, with the setting `ns`, where a request and its answer
+   have at most so many bytes together. */
 int64_t shmi_spin_time(int64_t ns, uint64_t bytes);
 
 /* A budget of at most `ns`: none with a single processor. */

@@ -188,8 +188,9 @@ typedef struct shmipc_host_config {
  */
 #define SHMIPC_GLOBAL 2u
 
-/* 50,000, and 1 more for each 16 bytes that a request and a response may have together, up to 100,000; 0
-   on a single processor. That is the most: a wait learns to spin less where it is in vain. */
+/* 50,000, and 1 more for each 16 bytes that a request and a response may have together, up to
+   100,000; 0 on a single processor. That is the most: a wait learns to spin less where it is in
+   vain. */
 #define SHMIPC_SPIN_AUTO INT64_C(-1)
 
 #define SHMIPC_HOST_CONFIG_INIT                                                                    \

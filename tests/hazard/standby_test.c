@@ -191,8 +191,8 @@ static bool all_sleep(const shmipc_peer *host, unsigned guests) {
     return load_seq_cst32(&host->calls.requests.bell->sleepers) == bits;
 }
 
-/* Whoever served last has what it needs at hand; the others may sleep on. Now and then one of them looks
-   around at the right moment, or is woken because the first one is not fast enough. */
+/* Whoever served last has what it needs at hand; the others may sleep on. Now and then one of them
+   looks around at the right moment, or is woken because the first one is not fast enough. */
 static void test_of_sleeping_guests_the_one_that_served_last_is_woken(void **state) {
     (void)state;
     enum { GUESTS = 3, CALLS = 100 };

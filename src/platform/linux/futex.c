@@ -1,6 +1,6 @@
 /*
- * Shared futexes: no private flag, since the sleeper may be another process. Whoever sleeps on a word of
- * a region does so with the bit of its peer.
+ * Shared futexes: no private flag, since the sleeper may be another process. Whoever sleeps on a
+ * word of a region does so with the bit of its peer.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* FUTEX_WAIT_BITSET also because its deadline is absolute, unlike FUTEX_WAIT's: a loop cannot drift. */
+/* FUTEX_WAIT_BITSET also because its deadline is absolute: a loop cannot drift. */
 bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     const uint32_t self =
         o == NULL || o->self == NO_PEER ? FUTEX_BITSET_MATCH_ANY : UINT32_C(1) << o->self;
