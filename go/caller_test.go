@@ -468,7 +468,7 @@ func TestCallHoldsOffBeforeItLooks(t *testing.T) {
 }
 
 func TestCallLearnsWhenToLook(t *testing.T) {
-	g := newHost(t, smallShape).attach(&Config{Spin: spinMax})
+	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
 	h := &g.pool.exchanges[0].holdOff
 	spinningCall(t, g)()
 	if h.now == 0 || h.now != h.step {

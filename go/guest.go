@@ -37,8 +37,8 @@ type Config struct {
 	// have put it, and not among those of this session. Without meaning on other systems.
 	Global bool
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
-	// its deadline by so much. 0: 50, and more where messages may be large, none on a single
-	// processor; negative: never.
+	// its deadline by so much. 0: 50 microseconds, up to 100 where messages may be large, and none
+	// on a single processor; negative: never.
 	Spin time.Duration
 	// Timeout applies to operations whose context has no deadline. 0: DefaultTimeout; negative:
 	// for ever.

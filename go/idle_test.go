@@ -79,7 +79,7 @@ func TestSpinningDoesNotHoldUpTheWorld(t *testing.T) {
 func TestSpinningDoesNotHoldUpTheCollectorOnOneP(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	h := newHost(t, smallShape)
-	g := h.attach(&Config{Spin: spinCap})
+	g := h.attach(&Config{Spin: spinMax})
 	serveWith(t, g, echoHandler)
 	ctx, cancel := context.WithCancel(context.Background())
 	call := background(t, func() error {

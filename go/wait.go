@@ -23,14 +23,15 @@ const (
 	// standbyTick is how long a standby worker sleeps; somebody else looks for deaths.
 	standbyTick = int64(time.Second)
 	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
-	// in other ways, by becoming another program (execve). A tick has Go's runtime look around some 60
-	// times in the following 10 ms.
+	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
+	// look around some 60 times in the following 10 ms.
 	watchedTick = int64(time.Second)
-	// spinMax is the longest time that a wait spins by default, spinMin the shortest.
-	spinMax = 50 * time.Microsecond
-	spinMin = 2 * time.Microsecond
-	// spinCap bounds what a Config may ask for: by so much a wait may overrun its deadline.
-	spinCap = 100 * time.Microsecond
+	// spinAuto is the longest time that a wait for small messages spins by default, about as long as a
+	// timer interrupts the other side; spinMin is the shortest.
+	spinAuto = 50 * time.Microsecond
+	spinMin  = 2 * time.Microsecond
+	// spinMax bounds every spin: by so much a wait may overrun its deadline.
+	spinMax = 100 * time.Microsecond
 	// copiedPerNano is how many bytes the other side copies in a nanosecond, roughly: a wait spins
 	// for as long as a request and an answer may take.
 	copiedPerNano = 16
@@ -55,7 +56,8 @@ const (
 	// rest is so long that whoever sleeps longer is one whom few threads call.
 	rest = int64(250 * time.Microsecond)
 
-	// callsPerTurn is how many calls a goroutine makes before it lets others run.
+	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (In C it
+	// is the processor that is given away, which costs more: less often, and only among many.)
 	callsPerTurn = 1024
 
 	forever = int64(math.MaxInt64)
@@ -65,7 +67,7 @@ const (
 func now() int64 { return monotonic() + 1 }
 
 // parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how to make room for
-// it; tests replace it.
+// it; tests replace it, but for the copy of giveWay that each spinBudget has.
 type parking struct {
 	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time.
 	// ended says that meanwhile a peer's process has ended: its caller then looks for the dead.
@@ -135,9 +137,9 @@ func spinTime(setting time.Duration, bytes uint64) time.Duration {
 	case setting < 0, setting == 0 && singleCPU():
 		return 0
 	case setting == 0:
-		setting = spinMax + time.Duration(bytes/copiedPerNano)
+		setting = spinAuto + time.Duration(bytes/copiedPerNano)
 	}
-	return min(setting, spinCap)
+	return min(setting, spinMax)
 }
 
 func roundsOf(spin time.Duration) int32 {

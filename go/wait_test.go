@@ -32,7 +32,7 @@ func winAfter(t *testing.T, b *spinBudget, rounds int32) {
 
 func TestSpinBudgetLearns(t *testing.T) {
 	var b spinBudget
-	b.setUp(spinMax, giveNoWay)
+	b.setUp(spinAuto, giveNoWay)
 	full := spinAll(&b, nil)
 	if full != b.most || full <= eagerRounds {
 		t.Fatalf("%d rounds of %d", full, b.most)
@@ -60,7 +60,7 @@ func TestSpinBudgetLearns(t *testing.T) {
 func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 	var b spinBudget
 	var soon uint32
-	b.setUp(spinMax, giveNoWay)
+	b.setUp(spinAuto, giveNoWay)
 	rounds := func() int32 { return spinAll(&b, &soon) }
 	for rounds() >= b.most/2 { // in vain
 	}
@@ -136,11 +136,11 @@ func TestSpinTime(t *testing.T) {
 		bytes   uint64
 		want    time.Duration
 	}{
-		{0, 0, chosen(spinMax)},
-		{0, 400 << 10, chosen(spinMax + 25600)},
-		{0, 1 << 33, chosen(spinCap)},
+		{0, 0, chosen(spinAuto)},
+		{0, 400 << 10, chosen(spinAuto + 25600)},
+		{0, 1 << 33, chosen(spinMax)},
 		{spinMin, 400 << 10, spinMin},
-		{time.Hour, 0, spinCap},
+		{time.Hour, 0, spinMax},
 		{-1, 400 << 10, 0},
 	} {
 		if got := spinTime(c.setting, c.bytes); got != c.want {
@@ -187,7 +187,7 @@ func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
 
 func TestHoldOffHasAMost(t *testing.T) {
 	var h holdOff
-	h.setUp(spinMax)
+	h.setUp(spinAuto)
 	if h.most == 0 || h.step == 0 {
 		t.Fatal(h)
 	}

@@ -1,6 +1,6 @@
 package shmipc
 
-// watchHost has the system tell when the host's process ends, where it can. Meanwhile whoever is idle
+// watchHost has the system tell when the host's process ends, where it can. Meanwhile whoever sleeps
 // looks for that hardly ever. A process id means the host's process in the same namespace of ids only,
 // and only if the host was alive after the watch began: else it may mean another one by now.
 func (g *Guest) watchHost() (stop func()) {
@@ -41,9 +41,12 @@ func (g *Guest) watchOver(stopped bool) {
 // watched tells whether the system tells of the host's end.
 func (g *Guest) watched() bool { return g.watches.Load() > 0 }
 
-// pollersTick is how long a worker that polls may sleep after it has slept so many ticks.
+// pollersTick is how long a worker that polls may sleep after it has slept so many ticks. A host whose
+// file has no name is dead when it has none at the next look either.
 func (g *Guest) pollersTick(ticks int) int64 {
 	switch {
+	case g.unnamed.Load() != 0:
+		return livenessTick
 	case g.watched():
 		return watchedTick
 	case ticks < ticksToIdle:

@@ -96,6 +96,9 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	ticks(livenessTick, idleTick, standbyTick)
 	stop := g.watchHost()
 	ticks(watchedTick, watchedTick, 5*standbyTick)
+	g.unnamed.Store(1)
+	ticks(livenessTick, livenessTick, 5*standbyTick)
+	g.unnamed.Store(0)
 	stop()
 	ticks(livenessTick, idleTick, standbyTick)
 }

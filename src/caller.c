@@ -35,8 +35,9 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_ring(p);
 }
 
-/* For whoever served this slot last, if it sleeps: it has what it needs at hand, and those who have
-   slept long sleep on. `last` is the word before the request. */
+/* For the guest that served this slot last, if it sleeps: it has what it needs at hand, and those
+   who have slept long sleep on. `last` is the word before the request; in a guest's slot its owner
+   is the caller, who does not wait for requests of its own: any sleeper is woken. */
 COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last))) == 0)

@@ -46,7 +46,7 @@ static inline bool doorbell_wants_ring(const struct doorbell *doorbell) {
 /* Returns how many it woke; a sleeper that is about to sleep does not count, and does not sleep. */
 uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
 
-/* Rings for one sleeper, of this peer if it sleeps. */
+/* The same for one sleeper, of this peer if it sleeps. */
 uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer);
 
 enum { WAKE_ONE = 1, WAKE_ALL = 0x7fffffff };

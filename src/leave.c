@@ -33,6 +33,9 @@ static void vacate(shmipc_peer *p) {
     shmi_vacate_line(line, load_relaxed32(&line->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
     (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    /* Workers of guests, who sleep long, see that nobody is left to call them. */
+    if (peer_is_host(p))
+        (void)shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
     shmi_membership_announce(p);
 }
 

@@ -50,7 +50,7 @@ int64_t shmi_spin_time(int64_t ns, uint64_t bytes) {
 }
 
 struct spin_budget shmi_spin_budget(int64_t ns) {
-    if (ns == 0 || shmi_cpu_count() < 2)
+    if (ns <= 0 || shmi_cpu_count() < 2)
         return (struct spin_budget){.least = 0};
     uint64_t per_100us = pauses_per_100us();
     struct spin_budget budget = {

@@ -23,7 +23,7 @@
  *
  * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
- * it spins before it first looks at the clock, which is below 100 microseconds.
+ * it spins before it first looks at the clock, some 100 microseconds at most.
  *
  * The library starts no thread, installs no signal handler, and prints nothing.
  */

@@ -3,7 +3,7 @@
 
 #include "support/fixture.h"
 
-#include "platform.h"
+#include "platform/posix/object.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@ struct actor {
     void (*body)(void *context);
     void *context;
     const void *sleeps_on;
+    const struct object *sleeps_in; /* whose peer it sleeps for; NULL: its own process */
 };
 
 /* The choices of one run. The next run repeats them up to the last that has an alternative. */
@@ -155,6 +156,10 @@ uint32_t real_wake(struct object *object, atomic_u32 *word,
                    uint32_t count) __asm__("__real_shmi_word_wake");
 uint32_t explored_wake(struct object *object, atomic_u32 *word,
                        uint32_t count) __asm__("__wrap_shmi_word_wake");
+uint32_t real_wake_peer(struct object *object, atomic_u32 *word,
+                        uint32_t peer) __asm__("__real_shmi_word_wake_peer");
+uint32_t explored_wake_peer(struct object *object, atomic_u32 *word,
+                            uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
 void real_yield(void) __asm__("__real_shmi_cpu_yield");
 void explored_yield(void) __asm__("__wrap_shmi_cpu_yield");
 uint64_t explored_clock(void) __asm__("__wrap_shmi_clock_now");
@@ -166,6 +171,7 @@ bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, u
     if (load_relaxed32(word) == expected && deadline > now) {
         self->state = ASLEEP;
         self->sleeps_on = word;
+        self->sleeps_in = object;
         let_others_run();
     }
     return false;
@@ -183,6 +189,24 @@ uint32_t explored_wake(struct object *object, atomic_u32 *word, uint32_t count) 
         }
     }
     return woken;
+}
+
+static bool sleeps_for(const struct actor *actor, const atomic_u32 *word, uint32_t peer) {
+    return actor->state == ASLEEP && actor->sleeps_on == word && actor->sleeps_in != NULL &&
+           actor->sleeps_in->self == peer;
+}
+
+uint32_t explored_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
+    if (self == NULL)
+        return real_wake_peer(object, word, peer);
+    explore_step();
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (sleeps_for(&actors[i], word, peer)) {
+            actors[i].state = RUNNABLE;
+            return 1;
+        }
+    }
+    return 0;
 }
 
 void explored_yield(void) {

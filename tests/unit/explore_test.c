@@ -18,6 +18,7 @@ struct stage {
     bool host_calls;
     shmipc_peer *caller;
     shmipc_peer *responder;
+    shmipc_peer *another; /* responder, if there are two */
     shmipc_host_config config;
     uint32_t request;     /* a number for each, all runs together */
     uint32_t running;     /* handlers that run now */
@@ -620,6 +621,40 @@ static void a_second_worker_helps_out_in_any_order(void **state) {
                                                   .drawn = DRAWN / 4});
 }
 
+/* ---- Several guests ---- */
+
+static void serve_as_another(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->another, number_handler, s), SHMIPC_E_WOKEN);
+}
+
+static void call_twice_and_send_both_home(void *context) {
+    struct stage *s = context;
+    for (int i = 0; i < 2; i++)
+        must_equal(call_once(s, SHMIPC_FOREVER), SHMIPC_OK);
+    must_equal(shmipc_wake(s->responder), SHMIPC_OK);
+    must_equal(shmipc_wake(s->another), SHMIPC_OK);
+}
+
+/* The second call rings for whoever answered the first, who sleeps or not. */
+static void either_of_two_guests_is_woken_in_any_order(void **state) {
+    (void)state;
+    const shmipc_guest_config config = test_guest_config();
+    struct scenario scenario = {
+        .begin = begin_two,
+        .end = end_two,
+        .actors = {call_twice_and_send_both_home, serve_until_woken, serve_as_another},
+        .preemptions = 1,
+        .drawn = DRAWN};
+    struct stage s;
+    open_stage(&s, true, 1);
+    must_equal(shmipc_guest_attach(s.pair.name.text, &config, SECOND, &s.another), SHMIPC_OK);
+    scenario.context = &s;
+    assert_true(explore(&scenario) > scenario.drawn);
+    shmipc_free(s.another);
+    close_stage(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(a_call_is_answered_in_any_order),
@@ -638,6 +673,7 @@ int main(void) {
         watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
         watched_test(closing_ends_calls_and_servers_in_any_order),
         watched_test(a_second_worker_helps_out_in_any_order),
+        watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

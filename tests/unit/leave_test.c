@@ -358,6 +358,18 @@ static void guests_are_refused_and_told_when_their_host_leaves(void **state) {
     pair_close(&p);
 }
 
+/* A worker may sleep until it is rung, if the system tells it when the host's process ends. */
+static void a_host_that_closes_rings_for_its_guests_workers(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    const struct doorbell *requests = &pair.guest->serves.requests;
+    uint32_t before = shmi_doorbell_generation(requests);
+    shmipc_close(pair.host);
+    assert_int_not_equal(shmi_doorbell_generation(requests), before);
+    pair_close(&pair);
+}
+
 static void leaving_clears_the_peers_traces(void **state) {
     (void)state;
     struct pair p;
@@ -437,6 +449,7 @@ int main(void) {
         watched_test(a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot),
         watched_test(an_answer_that_says_shutdown_releases_the_slot),
         watched_test(guests_are_refused_and_told_when_their_host_leaves),
+        watched_test(a_host_that_closes_rings_for_its_guests_workers),
         watched_test(leaving_clears_the_peers_traces),
         watched_test(an_idle_peer_shuts_down_at_once),
         watched_test(coming_and_going_leaks_nothing),

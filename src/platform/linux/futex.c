@@ -22,18 +22,18 @@ bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint6
     return false;
 }
 
-static uint32_t wake(atomic_u32 *word, uint32_t count, uint32_t whom) {
+static uint32_t wake(atomic_u32 *word, int how, uint32_t count, uint32_t whom) {
     int limit = count > INT_MAX ? INT_MAX : (int)count;
-    long woken = syscall(SYS_futex, word, FUTEX_WAKE_BITSET, limit, NULL, NULL, whom);
+    long woken = syscall(SYS_futex, word, how, limit, NULL, NULL, whom);
     return woken > 0 ? (uint32_t)woken : 0;
 }
 
 uint32_t shmi_word_wake(struct object *o, atomic_u32 *word, uint32_t count) {
     (void)o; /* the kernel knows a shared word by its address */
-    return wake(word, count, FUTEX_BITSET_MATCH_ANY);
+    return wake(word, FUTEX_WAKE, count, 0);
 }
 
 uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) {
     (void)o;
-    return wake(word, 1, UINT32_C(1) << peer);
+    return wake(word, FUTEX_WAKE_BITSET, 1, UINT32_C(1) << peer);
 }

@@ -21,7 +21,7 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     struct flock lock = range(F_WRLCK, peer, 1);
     if (fcntl(o->fd, F_OFD_SETLK, &lock) != 0)
         return errno == EAGAIN || errno == EACCES ? LOCK_HELD : LOCK_ERROR;
-    if (o->self == NO_PEER)
+    if (o->self == NO_PEER && peer < PEERS) /* nobody sleeps or wakes here before that */
         o->self = peer;
     return LOCK_TAKEN;
 }
@@ -29,8 +29,6 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
 void shmi_peer_unlock(struct object *o, uint32_t peer) {
     struct flock lock = range(F_UNLCK, peer, 1);
     (void)fcntl(o->fd, F_OFD_SETLK, &lock);
-    if (o->self == peer)
-        o->self = NO_PEER;
 }
 
 bool shmi_any_peer_is_locked(struct object *o, uint32_t first, uint32_t count) {
