@@ -9,6 +9,14 @@ again:
 	JNZ again
 	RET
 
+// func linger(turns uint32)
+TEXT ·linger(SB), NOSPLIT, $0-4
+	MOVL turns+0(FP), CX
+again:
+	DECL CX
+	JNZ again
+	RET
+
 // func prefetch(line *byte)
 TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVQ line+0(FP), AX

@@ -9,6 +9,14 @@ again:
 	CBNZW R0, again
 	RET
 
+// func linger(turns uint32)
+TEXT ·linger(SB), NOSPLIT, $0-4
+	MOVWU turns+0(FP), R0
+again:
+	SUBW $1, R0
+	CBNZW R0, again
+	RET
+
 // func prefetch(line *byte)
 TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVD line+0(FP), R0

@@ -4,4 +4,6 @@ package shmipc
 
 func pause(uint32) {}
 
+func linger(uint32) {}
+
 func prefetch(*byte) {}

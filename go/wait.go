@@ -48,10 +48,12 @@ const (
 	pauses = 1
 
 	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too
-	// long; holdOffStep is by how much one grows, holdOffShare the part by which it shrinks.
-	holdOffMost  = 250 * time.Nanosecond
-	holdOffStep  = 6 * time.Nanosecond
-	holdOffShare = 64
+	// long; holdOffStep and the part holdOffGrowth are by how much one grows, the part
+	// holdOffShare is by how much it shrinks.
+	holdOffMost   = 250 * time.Nanosecond
+	holdOffStep   = 1 * time.Nanosecond
+	holdOffGrowth = 16
+	holdOffShare  = 64
 
 	// rest is so long that whoever sleeps longer is one whom few threads call.
 	rest = int64(250 * time.Microsecond)
@@ -86,21 +88,29 @@ func relax() { pause(pauses) }
 // relaxTime is how long one relax takes, measured once.
 var relaxTime = sync.OnceValue(func() time.Duration {
 	const bursts = 64
+	return max(shortest(func() {
+		for i := 0; i < bursts; i++ {
+			relax()
+		}
+	})/bursts, time.Nanosecond)
+})
+
+// turnsPerRelax is how many turns linger makes in that time.
+var turnsPerRelax = sync.OnceValue(func() uint32 {
+	const turns = 4096
+	return uint32(relaxTime() * turns / max(shortest(func() { linger(turns) }), time.Nanosecond))
+})
+
+// shortest is the least time that f takes in a few rounds: an interruption only ever makes one longer.
+func shortest(f func()) time.Duration {
 	best := time.Hour
 	for i := 0; i < 3; i++ {
 		start := now()
-		for j := 0; j < bursts; j++ {
-			relax()
-		}
-		if d := time.Duration(now()-start) / bursts; d < best {
-			best = d
-		}
-	}
-	if best <= 0 {
-		return time.Nanosecond
+		f()
+		best = min(best, time.Duration(now()-start))
 	}
 	return best
-})
+}
 
 // spinBudget is how long a kind of wait spins, in rounds. Spinning in vain halves it: the other side
 // is slow, or waits for the very processor that we spin on; spinning that pays doubles it. Now and
@@ -279,10 +289,14 @@ func (s *spin) learn() {
 
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
 // Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
-// on the same core, its share of that core. What was there at the first look
-// makes the next hold-off a little shorter, what was not makes it longer by a step, so that
-// most waits look once, and none has to read a clock. In 256ths of a pause.
-type holdOff struct{ now, step, most uint32 }
+// on the same core, its share of that core. What was there at the first look makes the next hold-off a
+// 64th shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none has
+// to read a clock. The steps are small and there is no coarser grain: each side's wait is part of what the
+// other waits for, and two that are both too long would keep each other so. In 256ths of a pause.
+type holdOff struct {
+	now, step, most uint32
+	turns           uint32 // of linger in a pause
+}
 
 // setUp is for waits that spin for `spin` as in spinBudget.setUp.
 func (h *holdOff) setUp(spin time.Duration) {
@@ -291,6 +305,7 @@ func (h *holdOff) setUp(spin time.Duration) {
 	}
 	h.step = pauses256(holdOffStep)
 	h.most = pauses256(min(spin, holdOffMost))
+	h.turns = turnsPerRelax()
 }
 
 func pauses256(d time.Duration) uint32 { return uint32(d << 8 / relaxTime()) }
@@ -300,13 +315,16 @@ func (h *holdOff) wait() {
 	if n := h.now >> 8; n > 0 {
 		pause(n)
 	}
+	if n := h.now & 0xff * h.turns >> 8; n > 0 {
+		linger(n)
+	}
 }
 
 func (h *holdOff) learn(foundAtOnce bool) {
 	if foundAtOnce {
 		h.now -= h.now / holdOffShare
 	} else if h.now < h.most {
-		h.now += h.step
+		h.now += h.now/holdOffGrowth + h.step
 	}
 }
 

@@ -107,6 +107,12 @@ static inline void cpu_pause(void) {
 #endif
 }
 
+/* Passes some cycles a turn, for what is shorter than a pause. */
+static inline void cpu_linger(uint32_t turns) {
+    for (volatile uint32_t left = turns; left > 0; left--) {
+    }
+}
+
 /* Has a cache line brought here, without waiting for it. */
 static inline void cpu_prefetch(const void *line) {
 #if defined(_MSC_VER) && defined(_M_X64)

@@ -18,7 +18,8 @@ enum {
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
 
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
-    HOLD_OFF_STEP_NS = 6,
+    HOLD_OFF_STEP_NS = 1,
+    HOLD_OFF_GROWTH = 16,
     HOLD_OFF_SHARE = 64,
 };
 
@@ -68,14 +69,17 @@ struct spin_budget shmi_spin_budget(int64_t ns);
 /*
  * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
  * while the other side still works disturbs it: takes away the line that it writes, or, on the same
- * core, its share of that core. What was there at the first look makes the next hold-off a little
- * shorter, what was not makes it longer by a step, so that most waits look once, and none has to
- * read a clock. In 256ths of a pause.
+ * core, its share of that core. What was there at the first look makes the next hold-off a 64th
+ * shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none
+ * has to read a clock. The steps are small and there is no coarser grain: each side's wait is part
+ * of what the other waits for, and two that are both too long would keep each other so. In 256ths
+ * of a pause.
  */
 struct hold_off {
     uint32_t now;
     uint32_t step;
-    uint32_t most; /* 0: never hold off */
+    uint32_t most;  /* 0: never hold off */
+    uint32_t turns; /* of cpu_linger in a pause */
 };
 
 /* For waits with a budget that was made for `ns`. */
@@ -84,13 +88,14 @@ struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
 static inline void hold_off_wait(const struct hold_off *h) {
     for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
         cpu_pause();
+    cpu_linger((h->now & 0xff) * h->turns >> 8);
 }
 
 static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
     if (found_at_once)
         h->now -= h->now / HOLD_OFF_SHARE;
     else if (h->now < h->most)
-        h->now += h->step;
+        h->now += h->now / HOLD_OFF_GROWTH + h->step;
 }
 
 enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
