@@ -51,6 +51,7 @@ const (
 	// long; holdOffStep and the part holdOffGrowth are by how much one grows, the part
 	// holdOffShare is by how much it shrinks.
 	holdOffMost   = 250 * time.Nanosecond
+	holdOffLeast  = 160  // 256ths of a pause
 	holdOffStep   = 1 * time.Nanosecond
 	holdOffGrowth = 16
 	holdOffShare  = 64
@@ -292,7 +293,8 @@ func (s *spin) learn() {
 // on the same core, its share of that core. What was there at the first look makes the next hold-off a
 // 64th shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none has
 // to read a clock. The steps are small and there is no coarser grain: each side's wait is part of what the
-// other waits for, and two that are both too long would keep each other so. In 256ths of a pause.
+// other waits for, and two that are both too long would keep each other so. The very short ones are
+// not waited: where most is there at once it would be for nothing. In 256ths of a pause.
 type holdOff struct {
 	now, step, most uint32
 	turns           uint32 // of linger in a pause
@@ -312,6 +314,9 @@ func pauses256(d time.Duration) uint32 { return uint32(d << 8 / relaxTime()) }
 
 // wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it.
 func (h *holdOff) wait() {
+	if h.now < holdOffLeast {
+		return
+	}
 	if n := h.now >> 8; n > 0 {
 		pause(n)
 	}

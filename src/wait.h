@@ -18,6 +18,7 @@ enum {
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
 
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
+    HOLD_OFF_LEAST = 160, /* 256ths of a pause */
     HOLD_OFF_STEP_NS = 1,
     HOLD_OFF_GROWTH = 16,
     HOLD_OFF_SHARE = 64,
@@ -72,8 +73,9 @@ struct spin_budget shmi_spin_budget(int64_t ns);
  * core, its share of that core. What was there at the first look makes the next hold-off a 64th
  * shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none
  * has to read a clock. The steps are small and there is no coarser grain: each side's wait is part
- * of what the other waits for, and two that are both too long would keep each other so. In 256ths
- * of a pause.
+ * of what the other waits for, and two that are both too long would keep each other so. The very
+ * short ones are not waited: where most is there at once, as with many calls in flight, it would be
+ * for nothing. In 256ths of a pause.
  */
 struct hold_off {
     uint32_t now;
@@ -86,6 +88,8 @@ struct hold_off {
 struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
 
 static inline void hold_off_wait(const struct hold_off *h) {
+    if (h->now < HOLD_OFF_LEAST)
+        return;
     for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
         cpu_pause();
     cpu_linger((h->now & 0xff) * h->turns >> 8);
