@@ -51,7 +51,7 @@ const (
 	// long; holdOffStep and the part holdOffGrowth are by how much one grows, the part
 	// holdOffShare is by how much it shrinks.
 	holdOffMost   = 250 * time.Nanosecond
-	holdOffLeast  = 160  // 256ths of a pause
+	holdOffLeast  = 160 // 256ths of a pause
 	holdOffStep   = 1 * time.Nanosecond
 	holdOffGrowth = 16
 	holdOffShare  = 64

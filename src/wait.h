@@ -18,7 +18,7 @@ enum {
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
 
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
-    HOLD_OFF_LEAST = 160, /* 256ths of a pause */
+    HOLD_OFF_LEAST = 160,   /* 256ths of a pause */
     HOLD_OFF_STEP_NS = 1,
     HOLD_OFF_GROWTH = 16,
     HOLD_OFF_SHARE = 64,
