@@ -328,6 +328,25 @@ static struct hold_off new_hold_off(int64_t spin_ns) {
     return shmi_hold_off(&budget, ns);
 }
 
+static uint64_t time_held_off(uint32_t now) {
+    const struct hold_off h = {.now = now, .turns = 1 << 22};
+    uint64_t begin = now_ns();
+    hold_off_wait(&h);
+    return now_ns() - begin;
+}
+
+/* Turns as many as no pause has, to be seen by a clock. */
+static void a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short(void **state) {
+    (void)state;
+    uint64_t fraction = time_held_off(0x1ff), shortest = UINT64_MAX;
+    for (int i = 0; i < 10; i++) {
+        uint64_t took = time_held_off(HOLD_OFF_LEAST - 1);
+        shortest = took < shortest ? took : shortest;
+    }
+    assert_true(fraction > 100000);
+    assert_true(shortest < fraction / 10);
+}
+
 static void nobody_holds_off_who_does_not_spin(void **state) {
     (void)state;
     struct hold_off never = new_hold_off(0);
@@ -605,6 +624,8 @@ int main(void) {
         cmocka_unit_test_setup(a_long_wait_among_short_ones_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_wait_that_yielding_ended_lets_the_next_one_sleep, fake_system),
         cmocka_unit_test_setup(without_spinning_every_wait_yields, fake_system),
+        cmocka_unit_test_setup(a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short,
+                               fake_system),
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
