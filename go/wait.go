@@ -48,8 +48,8 @@ const (
 	pauses = 1
 
 	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too
-	// long; holdOffStep and the part holdOffGrowth are by how much one grows, the part
-	// holdOffShare is by how much it shrinks.
+	// long; one below holdOffLeast is left out; holdOffStep and the part holdOffGrowth are by how much
+	// one grows, the part holdOffShare is by how much it shrinks.
 	holdOffMost   = 250 * time.Nanosecond
 	holdOffLeast  = 160 // 256ths of a pause
 	holdOffStep   = 1 * time.Nanosecond

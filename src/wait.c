@@ -24,13 +24,8 @@ uint64_t shmi_deadline_or_tick(struct deadline *d) {
     return at < tick ? at : tick;
 }
 
-static void pause_often(uint32_t pauses) {
-    while (pauses-- > 0)
-        cpu_pause();
-}
-
-/* A pause takes between 5 and 150 ns, depending on the processor: it is measured. The shortest of
-   a few rounds counts, since an interruption only ever makes a round longer. */
+/* How many fit into 100 us. The shortest of a few rounds counts, since an interruption only ever
+   makes a round longer. */
 static uint64_t per_100us(void (*pass)(uint32_t count), uint32_t count) {
     enum { ROUNDS = 5 };
     uint64_t shortest = CLOCK_NEVER;
@@ -43,6 +38,12 @@ static uint64_t per_100us(void (*pass)(uint32_t count), uint32_t count) {
     return (uint64_t)count * 100000u / (shortest + 1);
 }
 
+static void pause_often(uint32_t pauses) {
+    while (pauses-- > 0)
+        cpu_pause();
+}
+
+/* A pause takes between 5 and 150 ns, depending on the processor: it is measured. */
 static uint64_t pauses_per_100us(void) {
     return per_100us(pause_often, 200);
 }
@@ -51,7 +52,7 @@ static uint64_t turns_per_100us(void) {
     return per_100us(cpu_linger, 2000);
 }
 
-static uint32_t pauses_in(int64_t ns, uint64_t rate) {
+static uint32_t count_in(int64_t ns, uint64_t rate) {
     return (uint32_t)(rate * (uint64_t)ns / 100000u);
 }
 
@@ -66,8 +67,8 @@ struct spin_budget shmi_spin_budget(int64_t ns) {
         return (struct spin_budget){.least = 0};
     uint64_t rate = pauses_per_100us();
     struct spin_budget budget = {
-        .least = pauses_in(ns < SPIN_LEAST_NS ? ns : SPIN_LEAST_NS, rate),
-        .most = pauses_in(ns, rate),
+        .least = count_in(ns < SPIN_LEAST_NS ? ns : SPIN_LEAST_NS, rate),
+        .most = count_in(ns, rate),
     };
     store_relaxed32(&budget.now, budget.most);
     return budget;
@@ -82,7 +83,7 @@ struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns) {
     return (struct hold_off){
         .step = (uint32_t)(pauses * HOLD_OFF_STEP_NS / (uint64_t)ns),
         .most = (uint32_t)(pauses * (uint64_t)most / (uint64_t)ns),
-        .turns = (uint32_t)(turns_per_100us() * (uint64_t)ns / 100000u / budget->most),
+        .turns = count_in(ns, turns_per_100us()) / budget->most,
     };
 }
 
