@@ -99,6 +99,7 @@ func (e *exchange) guard(old bool, err *error) {
 // error drops the claim.
 func (e *exchange) publish(flags word) error {
 	held := e.word
+	e.beyond = reachesBeyond(int(e.line.length))
 	sent, found := e.send(held, flags)
 	e.word = sent
 	calls := e.stats.calls.Add(1)
@@ -118,7 +119,7 @@ func (e *exchange) publish(flags word) error {
 // await waits for the answer of the request that was published. An error ends the call and drops
 // the claim.
 func (e *exchange) await(l *limit) error {
-	if w, ok := e.awaitSpinning(); ok {
+	if w, ok := e.awaitSpinning(false); ok {
 		return e.arrive(w)
 	}
 	return e.awaitParked(l)
@@ -126,31 +127,52 @@ func (e *exchange) await(l *limit) error {
 
 // awaitOneOfSeveral is await for a goroutine that may have other calls in flight.
 func (e *exchange) awaitOneOfSeveral(l *limit) error {
-	if w, ok := e.awaitSpinning(); ok {
+	if w, ok := e.awaitSpinning(true); ok {
 		return e.arrive(w)
 	}
 	e.guest.ringForAllInFlight()
 	return e.awaitParked(l)
 }
 
-func (e *exchange) awaitSpinning() (w word, ok bool) {
+func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	if e.roused {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
 	} else {
 		e.holdOff.wait()
+		e.fetchToChange(e.beyond) // the answer is expected, and the next request will change the same line
 	}
 	for s := e.budget.begin(&e.soon); ; {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
-			s.won()
-			if !e.roused {
-				e.holdOff.learn(s.needless())
-			}
+			e.learnFrom(&s, oneOfSeveral)
 			return w, true
 		}
 		if !s.again() {
 			return w, false
 		}
+	}
+}
+
+// learnFrom is what is learned from a wait that this goroutine has spun through.
+func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
+	atOnce := s.needless()
+	s.won()
+	if !e.roused {
+		e.holdOff.learn(atOnce)
+	}
+	if atOnce && oneOfSeveral {
+		e.fetchNext()
+	}
+}
+
+// fetchNext brings the next slot here: slots that a goroutine claims one after the other mostly lie side by
+// side, and are received in that order. Where answers are there at once, and this one was, the next may
+// be too: it is on its way while this one is read.
+func (e *exchange) fetchNext() {
+	exchanges := e.guest.pool.exchanges
+	next := &exchanges[(int(e.index)-len(e.guest.hostSlots)+1)%len(exchanges)]
+	if e.holdOff.needless() && next.claimed.Load()&claimSent != 0 {
+		next.fetchToChange(e.beyond)
 	}
 }
 

@@ -22,3 +22,11 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVQ line+0(FP), AX
 	PREFETCHT0 (AX)
 	RET
+
+// The assembler does not know PREFETCHW (AX); processors that lack it pass over it.
+//
+// func prefetchToWrite(line unsafe.Pointer)
+TEXT ·prefetchToWrite(SB), NOSPLIT, $0-8
+	MOVQ line+0(FP), AX
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
+	RET

@@ -22,3 +22,9 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 	MOVD line+0(FP), R0
 	PRFM (R0), PLDL1KEEP
 	RET
+
+// func prefetchToWrite(line unsafe.Pointer)
+TEXT ·prefetchToWrite(SB), NOSPLIT, $0-8
+	MOVD line+0(FP), R0
+	PRFM (R0), PSTL1KEEP
+	RET

@@ -2,6 +2,8 @@
 
 package shmipc
 
+import "unsafe"
+
 // pause tells the CPU n times, n > 0, that this is a spinning wait. The runtime cannot interrupt
 // assembly, so one burst must stay far below 20 microseconds.
 //
@@ -17,3 +19,9 @@ func linger(turns uint32)
 //
 //go:noescape
 func prefetch(line *byte)
+
+// prefetchToWrite tells the CPU that a cache line will be changed here soon: whoever else has it loses
+// it. It has no effect but on time.
+//
+//go:noescape
+func prefetchToWrite(line unsafe.Pointer)

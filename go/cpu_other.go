@@ -2,8 +2,12 @@
 
 package shmipc
 
+import "unsafe"
+
 func pause(uint32) {}
 
 func linger(uint32) {}
 
 func prefetch(*byte) {}
+
+func prefetchToWrite(unsafe.Pointer) {}

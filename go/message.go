@@ -96,6 +96,9 @@ func (l *exchangeLine) putInline(data []byte) {
 	copy(l.inline[:firstLine], data)
 }
 
+// reachesBeyond tells whether a message is inline and goes on in the slot's second line.
+func reachesBeyond(size int) bool { return size > firstLine && size <= Inline }
+
 // get finds a message in place. The length is read once: the other side could change it. false
 // says that it exceeds the limit.
 func (l *exchangeLine) get(buffer []byte, flags word, limit uint32) (Message, bool) {

@@ -24,6 +24,7 @@ type exchange struct {
 	guest   *Guest
 	claimed atomic.Uint64 // the claim word
 	word    word          // the state word as the claimer left it; the claimer's alone
+	beyond  bool          // the request went on in the slot's second line; the claimer's alone
 	roused  bool          // a worker was asleep when this request was published; the claimer's alone
 	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone

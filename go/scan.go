@@ -38,6 +38,21 @@ func (w *worker) behind(slot int) int {
 	return 0
 }
 
+// fetchNext has the next request on its way while this one is served, where requests are there at once.
+func (w *worker) fetchNext() {
+	if w.holdOff.needless() {
+		w.guest.hostSlots[w.scan.next].fetchToChange(w.beyond)
+	}
+}
+
+// fetchLast has the slot that was served last brought here: for a worker that expects its next request
+// there.
+func (w *worker) fetchLast() {
+	if w.scan.warmed > 0 {
+		w.guest.hostSlots[w.scan.warm[0]].fetchToChange(w.beyond)
+	}
+}
+
 // try serves a request in this slot if there is one.
 func (w *worker) try(slot int) bool {
 	s := &w.guest.hostSlots[slot]
@@ -50,6 +65,7 @@ func (w *worker) try(slot int) bool {
 	if w.scan.warmed == 0 || w.scan.warm[0] != slot {
 		w.scan.keepWarm(slot)
 	}
+	w.fetchNext()
 	for !w.serve(s, found) { // its caller may have parked just now, and still waits
 		if found = s.load(); found.state() != stateRequest {
 			return false

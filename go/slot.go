@@ -1,5 +1,7 @@
 package shmipc
 
+import "unsafe"
+
 // slot is one exchange in the region. This file is the only code that changes a state word: one
 // function for each transition that a guest may make.
 type slot struct {
@@ -16,6 +18,18 @@ func (s *slot) load() word { return word(s.line.state.Load()) }
 // fetchAhead has the slot's second line come along with the first, in case the message needs both: a
 // compare-and-swap of the word would not let a load of it begin before.
 func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
+
+// fetchToChange is for a side that expects the word to have been changed by now, and is going to change
+// it next. A look has the line brought to be read; for the change it would be asked for again. beyond: so
+// for the second line, in which what is written with that change goes on. The address of a field would
+// be computed with a look whether line is nil.
+func (s *slot) fetchToChange(beyond bool) {
+	line := unsafe.Pointer(s.line)
+	prefetchToWrite(line)
+	if beyond {
+		prefetchToWrite(unsafe.Add(line, lineSize))
+	}
+}
 
 func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))

@@ -312,9 +312,12 @@ func (h *holdOff) setUp(spin time.Duration) {
 
 func pauses256(d time.Duration) uint32 { return uint32(d << 8 / relaxTime()) }
 
+// needless tells whether most is there at once.
+func (h *holdOff) needless() bool { return h.now < holdOffLeast }
+
 // wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it.
 func (h *holdOff) wait() {
-	if h.now < holdOffLeast {
+	if h.needless() {
 		return
 	}
 	if n := h.now >> 8; n > 0 {

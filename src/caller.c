@@ -60,6 +60,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
         return shmi_peer_poison(p, "a slot of this caller was changed by somebody else");
     l->phase = PHASE_SENT;
     l->type = type;
+    l->beyond = reaches_beyond(length);
     l->rang = false;
     l->roused = doorbell_wants_ring(&p->calls.requests);
     count64(&l->calls);
@@ -154,22 +155,47 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-static word spin_for_answer(struct local_slot *l) {
+/* The answer is expected once the hold-off is over; the next request will change the same line. */
+static void hold_off(const struct local_slot *l) {
+    hold_off_wait(&l->hold_off);
+    slot_fetch_to_change(l->shared, l->beyond);
+}
+
+/* Slots that a thread claims one after the other mostly lie side by side, and are received in that
+   order. Where answers are there at once, and this one was, the next may be too: it is on its way
+   while this one is read. */
+static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
+    const struct local_slot *next = l + 1;
+    if (next == p->slots + p->calls.first + p->calls.count)
+        next = p->slots + p->calls.first;
+    if (hold_off_is_needless(&l->hold_off) && load_relaxed32(&next->claim) % 2 != 0)
+        slot_fetch_to_change(next->shared, l->beyond);
+}
+
+/* What is learned from a wait that this thread has spun through. */
+static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct spin *spin,
+                       const struct await *await) {
+    bool at_once = spin_was_needless(spin);
+    spin_won(spin);
+    if (!l->roused)
+        hold_off_learn(&l->hold_off, at_once);
+    if (at_once && await->one_of_several)
+        fetch_next(p, l);
+}
+
+static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const struct await *await) {
     struct spin spin = spin_begin(&l->spins);
     word seen;
     if (l->roused)
         shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
     else
-        hold_off_wait(&l->hold_off);
+        hold_off(l);
     do {
         seen = slot_look(l->shared);
         slot_fetch_ahead(l->shared);
     } while (is_pending(seen) && spin_again(&spin));
-    if (!is_pending(seen)) {
-        spin_won(&spin);
-        if (!l->roused)
-            hold_off_learn(&l->hold_off, spin_was_needless(&spin));
-    }
+    if (!is_pending(seen))
+        learn_from(p, l, &spin, await);
     return seen;
 }
 
@@ -362,7 +388,7 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
 
 int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *await,
                         shmipc_response *view) {
-    word seen = spin_for_answer(l);
+    word seen = spin_for_answer(p, l, await);
     if (is_pending(seen)) {
         int error = await_asleep(p, l, await);
         if (error)

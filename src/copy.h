@@ -7,6 +7,7 @@
 
 #include "layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static inline void copy_ends(uint8_t *to, const uint8_t *from, size_t length, size_t part) {
@@ -33,6 +34,11 @@ static inline void copy_small(void *to_bytes, const void *from_bytes, size_t len
     } else if (length == 1) {
         *to = *from;
     }
+}
+
+/* True for an inline message that goes on in the slot's second line. */
+static inline bool reaches_beyond(size_t length) {
+    return length > FIRST_LINE_SIZE && length <= INLINE_SIZE;
 }
 
 /*

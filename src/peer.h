@@ -43,6 +43,7 @@ struct local_slot {
     atomic_u64 calls, failed, served, discarded, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
     struct hold_off hold_off; /* of the same */
+    bool beyond;              /* the request went on in the slot's second line */
     bool roused;              /* a worker was asleep when this request was published */
     bool rang;                /* a worker was rung for it when its caller was about to sleep */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */

@@ -20,6 +20,7 @@ struct job {
     struct local_slot *slot;
     word taken;
     uint64_t flags; /* of the answer */
+    bool beyond;    /* the answer goes on in the slot's second line */
     bool roused;    /* the caller was asleep when it was answered */
 };
 
@@ -55,6 +56,7 @@ static int answer(struct job *job, uint32_t type, const void *data, size_t lengt
         copy_in(slot->payload, data, length);
     store_relaxed32(&slot->length, (uint32_t)length);
     store_relaxed32(&slot->type, type);
+    job->beyond = reaches_beyond(length);
     return publish(job);
 }
 
@@ -164,6 +166,7 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->peer = p;
     job->slot = &p->slots[index];
     job->flags = 0;
+    job->beyond = false;
     job->roused = false;
     job->request.peer = owner_index(word_owner(seen));
     job->request.slot = index;
@@ -198,6 +201,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (worker->roused)
         pass_ring_on(p, worker);
     int error = respond(&job, worker);
+    worker->beyond = job.beyond;
     worker->obliged |= job.roused;
     return error ? error : 1;
 }

@@ -20,19 +20,35 @@ static uint32_t slot_behind(const shmipc_peer *p, uint32_t slot) {
     return slot + 1 < p->serves.count ? slot + 1 : 0;
 }
 
+static struct slot *slot_at(const shmipc_peer *p, uint32_t slot) {
+    return region_slot(&p->region, p->serves.first + slot);
+}
+
+/* Where requests are there at once, the next one is on its way while this one is served. */
+static void fetch_next(const shmipc_peer *p, const struct worker *worker) {
+    if (hold_off_is_needless(&worker->hold_off))
+        slot_fetch_to_change(slot_at(p, worker->scan.next), worker->beyond);
+}
+
+void shmi_scan_fetch_last(const shmipc_peer *p, const struct worker *worker) {
+    if (worker->scan.warmed > 0)
+        slot_fetch_to_change(slot_at(p, worker->scan.warm[0]), worker->beyond);
+}
+
 /* Looks at one slot; `slot` counts within the direction. */
 static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     uint32_t index = p->serves.first + slot;
-    word seen = slot_look(region_slot(&p->region, index));
-    slot_fetch_ahead(region_slot(&p->region, index));
+    word seen = slot_look(slot_at(p, slot));
+    slot_fetch_ahead(slot_at(p, slot));
     if (word_state(seen) != SLOT_REQUEST)
         return 0;
     worker->scan.next = slot_behind(p, slot);
     if (worker->scan.warmed == 0 || worker->scan.warm[0] != slot)
         keep_warm(&worker->scan, slot);
+    fetch_next(p, worker);
     int served = shmi_responder_serve(p, index, seen, worker);
     while (served == 0) { /* its caller may have parked just now, and still waits */
-        seen = slot_look(region_slot(&p->region, index));
+        seen = slot_look(slot_at(p, slot));
         if (word_state(seen) != SLOT_REQUEST)
             return 0;
         served = shmi_responder_serve(p, index, seen, worker);

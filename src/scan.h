@@ -14,6 +14,10 @@ int shmi_scan_all(shmipc_peer *peer, struct worker *worker);
 /* The same with a look at the warm slots and at a few others, from glance to glance at all. */
 int shmi_scan_glance(shmipc_peer *peer, struct worker *worker);
 
+/* Has the slot that was served last brought here: for a worker that expects its next request in it.
+ */
+void shmi_scan_fetch_last(const shmipc_peer *peer, const struct worker *worker);
+
 /* Has the next glance find a request that waits, wherever it is. */
 void shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
 

@@ -101,6 +101,15 @@ static inline void slot_fetch_ahead(const struct slot *slot) {
     cpu_prefetch(slot->payload + FIRST_LINE_SIZE);
 }
 
+/* For a side that expects the word to have been changed by now, and is going to change it next. A
+   look has the line brought to be read; for the change it would be asked for again. `beyond`: what
+   is written with that change goes on in the second line. */
+static inline void slot_fetch_to_change(const struct slot *slot, bool beyond) {
+    cpu_prefetch_to_write(slot);
+    if (beyond)
+        cpu_prefetch_to_write(slot->payload + FIRST_LINE_SIZE);
+}
+
 /* The word's low half, which a parked caller sleeps on. */
 atomic_u32 *shmi_slot_futex(struct slot *slot);
 

@@ -87,8 +87,13 @@ struct hold_off {
 /* For waits with a budget that was made for `ns`. */
 struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
 
+/* True if most is there at once. */
+static inline bool hold_off_is_needless(const struct hold_off *h) {
+    return h->now < HOLD_OFF_LEAST;
+}
+
 static inline void hold_off_wait(const struct hold_off *h) {
-    if (h->now < HOLD_OFF_LEAST)
+    if (hold_off_is_needless(h))
         return;
     for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
         cpu_pause();
