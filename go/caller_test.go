@@ -446,7 +446,7 @@ func TestCallerGivesWayToWhomItWakes(t *testing.T) {
 
 // longHoldOff lasts some milliseconds; shortest is the shortest time in ns that it was seen to take.
 func longHoldOff() (h holdOff, shortest int64) {
-	h.now, shortest = 200000<<8, math.MaxInt64
+	h.now, shortest = 200000<<pauseBits, math.MaxInt64
 	for i := 0; i < 3; i++ {
 		start := now()
 		h.wait()

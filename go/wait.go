@@ -48,13 +48,14 @@ const (
 	pauses = 1
 
 	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too
-	// long; one below holdOffLeast is left out; holdOffStep and the part holdOffGrowth are by how much
+	// long; one below holdOffLeast is left out; a step and the part holdOffGrowth are by how much
 	// one grows, the part holdOffShare is by how much it shrinks.
 	holdOffMost   = 250 * time.Nanosecond
-	holdOffLeast  = 160 // 256ths of a pause
-	holdOffStep   = 1 * time.Nanosecond
-	holdOffGrowth = 16
-	holdOffShare  = 64
+	holdOffSteps  = 4 // in a nanosecond
+	holdOffGrowth = 64
+	holdOffShare  = 256
+	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
+	holdOffLeast  = 1 << pauseBits * 5 / 8
 
 	// rest is so long that whoever sleeps longer is one whom few threads call.
 	rest = int64(250 * time.Microsecond)
@@ -291,10 +292,10 @@ func (s *spin) learn() {
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
 // Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
 // on the same core, its share of that core. What was there at the first look makes the next hold-off a
-// 64th shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none has
+// 256th shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none has
 // to read a clock. The steps are small and there is no coarser grain: each side's wait is part of what the
 // other waits for, and two that are both too long would keep each other so. The very short ones are
-// not waited: where most is there at once it would be for nothing. In 256ths of a pause.
+// not waited: where most is there at once it would be for nothing. In units of 1 / 2^pauseBits of a pause.
 type holdOff struct {
 	now, step, most uint32
 	turns           uint32 // of linger in a pause
@@ -305,12 +306,12 @@ func (h *holdOff) setUp(spin time.Duration) {
 	if spin == 0 {
 		return
 	}
-	h.step = pauses256(holdOffStep)
-	h.most = pauses256(min(spin, holdOffMost))
+	h.step = pauseParts(time.Nanosecond) / holdOffSteps
+	h.most = pauseParts(min(spin, holdOffMost))
 	h.turns = turnsPerRelax()
 }
 
-func pauses256(d time.Duration) uint32 { return uint32(d << 8 / relaxTime()) }
+func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTime()) }
 
 // needless tells whether most is there at once.
 func (h *holdOff) needless() bool { return h.now < holdOffLeast }
@@ -320,10 +321,10 @@ func (h *holdOff) wait() {
 	if h.needless() {
 		return
 	}
-	if n := h.now >> 8; n > 0 {
+	if n := h.now >> pauseBits; n > 0 {
 		pause(n)
 	}
-	if n := h.now & 0xff * h.turns >> 8; n > 0 {
+	if n := h.now & (1<<pauseBits - 1) * h.turns >> pauseBits; n > 0 {
 		linger(n)
 	}
 }

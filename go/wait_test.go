@@ -153,7 +153,7 @@ func TestSpinTime(t *testing.T) {
 // looked once.
 func holdOffAgainst(h *holdOff, ready uint32, waits int) (once int) {
 	for i := 0; i < waits; i++ {
-		foundAtOnce := h.now>>8 >= ready
+		foundAtOnce := h.now>>pauseBits >= ready
 		if foundAtOnce {
 			once++
 		}
@@ -172,16 +172,16 @@ func TestNobodyHoldsOffWhoDoesNotSpin(t *testing.T) {
 }
 
 func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
-	h := holdOff{step: 150, most: 25 << 8} // pauses of 10 ns
+	h := holdOff{step: 100, most: 25 << pauseBits} // pauses of 10 ns
 	for _, ready := range []uint32{12, 3} {
-		holdOffAgainst(&h, ready, 1000)
+		holdOffAgainst(&h, ready, 2000)
 		once := holdOffAgainst(&h, ready, 1000)
-		if got := h.now >> 8; once < 750 || once > 990 || got < ready-1 || got > ready+1 {
+		if got := h.now >> pauseBits; once < 750 || once > 990 || got < ready-1 || got > ready+1 {
 			t.Fatalf("%d of 1000 waits for %d pauses looked once; the hold-off is %d", once, ready, got)
 		}
 	}
-	if once := holdOffAgainst(&h, 0, 300); once != 300 || h.now>>8 != 0 {
-		t.Fatalf("%d of 300, %d pauses, when all is there already", once, h.now>>8)
+	if once := holdOffAgainst(&h, 0, 1200); once != 1200 || h.now>>pauseBits != 0 {
+		t.Fatalf("%d of 1200, %d pauses, when all is there already", once, h.now>>pauseBits)
 	}
 }
 

@@ -79,9 +79,9 @@ struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns) {
     int64_t most = ns < HOLD_OFF_MOST_NS ? ns : HOLD_OFF_MOST_NS;
     if (budget->most == 0)
         return (struct hold_off){.most = 0};
-    uint64_t pauses = (uint64_t)budget->most << 8;
+    uint64_t pauses = (uint64_t)budget->most << PAUSE_BITS;
     return (struct hold_off){
-        .step = (uint32_t)(pauses * HOLD_OFF_STEP_NS / (uint64_t)ns),
+        .step = (uint32_t)(pauses / (uint64_t)(ns * HOLD_OFF_STEPS_PER_NS)),
         .most = (uint32_t)(pauses * (uint64_t)most / (uint64_t)ns),
         .turns = count_in(ns, turns_per_100us()) / budget->most,
     };

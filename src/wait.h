@@ -18,10 +18,12 @@ enum {
     SPIN_SOON = 64,       /* and so does one after so many that were over soon */
 
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
-    HOLD_OFF_LEAST = 160,   /* 256ths of a pause */
-    HOLD_OFF_STEP_NS = 1,
-    HOLD_OFF_GROWTH = 16,
-    HOLD_OFF_SHARE = 64,
+    HOLD_OFF_STEPS_PER_NS = 4,
+    HOLD_OFF_GROWTH = 64,
+    HOLD_OFF_SHARE = 256,
+
+    PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
+    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 5 / 8,
 };
 
 #define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
@@ -70,12 +72,12 @@ struct spin_budget shmi_spin_budget(int64_t ns);
 /*
  * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
  * while the other side still works disturbs it: takes away the line that it writes, or, on the same
- * core, its share of that core. What was there at the first look makes the next hold-off a 64th
- * shorter, what was not makes it a 16th and a step longer, so that most waits look once, and none
+ * core, its share of that core. What was there at the first look makes the next hold-off a 256th
+ * shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none
  * has to read a clock. The steps are small and there is no coarser grain: each side's wait is part
  * of what the other waits for, and two that are both too long would keep each other so. The very
  * short ones are not waited: where most is there at once, as with many calls in flight, it would be
- * for nothing. In 256ths of a pause.
+ * for nothing. In units of 1 / 2^PAUSE_BITS of a pause.
  */
 struct hold_off {
     uint32_t now;
@@ -95,9 +97,9 @@ static inline bool hold_off_is_needless(const struct hold_off *h) {
 static inline void hold_off_wait(const struct hold_off *h) {
     if (hold_off_is_needless(h))
         return;
-    for (uint32_t pauses = h->now >> 8; pauses > 0; pauses--)
+    for (uint32_t pauses = h->now >> PAUSE_BITS; pauses > 0; pauses--)
         cpu_pause();
-    cpu_linger((h->now & 0xff) * h->turns >> 8);
+    cpu_linger((h->now & ((1 << PAUSE_BITS) - 1)) * h->turns >> PAUSE_BITS);
 }
 
 static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {

@@ -599,7 +599,7 @@ static void a_word_that_changes_under_a_handler_is_corruption(void **state) {
 
 /* A hold-off of some milliseconds, and the shortest time that it was seen to take. */
 static struct hold_off long_hold_off(uint64_t *shortest) {
-    const struct hold_off h = {.now = 200000u << 8};
+    const struct hold_off h = {.now = 200000u << PAUSE_BITS};
     *shortest = UINT64_MAX;
     for (int i = 0; i < 3; i++) {
         uint64_t begin = shmi_clock_now();
@@ -632,7 +632,7 @@ static void both_sides_hold_off_before_they_look(void **state) {
     begin = shmi_clock_now();
     assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
     assert_true(shmi_clock_now() - begin >= hold_off / 2);
-    assert_true(l->hold_off.now < 200000u << 8); /* the answer was there */
+    assert_true(l->hold_off.now < 200000u << PAUSE_BITS); /* the answer was there */
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     pair_close(&p);
 }

@@ -313,7 +313,7 @@ static void without_spinning_every_wait_yields(void **state) {
 static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t waits) {
     uint32_t once = 0;
     for (uint32_t i = 0; i < waits; i++) {
-        bool found_at_once = h->now >> 8 >= ready;
+        bool found_at_once = h->now >> PAUSE_BITS >= ready;
         once += found_at_once;
         hold_off_learn(h, found_at_once);
     }
@@ -329,7 +329,7 @@ static struct hold_off new_hold_off(int64_t spin_ns) {
 }
 
 static uint64_t time_held_off(uint32_t now) {
-    const struct hold_off h = {.now = now, .turns = 1 << 22};
+    const struct hold_off h = {.now = now, .turns = 1 << 20};
     uint64_t begin = now_ns();
     hold_off_wait(&h);
     return now_ns() - begin;
@@ -338,7 +338,7 @@ static uint64_t time_held_off(uint32_t now) {
 /* Turns as many as no pause has, to be seen by a clock. */
 static void a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short(void **state) {
     (void)state;
-    uint64_t fraction = time_held_off(0x1ff), shortest = UINT64_MAX;
+    uint64_t fraction = time_held_off((2 << PAUSE_BITS) - 1), shortest = UINT64_MAX;
     for (int i = 0; i < 10; i++) {
         uint64_t took = time_held_off(HOLD_OFF_LEAST - 1);
         shortest = took < shortest ? took : shortest;
@@ -361,30 +361,30 @@ static void nobody_holds_off_who_does_not_spin(void **state) {
 static void a_hold_off_ends_when_the_other_side_is_ready(void **state) {
     (void)state;
     struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
-    (void)hold_off_against(&h, 12, 1000);
+    (void)hold_off_against(&h, 12, 2000);
     assert_in_range(hold_off_against(&h, 12, 1000), 750, 990);
-    assert_in_range(h.now >> 8, 11, 13);
-    (void)hold_off_against(&h, 3, 1000); /* it has become faster */
+    assert_in_range(h.now >> PAUSE_BITS, 11, 13);
+    (void)hold_off_against(&h, 3, 2000); /* it has become faster */
     assert_in_range(hold_off_against(&h, 3, 1000), 750, 990);
-    assert_in_range(h.now >> 8, 2, 4);
+    assert_in_range(h.now >> PAUSE_BITS, 2, 4);
 }
 
 static void a_hold_off_ends_soon_when_all_is_there_already(void **state) {
     (void)state;
     struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
-    (void)hold_off_against(&h, 12, 1000);
-    assert_int_equal(hold_off_against(&h, 0, 300), 300);
-    assert_int_equal(h.now >> 8, 0);
+    (void)hold_off_against(&h, 12, 2000);
+    assert_int_equal(hold_off_against(&h, 0, 1200), 1200);
+    assert_int_equal(h.now >> PAUSE_BITS, 0);
 }
 
 static void no_hold_off_is_longer_than_its_most(void **state) {
     (void)state;
     struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
     assert_int_equal(hold_off_against(&h, UINT32_MAX, 10000), 0);
-    assert_in_range(h.now >> 8, HOLD_OFF_MOST_NS / 10 - 1, HOLD_OFF_MOST_NS / 10 + 1);
+    assert_in_range(h.now >> PAUSE_BITS, HOLD_OFF_MOST_NS / 10 - 1, HOLD_OFF_MOST_NS / 10 + 1);
     h = new_hold_off(100);
     (void)hold_off_against(&h, UINT32_MAX, 10000);
-    assert_in_range(h.now >> 8, 9, 11);
+    assert_in_range(h.now >> PAUSE_BITS, 9, 11);
 }
 
 /* ---- Whole waits ---- */
