@@ -23,10 +23,14 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 	PREFETCHT0 (AX)
 	RET
 
-// The assembler does not know PREFETCHW (AX); processors that lack it pass over it.
+// The assembler does not know PREFETCHW (AX) and PREFETCHW 64(AX); processors that lack it pass over it.
 //
-// func prefetchToWrite(line unsafe.Pointer)
-TEXT ·prefetchToWrite(SB), NOSPLIT, $0-8
+// func prefetchToWrite(line unsafe.Pointer, beyond bool)
+TEXT ·prefetchToWrite(SB), NOSPLIT, $0-9
 	MOVQ line+0(FP), AX
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
+	CMPB beyond+8(FP), $0
+	JEQ done
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x48; BYTE $0x40
+done:
 	RET

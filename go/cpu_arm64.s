@@ -23,8 +23,13 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 	PRFM (R0), PLDL1KEEP
 	RET
 
-// func prefetchToWrite(line unsafe.Pointer)
-TEXT ·prefetchToWrite(SB), NOSPLIT, $0-8
+// func prefetchToWrite(line unsafe.Pointer, beyond bool)
+TEXT ·prefetchToWrite(SB), NOSPLIT, $0-9
 	MOVD line+0(FP), R0
+	MOVBU beyond+8(FP), R1
 	PRFM (R0), PSTL1KEEP
+	CBZ R1, done
+	ADD $64, R0
+	PRFM (R0), PSTL1KEEP
+done:
 	RET

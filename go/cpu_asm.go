@@ -20,8 +20,8 @@ func linger(turns uint32)
 //go:noescape
 func prefetch(line *byte)
 
-// prefetchToWrite tells the CPU that a cache line will be changed here soon: whoever else has it loses
-// it. It has no effect but on time.
+// prefetchToWrite tells the CPU that a cache line, and the next one too if beyond, will be changed here
+// soon: whoever else has it loses it. It has no effect but on time.
 //
 //go:noescape
-func prefetchToWrite(line unsafe.Pointer)
+func prefetchToWrite(line unsafe.Pointer, beyond bool)

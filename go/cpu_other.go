@@ -10,4 +10,4 @@ func linger(uint32) {}
 
 func prefetch(*byte) {}
 
-func prefetchToWrite(unsafe.Pointer) {}
+func prefetchToWrite(unsafe.Pointer, bool) {}

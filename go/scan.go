@@ -45,10 +45,9 @@ func (w *worker) fetchNext() {
 	}
 }
 
-// fetchLast has the slot that was served last brought here: for a worker that expects its next request
-// there.
+// fetchLast has the slot that was served last brought here, after a hold-off that was for its next request.
 func (w *worker) fetchLast() {
-	if w.scan.warmed > 0 {
+	if w.scan.warmed > 0 && !w.holdOff.needless() {
 		w.guest.hostSlots[w.scan.warm[0]].fetchToChange(w.beyond)
 	}
 }

@@ -23,13 +23,7 @@ func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 // it next. A look has the line brought to be read; for the change it would be asked for again. beyond: so
 // for the second line, in which what is written with that change goes on. The address of a field would
 // be computed with a look whether line is nil.
-func (s *slot) fetchToChange(beyond bool) {
-	line := unsafe.Pointer(s.line)
-	prefetchToWrite(line)
-	if beyond {
-		prefetchToWrite(unsafe.Add(line, lineSize))
-	}
-}
+func (s *slot) fetchToChange(beyond bool) { prefetchToWrite(unsafe.Pointer(s.line), beyond) }
 
 func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
