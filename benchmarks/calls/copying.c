@@ -57,6 +57,7 @@ struct subject copying_start(const struct pair *pair, const char *name, size_t b
     return (struct subject){.label = {name, pair->guest, bytes, 1, 1, ""},
                             .self = allocate(pair, bytes),
                             .spins = true,
+                            .run_in_ns = pair_run_in(pair),
                             .unit = 1,
                             .run = run,
                             .stop = stop};
@@ -68,6 +69,7 @@ struct subject copying_start_held(const struct pair *pair, const char *name, siz
     return (struct subject){.label = {name, pair->guest, bytes, 1, 1, "held slot"},
                             .self = c,
                             .spins = true,
+                            .run_in_ns = pair_run_in(pair),
                             .unit = 1,
                             .run = run_held,
                             .stop = stop_held};

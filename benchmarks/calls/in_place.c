@@ -33,6 +33,7 @@ struct subject in_place_start(const struct pair *pair, size_t bytes) {
     return (struct subject){.label = {"zero_copy", pair->guest, bytes, 1, 1, ""},
                             .self = p,
                             .spins = true,
+                            .run_in_ns = pair_run_in(pair),
                             .unit = 1,
                             .run = run,
                             .stop = stop};

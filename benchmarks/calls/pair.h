@@ -31,6 +31,9 @@ struct pair_config {
 void set_program_directory(const char *directory);
 char *program_path(const char *name);
 
+/* What is to be run_in_ns of a subject that calls this pair's guests, see subject.h. */
+uint64_t pair_run_in(const struct pair *pair);
+
 struct pair pair_start(struct pair_config config);
 void pair_stop(struct pair *pair);
 

@@ -63,6 +63,7 @@ struct subject several_start(const struct pair *pair, size_t bytes, unsigned in_
     return (struct subject){.label = {"in_flight", pair->guest, bytes, 1, in_flight, ""},
                             .self = s,
                             .spins = true,
+                            .run_in_ns = pair_run_in(pair),
                             .unit = in_flight,
                             .run = run,
                             .stop = stop};

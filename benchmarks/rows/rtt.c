@@ -19,12 +19,20 @@ static struct subject more_lines(size_t bytes) {
     return s;
 }
 
+/* The first calls after the guest has slept. */
+static struct subject after_a_rest(const struct pair *pair) {
+    struct subject s = copying_start(pair, "rtt", SMALL);
+    s.label.variant = "after a rest";
+    s.run_in_ns = 0;
+    return s;
+}
+
 struct regions {
     struct pairs pairs;
     const struct effort *effort;
 };
 
-_Static_assert(1 + 3 * SIZES + 2 <= SUBJECTS_MOST, "there is room for the subjects of all sizes");
+_Static_assert(1 + 3 * SIZES + 4 <= SUBJECTS_MOST, "there is room for the subjects of all sizes");
 
 static void start_pairs(struct regions *r) {
     r->pairs = pairs_start((struct pair_config){.capacity = CAPACITY});
@@ -50,6 +58,8 @@ static size_t set_up(void *regions, struct subject *subjects) {
     }
     subjects[n++] = copying_start_held(&r->pairs.c, "rtt", SMALL);
     subjects[n++] = copying_start_held(&r->pairs.go, "rtt", SMALL);
+    subjects[n++] = after_a_rest(&r->pairs.c);
+    subjects[n++] = after_a_rest(&r->pairs.go);
     return n;
 }
 

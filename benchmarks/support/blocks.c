@@ -53,8 +53,11 @@ void come_together(const struct subject *s, uint64_t ns) {
 }
 
 static void warm_up(const struct subject *s, uint64_t ns) {
+    uint64_t end = now_ns() + s->run_in_ns, now;
     if (s->run && ns > 0) {
         come_together(s, ns);
+        if ((now = now_ns()) < end)
+            (void)run_for(s, end - now);
     } else if (ns > 0) {
         (void)s->block(s->self, ns);
         let_sleep();
