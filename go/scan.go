@@ -12,7 +12,7 @@ const (
 type scan struct {
 	next    int            // behind the slot served last
 	cold    int            // where the next glance at cold slots begins
-	glances uint           // so far
+	glances int            // since a cold slot last came before the warm ones
 	warm    [warmSlots]int // the slots served last, the very last one first
 	warmed  int            // how many of them there are
 }
@@ -85,18 +85,23 @@ func (w *worker) serveOne() bool {
 }
 
 // glance is serveOne with a look at the warm slots and at a few others, from glance to glance at
-// all. Now and then a cold one comes first, so that none starves while the warm ones are busy; then
-// the next, which of several calls in flight is the next to be sent.
+// all. First the next one, which of several calls in flight is the next to be sent; whoever always finds
+// it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves while
+// they are busy.
 func (w *worker) glance() bool {
 	if len(w.guest.hostSlots) <= warmSlots+coldSlots {
 		return w.serveOne()
 	}
 	s := &w.scan
-	if s.glances++; s.glances%glancesPerCold == 0 && w.tryCold(1) {
-		return true
-	}
+	s.glances++
 	if w.try(s.next) {
 		return true
+	}
+	if s.glances >= glancesPerCold {
+		s.glances = 0
+		if w.tryCold(1) {
+			return true
+		}
 	}
 	for i := 0; i < s.warmed; i++ {
 		if w.try(s.warm[i]) {

@@ -73,14 +73,18 @@ static int try_cold(shmipc_peer *p, struct worker *worker, uint32_t count) {
     return served;
 }
 
-/* Now and then a cold slot comes first, so that none starves while the warm ones are busy; then the
-   next, which of several calls in flight is the next to be sent. */
+/* First the next one, which of several calls in flight is the next to be sent; whoever always finds
+   it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves
+   while they are busy. */
 int shmi_scan_glance(shmipc_peer *p, struct worker *worker) {
     if (p->serves.count <= WARM_SLOTS + COLD_SLOTS)
         return shmi_scan_all(p, worker);
-    int served = ++worker->scan.glances % GLANCES_PER_COLD == 0 ? try_cold(p, worker, 1) : 0;
-    if (served == 0)
-        served = try_slot(p, worker, worker->scan.next);
+    worker->scan.glances++;
+    int served = try_slot(p, worker, worker->scan.next);
+    if (served == 0 && worker->scan.glances >= GLANCES_PER_COLD) {
+        worker->scan.glances = 0;
+        served = try_cold(p, worker, 1);
+    }
     for (uint32_t i = 0; served == 0 && i < worker->scan.warmed; i++)
         served = try_slot(p, worker, worker->scan.warm[i]);
     return served != 0 ? served : try_cold(p, worker, COLD_SLOTS);

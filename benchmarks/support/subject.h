@@ -33,7 +33,7 @@ struct subject {
        left to the system, which often does best with both on one. */
     bool spins;
 
-    /* How long after a rest a call still takes longer than it will. What counts begins after that. */
+    /* How long after a rest calls still take longer than they will. What counts begins later. */
     uint64_t run_in_ns;
 
     /* Before and after each block: wakes the other side, lets it sleep. NULL: nothing to do. */
