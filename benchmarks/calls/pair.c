@@ -30,8 +30,9 @@ void check(int error) {
     }
 }
 
-/* A guest in Go that has slept for 10 ms: its runtime's monitor looks around fifty times, every 70 us,
-   and then ever more seldom. Where both processors are busy with a call, each time takes 10 us of it. */
+/* When a guest in Go has slept for 10 ms, its runtime's monitor looks around fifty times, every
+   70 us, and then ever more seldom. Where a call keeps both processors busy, each time takes 10 us
+   of it. */
 uint64_t pair_run_in(const struct pair *pair) {
     return strcmp(pair->guest, "go") == 0 ? 8 * MILLISECOND : 0;
 }
