@@ -99,7 +99,7 @@ func (e *exchange) guard(old bool, err *error) {
 // error drops the claim.
 func (e *exchange) publish(flags word) error {
 	held := e.word
-	e.beyond = reachesBeyond(int(e.line.length))
+	e.beyond = reachesBeyond(int(e.line.length)) // as just written; nothing rests on it
 	sent, found := e.send(held, flags)
 	e.word = sent
 	calls := e.stats.calls.Add(1)
@@ -137,9 +137,10 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	if e.roused {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
-	} else {
-		e.holdOff.wait()
-		e.fetchToChange(e.beyond) // the answer is expected, and the next request will change the same line
+	} else if e.holdOff.wait() {
+		// The answer is expected, and the next request, which may be like this one, will change the same
+		// lines.
+		e.fetchToChange(e.beyond)
 	}
 	for s := e.budget.begin(&e.soon); ; {
 		w := e.load()
@@ -169,10 +170,16 @@ func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 // side, and are received in that order. Where answers are there at once, and this one was, the next may
 // be too: it is on its way while this one is read.
 func (e *exchange) fetchNext() {
+	if !e.holdOff.needless() {
+		return
+	}
 	exchanges := e.guest.pool.exchanges
-	next := &exchanges[(int(e.index)-len(e.guest.hostSlots)+1)%len(exchanges)]
-	if e.holdOff.needless() && next.claimed.Load()&claimSent != 0 {
-		next.fetchToChange(e.beyond)
+	next := int(e.index) - len(e.guest.hostSlots) + 1
+	if next == len(exchanges) {
+		next = 0
+	}
+	if n := &exchanges[next]; n.claimed.Load()&claimSent != 0 {
+		n.fetchToChange(e.beyond)
 	}
 }
 

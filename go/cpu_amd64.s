@@ -23,7 +23,8 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 	PREFETCHT0 (AX)
 	RET
 
-// The assembler does not know PREFETCHW (AX) and PREFETCHW 64(AX); processors that lack it pass over it.
+// The assembler does not know PREFETCHW (AX) and PREFETCHW 64(AX); processors that lack it pass over
+// it, but for the very first.
 //
 // func prefetchToWrite(line unsafe.Pointer, beyond bool)
 TEXT ·prefetchToWrite(SB), NOSPLIT, $0-9

@@ -11,7 +11,7 @@ import (
 func TestHoldOffPassesFractionsOfAPauseButNoneThatIsVeryShort(t *testing.T) {
 	heldOff := func(parts uint32) time.Duration {
 		h := holdOff{now: parts, turns: 1 << 20}
-		return shortest(h.wait)
+		return shortest(func() { h.wait() })
 	}
 	fraction, none := heldOff(2<<pauseBits-1), heldOff(holdOffLeast-1)
 	if fraction < 100*time.Microsecond || none > fraction/10 {

@@ -169,7 +169,7 @@ func (w *worker) reply(data []byte, kind uint32, flags word) {
 // publish gives the answer to the caller, or the slot back if the caller has given up.
 func (w *worker) publish(flags word) {
 	g, s := w.guest, w.slot
-	w.beyond = reachesBeyond(int(s.line.length))
+	w.beyond = reachesBeyond(int(s.line.length)) // as just written; nothing rests on it
 	found, ok := s.answer(w.working, flags)
 	switch {
 	case ok && found.parked():

@@ -12,7 +12,7 @@ const (
 type scan struct {
 	next    int            // behind the slot served last
 	cold    int            // where the next glance at cold slots begins
-	glances int            // since a cold slot last came before the warm ones
+	glances uint32         // since a cold slot last came before the warm ones
 	warm    [warmSlots]int // the slots served last, the very last one first
 	warmed  int            // how many of them there are
 }
@@ -45,9 +45,9 @@ func (w *worker) fetchNext() {
 	}
 }
 
-// fetchLast has the slot that was served last brought here, after a hold-off that was for its next request.
+// fetchLast has the slot that was served last brought here, after a hold-off for the next request in it.
 func (w *worker) fetchLast() {
-	if w.scan.warmed > 0 && !w.holdOff.needless() {
+	if w.scan.warmed > 0 {
 		w.guest.hostSlots[w.scan.warm[0]].fetchToChange(w.beyond)
 	}
 }

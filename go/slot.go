@@ -21,8 +21,8 @@ func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 
 // fetchToChange is for a side that expects the word to have been changed by now, and is going to change
 // it next. A look has the line brought to be read; for the change it would be asked for again. beyond: so
-// for the second line, in which what is written with that change goes on. The address of a field would
-// be computed with a look whether line is nil.
+// for the second line, in which what is written with that change goes on. Taking a field's
+// address would have the compiler read the line, to see whether it is nil.
 func (s *slot) fetchToChange(beyond bool) { prefetchToWrite(unsafe.Pointer(s.line), beyond) }
 
 func (s *slot) swap(old, new word) bool {

@@ -313,13 +313,14 @@ func (h *holdOff) setUp(spin time.Duration) {
 
 func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTime()) }
 
-// needless tells whether most is there at once.
+// needless tells whether most is there at once, or nothing was learned yet.
 func (h *holdOff) needless() bool { return h.now < holdOffLeast }
 
-// wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it.
-func (h *holdOff) wait() {
+// wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it. False: there was
+// no need to wait.
+func (h *holdOff) wait() bool {
 	if h.needless() {
-		return
+		return false
 	}
 	if n := h.now >> pauseBits; n > 0 {
 		pause(n)
@@ -327,6 +328,7 @@ func (h *holdOff) wait() {
 	if n := h.now & (1<<pauseBits - 1) * h.turns >> pauseBits; n > 0 {
 		linger(n)
 	}
+	return true
 }
 
 func (h *holdOff) learn(foundAtOnce bool) {

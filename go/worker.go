@@ -98,8 +98,7 @@ func (w *worker) poll() {
 	if roused {
 		w.aim()
 	}
-	if heldOff {
-		w.holdOff.wait()
+	if heldOff && w.holdOff.wait() {
 		w.fetchLast()
 	}
 	for s := w.guest.serving.polling.begin(&w.soon); ; {

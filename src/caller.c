@@ -155,15 +155,16 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-/* The answer is expected once the hold-off is over; the next request will change the same line. */
+/* The answer is expected when the hold-off is over; the next request, which may be like this one,
+   will change the same lines. */
 static void hold_off(const struct local_slot *l) {
-    hold_off_wait(&l->hold_off);
-    slot_fetch_to_change(l->shared, l->beyond);
+    if (hold_off_wait(&l->hold_off))
+        slot_fetch_to_change(l->shared, l->beyond);
 }
 
 /* Slots that a thread claims one after the other mostly lie side by side, and are received in that
    order. Where answers are there at once, and this one was, the next may be too: it is on its way
-   while this one is read. */
+   while this one is read. The claim may be another thread's: only its owner knows. */
 static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
     const struct local_slot *next = l + 1;
     if (next == p->slots + p->calls.first + p->calls.count)

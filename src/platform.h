@@ -125,10 +125,10 @@ static inline void cpu_prefetch(const void *line) {
 }
 
 /* The same for a line that is going to be changed here: whoever else has it loses it. x86-64
-   processors that lack the instruction pass over it; compilers only emit it where they are told
-   that there is one. */
+   processors that lack the instruction pass over it, but for the very first; compilers only emit it
+   where they are told that there is one. */
 static inline void cpu_prefetch_to_write(const void *line) {
-#if defined(_MSC_VER) && defined(_M_X64)
+#if defined(_MSC_VER) && defined(_M_X64) && !defined(__clang__)
     _m_prefetchw(line);
 #elif defined(__x86_64__)
     __asm__ volatile("prefetchw %0" ::"m"(*(const char *)line));

@@ -31,7 +31,7 @@ static void fetch_next(const shmipc_peer *p, const struct worker *worker) {
 }
 
 void shmi_scan_fetch_last(const shmipc_peer *p, const struct worker *worker) {
-    if (worker->scan.warmed > 0 && !hold_off_is_needless(&worker->hold_off))
+    if (worker->scan.warmed > 0)
         slot_fetch_to_change(slot_at(p, worker->scan.warm[0]), worker->beyond);
 }
 

@@ -14,7 +14,7 @@ int shmi_scan_all(shmipc_peer *peer, struct worker *worker);
 /* The same with a look at the warm slots and at a few others, from glance to glance at all. */
 int shmi_scan_glance(shmipc_peer *peer, struct worker *worker);
 
-/* Has the slot that was served last brought here, after a hold-off that was for its next one. */
+/* Has the slot that was served last brought here, after a hold-off for the next request in it. */
 void shmi_scan_fetch_last(const shmipc_peer *peer, const struct worker *worker);
 
 /* Has the next glance find a request that waits, wherever it is. */

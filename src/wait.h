@@ -89,17 +89,19 @@ struct hold_off {
 /* For waits with a budget that was made for `ns`. */
 struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
 
-/* True if most is there at once. */
+/* True if most is there at once, or nothing was learned yet. */
 static inline bool hold_off_is_needless(const struct hold_off *h) {
     return h->now < HOLD_OFF_LEAST;
 }
 
-static inline void hold_off_wait(const struct hold_off *h) {
+/* False if there was no need to wait. */
+static inline bool hold_off_wait(const struct hold_off *h) {
     if (hold_off_is_needless(h))
-        return;
+        return false;
     for (uint32_t pauses = h->now >> PAUSE_BITS; pauses > 0; pauses--)
         cpu_pause();
     cpu_linger((h->now & ((1 << PAUSE_BITS) - 1)) * h->turns >> PAUSE_BITS);
+    return true;
 }
 
 static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {

@@ -19,7 +19,7 @@ static struct subject more_lines(size_t bytes) {
     return s;
 }
 
-/* The first calls after the guest has slept. */
+/* Without the run-in: soon after the guest has slept. In C, which needs none, for comparison. */
 static struct subject after_a_rest(const struct pair *pair) {
     struct subject s = copying_start(pair, "rtt", SMALL);
     s.label.variant = "after a rest";
