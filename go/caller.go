@@ -137,9 +137,11 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	if e.roused {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
-	} else if e.holdOff.wait() {
-		// The answer is expected, and the next request, which may be like this one, will change the same
-		// lines.
+	} else {
+		// The answer is expected then, and the next request, which may be like this one, will change the
+		// same lines. Not only where there was a hold-off: so a call in a held slot is a third faster when
+		// the other side is near.
+		e.holdOff.wait()
 		e.fetchToChange(e.beyond)
 	}
 	for s := e.budget.begin(&e.soon); ; {

@@ -156,10 +156,11 @@ static bool is_pending(word seen) {
 }
 
 /* The answer is expected when the hold-off is over; the next request, which may be like this one,
-   will change the same lines. */
+   will change the same lines. Not only where there was one: a near call in a held slot takes 1.1 of
+   the limit like this, and 1.6 if those with a very short hold-off are left out. */
 static void hold_off(const struct local_slot *l) {
-    if (hold_off_wait(&l->hold_off))
-        slot_fetch_to_change(l->shared, l->beyond);
+    (void)hold_off_wait(&l->hold_off);
+    slot_fetch_to_change(l->shared, l->beyond);
 }
 
 /* Slots that a thread claims one after the other mostly lie side by side, and are received in that
