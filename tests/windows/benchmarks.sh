@@ -32,8 +32,8 @@ expect() {
 cd "$programs"
 ${runner:+"$runner"} ./bench.exe --quick --rounds 1 rtt parked | tr -d '\r' >"$out" || fail "it failed"
 expect 1 c limit
-expect 5 c rtt # one of them in a held slot
-expect 5 go rtt
+expect 6 c rtt # one of them in a held slot, one after a rest
+expect 6 go rtt
 expect 4 c limit_event
 expect 4 c parked
 expect 4 go parked
