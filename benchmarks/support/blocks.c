@@ -52,12 +52,17 @@ void come_together(const struct subject *s, uint64_t ns) {
     }
 }
 
+static void run_in(const struct subject *s, uint64_t begin) {
+    uint64_t passed = now_ns() - begin;
+    if (passed < s->run_in_ns)
+        (void)run_for(s, s->run_in_ns - passed);
+}
+
 static void warm_up(const struct subject *s, uint64_t ns) {
-    uint64_t end = now_ns() + s->run_in_ns, now;
+    uint64_t begin = now_ns();
     if (s->run && ns > 0) {
         come_together(s, ns);
-        if ((now = now_ns()) < end)
-            (void)run_for(s, end - now);
+        run_in(s, begin);
     } else if (ns > 0) {
         (void)s->block(s->self, ns);
         let_sleep();

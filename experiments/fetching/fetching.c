@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { BYTES = 48, IN_FLIGHT = 8 };
+enum { BYTES = 48, IN_FLIGHT = 8, TURNS = 10 };
 
 enum fetch { LOOK, TO_WRITE };
 
@@ -18,15 +18,6 @@ static inline void fetch_line(const void *line, enum fetch fetch) {
 }
 
 static unsigned char mine[BYTES];
-
-/* Some 40 cycles, which the message waits for. */
-static void work(void) {
-    uint64_t value;
-    memcpy(&value, mine, sizeof value);
-    for (int i = 0; i < 10; i++)
-        value *= value + 2;
-    memcpy(mine, &value, sizeof value);
-}
 
 /* Some 300 instructions around each exchange, as a library has. */
 static inline void bustle(bool busy) {
@@ -59,7 +50,7 @@ static inline uint64_t call(struct shared *s, uint64_t sent, uint64_t calls, int
         change(s, sent + 1);
         sent = await(s, sent + 1, hold_off, fetch);
         memcpy(mine, s->beside + 8, BYTES);
-        work();
+        work_on(mine, TURNS);
     }
     return sent;
 }
@@ -68,7 +59,7 @@ static inline void answer(struct shared *s, int hold_off, enum fetch fetch) {
     uint64_t found = await_change(&s->word, 0);
     while (found != STOP) {
         memcpy(mine, s->beside + 8, BYTES);
-        work();
+        work_on(mine, TURNS);
         change(s, found + 1);
         found = await(s, found + 1, hold_off, fetch);
     }
@@ -76,12 +67,8 @@ static inline void answer(struct shared *s, int hold_off, enum fetch fetch) {
 }
 
 #define SINGLE(hold_off, fetch)                                                                    \
-    static uint64_t call_##hold_off##_##fetch(struct shared *s, uint64_t sent, uint64_t calls) {   \
-        return call(s, sent, calls, hold_off, fetch);                                              \
-    }                                                                                              \
-    static void answer_##hold_off##_##fetch(struct shared *s) {                                    \
-        answer(s, hold_off, fetch);                                                                \
-    }
+    DEFINE_WAY(hold_off##_##fetch, call(s, sent, calls, hold_off, fetch),                          \
+               answer(s, hold_off, fetch))
 
 SINGLE(1, LOOK)
 SINGLE(1, TO_WRITE)
@@ -130,7 +117,7 @@ static inline void await_answer(struct shared *s, uint64_t n, enum when when, bo
     fetch_next(s, n, when, looks == 0);
     memcpy(mine, line->message, BYTES);
     bustle(busy);
-    work();
+    work_on(mine, TURNS);
 }
 
 static inline uint64_t call_all(struct shared *s, uint64_t sent, uint64_t calls, enum when when,
@@ -168,7 +155,7 @@ static inline void answer_all(struct shared *s, enum when when, bool busy) {
         (void)atomic_compare_exchange_strong(&line->word, &request, request | TAKEN);
         memcpy(mine, line->message, BYTES);
         bustle(busy);
-        work();
+        work_on(mine, TURNS);
         change_line(line, 2 * n);
     }
     memset(s->there, 0, sizeof s->there);
@@ -176,12 +163,7 @@ static inline void answer_all(struct shared *s, enum when when, bool busy) {
 }
 
 #define SEVERAL(when, busy)                                                                        \
-    static uint64_t call_all_##when##_##busy(struct shared *s, uint64_t sent, uint64_t calls) {    \
-        return call_all(s, sent, calls, when, busy);                                               \
-    }                                                                                              \
-    static void answer_all_##when##_##busy(struct shared *s) {                                     \
-        answer_all(s, when, busy);                                                                 \
-    }
+    DEFINE_WAY(all_##when##_##busy, call_all(s, sent, calls, when, busy), answer_all(s, when, busy))
 
 SEVERAL(NEVER, 0)
 SEVERAL(ALWAYS, 0)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BYTES = 64 };
+enum { BYTES = 64, TURNS = 20 };
 
 static unsigned char mine[BYTES];
 
@@ -19,15 +19,6 @@ static void get(const struct shared *s) {
     memcpy(mine + 48, s->next, BYTES - 48);
 }
 
-/* Some 80 cycles, which the message waits for. */
-static void work(void) {
-    uint64_t value;
-    memcpy(&value, mine, sizeof value);
-    for (int i = 0; i < 20; i++)
-        value *= value + 2;
-    memcpy(mine, &value, sizeof value);
-}
-
 static inline uint64_t await(struct shared *s, uint64_t old, int hold_off) {
     for (int i = 0; i < hold_off; i++)
         cpu_pause();
@@ -36,7 +27,7 @@ static inline uint64_t await(struct shared *s, uint64_t old, int hold_off) {
 
 static inline uint64_t call(struct shared *s, uint64_t sent, uint64_t calls, int hold_off) {
     for (uint64_t i = 0; i < calls; i++) {
-        work();
+        work_on(mine, TURNS);
         put(s);
         publish(&s->word, sent + 1);
         sent = await(s, sent + 1, hold_off);
@@ -49,7 +40,7 @@ static inline void answer(struct shared *s, int hold_off) {
     uint64_t found = await(s, 0, 0);
     while (found != STOP) {
         get(s);
-        work();
+        work_on(mine, TURNS);
         put(s);
         publish(&s->word, found + 1);
         found = await(s, found + 1, hold_off);
@@ -57,13 +48,7 @@ static inline void answer(struct shared *s, int hold_off) {
     publish(&s->word, 0);
 }
 
-#define WAY(hold_off)                                                                              \
-    static uint64_t call_##hold_off(struct shared *s, uint64_t sent, uint64_t calls) {             \
-        return call(s, sent, calls, hold_off);                                                     \
-    }                                                                                              \
-    static void answer_##hold_off(struct shared *s) {                                              \
-        answer(s, hold_off);                                                                       \
-    }
+#define WAY(hold_off) DEFINE_WAY(hold_off, call(s, sent, calls, hold_off), answer(s, hold_off))
 
 WAY(0)
 WAY(1)

@@ -54,12 +54,8 @@ static inline struct place whole(unsigned char *buffer) {
 }
 
 #define WAY(name, bytes, there, back)                                                              \
-    static uint64_t call_##name##_##bytes(struct shared *s, uint64_t sent, uint64_t calls) {       \
-        return call(s, sent, calls, bytes, there, back);                                           \
-    }                                                                                              \
-    static void answer_##name##_##bytes(struct shared *s) {                                        \
-        answer(s, bytes, there, back);                                                             \
-    }
+    DEFINE_WAY(name##_##bytes, call(s, sent, calls, bytes, there, back),                           \
+               answer(s, bytes, there, back))
 #define WAYS(bytes)                                                                                \
     WAY(same, bytes, spill(s, 0), spill(s, 0))                                                     \
     WAY(two, bytes, spill(s, 0), spill(s, 1))                                                      \

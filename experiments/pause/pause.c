@@ -29,13 +29,7 @@ static inline void answer(struct shared *s, int pauses) {
     publish(&s->word, 0);
 }
 
-#define WAY(pauses)                                                                                \
-    static uint64_t call_##pauses(struct shared *s, uint64_t sent, uint64_t calls) {               \
-        return call(s, sent, calls, pauses);                                                       \
-    }                                                                                              \
-    static void answer_##pauses(struct shared *s) {                                                \
-        answer(s, pauses);                                                                         \
-    }
+#define WAY(pauses) DEFINE_WAY(pauses, call(s, sent, calls, pauses), answer(s, pauses))
 
 WAY(0)
 WAY(1)

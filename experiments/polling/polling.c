@@ -52,12 +52,7 @@ static inline void answer(struct shared *s, unsigned char *there, unsigned char 
 }
 
 #define WAY(number, there, back, how)                                                              \
-    static uint64_t call_##number(struct shared *s, uint64_t sent, uint64_t calls) {               \
-        return call(s, sent, calls, there, back, how);                                             \
-    }                                                                                              \
-    static void answer_##number(struct shared *s) {                                                \
-        answer(s, there, back, how);                                                               \
-    }
+    DEFINE_WAY(number, call(s, sent, calls, there, back, how), answer(s, there, back, how))
 
 WAY(0, s->there, s->back, NOTHING)
 WAY(1, s->there, s->back, PREFETCH)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum { LINE = 64, PAGE = 4096 };
 
@@ -32,6 +33,16 @@ struct way {
     void (*answer)(struct shared *shared);
 };
 
+/* The two functions of a way, call_<name> and answer_<name>, each of one call. Its arguments may be
+   the shared memory `s`, and on the caller's side `sent` and `calls`. */
+#define DEFINE_WAY(name, caller, responder)                                                        \
+    static uint64_t call_##name(struct shared *s, uint64_t sent, uint64_t calls) {                 \
+        return caller;                                                                             \
+    }                                                                                              \
+    static void answer_##name(struct shared *s) {                                                  \
+        responder;                                                                                 \
+    }
+
 /* Measures and prints them all. For main. */
 int compare_ways(const char *question, const struct way *ways, size_t count);
 
@@ -47,6 +58,15 @@ static inline uint64_t await_change(_Atomic uint64_t *word, uint64_t old) {
         be_patient(&looks);
     }
     return found;
+}
+
+/* Some four cycles a turn, which the message waits for. */
+static inline void work_on(unsigned char *message, int turns) {
+    uint64_t value;
+    memcpy(&value, message, sizeof value);
+    for (int i = 0; i < turns; i++)
+        value *= value + 2;
+    memcpy(message, &value, sizeof value);
 }
 
 static inline void publish(_Atomic uint64_t *word, uint64_t value) {

@@ -55,12 +55,7 @@ static inline void answer(struct shared *s, int taking, enum how answering) {
 }
 
 #define WAY(number, publishing, taking, answering)                                                 \
-    static uint64_t call_##number(struct shared *s, uint64_t sent, uint64_t calls) {               \
-        return call(s, sent, calls, publishing);                                                   \
-    }                                                                                              \
-    static void answer_##number(struct shared *s) {                                                \
-        answer(s, taking, answering);                                                              \
-    }
+    DEFINE_WAY(number, call(s, sent, calls, publishing), answer(s, taking, answering))
 
 WAY(0, STORE, 0, STORE)
 WAY(1, EXCHANGE, 0, STORE)
