@@ -128,12 +128,18 @@ type child struct {
 // startChild starts a role on a region; it is killed when the test ends at the latest.
 func startChild(t *testing.T, role, name string) *child {
 	t.Helper()
-	c, err := runChild(t, exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v"), role, name)
-	if err != nil {
-		t.Fatal(err)
+	for attempt := 1; ; attempt++ {
+		c, err := runChild(t, exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v"), role, name)
+		if err == nil {
+			return c
+		}
+		if attempt == startAttempts || !startMayBeRepeated(err) {
+			t.Fatal(err)
+		}
 	}
-	return c
 }
+
+const startAttempts = 5
 
 func runChild(t *testing.T, cmd *exec.Cmd, role, name string) (*child, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, nameVariable+"="+name)

@@ -116,6 +116,8 @@ func countLines(t *testing.T, path, what string) int {
 	return bytes.Count(text, []byte(what))
 }
 
+func startMayBeRepeated(error) bool { return false }
+
 // idleCost is what idleTime may cost.
 const idleCost = idleTime / 100
 

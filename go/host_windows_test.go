@@ -4,6 +4,7 @@ package shmipc
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/fnv"
 	"runtime/pprof"
 	"sync"
@@ -182,6 +183,10 @@ func countViews() (views int) {
 		}
 	}
 }
+
+// startMayBeRepeated: once in some thousand times Wine's new process ends before it begins, and
+// any program's does. It says ERROR_INTERNAL_ERROR.
+func startMayBeRepeated(err error) bool { return errors.Is(err, syscall.Errno(1359)) }
 
 // idleCost is what idleTime may cost. Wine counts in units of 10 ms, and asks its server about
 // everything.

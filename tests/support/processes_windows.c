@@ -6,6 +6,8 @@
 #include <string.h>
 #include <windows.h>
 
+enum { START_ATTEMPTS = 5 };
+
 /* Never closed: the system does that, whatever ends this process, and ends what is in the job. */
 static HANDLE job_of_children(void) {
     static HANDLE job;
@@ -19,6 +21,13 @@ static HANDLE job_of_children(void) {
     return job;
 }
 
+/* Wine's new process ends before it begins once in some thousand times, and any program's does. */
+static void create_process(char *line, STARTUPINFOA *startup, PROCESS_INFORMATION *made) {
+    for (int attempt = 1;
+         !CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, startup, made); attempt++)
+        must(GetLastError() == ERROR_INTERNAL_ERROR && attempt < START_ATTEMPTS);
+}
+
 struct process process_start(const char *const arguments[]) {
     char line[2048] = "";
     STARTUPINFOA startup = {.cb = sizeof startup};
@@ -27,7 +36,7 @@ struct process process_start(const char *const arguments[]) {
         size_t used = strlen(line);
         (void)snprintf(line + used, sizeof line - used, "%s%s", i == 0 ? "" : " ", arguments[i]);
     }
-    must(CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &made));
+    create_process(line, &startup, &made);
     must(AssignProcessToJobObject(job_of_children(), made.hProcess));
     CloseHandle(made.hThread);
     return (struct process){.handle = (intptr_t)made.hProcess, .pid = made.dwProcessId};

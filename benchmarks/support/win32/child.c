@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHILDREN = 64, COMMAND = 2048 };
+enum { CHILDREN = 64, COMMAND = 2048, START_ATTEMPTS = 5 };
 
 static struct child {
     pid_t id; /* 0: none */
@@ -62,16 +62,23 @@ static void join(char line[COMMAND], char *const arguments[]) {
         die("the command line");
 }
 
+/* Wine's new process ends before it begins once in some thousand times, and any program's does. */
+static void create_suspended(const char *program, char *line, PROCESS_INFORMATION *made) {
+    STARTUPINFOA startup = {.cb = sizeof startup};
+    int attempt = 1;
+    while (!CreateProcessA(NULL, line, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, NULL, &startup,
+                           made))
+        if (GetLastError() != ERROR_INTERNAL_ERROR || attempt++ == START_ATTEMPTS)
+            die(program);
+}
+
 /* It begins when it is where it belongs. */
 pid_t child_program(char *const arguments[]) {
     char line[COMMAND];
-    STARTUPINFOA startup = {.cb = sizeof startup};
     PROCESS_INFORMATION made;
     join(line, arguments);
     fflush(stdout);
-    if (!CreateProcessA(NULL, line, NULL, NULL, FALSE, CREATE_SUSPENDED, NULL, NULL, &startup,
-                        &made))
-        die(arguments[0]);
+    create_suspended(arguments[0], line, &made);
     if (!AssignProcessToJobObject(job_of_children(), made.hProcess))
         die("job");
     *find(0) = (struct child){made.dwProcessId, made.hProcess};
