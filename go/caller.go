@@ -135,16 +135,15 @@ func (e *exchange) awaitOneOfSeveral(l *limit) error {
 }
 
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
+	s := e.budget.begin(&e.soon)
 	if e.roused {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
 	} else {
-		// The answer is expected then, and the next request, which may be like this one, will change the
-		// same lines. Not only where there was a hold-off: so a call in a held slot is a third faster when
-		// the other side is near.
-		e.holdOff.wait()
-		e.fetchToChange(e.beyond)
+		if e.awaitHoldOff() || !oneOfSeveral {
+			s.eagerly(e.holdOff.retry())
+		}
 	}
-	for s := e.budget.begin(&e.soon); ; {
+	for {
 		w := e.load()
 		if state := w.state(); state != stateRequest && state != stateWorking {
 			e.learnFrom(&s, oneOfSeveral)
@@ -154,6 +153,15 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 			return w, false
 		}
 	}
+}
+
+// awaitHoldOff: the answer is expected then, and the next request, which may be like this one, will change
+// the same lines. Not only where there was a hold-off: so a call in a held slot is a third faster when
+// the other side is near.
+func (e *exchange) awaitHoldOff() (held bool) {
+	held = e.holdOff.wait()
+	e.fetchToChange(e.beyond)
+	return held
 }
 
 // learnFrom is what is learned from a wait that this goroutine has spun through.

@@ -41,8 +41,8 @@ const (
 	spinSoon  = 64
 	// spinYields is how often a wait gives way between spinning and sleeping.
 	spinYields = 2
-	// eagerRounds is how many rounds of a spin go without a pause, for the fastest peers.
-	eagerRounds = 64
+	// eagerLooks of a wait come sooner than after a pause.
+	eagerLooks = 4
 	// pauses is the length of one burst: more of them would see an answer late, none would take the
 	// cache line away from the side that writes it.
 	pauses = 1
@@ -53,9 +53,9 @@ const (
 	holdOffMost   = 250 * time.Nanosecond
 	holdOffSteps  = 4 // in a nanosecond
 	holdOffGrowth = 64
-	holdOffShare  = 256
+	holdOffShare  = 512
 	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
-	holdOffLeast  = 1 << pauseBits * 5 / 8
+	holdOffLeast  = 1 << pauseBits * 3 / 8
 
 	// rest is so long that whoever sleeps longer is one whom few threads call.
 	rest = int64(250 * time.Microsecond)
@@ -155,7 +155,7 @@ func spinTime(setting time.Duration, bytes uint64) time.Duration {
 }
 
 func roundsOf(spin time.Duration) int32 {
-	rounds := int64(spin)/int64(relaxTime()) + eagerRounds
+	rounds := int64(spin) / int64(relaxTime())
 	if rounds > math.MaxInt32 {
 		return math.MaxInt32
 	}
@@ -180,10 +180,18 @@ const (
 type spin struct {
 	budget *spinBudget
 	soon   *uint32
-	left   int32 // rounds of this stage, or how often it may give way
-	done   int32 // rounds of all
+	left   int32  // rounds of this stage, or how often it may give way
+	done   int32  // rounds of all
+	eager  int32  // rounds, the first ones, that make so many turns instead of a pause
+	turns  uint32 // of linger
 	stage  spinStage
 }
+
+// eagerly is for what is about to come if it is not there by now: the first looks follow each other after
+// so many turns. Whoever is late makes the other side's first look too early in turn, and so on, until
+// both have learned far too much. Not where several calls are in flight and nothing was held off:
+// whoever has come up with the other side there had better fall behind again.
+func (s *spin) eagerly(turns uint32) { s.eager, s.turns = eagerLooks, turns }
 
 // needless tells whether what was waited for was there at the first look.
 func (s *spin) needless() bool { return s.done == 0 }
@@ -196,8 +204,10 @@ func (s *spin) again() bool {
 	}
 	s.left--
 	s.done++
-	if s.done > eagerRounds {
+	if s.done > s.eager {
 		s.breathe()
+	} else if s.turns > 0 {
+		linger(s.turns)
 	}
 	return true
 }
@@ -218,7 +228,7 @@ func (s *spin) longer() bool {
 	if s.left <= 0 && s.stage != spinYielding {
 		s.lost()
 		s.stage, s.left = spinYielding, s.budget.yieldsAllowed()
-		s.done = max(s.done, eagerRounds)
+		s.eager = 0
 	}
 	return s.left > 0
 }
@@ -292,13 +302,15 @@ func (s *spin) learn() {
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
 // Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
 // on the same core, its share of that core. What was there at the first look makes the next hold-off a
-// 256th shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none has
+// 512th shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none has
 // to read a clock. The steps are small and there is no coarser grain: each side's wait is part of what the
 // other waits for, and two that are both too long would keep each other so. The very short ones are
 // not waited: where most is there at once it would be for nothing. In units of 1 / 2^pauseBits of a pause.
 type holdOff struct {
-	now, step, most uint32
-	turns           uint32 // of linger in a pause
+	now   uint32
+	step  uint32
+	most  uint32 // 0: never hold off
+	turns uint32 // of linger in a pause
 }
 
 // setUp is for waits that spin for `spin` as in spinBudget.setUp.
@@ -338,6 +350,9 @@ func (h *holdOff) learn(foundAtOnce bool) {
 		h.now += h.now/holdOffGrowth + h.step
 	}
 }
+
+// retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
+func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
 // yield lets other goroutines run before this one blocks its thread.
 func yield() { runtime.Gosched() }

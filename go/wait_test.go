@@ -34,7 +34,7 @@ func TestSpinBudgetLearns(t *testing.T) {
 	var b spinBudget
 	b.setUp(spinAuto, giveNoWay)
 	full := spinAll(&b, nil)
-	if full != b.most || full <= eagerRounds {
+	if full != b.most || full <= eagerLooks {
 		t.Fatalf("%d rounds of %d", full, b.most)
 	}
 	long := 0
@@ -180,8 +180,38 @@ func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
 			t.Fatalf("%d of 1000 waits for %d pauses looked once; the hold-off is %d", once, ready, got)
 		}
 	}
-	if once := holdOffAgainst(&h, 0, 1200); once != 1200 || h.now>>pauseBits != 0 {
-		t.Fatalf("%d of 1200, %d pauses, when all is there already", once, h.now>>pauseBits)
+	if once := holdOffAgainst(&h, 0, 2400); once != 2400 || h.now>>pauseBits != 0 {
+		t.Fatalf("%d of 2400, %d pauses, when all is there already", once, h.now>>pauseBits)
+	}
+}
+
+// Turns as many as can be seen by a clock.
+func TestTheFirstLooksOfAnEagerWaitMakeTurns(t *testing.T) {
+	const turns = 1 << 20
+	var b spinBudget
+	b.setUp(spinAuto, giveNoWay)
+	one := int64(shortest(func() { linger(turns) }))
+	took := func(looks int, s spin) (ns int64) {
+		for ; looks > 0; looks-- {
+			start := now()
+			s.again()
+			ns += now() - start
+		}
+		return ns
+	}
+	eager := b.begin(nil)
+	eager.eagerly(turns)
+	if ns := took(eagerLooks, eager); ns < eagerLooks*one/2 {
+		t.Errorf("%d looks took %d ns, and as many turns %d", eagerLooks, ns, one)
+	}
+	least := int64(math.MaxInt64)
+	for i := 0; i < 10; i++ {
+		s := eager
+		s.done = eagerLooks
+		least = min(least, took(1, s))
+	}
+	if least > one/2 {
+		t.Errorf("the look after them took %d ns, so many turns take %d", least, one)
 	}
 }
 

@@ -98,10 +98,12 @@ func (w *worker) poll() {
 	if roused {
 		w.aim()
 	}
+	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.fetchLast()
+		s.eagerly(0) // a glance takes long enough
 	}
-	for s := w.guest.serving.polling.begin(&w.soon); ; {
+	for {
 		if w.glance() {
 			s.won()
 			if heldOff {

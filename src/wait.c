@@ -117,6 +117,7 @@ static uint32_t yields_allowed(struct spin_budget *b) {
 }
 
 bool shmi_spin_longer(struct spin *spin) {
+    spin->eager = UINT32_MAX;
     if (spin->stage == SPIN_LEAST) {
         spin->left = spin_further(spin);
         return true;

@@ -20,10 +20,12 @@ enum {
     HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
     HOLD_OFF_STEPS_PER_NS = 4,
     HOLD_OFF_GROWTH = 64,
-    HOLD_OFF_SHARE = 256,
+    HOLD_OFF_SHARE = 512,
+
+    EAGER_LOOKS = 4, /* of a wait come sooner than after a pause */
 
     PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
-    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 5 / 8,
+    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
 };
 
 #define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
@@ -72,7 +74,7 @@ struct spin_budget shmi_spin_budget(int64_t ns);
 /*
  * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
  * while the other side still works disturbs it: takes away the line that it writes, or, on the same
- * core, its share of that core. What was there at the first look makes the next hold-off a 256th
+ * core, its share of that core. What was there at the first look makes the next hold-off a 512th
  * shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none
  * has to read a clock. The steps are small and there is no coarser grain: each side's wait is part
  * of what the other waits for, and two that are both too long would keep each other so. The very
@@ -104,6 +106,11 @@ static inline bool hold_off_wait(const struct hold_off *h) {
     return true;
 }
 
+/* What a side that looks at one word lets pass before it looks again, in turns: half a pause. */
+static inline uint32_t hold_off_retry(const struct hold_off *h) {
+    return h->turns / 2;
+}
+
 static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
     if (found_at_once)
         h->now -= h->now / HOLD_OFF_SHARE;
@@ -116,12 +123,24 @@ enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
 /* One wait's spinning. */
 struct spin {
     struct spin_budget *budget;
-    uint32_t left; /* pauses, or yields in the last stage */
+    uint32_t left;  /* pauses, or yields in the last stage */
+    uint32_t eager; /* while more are left than this, it makes `turns` instead of a pause */
+    uint32_t turns; /* of cpu_linger */
     enum spin_stage stage;
 };
 
 static inline struct spin spin_begin(struct spin_budget *budget) {
-    return (struct spin){.budget = budget, .left = budget->least, .stage = SPIN_LEAST};
+    return (struct spin){
+        .budget = budget, .left = budget->least, .eager = UINT32_MAX, .stage = SPIN_LEAST};
+}
+
+/* For what is about to come if it is not there by now: the first looks follow each other after so
+   many turns. Whoever is late makes the other side's first look too early in turn, and so on, until
+   both have learned far too much. Not where several calls are in flight and nothing was held off:
+   whoever has come up with the other side there had better fall behind again. */
+static inline void spin_eagerly(struct spin *spin, uint32_t turns) {
+    spin->eager = spin->left > EAGER_LOOKS ? spin->left - EAGER_LOOKS : 0;
+    spin->turns = turns;
 }
 
 /* The first stage is over: goes on to the next. False when it is time to sleep. */
@@ -134,8 +153,11 @@ void shmi_spin_learn(const struct spin *spin);
 static inline bool spin_again(struct spin *spin) {
     if (spin->left == 0 || spin->stage == SPIN_YIELDING)
         return shmi_spin_longer(spin);
+    if (spin->left > spin->eager)
+        cpu_linger(spin->turns);
+    else
+        cpu_pause();
     spin->left--;
-    cpu_pause();
     return true;
 }
 

@@ -162,8 +162,10 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
     watch(p, worker);
     if (roused)
         shmi_scan_aim(p, worker);
-    if (held_off && hold_off_wait(&worker->hold_off))
+    if (held_off && hold_off_wait(&worker->hold_off)) {
         shmi_scan_fetch_last(p, worker);
+        spin_eagerly(&spin, 0); /* a glance takes long enough */
+    }
     do {
         int served = shmi_scan_glance(p, worker);
         if (served < 0)

@@ -373,8 +373,38 @@ static void a_hold_off_ends_soon_when_all_is_there_already(void **state) {
     (void)state;
     struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
     (void)hold_off_against(&h, 12, 2000);
-    assert_int_equal(hold_off_against(&h, 0, 1200), 1200);
+    assert_int_equal(hold_off_against(&h, 0, 2400), 2400);
     assert_int_equal(h.now >> PAUSE_BITS, 0);
+}
+
+static uint64_t time_of_looks(struct spin *spin, uint32_t looks) {
+    uint64_t begin = now_ns();
+    while (looks-- > 0)
+        assert_true(spin_again(spin));
+    return now_ns() - begin;
+}
+
+/* Turns as many as can be seen by a clock. */
+static void the_first_looks_of_an_eager_wait_make_turns(void **state) {
+    (void)state;
+    enum { TURNS = 1 << 20 };
+    const struct spin_budget model = {.least = 100, .most = 100};
+    uint64_t one = UINT64_MAX, least = UINT64_MAX;
+    for (int i = 0; i < 10; i++) {
+        uint64_t begin = now_ns();
+        cpu_linger(TURNS);
+        uint64_t took = now_ns() - begin;
+        one = took < one ? took : one;
+    }
+    for (int i = 0; i < 10; i++) {
+        struct spin_budget budget = model;
+        struct spin spin = spin_begin(&budget);
+        spin_eagerly(&spin, TURNS);
+        assert_true(time_of_looks(&spin, EAGER_LOOKS) >= EAGER_LOOKS * one / 2);
+        uint64_t took = time_of_looks(&spin, 1);
+        least = took < least ? took : least;
+    }
+    assert_true(least < one / 2);
 }
 
 static void no_hold_off_is_longer_than_its_most(void **state) {
@@ -629,6 +659,7 @@ int main(void) {
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
+        cmocka_unit_test_setup(the_first_looks_of_an_eager_wait_make_turns, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
