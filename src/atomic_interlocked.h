@@ -4,7 +4,8 @@
  *
  * On x64 the processor's loads acquire and its stores release; only the compiler must be held back.
  * A seq_cst load needs no more there: what it must not overtake is never a plain store, but a
- * read-modify-write. On arm64 each order needs its barrier.
+ * read-modify-write. (It may overtake the store that gives back a claim: pool.c.) On arm64 each
+ * order needs its barrier.
  */
 #ifndef SHMIPC_ATOMIC_INTERLOCKED_H
 #define SHMIPC_ATOMIC_INTERLOCKED_H

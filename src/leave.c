@@ -14,15 +14,20 @@ static void wake_everybody_here(shmipc_peer *p) {
     shmi_caller_wake_all(p);
 }
 
-/* Until nobody is inside, or the deadline. */
+/* Until nobody is inside, or the deadline. Whoever gave back a claim just before may not have seen
+   that this peer closes, nor this thread the claim: it looks again soon. */
 static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
+    uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
+        bool settled = shmi_clock_now() >= seen;
         uint32_t departures = load_seq_cst32(&p->departures);
         if (shmi_peer_is_quiet(p, inside))
             return true;
         if (shmi_deadline_passed(deadline))
             return false;
-        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_deadline_at(deadline));
+        uint64_t until = shmi_deadline_or_tick(deadline);
+        (void)shmi_word_wait(NULL, &p->departures, departures,
+                             settled ? until : sooner(until, seen));
     }
 }
 

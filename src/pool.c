@@ -98,18 +98,28 @@ static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
                      (unsigned)p->calls.count, (long long)deadline->timeout);
 }
 
-/* One sleep until a slot may be free. A sleeper that was rung tries once more before it gives up,
-   so that no ring is wasted on it. */
+/* One sleep until a slot may be free, or `until`. */
+static struct local_slot *sleep_once(shmipc_peer *p, uint32_t generation, uint64_t until) {
+    if (load_seq_cst32(&p->phase) != PEER_OPEN || shmi_clock_now() >= until)
+        return NULL;
+    bool death = shmi_doorbell_sleep(&p->calls.vacancies, generation, until);
+    if (shmi_membership_tick(p, death))
+        reclaim_dead_owners(p);
+    return try_any(p);
+}
+
+/* A sleeper that was rung tries once more before it gives up, so that no ring is wasted on it. The
+   first sleep is short: whoever gave back a claim just before may not have seen this waiter, nor
+   this waiter the claim. Whoever does so later sees it. */
 static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline) {
     struct doorbell *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_doorbell_arm(vacancies);
     struct local_slot *l = try_any(p);
-    if (l == NULL && load_seq_cst32(&p->phase) == PEER_OPEN) {
+    if (l == NULL) {
         uint64_t until = shmi_deadline_or_tick(deadline);
-        bool death = shmi_doorbell_sleep(vacancies, generation, until);
-        if (shmi_membership_tick(p, death))
-            reclaim_dead_owners(p);
-        l = try_any(p);
+        l = sleep_once(p, generation, sooner(until, shmi_clock_now() + STORES_SEEN_NS));
+        if (l == NULL)
+            l = sleep_once(p, generation, until);
     }
     shmi_doorbell_disarm(vacancies);
     return l;
@@ -165,10 +175,11 @@ COLD static void ring_vacancies(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
-/* seq_cst: a waiter of this process counts itself, then looks at the claims; we do the reverse.
-   Without the claim the region may be unmapped at any moment: only private memory from here. */
+/* Release, for the next try_claim, and for whoever unmaps the region when no slot is claimed. The
+   waiters and the phase may be read before others see the claim gone: STORES_SEEN_NS. Without the
+   claim the region may be unmapped at any moment: only private memory from here. */
 static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait) {
-    exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
+    store_release32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (others_wait || load_seq_cst32(&p->calls.vacancies.waiters) != 0)
         ring_vacancies(p);
     peer_note_departure(p);

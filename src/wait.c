@@ -20,8 +20,7 @@ bool shmi_deadline_passed(struct deadline *d) {
 
 uint64_t shmi_deadline_or_tick(struct deadline *d) {
     uint64_t at = shmi_deadline_at(d);
-    uint64_t tick = shmi_clock_now() + TICK_NS;
-    return at < tick ? at : tick;
+    return sooner(at, shmi_clock_now() + TICK_NS);
 }
 
 /* How many fit into 100 us. The shortest of a few rounds counts, since an interruption only ever

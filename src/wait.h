@@ -32,6 +32,11 @@ enum {
 #define IDLE_TICK_NS UINT64_C(180000000) /* and a worker this, */
 enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks */
 
+/* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
+   reads who waits, without the barrier between the two that would take as long as the claim does:
+   so whoever waits for that looks once more after this time, in ns. */
+#define STORES_SEEN_NS UINT64_C(1000000)
+
 struct deadline {
     int64_t timeout;
     uint64_t at; /* 0: not started */
@@ -47,6 +52,10 @@ bool shmi_deadline_passed(struct deadline *deadline);
 
 /* The next time a sleeper must be awake: the deadline, or a tick from now. */
 uint64_t shmi_deadline_or_tick(struct deadline *deadline);
+
+static inline uint64_t sooner(uint64_t one, uint64_t other) {
+    return one < other ? one : other;
+}
 
 /*
  * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or

@@ -590,6 +590,74 @@ static void spurious_wakes_do_not_move_the_deadline(void **state) {
     pair_close(&pair);
 }
 
+/* Gives the claim back as a thread does that has not seen who waits for it. */
+static struct local_slot *unseen_claim;
+
+static void give_back_unseen(void) {
+    if (unseen_claim != NULL)
+        store_release32(&unseen_claim->claim, load_relaxed32(&unseen_claim->claim) + 1);
+    unseen_claim = NULL;
+    fake.now = fake.until;
+}
+
+static void claim_several(shmipc_peer *peer, uint32_t count) {
+    shmipc_slot slot = {.peer = NULL};
+    while (count-- > 0)
+        assert_int_equal(shmipc_slot_claim(peer, 0, &slot), SHMIPC_OK);
+    unseen_claim = &peer->slots[slot.index];
+    fake.during_sleep = give_back_unseen;
+}
+
+static void a_claim_that_was_given_back_unseen_is_soon_found(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_slot slot;
+    pair_open(&pair, NULL);
+    claim_several(pair.host, pair.host->calls.count);
+    uint64_t begin = fake.now;
+    assert_int_equal(shmipc_slot_claim(pair.host, SECOND, &slot), SHMIPC_OK);
+    assert_in_range(fake.now - begin, 1, STORES_SEEN_NS);
+    for (uint32_t i = 0; i < pair.host->calls.count; i++)
+        store_release32(&pair.host->slots[i].claim, 0);
+    fake.during_sleep = NULL;
+    pair_close(&pair);
+}
+
+static void a_peer_closes_soon_after_a_claim_was_given_back_unseen(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    claim_several(pair.host, 1);
+    uint64_t begin = fake.now;
+    shmipc_close(pair.host);
+    assert_in_range(fake.now - begin, 1, STORES_SEEN_NS);
+    fake.during_sleep = NULL;
+    pair_close(&pair);
+}
+
+/* It looks soon once; then it sleeps in ticks, however long the claim is kept. */
+static void keep_the_claim_for_long(void) {
+    must(fake.until - fake.now <= (fake.sleeps == 1 ? STORES_SEEN_NS : TICK_NS));
+    if (fake.sleeps == 10)
+        give_back_unseen();
+    fake.now = fake.until;
+}
+
+static void a_peer_that_closes_sleeps_while_a_claim_is_kept(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    claim_several(pair.host, 1);
+    fake.during_sleep = keep_the_claim_for_long;
+    fake.sleeps = 0;
+    uint64_t begin = fake.now;
+    shmipc_close(pair.host);
+    assert_int_equal(fake.sleeps, 10);
+    assert_true(fake.now - begin > 8 * TICK_NS);
+    fake.during_sleep = NULL;
+    pair_close(&pair);
+}
+
 static void a_call_that_may_not_wait_does_not_sleep(void **state) {
     (void)state;
     struct pair pair;
@@ -669,6 +737,9 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
+        cmocka_unit_test_setup(a_claim_that_was_given_back_unseen_is_soon_found, fake_system),
+        cmocka_unit_test_setup(a_peer_closes_soon_after_a_claim_was_given_back_unseen, fake_system),
+        cmocka_unit_test_setup(a_peer_that_closes_sleeps_while_a_claim_is_kept, fake_system),
         cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
         cmocka_unit_test_setup(every_public_wait_keeps_its_deadline, fake_system),
     };
