@@ -10,7 +10,7 @@
 #include "rouse.h"
 #include "slot.h"
 
-enum { CALLS_PER_TURN = 4096 };
+enum { CALLS_PER_TURN = 8192 };
 
 /* ---- Sending ---- */
 
