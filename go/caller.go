@@ -139,9 +139,7 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	if e.roused {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
 	} else {
-		if e.awaitHoldOff() || !oneOfSeveral {
-			s.eagerly(e.holdOff.retry())
-		}
+		e.holdOffFor(&s, oneOfSeveral)
 	}
 	for {
 		w := e.load()
@@ -155,13 +153,16 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	}
 }
 
-// awaitHoldOff: the answer is expected then, and the next request, which may be like this one, will change
-// the same lines. Not only where there was a hold-off: so a call in a held slot is a third faster when
-// the other side is near.
-func (e *exchange) awaitHoldOff() (held bool) {
-	held = e.holdOff.wait()
-	e.fetchToChange(e.beyond)
-	return held
+// holdOffFor: the answer is expected when the hold-off is over; the next request, which may be like this one,
+// will change the same lines.
+func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
+	held := e.holdOff.wait()
+	if held {
+		e.fetchToChange(e.beyond)
+	}
+	if held || !oneOfSeveral {
+		s.eagerly(e.holdOff.retry())
+	}
 }
 
 // learnFrom is what is learned from a wait that this goroutine has spun through.

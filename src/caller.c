@@ -156,12 +156,13 @@ static bool is_pending(word seen) {
 }
 
 /* The answer is expected when the hold-off is over; the next request, which may be like this one,
-   will change the same lines. Not only where there was one: a near call in a held slot takes 1.1 of
-   the limit like this, and 1.6 if those with a very short hold-off are left out. */
-static bool hold_off(const struct local_slot *l) {
+   will change the same lines. */
+static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
     bool held = hold_off_wait(&l->hold_off);
-    slot_fetch_to_change(l->shared, l->beyond);
-    return held;
+    if (held)
+        slot_fetch_to_change(l->shared, l->beyond);
+    if (held || !await->one_of_several)
+        spin_eagerly(spin, hold_off_retry(&l->hold_off));
 }
 
 /* Slots that a thread claims one after the other mostly lie side by side, and are received in that
@@ -191,8 +192,8 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
     word seen;
     if (l->roused)
         shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
-    else if (hold_off(l) || !await->one_of_several)
-        spin_eagerly(&spin, hold_off_retry(&l->hold_off));
+    else
+        hold_off(l, await, &spin);
     do {
         seen = slot_look(l->shared);
         slot_fetch_ahead(l->shared);

@@ -459,6 +459,38 @@ static void a_call_learns_when_to_look(void **state) {
     pair_close(&pair);
 }
 
+/* Nothing is held off, and the answer comes when the spinning is over. */
+static void one_of_several_calls_is_not_awaited_eagerly(void **state) {
+    (void)state;
+    enum { TURNS = 1 << 24 };
+    struct pair pair;
+    shmipc_slot slot;
+    shmipc_response response;
+    shmipc_host_config config = test_host_config();
+    config.spin_ns = SHMIPC_SPIN_AUTO;
+    fake.per_look = 2000;
+    pair_open(&pair, &config);
+    fake.answerer = pair.guest;
+    uint64_t begin = now_ns();
+    cpu_linger(TURNS / 2);
+    uint64_t one = now_ns() - begin;
+
+    pair.host->slots[0].hold_off.turns = TURNS;
+    begin = now_ns();
+    assert_int_equal(shmipc_call(pair.host, &nothing, NULL, SECOND), SHMIPC_OK);
+    assert_true(now_ns() - begin >= EAGER_LOOKS * one / 2);
+
+    pair.host->slots[0].hold_off.now = 0;
+    store_relaxed32(&pair.host->slots[0].spins.yielded, 0); /* or it sleeps this time */
+    assert_int_equal(shmipc_slot_claim(pair.host, 0, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    begin = now_ns();
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    assert_true(now_ns() - begin < EAGER_LOOKS * one / 2);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    pair_close(&pair);
+}
+
 static struct {
     struct pair pair;
     shmipc_slot slots[2];
@@ -730,6 +762,7 @@ int main(void) {
         cmocka_unit_test_setup(the_first_looks_of_an_eager_wait_make_turns, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
+        cmocka_unit_test_setup(one_of_several_calls_is_not_awaited_eagerly, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
