@@ -41,8 +41,8 @@ run_pair() {
     timeout 60 "${run[@]}" "$out.guest$suffix" "$name" >"$out.guest.txt" &
     guest=$!
     timeout 60 "${run[@]}" "$build/docs/examples/${example}_host$suffix" "$name" >"$out.host.txt" ||
-        fail "$example: the host failed"
-    wait "$guest" || fail "$example: the guest failed"
+        fail "$example: the host failed, status $?"
+    wait "$guest" || fail "$example: the guest failed, status $?"
     guest=
 
     { sed 's/^/host: /' "$out.host.txt" && sed 's/^/guest: /' "$out.guest.txt"; } | tr -d '\r' |
