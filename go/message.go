@@ -45,21 +45,31 @@ func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
 	if len(data) <= Inline {
 		l.putInline(data)
 	} else {
-		copyLarge(buffer, data)
+		copyBytes(buffer, data)
 	}
 	l.length, l.kind = uint32(len(data)), kind
 }
 
-// copyLarge is copy in pieces. From 1 MiB on the runtime's copy on amd64 writes past the caches
-// (runtime/memmove_amd64.s), and the other side, which reads at once, would have to fetch all of it
-// from memory.
-func copyLarge(to, from []byte) {
-	const piece = 512 << 10
-	for len(from) > piece && !beginsIn(to, from) {
-		copy(to, from[:piece])
-		to, from = to[piece:], from[piece:]
+// copyPiece is how much is copied at once. From 1 MiB on the runtime's copy on amd64 writes past the
+// caches (runtime/memmove_amd64.s), and the other side, which reads at once, would have to fetch all of
+// it from memory.
+const copyPiece = 512 << 10
+
+// copyBytes is copy in pieces.
+func copyBytes(to, from []byte) {
+	if len(from) > copyPiece {
+		to, from = copyPieces(to, from)
 	}
 	copy(to, from)
+}
+
+// copyPieces copies all but the last piece, and returns what is left.
+func copyPieces(to, from []byte) (restTo, rest []byte) {
+	for len(from) > copyPiece && !beginsIn(to, from) {
+		copy(to, from[:copyPiece])
+		to, from = to[copyPiece:], from[copyPiece:]
+	}
+	return to, from
 }
 
 // beginsIn tells whether copying forward would change what is yet to be copied.

@@ -111,7 +111,7 @@ func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
 	}
 	for _, n := range []int{0, 1, piece - 1, piece, piece + 1, 2 * piece, len(from)} {
 		to := make([]byte, n+1)
-		copyLarge(to, from[:n])
+		copyBytes(to, from[:n])
 		if !bytes.Equal(to[:n], from[:n]) || to[n] != 0 {
 			t.Errorf("%d bytes", n)
 		}
@@ -122,7 +122,7 @@ func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
 		a, b := max(ahead, 0), max(-ahead, 0)
 		n := len(from) - a - b
 		copy(want[a:a+n], want[b:b+n])
-		copyLarge(got[a:a+n], got[b:b+n])
+		copyBytes(got[a:a+n], got[b:b+n])
 		if !bytes.Equal(got, want) {
 			t.Errorf("%d bytes ahead", ahead)
 		}

@@ -55,7 +55,7 @@ func (r *Response) Write(p []byte) (int, error) {
 		r.length = end
 		return 0, tooLarge(end, uint64(len(r.buffer)))
 	}
-	copyLarge(r.buffer[r.length:], p)
+	copyBytes(r.buffer[r.length:], p)
 	r.length = end
 	return len(p), nil
 }

@@ -10,24 +10,21 @@ const (
 
 // scan is where a worker looks next.
 type scan struct {
-	next    int            // behind the slot served last
+	last    int            // the slot served last
+	next    int            // the one behind it
 	cold    int            // where the next glance at cold slots begins
 	glances uint32         // since a cold slot last came before the warm ones
-	warm    [warmSlots]int // the slots served last, the very last one first
-	warmed  int            // how many of them there are
+	warm    [warmSlots]int // slots that were served lately, or slot 0
+	eldest  int            // which of them has been there longest
 }
 
-// keepWarm puts a slot first among the warm ones.
+// keepWarm has a slot that is served be one of the warm ones, in the place of the eldest.
 func (s *scan) keepWarm(slot int) {
-	i := 0
-	for i < s.warmed && s.warm[i] != slot {
-		i++
+	warm := &s.warm
+	if slot != warm[0] && slot != warm[1] && slot != warm[2] && slot != warm[3] {
+		warm[s.eldest%warmSlots] = slot
+		s.eldest++
 	}
-	if i == s.warmed && i < warmSlots {
-		s.warmed++
-	}
-	copy(s.warm[1:], s.warm[:min(i, warmSlots-1)])
-	s.warm[0] = slot
 }
 
 // behind is the slot after this one.
@@ -38,19 +35,8 @@ func (w *worker) behind(slot int) int {
 	return 0
 }
 
-// fetchNext has the next request on its way while this one is served, where requests are there at once.
-func (w *worker) fetchNext() {
-	if w.holdOff.needless() {
-		w.guest.hostSlots[w.scan.next].fetchToChange(w.beyond)
-	}
-}
-
-// fetchLast has the slot that was served last brought here, after a hold-off for the next request in it.
-func (w *worker) fetchLast() {
-	if w.scan.warmed > 0 {
-		w.guest.hostSlots[w.scan.warm[0]].fetchToChange(w.beyond)
-	}
-}
+// expect has a slot in which a request is about to come, or has come, brought here.
+func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.beyond) }
 
 // try serves a request in this slot if there is one.
 func (w *worker) try(slot int) bool {
@@ -60,11 +46,11 @@ func (w *worker) try(slot int) bool {
 		return false
 	}
 	s.fetchAhead()
-	w.scan.next = w.behind(slot)
-	if w.scan.warmed == 0 || w.scan.warm[0] != slot {
-		w.scan.keepWarm(slot)
+	w.scan.last, w.scan.next = slot, w.behind(slot)
+	w.scan.keepWarm(slot)
+	if w.holdOff.needless() { // the next one is on its way while this one is served
+		w.expect(w.scan.next)
 	}
-	w.fetchNext()
 	for !w.serve(s, found) { // its caller may have parked just now, and still waits
 		if found = s.load(); found.state() != stateRequest {
 			return false
@@ -103,12 +89,20 @@ func (w *worker) glance() bool {
 			return true
 		}
 	}
-	for i := 0; i < s.warmed; i++ {
-		if w.try(s.warm[i]) {
+	return w.tryWarm() || w.tryCold(coldSlots)
+}
+
+func (w *worker) tryWarm() bool {
+	s := &w.scan
+	if w.try(s.last) {
+		return true
+	}
+	for _, slot := range s.warm {
+		if slot != s.last && w.try(slot) {
 			return true
 		}
 	}
-	return w.tryCold(coldSlots)
+	return false
 }
 
 func (w *worker) tryCold(count int) bool {

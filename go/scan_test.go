@@ -51,6 +51,23 @@ func TestGlanceFindsWarmSlotsAtOnce(t *testing.T) {
 	}
 }
 
+func TestWarmSlotsAreThoseServedLately(t *testing.T) {
+	var s scan
+	for slot := 10; slot < 20; slot++ {
+		s.keepWarm(slot)
+		s.keepWarm(17) // it stays where it is
+	}
+	warm := map[int]bool{}
+	for _, slot := range s.warm {
+		warm[slot] = true
+	}
+	for slot := 20 - warmSlots; slot < 20; slot++ {
+		if !warm[slot] {
+			t.Fatalf("%v lacks slot %d", s.warm, slot)
+		}
+	}
+}
+
 func TestGlanceServesCallsInFlightInTurnOneEach(t *testing.T) {
 	h, w := manyWorker(t)
 	var calls []hostCall

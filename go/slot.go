@@ -55,14 +55,7 @@ func (s *slot) take(request word, me owner) (word, bool) {
 // the caller's load sees the message. found is the word that was replaced, or that stands in the
 // way: CANCELLED, or one that is corrupt.
 func (s *slot) answer(working, flags word) (found word, ok bool) {
-	for _, found := range [2]word{working &^ flagParked, working | flagParked} {
-		if s.swap(found, found.to(stateResponse, flags)) {
-			return found, true
-		}
-	}
-	// The caller changed PARKED between the two attempts, or gave up.
-	for {
-		found := s.load()
+	for found = working; ; found = s.load() {
 		if found&^flagParked != working&^flagParked {
 			return found, false
 		}

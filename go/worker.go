@@ -90,6 +90,11 @@ func (w *worker) holdsToken() bool {
 	return token.Load() == w.id || token.CompareAndSwap(0, w.id)
 }
 
+// isPoller tells whether nobody has taken this poller's place, and the crew serves.
+func (w *worker) isPoller() bool {
+	return w.guest.serving.token.Load() == w.id && !w.crew.stopped.Load()
+}
+
 // poll looks for requests as the poller, and sleeps if there are none.
 func (w *worker) poll() {
 	roused := w.roused
@@ -100,7 +105,7 @@ func (w *worker) poll() {
 	}
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
-		w.fetchLast()
+		w.expect(w.scan.last)
 		s.eagerly(0) // a glance takes long enough
 	}
 	for {
@@ -108,6 +113,7 @@ func (w *worker) poll() {
 			s.won()
 			if heldOff {
 				w.holdOff.learn(s.needless())
+				w.serveOn()
 			}
 			w.obliged = w.obliged || roused && w.rested
 			return
@@ -122,6 +128,13 @@ func (w *worker) poll() {
 	yield()
 	w.lookAway()
 	w.sleep()
+}
+
+// serveOn answers, where requests are there at once, those in the slots that follow. A poll for each
+// would take a good part of what an exchange takes.
+func (w *worker) serveOn() {
+	for w.holdOff.needless() && w.isPoller() && w.try(w.scan.next) {
+	}
 }
 
 // giveWay lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who

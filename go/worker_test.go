@@ -30,6 +30,60 @@ func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 
 // A worker that is surplus while another one still stands by ends; if that one has become the poller
 // meanwhile, and found the crew full, somebody must stand by all the same.
+// answeredAtOnce is how many of three requests one poll answers.
+func answeredAtOnce(t *testing.T, setUp func(*worker)) (answered int) {
+	h := newHeapHost(t, shape{4, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	setUp(w)
+	for slot := uint32(0); slot < 3; slot++ {
+		h.send(slot, TypeNormal, nil)
+	}
+	w.poll()
+	for slot := uint32(0); slot < 3; slot++ {
+		if h.word(slot).state() == stateResponse {
+			answered++
+		}
+	}
+	return answered
+}
+
+func TestWorkerServesOnWhereRequestsAreThere(t *testing.T) {
+	if n := answeredAtOnce(t, func(*worker) {}); n != 3 {
+		t.Fatal("answered ", n)
+	}
+}
+
+func TestWorkerServesOneWhereItHoldsOff(t *testing.T) {
+	n := answeredAtOnce(t, func(w *worker) { w.holdOff, _ = longHoldOff() })
+	if n != 1 {
+		t.Fatal("answered ", n)
+	}
+}
+
+func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
+	n := answeredAtOnce(t, func(w *worker) {
+		w.crew.handler = func(*Request, *Response) error {
+			w.guest.serving.token.Store(w.id + 1)
+			return nil
+		}
+	})
+	if n != 1 {
+		t.Fatal("answered ", n)
+	}
+}
+
+func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
+	n := answeredAtOnce(t, func(w *worker) {
+		w.crew.handler = func(*Request, *Response) error {
+			w.crew.stopped.Store(true)
+			return nil
+		}
+	})
+	if n != 1 {
+		t.Fatal("answered ", n)
+	}
+}
+
 func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	poller := newWorker(h.attach(nil), echoHandler)

@@ -10,11 +10,12 @@ enum { WARM_SLOTS = 4 };
 
 /* Where a worker looks next: scan.c's. Slots are counted within the direction. */
 struct scan {
-    uint32_t next;             /* behind the slot served last */
+    uint32_t last;             /* the slot served last */
+    uint32_t next;             /* the one behind it */
     uint32_t cold;             /* where the next glance at cold slots begins */
     uint32_t glances;          /* since a cold slot last came before the warm ones */
-    uint32_t warm[WARM_SLOTS]; /* the slots served last, the very last one first */
-    uint32_t warmed;           /* how many of them there are */
+    uint32_t warm[WARM_SLOTS]; /* slots that were served lately, or slot 0 */
+    uint32_t eldest;           /* which of them has been there longest */
 };
 
 /* What the poll loop and the handler of one worker share. */

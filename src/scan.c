@@ -4,16 +4,12 @@
 
 enum { COLD_SLOTS = 8, GLANCES_PER_COLD = 16 };
 
-/* Puts a slot first among the warm ones. */
+/* Has a slot that is served be one of the warm ones, in the place of the eldest. */
 static void keep_warm(struct scan *scan, uint32_t slot) {
-    uint32_t i = 0;
-    while (i < scan->warmed && scan->warm[i] != slot)
-        i++;
-    if (i == scan->warmed && i < WARM_SLOTS)
-        scan->warmed++;
-    for (i = i < WARM_SLOTS ? i : WARM_SLOTS - 1; i > 0; i--)
-        scan->warm[i] = scan->warm[i - 1];
-    scan->warm[0] = slot;
+    const uint32_t *warm = scan->warm;
+    _Static_assert(WARM_SLOTS == 4, "as many are compared");
+    if (slot != warm[0] && slot != warm[1] && slot != warm[2] && slot != warm[3])
+        scan->warm[scan->eldest++ % WARM_SLOTS] = slot;
 }
 
 static uint32_t slot_behind(const shmipc_peer *p, uint32_t slot) {
@@ -24,15 +20,13 @@ static struct slot *slot_at(const shmipc_peer *p, uint32_t slot) {
     return region_slot(&p->region, p->serves.first + slot);
 }
 
-/* Where requests are there at once, the next one is on its way while this one is served. */
-static void fetch_next(const shmipc_peer *p, const struct worker *worker) {
-    if (hold_off_is_needless(&worker->hold_off))
-        slot_fetch_to_change(slot_at(p, worker->scan.next), worker->beyond);
+/* A slot in which a request is about to come, or has come, is brought here. */
+static void expect(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
+    slot_fetch_to_change(slot_at(p, slot), worker->beyond);
 }
 
-void shmi_scan_fetch_last(const shmipc_peer *p, const struct worker *worker) {
-    if (worker->scan.warmed > 0)
-        slot_fetch_to_change(slot_at(p, worker->scan.warm[0]), worker->beyond);
+void shmi_scan_expect_last(const shmipc_peer *p, const struct worker *worker) {
+    expect(p, worker, worker->scan.last);
 }
 
 /* Looks at one slot; `slot` counts within the direction. */
@@ -42,10 +36,11 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     slot_fetch_ahead(slot_at(p, slot));
     if (word_state(seen) != SLOT_REQUEST)
         return 0;
+    worker->scan.last = slot;
     worker->scan.next = slot_behind(p, slot);
-    if (worker->scan.warmed == 0 || worker->scan.warm[0] != slot)
-        keep_warm(&worker->scan, slot);
-    fetch_next(p, worker);
+    keep_warm(&worker->scan, slot);
+    if (hold_off_is_needless(&worker->hold_off)) /* the next comes along while this is served */
+        expect(p, worker, worker->scan.next);
     int served = shmi_responder_serve(p, index, seen, worker);
     while (served == 0) { /* its caller may have parked just now, and still waits */
         seen = slot_look(slot_at(p, slot));
@@ -73,6 +68,17 @@ static int try_cold(shmipc_peer *p, struct worker *worker, uint32_t count) {
     return served;
 }
 
+static int try_warm(shmipc_peer *p, struct worker *worker) {
+    const struct scan *scan = &worker->scan;
+    const uint32_t last = scan->last;
+    int served = try_slot(p, worker, last);
+    for (uint32_t i = 0; served == 0 && i < WARM_SLOTS; i++) {
+        if (scan->warm[i] != last)
+            served = try_slot(p, worker, scan->warm[i]);
+    }
+    return served;
+}
+
 /* First the next one, which of several calls in flight is the next to be sent; whoever always finds
    it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves
    while they are busy. */
@@ -85,8 +91,8 @@ int shmi_scan_glance(shmipc_peer *p, struct worker *worker) {
         worker->scan.glances = 0;
         served = try_cold(p, worker, 1);
     }
-    for (uint32_t i = 0; served == 0 && i < worker->scan.warmed; i++)
-        served = try_slot(p, worker, worker->scan.warm[i]);
+    if (served == 0)
+        served = try_warm(p, worker);
     return served != 0 ? served : try_cold(p, worker, COLD_SLOTS);
 }
 

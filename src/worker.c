@@ -163,7 +163,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
     if (roused)
         shmi_scan_aim(p, worker);
     if (held_off && hold_off_wait(&worker->hold_off)) {
-        shmi_scan_fetch_last(p, worker);
+        shmi_scan_expect_last(p, worker);
         spin_eagerly(&spin, 0); /* a glance takes long enough */
     }
     do {

@@ -80,6 +80,26 @@ static void a_slot_that_was_served_is_found_at_the_first_glance(void **state) {
     close_many(&m);
 }
 
+static void the_warm_slots_are_those_served_lately(void **state) {
+    (void)state;
+    enum { SERVED = 3 * WARM_SLOTS, STEP = SLOTS / SERVED };
+    struct many m;
+    open_many(&m);
+    for (uint32_t slot = 0; slot < SERVED * STEP; slot += STEP) {
+        send_on(&m, slot);
+        while (glance(&m) == 0) {
+        }
+        assert_true(receive_on(&m, slot));
+    }
+    for (uint32_t n = SERVED - WARM_SLOTS; n < SERVED; n++) {
+        m.worker.scan.cold = 0;
+        send_on(&m, n * STEP);
+        assert_int_equal(glance(&m), 1);
+        assert_true(receive_on(&m, n * STEP));
+    }
+    close_many(&m);
+}
+
 static void calls_in_flight_are_served_in_turn_one_glance_each(void **state) {
     (void)state;
     struct many m;
@@ -132,6 +152,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(glances_reach_every_slot),
         watched_test(a_slot_that_was_served_is_found_at_the_first_glance),
+        watched_test(the_warm_slots_are_those_served_lately),
         watched_test(calls_in_flight_are_served_in_turn_one_glance_each),
         watched_test(a_cold_slot_does_not_starve_behind_busy_ones),
         watched_test(whoever_was_rung_finds_the_request_at_once),
