@@ -77,11 +77,14 @@ func (w *worker) serve(s *slot, found word) bool {
 	}
 	w.slot, w.working = s, working
 	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
+	w.beyond = reachesBeyond(len(m.Data))
 	switch {
 	case !ok:
 		w.broken("a request's length exceeds the capacity", s, working)
 	case sendable(m.Type):
-		w.handle(m)
+		w.show(m)
+		w.handling = true
+		w.conclude(w.crew.handler(&w.request, &w.response))
 	case m.Type == typeHeartbeat:
 		w.reply(nil, typeHeartbeatReply, 0)
 	default:
@@ -107,13 +110,6 @@ func (w *worker) broken(why string, s *slot, found word) {
 
 // errorType is the message type that carries an error.
 func errorType(code Code) uint32 { return uint32(-code) }
-
-// handle runs the handler and publishes its answer.
-func (w *worker) handle(m Message) {
-	w.show(m)
-	w.handling = true
-	w.conclude(w.crew.handler(&w.request, &w.response))
-}
 
 // conclude publishes the answer of a handler that returned err.
 func (w *worker) conclude(err error) {
@@ -169,7 +165,7 @@ func (w *worker) reply(data []byte, kind uint32, flags word) {
 // publish gives the answer to the caller, or the slot back if the caller has given up.
 func (w *worker) publish(flags word) {
 	g, s := w.guest, w.slot
-	w.beyond = reachesBeyond(int(s.line.length)) // as just written; nothing rests on it
+	w.beyond = w.beyond || reachesBeyond(int(s.line.length)) // as just written; nothing rests on it
 	found, ok := s.answer(w.working, flags)
 	switch {
 	case ok && found.parked():

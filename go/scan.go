@@ -45,7 +45,9 @@ func (w *worker) try(slot int) bool {
 	if found.state() != stateRequest {
 		return false
 	}
-	s.fetchAhead()
+	if w.beyond {
+		s.fetchAhead()
+	}
 	w.scan.last, w.scan.next = slot, w.behind(slot)
 	w.scan.keepWarm(slot)
 	if w.holdOff.needless() { // the next one is on its way while this one is served

@@ -15,13 +15,13 @@ type slot struct {
 // visible that its sender wrote before.
 func (s *slot) load() word { return word(s.line.state.Load()) }
 
-// fetchAhead has the slot's second line come along with the first, in case the message needs both: a
+// fetchAhead has the slot's second line come along with the first, for a message that may need both: a
 // compare-and-swap of the word would not let a load of it begin before.
 func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 
 // fetchToChange is for a side that expects the word to have been changed by now, and is going to change
-// it next. A look has the line brought to be read; for the change it would be asked for again. beyond: so
-// for the second line, in which what is written with that change goes on. Taking a field's
+// it next. A look has the line brought to be read; for the change it would be asked for again. beyond: the
+// second line too, in which what comes or goes with that change goes on. Taking a field's
 // address would have the compiler read the line, to see whether it is nil.
 func (s *slot) fetchToChange(beyond bool) { prefetchToWrite(unsafe.Pointer(s.line), beyond) }
 

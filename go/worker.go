@@ -14,7 +14,7 @@ type worker struct {
 	roused   bool   // came out of a sleep and has taken no request since
 	rested   bool   // when it was woken, nobody had called for long
 	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
-	beyond   bool   // its last answer went on in the slot's second line
+	beyond   bool   // the last request, or its answer, went on in the slot's second line
 	watching bool   // has joined the watchers of the bell
 	seen     uint32 // the bell, when it was last looked at
 	soon     uint32 // of spinBudget.begin

@@ -201,7 +201,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (worker->roused)
         pass_ring_on(p, worker);
     int error = respond(&job, worker);
-    worker->beyond = job.beyond;
+    worker->beyond = job.beyond || reaches_beyond(job.request.length);
     worker->obliged |= job.roused;
     return error ? error : 1;
 }

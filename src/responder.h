@@ -27,7 +27,7 @@ struct worker {
     struct spin_budget spins;
     struct hold_off hold_off;
     uint32_t ticks; /* how many of its last sleeps ended because time passed, not by a ring */
-    bool beyond;    /* its last answer went on in the slot's second line */
+    bool beyond;    /* the last request, or its answer, went on in the slot's second line */
     bool watching;  /* has joined the watchers of the bell */
     bool roused;    /* came out of a sleep, and has taken no request since */
     bool rested;    /* when it was woken, nobody had called for long */

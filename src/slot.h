@@ -102,8 +102,8 @@ static inline void slot_fetch_ahead(const struct slot *slot) {
 }
 
 /* For a side that expects the word to have been changed by now, and is going to change it next. A
-   look has the line brought to be read; for the change it would be asked for again. `beyond`: what
-   is written with that change goes on in the second line. */
+   look has the line brought to be read; for the change it would be asked for again. `beyond`: the
+   second line too, in which what comes or goes with that change goes on. */
 static inline void slot_fetch_to_change(const struct slot *slot, bool beyond) {
     cpu_prefetch_to_write(slot);
     if (beyond)
