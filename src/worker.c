@@ -49,12 +49,16 @@ static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
 
 /* ---- Waiting for requests ---- */
 
-/* True if nobody rang: a look around after that is no reason to expect a request. */
+/* True if nobody rang: a look around after that is no reason to expect a request. Whoever rang waits:
+   a tick that is due by then is made before the next sleep. */
 static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
+    (void)shmi_membership_tick(p, false);
     add_relaxed64(&p->parks);
     bool death = shmi_doorbell_sleep(&p->serves.requests, generation, until);
-    (void)shmi_membership_tick(p, death);
-    return shmi_doorbell_generation(&p->serves.requests) == generation;
+    bool rung = shmi_doorbell_generation(&p->serves.requests) != generation;
+    if (death || !rung)
+        (void)shmi_membership_tick(p, death);
+    return !rung;
 }
 
 /* Sleeps until there may be a request. An error ends serving. */

@@ -605,6 +605,46 @@ static void an_idle_worker_sleeps_from_the_last_look(void **state) {
     idle(look_before_the_last_tick, TICKS_TO_IDLE + 2);
 }
 
+static struct {
+    struct pair pair;
+    shmipc_slot slot;
+    bool due_at_service, due_at_sleep; /* a tick of the guest */
+} late;
+
+static bool tick_of_late_guest_is_due(void) {
+    return load_relaxed64(&late.pair.guest->next_tick) <= fake.now;
+}
+
+static int note_whether_due(void *context, const shmipc_request *request,
+                            shmipc_response *response) {
+    late.due_at_service = tick_of_late_guest_is_due();
+    return echo(context, request, response);
+}
+
+static void send_when_due_or_end(void) {
+    if (fake.sleeps == 2) {
+        late.due_at_sleep = tick_of_late_guest_is_due();
+        must_equal(shmipc_wake(late.pair.guest), SHMIPC_OK);
+        return;
+    }
+    store_relaxed64(&late.pair.guest->next_tick, fake.now);
+    must_equal(shmipc_slot_send(late.slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+}
+
+static void a_request_comes_before_a_tick_that_is_due(void **state) {
+    (void)state;
+    pair_open(&late.pair, NULL);
+    assert_int_equal(shmipc_slot_claim(late.pair.host, 0, &late.slot), SHMIPC_OK);
+    fake.sleeps = 0;
+    fake.during_sleep = send_when_due_or_end;
+    assert_int_equal(shmipc_serve(late.pair.guest, note_whether_due, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_true(late.due_at_service);
+    assert_false(late.due_at_sleep);
+    assert_int_equal(shmipc_slot_release(late.slot), SHMIPC_OK);
+    pair_close(&late.pair);
+}
+
 /* With many at work, giving way lets them all wait for this worker. */
 static void a_worker_whom_many_call_does_not_give_way(void **state) {
     (void)state;
@@ -768,6 +808,7 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
