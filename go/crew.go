@@ -14,6 +14,7 @@ import (
 type serving struct {
 	token    atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
 	workers  atomic.Uint64 // ids given out
+	idleAt   atomic.Uint32 // the bell, when a poller last found that no request waits and slept
 	lastRest atomic.Int64  // when a poller last went to sleep
 	polling  spinBudget
 	holdOff  holdOff    // that a worker begins with

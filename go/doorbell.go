@@ -31,6 +31,14 @@ func (p *parking) ringIfWanted(b *bell) bool {
 	return true
 }
 
+// rungOnce tells whether the bell was rung once since it had this generation, and nobody watches. Where
+// somebody who did not watch looked at everything after that and found nothing, what has come since is what
+// the bell was rung for. (Who has published something else by now, but not rung yet, will.) The generation
+// is read first: whoever began to watch after that is awake, and has what it was not rung for.
+func (b *bell) rungOnce(generation uint32) bool {
+	return b.generation.Load() == generation+1 && b.sleepers.Load()>>watchersAt == 0
+}
+
 // want sets a peer's bit: it wants to be rung. Sequentially consistent, see wantsRing.
 func (b *bell) want(bit uint32) {
 	for {
@@ -41,12 +49,12 @@ func (b *bell) want(bit uint32) {
 	}
 }
 
-// unwant clears a peer's bit.
-func (b *bell) unwant(bit uint32) {
+// unwant clears a peer's bit, or several, and returns the sets that it was in.
+func (b *bell) unwant(bits uint32) (old uint32) {
 	for {
-		old := b.sleepers.Load()
-		if old&bit == 0 || b.sleepers.CompareAndSwap(old, old&^bit) {
-			return
+		old = b.sleepers.Load()
+		if old&bits == 0 || b.sleepers.CompareAndSwap(old, old&^bits) {
+			return old
 		}
 	}
 }

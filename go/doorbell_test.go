@@ -59,3 +59,21 @@ func TestDoorbellBitsOfPeersAreIndependent(t *testing.T) {
 	}
 	peers.Wait()
 }
+
+func TestDoorbellTellsOneRingFromNoneAndFromSeveral(t *testing.T) {
+	var b bell
+	want := func(what string, want bool) {
+		t.Helper()
+		if b.rungOnce(0) != want {
+			t.Errorf("%s: rung once is %v", what, !want)
+		}
+	}
+	want("not rung", false)
+	b.generation.Add(1)
+	want("rung", true)
+	b.watch(1 << 15)
+	want("watched", false)
+	b.lookAway(1 << 15)
+	b.generation.Add(1)
+	want("rung again", false)
+}

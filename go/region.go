@@ -167,10 +167,14 @@ func (r *region) join() (err error) {
 	return nil
 }
 
-// silenceBells is called by the holder of this index's lock: it sleeps on no bell any more.
+// silenceBells is called by the holder of this index's lock: it sleeps on no bell any more. Where it
+// watched, callers did not ring: who sleeps there looks, now that nobody does it for them.
 func (r *region) silenceBells() {
+	watcher := r.bit << watchersAt
 	for number := uint32(0); number < bellCount; number++ {
-		r.bell(number).unwant(r.bit | r.bit<<watchersAt)
+		if b := r.bell(number); b.unwant(r.bit|watcher)&watcher != 0 {
+			r.ringAll(b)
+		}
 	}
 	r.peer(r.index).answers.sleepers.Store(0)
 }

@@ -167,6 +167,18 @@ func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 	}
 }
 
+// While the dead watched nobody rang.
+func TestAttachRingsWhereTheDeadWatched(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	watched, slept := h.bell(bellHostRequest), h.bell(bellGuestRequest)
+	watched.watch(1 << 1)
+	slept.want(1 << 1)
+	h.attachHeap(1, nil)
+	if watched.generation.Load() != 1 || slept.generation.Load() != 0 {
+		t.Fatal(watched.generation.Load(), slept.generation.Load())
+	}
+}
+
 func TestAttachWakesACallerThatSleepsOnADeadResponder(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	c := h.send(0, TypeNormal, nil)

@@ -97,7 +97,7 @@ func (w *worker) serve(s *slot, found word) bool {
 // may have been for that, and this one may be in its handler for long.
 func (w *worker) passRingOn() {
 	w.roused = false
-	if w.requestWaits() {
+	if !w.lone && w.requestWaits() {
 		w.rested = false // or what seemed a rest was a wait for a processor
 		w.guest.stats.wakes.Add(1)
 		w.guest.ring(w.guest.bell(bellHostRequest), 1)

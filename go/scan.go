@@ -118,21 +118,24 @@ func (w *worker) tryCold(count int) bool {
 	return false
 }
 
-// findRequest returns the index of a slot in state REQUEST; -1: there is none.
-func (w *worker) findRequest() int {
-	for i := range w.guest.hostSlots {
-		if w.guest.hostSlots[i].load().state() == stateRequest {
-			return i
+// findRequest returns the index of a slot in state REQUEST, looked for from this one on and round; -1:
+// there is none.
+func (w *worker) findRequest(first int) int {
+	for n, slot := len(w.guest.hostSlots), first; n > 0; n, slot = n-1, w.behind(slot) {
+		if w.guest.hostSlots[slot].load().state() == stateRequest {
+			return slot
 		}
 	}
 	return -1
 }
 
-func (w *worker) requestWaits() bool { return w.findRequest() >= 0 }
+func (w *worker) requestWaits() bool { return w.findRequest(0) >= 0 }
 
-// aim has the next glance find a request that waits, wherever it is.
-func (w *worker) aim() {
-	if slot := w.findRequest(); slot >= 0 {
+// aim has the next glance find a request that waits, wherever it is. false: there is none.
+func (w *worker) aim() bool {
+	slot := w.findRequest(w.scan.last)
+	if slot >= 0 {
 		w.scan.next = slot
 	}
+	return slot >= 0
 }

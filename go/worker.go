@@ -12,6 +12,7 @@ type worker struct {
 	id       uint64
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
+	lone     bool   // when it came out, no request waited but the one it was rung for; served no other since
 	rested   bool   // when it was woken, nobody had called for long
 	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
 	beyond   bool   // the last request, or its answer, went on in the slot's second line
@@ -99,6 +100,9 @@ func (w *worker) isPoller() bool {
 func (w *worker) poll() {
 	roused := w.roused
 	heldOff := !roused && !w.obliged
+	if roused {
+		w.lone = w.guest.bell(bellHostRequest).rungOnce(w.guest.serving.idleAt.Load())
+	}
 	w.watch()
 	if roused {
 		w.aim()
@@ -115,6 +119,7 @@ func (w *worker) poll() {
 				w.holdOff.learn(s.needless())
 				w.serveOn()
 			}
+			w.lone = w.lone && roused
 			w.obliged = w.obliged || roused && w.rested
 			return
 		}
@@ -142,7 +147,7 @@ func (w *worker) serveOn() {
 // again.
 func (w *worker) giveWay() {
 	w.obliged = false
-	if !w.requestWaits() {
+	if w.lone || !w.requestWaits() {
 		w.guest.giveWay()
 	}
 }
@@ -190,6 +195,7 @@ func (w *worker) doze(b *bell) {
 		if w.requestWaits() || w.ended() || g.serving.token.Load() != w.id|tokenParked {
 			return
 		}
+		g.serving.idleAt.Store(w.seen)
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + g.pollersTick(ticks)
@@ -286,7 +292,7 @@ func (w *worker) standBy() bool {
 		}
 		if seen != w.seen {
 			w.seen = seen
-			if w.requestWaits() {
+			if w.aim() {
 				w.seize()
 				return true
 			}

@@ -148,6 +148,36 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 	}
 }
 
+// Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake.
+func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
+	for _, c := range []struct {
+		rings   uint32
+		watched bool
+		passed  uint32
+	}{{1, false, 0}, {2, false, 1}, {1, true, 1}} {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		w := newWorker(h.attach(nil), echoHandler)
+		b := h.bell(bellHostRequest)
+		b.generation.Store(7)
+		w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+			h.send(0, TypeNormal, nil) // rings
+			b.watch(1 << 15)
+			h.send(1, TypeNormal, nil) // does not
+			if !c.watched {
+				b.lookAway(1 << 15)
+			}
+			b.generation.Add(c.rings - 1)
+			return false
+		}
+		w.sleep()
+		before := b.generation.Load()
+		w.poll()
+		if passed := b.generation.Load() - before; passed != c.passed {
+			t.Errorf("rung %d times, watched: %v: it rang %d times", c.rings, c.watched, passed)
+		}
+	}
+}
+
 // A request that was published before its caller could see the worker's bit is found before the
 // worker sleeps.
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {

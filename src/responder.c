@@ -174,19 +174,20 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
                           &job->taken);
 }
 
-uint32_t shmi_responder_find_request(const shmipc_peer *p) {
+uint32_t shmi_responder_find_request(const shmipc_peer *p, uint32_t first) {
     const struct direction *d = &p->serves;
-    uint32_t slot = 0;
-    while (slot < d->count &&
-           word_state(slot_look_again(region_slot(&p->region, d->first + slot))) != SLOT_REQUEST)
-        slot++;
-    return slot;
+    for (uint32_t n = 0, slot = first; n < d->count; n++) {
+        if (word_state(slot_look_again(region_slot(&p->region, d->first + slot))) == SLOT_REQUEST)
+            return slot;
+        slot = slot + 1 < d->count ? slot + 1 : 0;
+    }
+    return d->count;
 }
 
 /* The ring that ended a sleep may have been for another request than the one that was found. */
 static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
     worker->roused = false;
-    if (!responder_request_waits(p))
+    if (worker->lone || !responder_request_waits(p))
         return;
     worker->rested = false; /* or what seemed a rest was a wait for a processor */
     shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);

@@ -30,6 +30,8 @@ struct worker {
     bool beyond;    /* the last request, or its answer, went on in the slot's second line */
     bool watching;  /* has joined the watchers of the bell */
     bool roused;    /* came out of a sleep, and has taken no request since */
+    bool lone;      /* when it came out, no other request waited than the one it was rung for, */
+                    /* and it has served no other since */
     bool rested;    /* when it was woken, nobody had called for long */
     bool obliged;   /* owes a yield: it has answered a request that ended a rest, or a sleeper */
 };
@@ -38,13 +40,13 @@ struct worker {
    took it or its caller gave up, or an error. */
 int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
-/* The first slot in REQUEST, counted within the direction; their count if there is none. After a
-   doorbell was armed or its generation read: the second half of the pair with
-   slot_publish_request. */
-uint32_t shmi_responder_find_request(const shmipc_peer *peer);
+/* A slot in REQUEST, counted within the direction, looked for from this one on and round; their count
+   if there is none. After a doorbell was armed or its generation read: the second half of the pair
+   with slot_publish_request. */
+uint32_t shmi_responder_find_request(const shmipc_peer *peer, uint32_t first);
 
 static inline bool responder_request_waits(const shmipc_peer *peer) {
-    return shmi_responder_find_request(peer) != peer->serves.count;
+    return shmi_responder_find_request(peer, 0) != peer->serves.count;
 }
 
 /* Answers every waiting request with SHUTDOWN: for a host that leaves. */

@@ -96,8 +96,10 @@ int shmi_scan_glance(shmipc_peer *p, struct worker *worker) {
     return served != 0 ? served : try_cold(p, worker, COLD_SLOTS);
 }
 
-void shmi_scan_aim(const shmipc_peer *p, struct worker *worker) {
-    uint32_t slot = shmi_responder_find_request(p);
-    if (slot != p->serves.count)
+bool shmi_scan_aim(const shmipc_peer *p, struct worker *worker) {
+    uint32_t slot = shmi_responder_find_request(p, worker->scan.last);
+    bool found = slot != p->serves.count;
+    if (found)
         worker->scan.next = slot;
+    return found;
 }

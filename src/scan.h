@@ -17,7 +17,7 @@ int shmi_scan_glance(shmipc_peer *peer, struct worker *worker);
 /* Has the slot that was served last brought here, after a hold-off for the next request in it. */
 void shmi_scan_expect_last(const shmipc_peer *peer, const struct worker *worker);
 
-/* Has the next glance find a request that waits, wherever it is. */
-void shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
+/* Has the next glance find a request that waits, wherever it is. False: there is none. */
+bool shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
 
 #endif

@@ -67,8 +67,10 @@ static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, uint64_t until
     int error = woken(p, wakes_before);
     if (error == SHMIPC_OK)
         error = end_of_serving(p);
-    *ticked = error == SHMIPC_OK && !responder_request_waits(p) &&
-              sleep_on_requests(p, generation, until);
+    bool idle = error == SHMIPC_OK && !responder_request_waits(p);
+    if (idle)
+        store_relaxed32(&p->idle_at, generation);
+    *ticked = idle && sleep_on_requests(p, generation, until);
     shmi_doorbell_disarm(&p->serves.requests);
     return error;
 }
@@ -155,7 +157,7 @@ static void give_way(shmipc_peer *p, struct worker *worker) {
     if (!worker->obliged)
         return;
     worker->obliged = false;
-    if (!responder_request_waits(p))
+    if (worker->lone || !responder_request_waits(p))
         shmi_cpu_yield();
 }
 
@@ -163,9 +165,11 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
     struct spin spin = spin_begin(&worker->spins);
     const bool roused = worker->roused;
     const bool held_off = !roused && !worker->obliged;
+    if (roused)
+        worker->lone = shmi_doorbell_rung_once(&p->serves.requests, load_relaxed32(&p->idle_at));
     watch(p, worker);
     if (roused)
-        shmi_scan_aim(p, worker);
+        (void)shmi_scan_aim(p, worker);
     if (held_off && hold_off_wait(&worker->hold_off)) {
         shmi_scan_expect_last(p, worker);
         spin_eagerly(&spin, 0); /* a glance takes long enough */
@@ -179,6 +183,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             if (held_off)
                 hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticks = 0;
+            worker->lone &= roused;
             worker->obliged |= roused && worker->rested;
             return end_of_busy_serving(p, wakes_before);
         }
@@ -195,7 +200,7 @@ static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_be
     int error = sleep_as_standby(p, wakes_before);
     if (error)
         return error;
-    if (!responder_request_waits(p))
+    if (!shmi_scan_aim(p, worker))
         return SHMIPC_OK;
     worker->rested = has_rested(p);
     become_poller(p, worker);

@@ -97,6 +97,24 @@ static void nobody_rings_while_somebody_watches(void **state) {
     assert_int_equal(sleepers(&bell), 0);
 }
 
+static void one_ring_is_told_from_none_and_from_several(void **state) {
+    (void)state;
+    struct bell bell = {.generation = UINT32_MAX};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    struct doorbell watcher = {.bell = &bell, .bit = 1 << 15};
+    uint32_t generation = shmi_doorbell_arm(&doorbell);
+    assert_false(shmi_doorbell_rung_once(&doorbell, generation));
+    (void)shmi_doorbell_ring(&doorbell, WAKE_ONE);
+    assert_true(shmi_doorbell_rung_once(&doorbell, generation));
+    shmi_doorbell_watch(&watcher);
+    assert_false(shmi_doorbell_rung_once(&doorbell, generation));
+    shmi_doorbell_look_away(&watcher);
+    assert_true(shmi_doorbell_rung_once(&doorbell, generation));
+    (void)shmi_doorbell_ring(&doorbell, WAKE_ONE);
+    assert_false(shmi_doorbell_rung_once(&doorbell, generation));
+    shmi_doorbell_disarm(&doorbell);
+}
+
 /* The bit may be that of a peer that has died, or is just about to sleep. */
 static void a_ring_for_a_peer_that_does_not_sleep_wakes_another(void **state) {
     (void)state;
@@ -234,6 +252,7 @@ int main(void) {
         watched_test(a_ring_after_arming_ends_the_sleep_before_it_begins),
         watched_test(a_sleep_ends_at_its_deadline),
         watched_test(nobody_rings_while_somebody_watches),
+        watched_test(one_ring_is_told_from_none_and_from_several),
         watched_test(a_ring_for_a_peer_that_does_not_sleep_wakes_another),
         watched_test(no_wake_up_is_lost),
         watched_test(waiters_that_share_a_bit_do_not_lose_each_others_rings),

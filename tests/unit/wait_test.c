@@ -557,6 +557,55 @@ static void a_worker_gives_way_to_whom_it_wakes(void **state) {
     assert_int_equal(yields_of_a_worker(10000, 2, true), 1);
 }
 
+/* A worker sleeps; two requests come, of which the second is not rung for. */
+static struct {
+    struct pair pair;
+    shmipc_slot slots[2];
+    bool watched;   /* somebody else watches on */
+    uint32_t rings; /* for no request */
+    uint32_t bell[2];
+} silent;
+
+static void send_one_silently_or_end(void) {
+    struct doorbell requests = silent.pair.guest->serves.requests;
+    struct doorbell other = {.bell = requests.bell, .bit = 1 << 15};
+    must(fake.sleeps <= 2);
+    if (fake.sleeps == 1) {
+        must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        shmi_doorbell_watch(&other);
+        must_equal(shmipc_slot_send(silent.slots[1], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        if (!silent.watched)
+            shmi_doorbell_look_away(&other);
+        for (uint32_t i = 0; i < silent.rings; i++)
+            (void)shmi_doorbell_ring(&requests, WAKE_ONE);
+    }
+    silent.bell[fake.sleeps - 1] = shmi_doorbell_generation(&requests);
+    if (fake.sleeps == 2)
+        must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
+}
+
+static uint32_t rings_passed_on(bool watched, uint32_t rings) {
+    silent.watched = watched;
+    silent.rings = rings;
+    pair_open(&silent.pair, NULL);
+    (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_claim(silent.pair.host, 0, &silent.slots[i]), SHMIPC_OK);
+    serve_asleep(silent.pair.guest, send_one_silently_or_end, 2);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(silent.slots[i]), SHMIPC_OK);
+    pair_close(&silent.pair);
+    return silent.bell[1] - silent.bell[0];
+}
+
+/* Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. */
+static void a_worker_passes_a_ring_on_if_there_may_be_another_request(void **state) {
+    (void)state;
+    assert_int_equal(rings_passed_on(false, 0), 0);
+    assert_int_equal(rings_passed_on(false, 1), 1);
+    assert_int_equal(rings_passed_on(true, 0), 1);
+}
+
 static shmipc_peer *idler;
 
 static void idle(void (*during)(void), uint32_t sleeps) {
@@ -808,6 +857,8 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
+                               fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
