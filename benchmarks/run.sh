@@ -19,7 +19,9 @@ build() {
         -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_TESTS=OFF &&
         build_go go ./guest guest &&
         build_go go ./caller caller &&
+        build_go go ./futex futex &&
         build_go go ./netrpc netrpc &&
+        build_go go ./socket socket &&
         build_go grpc . grpc &&
         CGO_ENABLED=1 build_go go ./inprocess inprocess.so -buildmode=c-shared
 }

@@ -12,5 +12,6 @@ struct subject pipe_start(size_t bytes) {
     int back[2];
     if (pipe2(there, O_CLOEXEC) != 0 || pipe2(back, O_CLOEXEC) != 0)
         die("pipe");
-    return stream_start("pipe", bytes, (int[]){back[0], there[1]}, (int[]){there[0], back[1]});
+    return stream_start("pipe", NULL, bytes, (int[]){back[0], there[1]},
+                        (int[]){there[0], back[1]});
 }

@@ -4,8 +4,10 @@
 
 #include "support/subject.h"
 
-/* The caller writes to ours[1] and reads from ours[0]; the partner, a child, does with `theirs`.
-   Takes over all of them. */
-struct subject stream_start(const char *name, size_t bytes, const int ours[2], const int theirs[2]);
+/* The caller writes to ours[1] and reads from ours[0]; the partner, a child, does with `theirs`: in
+   C, or, if `program` is not NULL, that one, in Go, with theirs[0] for its standard input and the
+   number of bytes for its argument. Takes over the files, and `program`, which free() frees. */
+struct subject stream_start(const char *name, char *program, size_t bytes, const int ours[2],
+                            const int theirs[2]);
 
 #endif

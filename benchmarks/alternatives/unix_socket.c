@@ -1,14 +1,24 @@
 #define _GNU_SOURCE
 #include "unix_socket.h"
 
+#include "calls/pair.h"
 #include "stream.h"
 #include "support/child.h"
 
 #include <sys/socket.h>
 
-struct subject unix_socket_start(size_t bytes) {
+static struct subject start(size_t bytes, char *program) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         die("socketpair");
-    return stream_start("unix_socket", bytes, (int[]){ends[0], ends[0]}, (int[]){ends[1], ends[1]});
+    return stream_start("unix_socket", program, bytes, (int[]){ends[0], ends[0]},
+                        (int[]){ends[1], ends[1]});
+}
+
+struct subject unix_socket_start(size_t bytes) {
+    return start(bytes, NULL);
+}
+
+struct subject unix_socket_start_go(size_t bytes) {
+    return start(bytes, program_path("bench_socket"));
 }

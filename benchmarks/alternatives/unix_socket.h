@@ -6,4 +6,7 @@
 
 struct subject unix_socket_start(size_t bytes);
 
+/* The same with a process in Go that answers. */
+struct subject unix_socket_start_go(size_t bytes);
+
 #endif

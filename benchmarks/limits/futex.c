@@ -1,10 +1,15 @@
 #define _GNU_SOURCE
+#include "limits/futex.h"
+
+#include "calls/pair.h"
+#include "support/child.h"
+#include "support/linux/fork.h"
+#include "support/linux/futex.h"
 #include "wakes.h"
 
-#include "support/child.h"
-#include "support/linux/futex.h"
-
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 enum { LINE = 64 };
 
@@ -17,7 +22,9 @@ struct words {
 struct futex {
     struct words *words;
     uint32_t sent;
-    struct partner *partner;
+    struct partner *partner; /* NULL: a program in Go, */
+    pid_t program;
+    int memory; /* that has this file of the words for its standard input */
 };
 
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
@@ -50,6 +57,14 @@ static void stop(void *self) {
     free(self);
 }
 
+static struct subject subject_of(struct futex *f, const char *guest) {
+    return (struct subject){.label = {"limit_futex", guest, sizeof(uint32_t), 1, 1, ""},
+                            .self = f,
+                            .unit = 1,
+                            .run = run,
+                            .stop = stop};
+}
+
 struct subject wakes_start(void) {
     struct futex *f = calloc(1, sizeof *f);
     if (!f)
@@ -57,9 +72,37 @@ struct subject wakes_start(void) {
     f->words = shared_memory(sizeof *f->words);
     f->partner = partner_start(&wakes_role, f->words);
     partner_wake(f->partner);
-    return (struct subject){.label = {"limit_futex", "c", sizeof(uint32_t), 1, 1, ""},
-                            .self = f,
-                            .unit = 1,
-                            .run = run,
-                            .stop = stop};
+    return subject_of(f, "c");
+}
+
+static void become_program(void *self) {
+    const struct futex *f = self;
+    char *path = program_path("bench_futex");
+    if (dup2(f->memory, STDIN_FILENO) == STDIN_FILENO)
+        execl(path, path, (char *)NULL);
+    die(path);
+}
+
+static void stop_program(void *self) {
+    struct futex *f = self;
+    child_stop(f->program);
+    munmap(f->words, sizeof *f->words);
+    close(f->memory);
+    free(f);
+}
+
+struct subject futex_start_go(void) {
+    struct futex *f = calloc(1, sizeof *f);
+    if (!f)
+        die("futex");
+    f->memory = memfd_create("bench_futex", MFD_CLOEXEC);
+    if (f->memory < 0 || ftruncate(f->memory, sizeof *f->words) != 0)
+        die("memfd_create");
+    f->words = mmap(NULL, sizeof *f->words, PROT_READ | PROT_WRITE, MAP_SHARED, f->memory, 0);
+    if (f->words == MAP_FAILED)
+        die("mmap");
+    f->program = child_fork(become_program, f);
+    struct subject subject = subject_of(f, "go");
+    subject.stop = stop_program;
+    return subject;
 }

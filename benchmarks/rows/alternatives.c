@@ -30,6 +30,7 @@ static size_t set_up_remotes(void *remotes, struct subject *subjects) {
     subjects[n++] = beside(copying_start(&r->pairs.c, "rtt", r->bytes));
     subjects[n++] = beside(copying_start(&r->pairs.go, "rtt", r->bytes));
     subjects[n++] = unix_socket_start(r->bytes);
+    subjects[n++] = unix_socket_start_go(r->bytes);
     subjects[n++] = pipe_start(r->bytes);
     subjects[n++] = semaphore_start(r->bytes);
     subjects[n++] = remote_start("net_rpc", "bench_netrpc", r->bytes);

@@ -1,6 +1,7 @@
 #include "rows/system.h"
 
 #include "alternatives/unix_socket.h"
+#include "limits/futex.h"
 
 const struct named_row system_rows[] = {
     {"rtt", measure_rtt},
@@ -20,5 +21,7 @@ const struct named_row system_rows[] = {
 
 size_t start_beside_parked(struct subject *subjects) {
     subjects[0] = unix_socket_start(SMALL);
-    return 1;
+    subjects[1] = unix_socket_start_go(SMALL);
+    subjects[2] = futex_start_go();
+    return 3;
 }
