@@ -28,9 +28,9 @@ void shmi_doorbell_disarm(struct doorbell *doorbell);
 /* The generation, for a sleeper that does not announce itself. */
 uint32_t shmi_doorbell_generation(const struct doorbell *doorbell);
 
-/* True if the bell was rung once since it had this generation, and nobody watches. Where somebody who
-   did not watch looked at everything after that and found nothing, what has come since is what the bell
-   was rung for. (Who has published something else by now, but not rung yet, will.) */
+/* True if the bell was rung once since it had this generation, and nobody watches. Where somebody
+   who did not watch looked at everything after that and found nothing, what has come since is what
+   the bell was rung for. (Who has published something else by now, but not rung yet, will.) */
 bool shmi_doorbell_rung_once(const struct doorbell *doorbell, uint32_t generation);
 
 /* Sleeps until the bell's generation differs from `generation`, or the deadline, or for no reason.

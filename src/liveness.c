@@ -39,7 +39,8 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
-/* Where it watched, callers did not ring: who sleeps there looks, now that nobody does it for them. */
+/* Where it watched, callers did not ring: who sleeps there looks, now that nobody does it for
+   them. */
 void shmi_silence_bells(const struct region *r, uint32_t index) {
     uint32_t watcher = UINT32_C(1) << (index + WATCHERS_SHIFT);
     uint32_t mask = UINT32_C(1) << index | watcher;

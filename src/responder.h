@@ -40,9 +40,9 @@ struct worker {
    took it or its caller gave up, or an error. */
 int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
-/* A slot in REQUEST, counted within the direction, looked for from this one on and round; their count
-   if there is none. After a doorbell was armed or its generation read: the second half of the pair
-   with slot_publish_request. */
+/* A slot in REQUEST, counted within the direction, looked for from this one on and round; their
+   count if there is none. After a doorbell was armed or its generation read: the second half of the
+   pair with slot_publish_request. */
 uint32_t shmi_responder_find_request(const shmipc_peer *peer, uint32_t first);
 
 static inline bool responder_request_waits(const shmipc_peer *peer) {

@@ -49,8 +49,8 @@ static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
 
 /* ---- Waiting for requests ---- */
 
-/* True if nobody rang: a look around after that is no reason to expect a request. Whoever rang waits:
-   a tick that is due by then is made before the next sleep. */
+/* True if nobody rang: a look around after that is no reason to expect a request. Whoever rang
+   waits: a tick that is due by then is made before the next sleep. */
 static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t until) {
     (void)shmi_membership_tick(p, false);
     add_relaxed64(&p->parks);

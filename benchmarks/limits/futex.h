@@ -1,5 +1,7 @@
-/* The limit of wakes.h with a process in Go on the other side: what its runtime takes to sleep and to
-   wake, without this library. */
+/*
+ * The limit of wakes.h with a process in Go on the other side: what its runtime takes to sleep and
+ * to wake, without this library.
+ */
 #ifndef BENCHMARKS_LIMITS_FUTEX_H
 #define BENCHMARKS_LIMITS_FUTEX_H
 

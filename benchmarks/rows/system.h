@@ -12,9 +12,8 @@ struct named_row {
 
 extern const struct named_row system_rows[];
 
-/* Starts what a user would take instead of calls whose sides sleep, and what stands beside the limit of
-   a guest in Go. Returns how many subjects that
-   are: at most this many. */
+/* Starts what a user would take instead of calls whose sides sleep, and the limit with a side in
+   Go. Returns how many subjects that are: at most this many. */
 enum { BESIDE_PARKED = 3 };
 
 size_t start_beside_parked(struct subject *subjects);
