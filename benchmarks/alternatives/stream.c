@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "stream.h"
 
 #include "support/child.h"
@@ -80,12 +81,13 @@ static void stop(void *self) {
     free(s);
 }
 
-struct subject stream_start(const char *name, char *program, size_t bytes, const int ours[2],
+struct subject stream_start(const char *name, const char *program, size_t bytes, const int ours[2],
                             const int theirs[2]) {
     struct stream *s = calloc(1, sizeof *s);
     if (!s)
         die("memory");
-    *s = (struct stream){.program = program, .bytes = bytes, .data = calloc(1, bytes)};
+    *s = (struct stream){
+        .program = program ? strdup(program) : NULL, .bytes = bytes, .data = calloc(1, bytes)};
     memcpy(s->ours, ours, sizeof s->ours);
     memcpy(s->theirs, theirs, sizeof s->theirs);
     s->partner = child_fork(answer, s);

@@ -5,9 +5,10 @@
 #include "stream.h"
 #include "support/child.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 
-static struct subject start(size_t bytes, char *program) {
+static struct subject start(size_t bytes, const char *program) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
         die("socketpair");
@@ -20,5 +21,8 @@ struct subject unix_socket_start(size_t bytes) {
 }
 
 struct subject unix_socket_start_go(size_t bytes) {
-    return start(bytes, program_path("bench_socket"));
+    char *program = program_path("bench_socket");
+    struct subject subject = start(bytes, program);
+    free(program);
+    return subject;
 }
