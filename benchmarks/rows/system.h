@@ -12,10 +12,11 @@ struct named_row {
 
 extern const struct named_row system_rows[];
 
-/* Starts what a user would take instead of calls whose sides sleep, and the limit with a side in
-   Go. Returns how many subjects that are: at most this many. */
-enum { BESIDE_PARKED = 3 };
-
+/* Starts what a user would take instead of calls whose sides sleep. Returns how many subjects that
+   are. */
 size_t start_beside_parked(struct subject *subjects);
+
+/* The same with a process in Go on the other side, and the limit with such a one. */
+size_t start_beside_parked_in_go(struct subject *subjects);
 
 #endif
