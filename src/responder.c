@@ -176,10 +176,9 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
 
 uint32_t shmi_responder_find_request(const shmipc_peer *p, uint32_t first) {
     const struct direction *d = &p->serves;
-    for (uint32_t n = 0, slot = first; n < d->count; n++) {
+    for (uint32_t n = 0, slot = first; n < d->count; n++, slot = responder_slot_behind(p, slot)) {
         if (word_state(slot_look_again(region_slot(&p->region, d->first + slot))) == SLOT_REQUEST)
             return slot;
-        slot = slot + 1 < d->count ? slot + 1 : 0;
     }
     return d->count;
 }

@@ -40,6 +40,11 @@ struct worker {
    took it or its caller gave up, or an error. */
 int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
+/* The slot after this one, and after the last the first; counted within the direction. */
+static inline uint32_t responder_slot_behind(const shmipc_peer *peer, uint32_t slot) {
+    return slot + 1 < peer->serves.count ? slot + 1 : 0;
+}
+
 /* A slot in REQUEST, counted within the direction, looked for from this one on and round; their
    count if there is none. After a doorbell was armed or its generation read: the second half of the
    pair with slot_publish_request. */

@@ -12,10 +12,6 @@ static void keep_warm(struct scan *scan, uint32_t slot) {
         scan->warm[scan->eldest++ % WARM_SLOTS] = slot;
 }
 
-static uint32_t slot_behind(const shmipc_peer *p, uint32_t slot) {
-    return slot + 1 < p->serves.count ? slot + 1 : 0;
-}
-
 static struct slot *slot_at(const shmipc_peer *p, uint32_t slot) {
     return region_slot(&p->region, p->serves.first + slot);
 }
@@ -37,7 +33,7 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     if (word_state(seen) != SLOT_REQUEST)
         return 0;
     worker->scan.last = slot;
-    worker->scan.next = slot_behind(p, slot);
+    worker->scan.next = responder_slot_behind(p, slot);
     keep_warm(&worker->scan, slot);
     if (hold_off_is_needless(&worker->hold_off)) /* the next comes along while this is served */
         expect(p, worker, worker->scan.next);
@@ -54,7 +50,8 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
 int shmi_scan_all(shmipc_peer *p, struct worker *worker) {
     uint32_t slot = worker->scan.next;
     int served = 0;
-    for (uint32_t n = 0; n < p->serves.count && served == 0; n++, slot = slot_behind(p, slot))
+    for (uint32_t n = 0; n < p->serves.count && served == 0;
+         n++, slot = responder_slot_behind(p, slot))
         served = try_slot(p, worker, slot);
     return served;
 }
@@ -63,7 +60,7 @@ static int try_cold(shmipc_peer *p, struct worker *worker, uint32_t count) {
     int served = 0;
     for (uint32_t n = 0; n < count && served == 0; n++) {
         served = try_slot(p, worker, worker->scan.cold);
-        worker->scan.cold = slot_behind(p, worker->scan.cold);
+        worker->scan.cold = responder_slot_behind(p, worker->scan.cold);
     }
     return served;
 }

@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "stream.h"
 
 #include "support/child.h"
@@ -12,7 +11,6 @@
 
 struct stream {
     int ours[2], theirs[2];
-    char *program; /* that answers; NULL: we do */
     size_t bytes;
     char *data;
     pid_t partner;
@@ -46,19 +44,9 @@ static void close_both(const int files[2]) {
         close(files[1]);
 }
 
-static _Noreturn void answer_by_program(const struct stream *s) {
-    char bytes[32];
-    (void)snprintf(bytes, sizeof bytes, "%zu", s->bytes);
-    if (dup2(s->theirs[0], STDIN_FILENO) == STDIN_FILENO)
-        execl(s->program, s->program, bytes, (char *)NULL);
-    die(s->program);
-}
-
 static void answer(void *self) {
     struct stream *s = self;
     close_both(s->ours);
-    if (s->program)
-        answer_by_program(s);
     while (read_all(s->theirs[0], s->data, s->bytes) &&
            write_all(s->theirs[1], s->data, s->bytes)) {
     }
@@ -76,21 +64,25 @@ static void stop(void *self) {
     struct stream *s = self;
     close_both(s->ours);
     child_stop(s->partner);
-    free(s->program);
     free(s->data);
     free(s);
 }
 
-struct subject stream_start(const char *name, const char *program, size_t bytes, const int ours[2],
+static pid_t answer_by_program(char *program, const struct stream *s) {
+    char bytes[32];
+    (void)snprintf(bytes, sizeof bytes, "%zu", s->bytes);
+    return child_on((char *[]){program, bytes, NULL}, s->theirs[0]);
+}
+
+struct subject stream_start(const char *name, char *program, size_t bytes, const int ours[2],
                             const int theirs[2]) {
     struct stream *s = calloc(1, sizeof *s);
     if (!s)
         die("memory");
-    *s = (struct stream){
-        .program = program ? strdup(program) : NULL, .bytes = bytes, .data = calloc(1, bytes)};
+    *s = (struct stream){.bytes = bytes, .data = calloc(1, bytes)};
     memcpy(s->ours, ours, sizeof s->ours);
     memcpy(s->theirs, theirs, sizeof s->theirs);
-    s->partner = child_fork(answer, s);
+    s->partner = program ? answer_by_program(program, s) : child_fork(answer, s);
     close_both(theirs);
     return (struct subject){.label = {name, program ? "go" : "c", bytes, 1, 1, ""},
                             .self = s,

@@ -22,9 +22,8 @@ struct words {
 struct futex {
     struct words *words;
     uint32_t sent;
-    struct partner *partner; /* NULL: a program in Go, */
+    struct partner *partner; /* NULL: a program in Go */
     pid_t program;
-    int memory; /* that has this file of the words for its standard input */
 };
 
 static void set_and_wake(_Atomic uint32_t *word, uint32_t value) {
@@ -75,19 +74,10 @@ struct subject wakes_start(void) {
     return subject_of(f, "c");
 }
 
-static void become_program(void *self) {
-    const struct futex *f = self;
-    char *path = program_path("bench_futex");
-    if (dup2(f->memory, STDIN_FILENO) == STDIN_FILENO)
-        execl(path, path, (char *)NULL);
-    die(path);
-}
-
 static void stop_program(void *self) {
     struct futex *f = self;
     child_stop(f->program);
     munmap(f->words, sizeof *f->words);
-    close(f->memory);
     free(f);
 }
 
@@ -95,13 +85,16 @@ struct subject futex_start_go(void) {
     struct futex *f = calloc(1, sizeof *f);
     if (!f)
         die("futex");
-    f->memory = memfd_create("bench_futex", MFD_CLOEXEC);
-    if (f->memory < 0 || ftruncate(f->memory, sizeof *f->words) != 0)
+    char *path = program_path("bench_futex");
+    int memory = memfd_create("bench_futex", MFD_CLOEXEC);
+    if (memory < 0 || ftruncate(memory, sizeof *f->words) != 0)
         die("memfd_create");
-    f->words = mmap(NULL, sizeof *f->words, PROT_READ | PROT_WRITE, MAP_SHARED, f->memory, 0);
+    f->words = mmap(NULL, sizeof *f->words, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (f->words == MAP_FAILED)
         die("mmap");
-    f->program = child_fork(become_program, f);
+    f->program = child_on((char *[]){path, NULL}, memory);
+    close(memory);
+    free(path);
     struct subject subject = subject_of(f, "go");
     subject.stop = stop_program;
     return subject;

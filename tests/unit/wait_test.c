@@ -439,17 +439,22 @@ static void a_call_sleeps_in_ticks_and_ends_at_its_deadline(void **state) {
     pair_close(&pair);
 }
 
+/* Its calls spin, and are answered when they yield. */
+static void open_spinning(struct pair *pair) {
+    shmipc_host_config config = test_host_config();
+    config.spin_ns = SHMIPC_SPIN_AUTO;
+    fake.per_look = 2000;
+    pair_open(pair, &config);
+    fake.answerer = pair->guest;
+}
+
 static void a_call_learns_when_to_look(void **state) {
     (void)state;
     struct pair pair;
     shmipc_slot slot;
     shmipc_response response;
-    shmipc_host_config config = test_host_config();
-    config.spin_ns = SHMIPC_SPIN_AUTO;
-    fake.per_look = 2000;
-    pair_open(&pair, &config);
+    open_spinning(&pair);
     struct hold_off *h = &pair.host->slots[0].hold_off;
-    fake.answerer = pair.guest;
     assert_int_equal(shmipc_call(pair.host, &nothing, NULL, SECOND), SHMIPC_OK);
     assert_int_equal(h->now, h->step);
     assert_int_not_equal(h->step, 0);
@@ -471,11 +476,7 @@ static void one_of_several_calls_is_not_awaited_eagerly(void **state) {
     struct pair pair;
     shmipc_slot slot;
     shmipc_response response;
-    shmipc_host_config config = test_host_config();
-    config.spin_ns = SHMIPC_SPIN_AUTO;
-    fake.per_look = 2000;
-    pair_open(&pair, &config);
-    fake.answerer = pair.guest;
+    open_spinning(&pair);
     const uint64_t one = shortest_linger(TURNS / 2);
 
     pair.host->slots[0].hold_off.turns = TURNS;
@@ -521,12 +522,23 @@ static void send_or_end(void) {
 }
 
 /* One of `during`'s sleeps ends it by shmipc_wake. */
-static void serve_asleep(shmipc_peer *peer, void (*during)(void), uint32_t sleeps) {
+static void serve_asleep(shmipc_peer *peer, shmipc_handler handler, void (*during)(void),
+                         uint32_t sleeps) {
     fake.sleeps = 0;
     fake.during_sleep = during;
-    must_equal(shmipc_serve(peer, echo, NULL), SHMIPC_E_WOKEN);
+    must_equal(shmipc_serve(peer, handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     must_equal(fake.sleeps, sleeps);
+}
+
+/* The guest of an open pair serves two slots that the host holds, and sleeps twice. */
+static void serve_two_slots(struct pair *pair, shmipc_slot slots[2], void (*during)(void)) {
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_claim(pair->host, 0, &slots[i]), SHMIPC_OK);
+    serve_asleep(pair->guest, echo, during, 2);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+    pair_close(pair);
 }
 
 /* How often a worker yields between two sleeps, beyond what it does before any sleep. */
@@ -535,12 +547,7 @@ static uint32_t yields_of_a_worker(uint64_t rest, uint32_t requests, bool parked
     rung.rest = rest;
     rung.requests = requests;
     pair_open(&rung.pair, NULL);
-    for (int i = 0; i < 2; i++)
-        must_equal(shmipc_slot_claim(rung.pair.host, 0, &rung.slots[i]), SHMIPC_OK);
-    serve_asleep(rung.pair.guest, send_or_end, 2);
-    for (int i = 0; i < 2; i++)
-        must_equal(shmipc_slot_release(rung.slots[i]), SHMIPC_OK);
-    pair_close(&rung.pair);
+    serve_two_slots(&rung.pair, rung.slots, send_or_end);
     return rung.yields[1] - rung.yields[0] - YIELDS;
 }
 
@@ -589,12 +596,7 @@ static uint32_t rings_passed_on(bool watched, uint32_t rings) {
     silent.rings = rings;
     pair_open(&silent.pair, NULL);
     (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
-    for (int i = 0; i < 2; i++)
-        must_equal(shmipc_slot_claim(silent.pair.host, 0, &silent.slots[i]), SHMIPC_OK);
-    serve_asleep(silent.pair.guest, send_one_silently_or_end, 2);
-    for (int i = 0; i < 2; i++)
-        must_equal(shmipc_slot_release(silent.slots[i]), SHMIPC_OK);
-    pair_close(&silent.pair);
+    serve_two_slots(&silent.pair, silent.slots, send_one_silently_or_end);
     return silent.bell[1] - silent.bell[0];
 }
 
@@ -612,7 +614,7 @@ static void idle(void (*during)(void), uint32_t sleeps) {
     struct pair pair;
     pair_open(&pair, NULL);
     idler = pair.guest;
-    serve_asleep(idler, during, sleeps);
+    serve_asleep(idler, echo, during, sleeps);
     pair_close(&pair);
 }
 
@@ -684,10 +686,7 @@ static void a_request_comes_before_a_tick_that_is_due(void **state) {
     (void)state;
     pair_open(&late.pair, NULL);
     assert_int_equal(shmipc_slot_claim(late.pair.host, 0, &late.slot), SHMIPC_OK);
-    fake.sleeps = 0;
-    fake.during_sleep = send_when_due_or_end;
-    assert_int_equal(shmipc_serve(late.pair.guest, note_whether_due, NULL), SHMIPC_E_WOKEN);
-    fake.during_sleep = NULL;
+    serve_asleep(late.pair.guest, note_whether_due, send_when_due_or_end, 2);
     assert_true(late.due_at_service);
     assert_false(late.due_at_sleep);
     assert_int_equal(shmipc_slot_release(late.slot), SHMIPC_OK);

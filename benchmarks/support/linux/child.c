@@ -93,6 +93,16 @@ pid_t child_program(char *const arguments[]) {
     return child;
 }
 
+pid_t child_on(char *const arguments[], int file) {
+    pid_t child = fork_child();
+    if (child == 0) {
+        if (dup2(file, STDIN_FILENO) < 0)
+            die("dup2");
+        become(arguments);
+    }
+    return child;
+}
+
 pid_t child_piped(char *const arguments[], int ends[2]) {
     int theirs[2];
     open_pipes(ends, theirs);

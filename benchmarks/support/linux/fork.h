@@ -8,6 +8,9 @@
    shared_memory is shared with it. */
 pid_t child_fork(void (*body)(void *context), void *context);
 
+/* A child_program whose standard input is this file. */
+pid_t child_on(char *const arguments[], int file);
+
 /* A child_program whose standard input and output are pipes, of which these are our ends: [0] to
    read from, [1] to write to. */
 pid_t child_piped(char *const arguments[], int ends[2]);
