@@ -444,7 +444,8 @@ func TestCallerGivesWayToWhomItWakes(t *testing.T) {
 	}
 }
 
-// longHoldOff lasts some milliseconds; shortest is the shortest time in ns that it was seen to take.
+// longHoldOff lasts some milliseconds; shortest is the shortest time in ns that it was seen to take. The
+// same may take a few times less a moment later, when nobody else uses the processor.
 func longHoldOff() (h holdOff, shortest int64) {
 	h.now, shortest = 200000<<pauseBits, math.MaxInt64
 	for i := 0; i < 3; i++ {
@@ -462,7 +463,7 @@ func TestCallHoldsOffBeforeItLooks(t *testing.T) {
 	e.holdOff = long
 	start := now()
 	spinningCall(t, g)()
-	if d := now() - start; d < shortest/2 {
+	if d := now() - start; d < shortest/10 {
 		t.Fatalf("it looked after %d ns, not %d", d, shortest)
 	}
 }

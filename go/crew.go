@@ -12,13 +12,13 @@ import (
 // the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
 // same bell unannounced, and takes over when somebody rings because the poller is in a handler.
 type serving struct {
-	token    atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
-	workers  atomic.Uint64 // ids given out
-	idleAt   atomic.Uint32 // the bell, when a poller last found that no request waits and slept
-	lastRest atomic.Int64  // when a poller last went to sleep
-	polling  spinBudget
-	holdOff  holdOff    // that a worker begins with
-	stats    []counters // by host slot
+	token      atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
+	workers    atomic.Uint64 // ids given out
+	idleAt     atomic.Uint32 // the bell, when a poller last found that no request waits and slept
+	restsSince atomic.Int64  // when that was; 0: a request has ended it
+	polling    spinBudget
+	holdOff    holdOff    // that a worker begins with
+	stats      []counters // by host slot
 }
 
 const tokenParked = 1 << 63
@@ -29,8 +29,13 @@ func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.stats = make([]counters, len(g.hostSlots))
 }
 
-// rested tells, of a poller that sleeps or has slept, whether nobody has called for long.
-func (s *serving) rested() bool { return now()-s.lastRest.Load() >= rest }
+// endRest tells whether the request that is taken is the first for long. A ring may wake two workers, of
+// which either may have that request: so the request ends the rest, not the sleep.
+func (s *serving) endRest() bool {
+	since := s.restsSince.Load()
+	s.restsSince.Store(0)
+	return since != 0 && now()-since >= rest
+}
 
 // crew is the workers of one Serve.
 type crew struct {

@@ -73,7 +73,7 @@ func (w *worker) serve(s *slot, found word) bool {
 		return false
 	}
 	if w.roused {
-		w.passRingOn()
+		w.heedRing()
 	}
 	w.slot, w.working = s, working
 	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
@@ -93,15 +93,18 @@ func (w *worker) serve(s *slot, found word) bool {
 	return true
 }
 
-// passRingOn wakes another worker if another request waits: the ring that ended this one's sleep
-// may have been for that, and this one may be in its handler for long.
-func (w *worker) passRingOn() {
+// heedRing wakes another worker if another request waits: the ring that ended this one's sleep may have
+// been for that, and this one may be in its handler for long. Then what seems a rest was a wait for a
+// processor.
+func (w *worker) heedRing() {
 	w.roused = false
-	if !w.lone && w.requestWaits() {
-		w.rested = false // or what seemed a rest was a wait for a processor
-		w.guest.stats.wakes.Add(1)
-		w.guest.ring(w.guest.bell(bellHostRequest), 1)
+	rested := w.guest.serving.endRest()
+	if w.lone || !w.requestWaits() {
+		w.obliged = w.obliged || rested
+		return
 	}
+	w.guest.stats.wakes.Add(1)
+	w.guest.ring(w.guest.bell(bellHostRequest), 1)
 }
 
 func (w *worker) broken(why string, s *slot, found word) {

@@ -201,7 +201,7 @@ func TestTheFirstLooksOfAnEagerWaitMakeTurns(t *testing.T) {
 	}
 	eager := b.begin(nil)
 	eager.eagerly(turns)
-	if ns := took(eagerLooks, eager); ns < eagerLooks*one/2 {
+	if ns := took(eagerLooks, eager); ns < one {
 		t.Errorf("%d looks took %d ns, and as many turns %d", eagerLooks, ns, one)
 	}
 	least := int64(math.MaxInt64)

@@ -13,7 +13,6 @@ type worker struct {
 	standby  bool   // counted in crew.standbys
 	roused   bool   // came out of a sleep and has taken no request since
 	lone     bool   // when it came out, no request waited but the one it was rung for; served no other since
-	rested   bool   // when it was woken, nobody had called for long
 	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
 	beyond   bool   // the last request, or its answer, went on in the slot's second line
 	watching bool   // has joined the watchers of the bell
@@ -120,7 +119,6 @@ func (w *worker) poll() {
 				w.serveOn()
 			}
 			w.lone = w.lone && roused
-			w.obliged = w.obliged || roused && w.rested
 			return
 		}
 		if w.obliged {
@@ -173,7 +171,6 @@ func (w *worker) sleep() {
 	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
 		return
 	}
-	g.serving.lastRest.Store(now())
 	b.want(g.bit)
 	w.doze(b)
 	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
@@ -183,7 +180,6 @@ func (w *worker) sleep() {
 		w.seen = b.generation.Load() - 1
 	}
 	w.disarm(b)
-	w.rested = g.serving.rested()
 }
 
 // doze sleeps until something is to be done. After a tick it sleeps on, without another spin: that
@@ -196,6 +192,9 @@ func (w *worker) doze(b *bell) {
 			return
 		}
 		g.serving.idleAt.Store(w.seen)
+		if ticks == 0 {
+			g.serving.restsSince.Store(now())
+		}
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + g.pollersTick(ticks)
@@ -268,6 +267,9 @@ func (w *worker) otherSleeps() bool {
 // standBy waits to be needed; false: the worker is surplus. The bell's ring is what it is needed
 // for; a worker that begins to stand by may have missed one, and looks too.
 func (w *worker) standBy() bool {
+	if w.obliged { // from when it was the poller
+		w.giveWay()
+	}
 	if !w.standby && !w.crew.standbys.CompareAndSwap(0, 1) {
 		return false
 	}
@@ -306,9 +308,7 @@ func (w *worker) standBy() bool {
 // seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
 // that is in a handler does not, so there is a new standby.
 func (w *worker) seize() {
-	asleep := w.guest.serving.token.Swap(w.id)&tokenParked != 0
-	w.rested = asleep && w.guest.serving.rested()
-	if asleep {
+	if w.guest.serving.token.Swap(w.id)&tokenParked != 0 {
 		w.standby = false
 		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
 		return

@@ -23,13 +23,11 @@ func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 	h.send(0, TypeNormal, nil)
 	start := now()
 	w.poll()
-	if d := now() - start; d < shortest/2 || h.word(0).state() != stateResponse {
+	if d := now() - start; d < shortest/10 || h.word(0).state() != stateResponse {
 		t.Fatalf("it looked after %d ns, not %d", d, shortest)
 	}
 }
 
-// A worker that is surplus while another one still stands by ends; if that one has become the poller
-// meanwhile, and found the crew full, somebody must stand by all the same.
 // answeredAtOnce is how many of three requests one poll answers.
 func answeredAtOnce(t *testing.T, setUp func(*worker)) (answered int) {
 	h := newHeapHost(t, shape{4, 1, 64, 64})
@@ -84,6 +82,8 @@ func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
 	}
 }
 
+// A worker that is surplus while another one still stands by ends; if that one has become the poller
+// meanwhile, and found the crew full, somebody must stand by all the same.
 func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	poller := newWorker(h.attach(nil), echoHandler)
@@ -246,28 +246,27 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 	}
 }
 
-// servingAtRest serves, and counts how often a worker gives way. rest waits until all have slept for so
+// servingAtRest serves, and counts how often a worker gives way. awaitRest waits until all have slept for so
 // long that the next caller is taken for the only one.
-func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, rest func()) {
+func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest func()) {
 	h = newHost(t, smallShape)
 	g := h.attach(nil)
 	gaveWay = new(atomic.Int32)
 	g.giveWay = func() { gaveWay.Add(1) }
 	serveWith(t, g, echoHandler)
-	parks := uint64(0)
 	return h, gaveWay, func() {
 		eventually(t, "it does not rest", func() bool {
-			return g.stats.parks.Load() > parks && g.serving.token.Load()&tokenParked != 0 && g.serving.rested()
+			since := g.serving.restsSince.Load()
+			return since != 0 && now()-since >= rest && g.serving.token.Load()&tokenParked != 0
 		})
-		parks = g.stats.parks.Load()
 	}
 }
 
 // Whoever rang may share a processor with the worker that it woke, and waits for it.
 func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
-	h, gaveWay, rest := servingAtRest(t)
+	h, gaveWay, awaitRest := servingAtRest(t)
 	for i := int32(1); i <= 3; i++ {
-		rest()
+		awaitRest()
 		h.send(0, TypeNormal, nil) // and no second ring, which would wake the standby too
 		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
 	}
@@ -285,13 +284,90 @@ func (h *testHost) sendQuietly(index uint32, flags word) {
 func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
 	h = newHeapHost(t, smallShape)
 	w, gaveWay = newWorker(h.attach(nil), echoHandler), new(int)
-	w.roused, w.rested = true, true
+	w.roused = true
+	w.guest.serving.restsSince.Store(now() - rest)
 	w.guest.giveWay = func() { *gaveWay++ }
 	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
 		h.send(2, TypeNormal, nil)
 		return false
 	}
 	return h, w, gaveWay
+}
+
+// A ring may wake two workers, each of which may take the place of the other.
+func TestWorkerThatWasDisplacedWhileItSleptGivesWay(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	w, gaveWay := newWorker(h.attach(nil), echoHandler), 0
+	s := &w.guest.serving
+	w.guest.giveWay = func() { gaveWay++ }
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		s.restsSince.Store(now() - rest)
+		h.send(0, TypeNormal, nil)
+		s.token.Store(w.id + 1)
+		return false
+	}
+	w.crew.size.Store(int32(len(w.guest.hostSlots))) // there are no more
+	w.crew.standbys.Store(1)
+	w.sleep()
+	if !w.standBy() || !w.isPoller() {
+		t.Fatal("it does not take the place back")
+	}
+	w.poll()
+	if w.giveWay(); gaveWay != 1 {
+		t.Fatalf("it gave way %d times", gaveWay)
+	}
+}
+
+// Even one that is not needed any more.
+func TestWorkerThatIsDisplacedWhileItServesGivesWay(t *testing.T) {
+	h, w, gaveWay := restedWorker(t)
+	w.crew.handler = func(request *Request, response *Response) error {
+		w.guest.serving.token.Store(w.id + 1)
+		w.crew.standbys.Store(1)
+		return echoHandler(request, response)
+	}
+	h.send(0, TypeNormal, nil)
+	if w.poll(); w.isPoller() || *gaveWay != 0 {
+		t.Fatal("it is not displaced")
+	}
+	if w.standBy() || *gaveWay != 1 {
+		t.Fatalf("it gave way %d times", *gaveWay)
+	}
+}
+
+// Two workers, both woken, have one request after the other.
+func TestFirstRequestEndsTheRest(t *testing.T) {
+	h, first, _ := restedWorker(t)
+	second := newWorker(first.guest, echoHandler)
+	second.roused = true
+	h.send(0, TypeNormal, nil)
+	first.serveOne()
+	h.send(1, TypeNormal, nil)
+	if second.serveOne(); !first.obliged || second.obliged {
+		t.Fatalf("the first is obliged: %v, the second: %v", first.obliged, second.obliged)
+	}
+}
+
+// The rest goes on.
+func TestTickEndsNoRest(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	w := newWorker(h.attach(nil), echoHandler)
+	slept, since := 0, int64(0)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		s := &w.guest.serving.restsSince
+		if slept++; slept == 1 {
+			since = s.Load()
+			return false
+		}
+		if since == 0 || s.Load() != since {
+			t.Errorf("it rests since %d, after the tick since %d", since, s.Load())
+		}
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	if w.sleep(); slept != 2 {
+		t.Fatalf("it slept %d times", slept)
+	}
 }
 
 // servesTwo has it answer both requests, and then look for a third in vain.

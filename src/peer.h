@@ -85,8 +85,8 @@ struct shmipc_peer {
     /* Serving: the worker that polls, and what shmipc_wake needs. */
     atomic_u32 poller;
     atomic_u32 next_worker;
-    atomic_u32 idle_at; /* its bell, when a poller last found that no request waits and slept */
-    atomic_u64 resting_since; /* when the poller went to sleep; 0 while it is awake */
+    atomic_u32 idle_at;     /* its bell, when a poller last found that no request waits and slept */
+    atomic_u64 rests_since; /* when a poller went to sleep; 0: a request has ended that */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
     atomic_u64 attendance;

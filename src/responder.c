@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define REST_NS UINT64_C(250000) /* whoever sleeps longer is one whom few threads call */
+
 /* ---- One request ---- */
 
 struct job {
@@ -183,13 +185,23 @@ uint32_t shmi_responder_find_request(const shmipc_peer *p, uint32_t first) {
     return d->count;
 }
 
-/* The ring that ended a sleep may have been for another request than the one that was found. */
-static void pass_ring_on(shmipc_peer *p, struct worker *worker) {
+/* True for the first request for long. A ring may wake two workers, of which either may have that
+   request: so the request ends the rest, not the sleep. */
+static bool end_rest(shmipc_peer *p) {
+    uint64_t since = load_relaxed64(&p->rests_since);
+    store_relaxed64(&p->rests_since, 0);
+    return since != 0 && shmi_clock_now() - since >= REST_NS;
+}
+
+/* The ring that ended a sleep may have been for another request than the one that was found. Then
+   what seems a rest was a wait for a processor. */
+static void heed_ring(shmipc_peer *p, struct worker *worker) {
     worker->roused = false;
+    bool rested = end_rest(p);
     if (worker->lone || !responder_request_waits(p))
-        return;
-    worker->rested = false; /* or what seemed a rest was a wait for a processor */
-    shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+        worker->obliged |= rested;
+    else
+        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
 }
 
 int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
@@ -199,7 +211,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (!take(p, index, seen, &job))
         return 0;
     if (worker->roused)
-        pass_ring_on(p, worker);
+        heed_ring(p, worker);
     int error = respond(&job, worker);
     worker->beyond = job.beyond || reaches_beyond(job.request.length);
     worker->obliged |= job.roused;

@@ -32,7 +32,6 @@ struct worker {
     bool roused;    /* came out of a sleep, and has taken no request since */
     bool lone;      /* when it came out, no other request waited than the one it was rung for, */
                     /* and it has served no other since */
-    bool rested;    /* when it was woken, nobody had called for long */
     bool obliged;   /* owes a yield: it has answered a request that ended a rest, or a sleeper */
 };
 

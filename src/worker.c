@@ -7,8 +7,6 @@
 #include "membership.h"
 #include "scan.h"
 
-#define REST_NS UINT64_C(250000) /* whoever sleeps longer is one whom few threads call */
-
 /* ---- What ends serving ---- */
 
 static uint32_t wakes_of(uint64_t attendance) {
@@ -102,7 +100,6 @@ static bool is_poller(shmipc_peer *p, const struct worker *worker) {
 /* A poller that is superseded while it is in a handler stands by when it comes back. */
 static void become_poller(shmipc_peer *p, const struct worker *worker) {
     exchange_seq_cst32(&p->poller, worker->id);
-    store_relaxed64(&p->resting_since, 0);
 }
 
 /* Until it sleeps, callers need not ring. */
@@ -127,11 +124,6 @@ static void resign(shmipc_peer *p, struct worker *worker) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
-static bool has_rested(const shmipc_peer *p) {
-    uint64_t since = load_relaxed64(&p->resting_since);
-    return since != 0 && shmi_clock_now() - since >= REST_NS;
-}
-
 static uint64_t end_of_rest(const shmipc_peer *p, const struct worker *worker) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
     if (worker->ticks < TICKS_TO_IDLE)
@@ -141,13 +133,10 @@ static uint64_t end_of_rest(const shmipc_peer *p, const struct worker *worker) {
 
 static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     bool ticked;
-    store_relaxed64(&p->resting_since, shmi_clock_now());
+    if (worker->ticks == 0)
+        store_relaxed64(&p->rests_since, shmi_clock_now());
     int error = sleep_as_poller(p, wakes_before, end_of_rest(p, worker), &ticked);
     worker->ticks = ticked ? worker->ticks + 1 : 0;
-    worker->rested = has_rested(p);
-    /* A standby may have been woken instead, and be the poller by now, and sleep. */
-    if (load_relaxed32(&p->poller) == worker->id)
-        store_relaxed64(&p->resting_since, 0);
     return error;
 }
 
@@ -184,7 +173,6 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
                 hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->ticks = 0;
             worker->lone &= roused;
-            worker->obliged |= roused && worker->rested;
             return end_of_busy_serving(p, wakes_before);
         }
         give_way(p, worker);
@@ -195,15 +183,14 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
 }
 
 static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+    give_way(p, worker); /* what it owes from when it was the poller */
     worker->roused = true;
     worker->watching = false; /* for the poller, which this one was before, to say */
     int error = sleep_as_standby(p, wakes_before);
     if (error)
         return error;
-    if (!shmi_scan_aim(p, worker))
-        return SHMIPC_OK;
-    worker->rested = has_rested(p);
-    become_poller(p, worker);
+    if (shmi_scan_aim(p, worker))
+        become_poller(p, worker);
     return SHMIPC_OK;
 }
 

@@ -1,0 +1,301 @@
+/*
+ * Workers that sleep and are woken: over a system of the test's own.
+ */
+#include "support/fake_system.h"
+#include "support/fixture.h"
+
+#include "responder.h"
+#include "slot.h"
+
+enum { SOMEBODY_ELSE = 1000 }; /* a worker's id */
+
+/* How a worker is woken. */
+struct awakening {
+    uint64_t rest;     /* before the requests */
+    uint32_t ticks;    /* before the rest */
+    uint32_t requests; /* that come at once */
+    bool parked;       /* their callers sleep */
+    bool displaced;    /* somebody else was woken too, and is the poller by now */
+};
+
+static struct {
+    struct awakening by;
+    struct pair pair;
+    shmipc_slot slots[2];
+    uint32_t yields[2]; /* before it is woken, and when it sleeps again */
+} rung;
+
+static void send_both(void) {
+    const struct awakening *by = &rung.by;
+    for (uint32_t i = 0; i < by->requests; i++)
+        must_equal(shmipc_slot_send(rung.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    for (uint32_t i = 0; by->parked && i < by->requests; i++) {
+        struct slot *slot = rung.pair.host->slots[rung.slots[i].index].shared;
+        word seen = slot_look(slot);
+        must(shmi_slot_park(slot, &seen));
+    }
+}
+
+static void tick_send_or_end(void) {
+    const struct awakening *by = &rung.by;
+    if (fake.sleeps <= by->ticks) {
+        fake.now = fake.until;
+        return;
+    }
+    must(fake.sleeps <= by->ticks + 2);
+    rung.yields[fake.sleeps - by->ticks - 1] = fake.yields;
+    if (fake.sleeps == by->ticks + 2) {
+        must_equal(shmipc_wake(rung.pair.guest), SHMIPC_OK);
+        return;
+    }
+    fake.now += by->rest;
+    send_both();
+    if (by->displaced)
+        store_relaxed32(&rung.pair.guest->poller, SOMEBODY_ELSE);
+}
+
+/* One of `during`'s sleeps ends it by shmipc_wake. */
+static void serve_asleep(shmipc_peer *peer, shmipc_handler handler, void (*during)(void),
+                         uint32_t sleeps) {
+    fake.sleeps = 0;
+    fake.during_sleep = during;
+    must_equal(shmipc_serve(peer, handler, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    must_equal(fake.sleeps, sleeps);
+}
+
+/* The guest of an open pair serves two slots that the host holds, and sleeps so often. */
+static void serve_two_slots(struct pair *pair, shmipc_slot slots[2], shmipc_handler handler,
+                            void (*during)(void), uint32_t sleeps) {
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_claim(pair->host, 0, &slots[i]), SHMIPC_OK);
+    serve_asleep(pair->guest, handler, during, sleeps);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+    pair_close(pair);
+}
+
+/* How often a worker yields from when it is woken until it sleeps again. */
+static uint32_t yields_with(shmipc_handler handler, struct awakening by) {
+    rung.by = by;
+    pair_open(&rung.pair, NULL);
+    serve_two_slots(&rung.pair, rung.slots, handler, tick_send_or_end, by.ticks + 2);
+    return rung.yields[1] - rung.yields[0];
+}
+
+/* The same beyond what it does before any sleep. */
+static uint32_t yields_of_a_worker(struct awakening by) {
+    return yields_with(echo_handler, by) - YIELDS;
+}
+
+/* Whoever rang may share a processor with the worker that it woke, and waits for it. */
+static void a_worker_gives_way_to_whoever_ended_its_rest(void **state) {
+    (void)state;
+    const struct awakening first = {.rest = MILLISECOND, .requests = 1};
+    const struct awakening shortly_after_a_tick = {.rest = 10000, .ticks = 1, .requests = 1};
+    assert_int_equal(yields_of_a_worker(first), 1);
+    assert_int_equal(yields_of_a_worker(shortly_after_a_tick), 1);
+}
+
+/* A ring may wake two workers, each of which may take the other's place. */
+static void a_worker_that_was_displaced_while_it_slept_gives_way(void **state) {
+    (void)state;
+    const struct awakening both = {.rest = MILLISECOND, .requests = 1, .displaced = true};
+    assert_int_equal(yields_of_a_worker(both), 1);
+}
+
+static int be_displaced(void *context, const shmipc_request *request, shmipc_response *response) {
+    store_relaxed32(&rung.pair.guest->poller, SOMEBODY_ELSE);
+    return echo_handler(context, request, response);
+}
+
+static void a_worker_that_is_displaced_while_it_serves_gives_way(void **state) {
+    (void)state;
+    const struct awakening first = {.rest = MILLISECOND, .requests = 1};
+    assert_int_equal(yields_with(be_displaced, first), 1);
+}
+
+/* Two workers, both woken, have one request after the other. */
+static void the_first_request_ends_the_rest(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_slot slot;
+    shmipc_response response;
+    pair_open(&pair, NULL);
+    assert_int_equal(shmipc_slot_claim(pair.host, 0, &slot), SHMIPC_OK);
+    store_relaxed64(&pair.guest->rests_since, fake.now - MILLISECOND);
+    for (int i = 0; i < 2; i++) {
+        struct worker worker = {.handler = echo_handler, .roused = true};
+        assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        word seen = slot_look(pair.host->slots[slot.index].shared);
+        assert_int_equal(shmi_responder_serve(pair.guest, slot.index, seen, &worker), 1);
+        assert_int_equal(worker.obliged, i == 0);
+        assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    }
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    pair_close(&pair);
+}
+
+/* Once, when nobody else waits for an answer. */
+static void a_worker_gives_way_to_whom_it_wakes(void **state) {
+    (void)state;
+    for (uint32_t requests = 1; requests <= 2; requests++) {
+        const struct awakening by = {.rest = 10000, .requests = requests, .parked = true};
+        assert_int_equal(yields_of_a_worker(by), 1);
+    }
+}
+
+/* A worker sleeps; two requests come, of which the second is not rung for. */
+static struct {
+    struct pair pair;
+    shmipc_slot slots[2];
+    bool watched;   /* somebody else watches on */
+    uint32_t rings; /* for no request */
+    uint32_t bell[2];
+} silent;
+
+static void send_one_silently_or_end(void) {
+    struct doorbell requests = silent.pair.guest->serves.requests;
+    struct doorbell other = {.bell = requests.bell, .bit = 1 << 15};
+    must(fake.sleeps <= 2);
+    if (fake.sleeps == 1) {
+        must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        shmi_doorbell_watch(&other);
+        must_equal(shmipc_slot_send(silent.slots[1], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        if (!silent.watched)
+            shmi_doorbell_look_away(&other);
+        for (uint32_t i = 0; i < silent.rings; i++)
+            (void)shmi_doorbell_ring(&requests, WAKE_ONE);
+    }
+    silent.bell[fake.sleeps - 1] = shmi_doorbell_generation(&requests);
+    if (fake.sleeps == 2)
+        must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
+}
+
+static uint32_t rings_passed_on(bool watched, uint32_t rings) {
+    silent.watched = watched;
+    silent.rings = rings;
+    pair_open(&silent.pair, NULL);
+    (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
+    serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end, 2);
+    return silent.bell[1] - silent.bell[0];
+}
+
+/* Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. */
+static void a_worker_passes_a_ring_on_if_there_may_be_another_request(void **state) {
+    (void)state;
+    assert_int_equal(rings_passed_on(false, 0), 0);
+    assert_int_equal(rings_passed_on(false, 1), 1);
+    assert_int_equal(rings_passed_on(true, 0), 1);
+}
+
+static shmipc_peer *idler;
+
+static void idle(void (*during)(void), uint32_t sleeps) {
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    serve_asleep(idler, echo_handler, during, sleeps);
+    pair_close(&pair);
+}
+
+/* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
+static void sleep_to_the_end(void) {
+    uint32_t ticks = (fake.sleeps - 1) % 15;
+    must_equal(fake.until - fake.now, ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS);
+    if (fake.sleeps == 15)
+        (void)shmi_doorbell_ring(&idler->serves.requests, WAKE_ONE);
+    else if (fake.sleeps == 30)
+        must_equal(shmipc_wake(idler), SHMIPC_OK);
+    else
+        fake.now = fake.until;
+}
+
+static void a_worker_without_work_sleeps_longer(void **state) {
+    (void)state;
+    idle(sleep_to_the_end, 30);
+}
+
+/* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
+   then. The next one must not be too long after that look. */
+static void look_before_the_last_tick(void) {
+    static uint64_t looked;
+    if (fake.sleeps == TICKS_TO_IDLE + 2) {
+        must_equal(fake.until, looked + IDLE_TICK_NS);
+        must_equal(shmipc_wake(idler), SHMIPC_OK);
+        return;
+    }
+    if (fake.sleeps == TICKS_TO_IDLE + 1) {
+        looked = fake.until - MILLISECOND;
+        store_relaxed64(&idler->next_tick, looked + TICK_NS);
+    }
+    fake.now = fake.until;
+}
+
+static void an_idle_worker_sleeps_from_the_last_look(void **state) {
+    (void)state;
+    idle(look_before_the_last_tick, TICKS_TO_IDLE + 2);
+}
+
+static struct {
+    struct pair pair;
+    shmipc_slot slot;
+    bool due_at_service, due_at_sleep; /* a tick of the guest */
+} late;
+
+static bool tick_of_late_guest_is_due(void) {
+    return load_relaxed64(&late.pair.guest->next_tick) <= fake.now;
+}
+
+static int note_whether_due(void *context, const shmipc_request *request,
+                            shmipc_response *response) {
+    late.due_at_service = tick_of_late_guest_is_due();
+    return echo_handler(context, request, response);
+}
+
+static void send_when_due_or_end(void) {
+    if (fake.sleeps == 2) {
+        late.due_at_sleep = tick_of_late_guest_is_due();
+        must_equal(shmipc_wake(late.pair.guest), SHMIPC_OK);
+        return;
+    }
+    store_relaxed64(&late.pair.guest->next_tick, fake.now);
+    must_equal(shmipc_slot_send(late.slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+}
+
+static void a_request_comes_before_a_tick_that_is_due(void **state) {
+    (void)state;
+    pair_open(&late.pair, NULL);
+    assert_int_equal(shmipc_slot_claim(late.pair.host, 0, &late.slot), SHMIPC_OK);
+    serve_asleep(late.pair.guest, note_whether_due, send_when_due_or_end, 2);
+    assert_true(late.due_at_service);
+    assert_false(late.due_at_sleep);
+    assert_int_equal(shmipc_slot_release(late.slot), SHMIPC_OK);
+    pair_close(&late.pair);
+}
+
+/* With many at work, giving way lets them all wait for this worker. */
+static void a_worker_whom_many_call_does_not_give_way(void **state) {
+    (void)state;
+    const struct awakening soon = {.rest = 10000, .requests = 1};
+    const struct awakening both = {.rest = MILLISECOND, .requests = 2};
+    assert_int_equal(yields_of_a_worker(soon), 0);
+    assert_int_equal(yields_of_a_worker(both), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(a_worker_gives_way_to_whoever_ended_its_rest, fake_system),
+        cmocka_unit_test_setup(a_worker_that_was_displaced_while_it_slept_gives_way, fake_system),
+        cmocka_unit_test_setup(a_worker_that_is_displaced_while_it_serves_gives_way, fake_system),
+        cmocka_unit_test_setup(the_first_request_ends_the_rest, fake_system),
+        cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
+        cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
+                               fake_system),
+        cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
+        cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
+        cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
