@@ -21,7 +21,10 @@ type serving struct {
 	stats      []counters // by host slot
 }
 
-const tokenParked = 1 << 63
+const (
+	tokenParked = 1 << 63
+	notIdle     = 1 << 31 // for idleAt: further than any bell is ahead
+)
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.polling.setUp(spin, g.giveWay)

@@ -36,8 +36,11 @@ func (p *parking) ringIfWanted(b *bell) bool {
 // the bell was rung for. (Who has published something else by now, but not rung yet, will.) The generation
 // is read first: whoever began to watch after that is awake, and has what it was not rung for.
 func (b *bell) rungOnce(generation uint32) bool {
-	return b.generation.Load() == generation+1 && b.sleepers.Load()>>watchersAt == 0
+	return b.generation.Load() == generation+1 && !b.isWatched()
 }
+
+// isWatched tells whether somebody may not have rung because others watch.
+func (b *bell) isWatched() bool { return b.sleepers.Load()>>watchersAt != 0 }
 
 // want sets a peer's bit: it wants to be rung. Sequentially consistent, see wantsRing.
 func (b *bell) want(bit uint32) {
@@ -49,12 +52,12 @@ func (b *bell) want(bit uint32) {
 	}
 }
 
-// unwant clears a peer's bit, or several, and returns the sets that it was in.
-func (b *bell) unwant(bits uint32) (old uint32) {
+// unwant clears a peer's bit, or several.
+func (b *bell) unwant(bits uint32) {
 	for {
-		old = b.sleepers.Load()
+		old := b.sleepers.Load()
 		if old&bits == 0 || b.sleepers.CompareAndSwap(old, old&^bits) {
-			return old
+			return
 		}
 	}
 }

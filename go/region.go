@@ -167,14 +167,15 @@ func (r *region) join() (err error) {
 	return nil
 }
 
-// silenceBells is called by the holder of this index's lock: it sleeps on no bell any more. Where it
-// watched, callers did not ring: who sleeps there looks, now that nobody does it for them.
+// silenceBells is called by the holder of this index's lock: it sleeps and watches on no bell any more. It
+// may have watched, or been about to look after that, and callers did not ring: who sleeps looks, now that
+// nobody does it for them.
 func (r *region) silenceBells() {
-	watcher := r.bit << watchersAt
 	for number := uint32(0); number < bellCount; number++ {
-		if b := r.bell(number); b.unwant(r.bit|watcher)&watcher != 0 {
-			r.ringAll(b)
-		}
+		r.bell(number).unwant(r.bit | r.bit<<watchersAt)
+	}
+	if b := r.bell(bellHostRequest); b.wantsRing() {
+		r.ringAll(b)
 	}
 	r.peer(r.index).answers.sleepers.Store(0)
 }

@@ -182,19 +182,17 @@ func (w *worker) sleep() {
 	w.disarm(b)
 }
 
-// doze sleeps until something is to be done. After a tick it sleeps on, without another spin: that
-// is what being idle costs.
+// doze sleeps, announced, until something is to be done. After a tick it sleeps on, without a look at the
+// slots: whoever has published since has rung, if nobody watches.
 func (w *worker) doze(b *bell) {
 	g := w.guest
-	for ticks := 0; ; ticks++ {
-		w.seen = b.generation.Load()
-		if w.requestWaits() || w.ended() || g.serving.token.Load() != w.id|tokenParked {
-			return
-		}
-		g.serving.idleAt.Store(w.seen)
-		if ticks == 0 {
-			g.serving.restsSince.Store(now())
-		}
+	w.seen = b.generation.Load()
+	if w.requestWaits() {
+		return
+	}
+	g.serving.idleAt.Store(w.seen)
+	g.serving.restsSince.Store(now())
+	for ticks := 0; !w.ended() && g.serving.token.Load() == w.id|tokenParked; ticks++ {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + g.pollersTick(ticks)
@@ -206,6 +204,9 @@ func (w *worker) doze(b *bell) {
 		}
 		if now() >= until {
 			g.tick()
+		}
+		if b.isWatched() && w.requestWaits() {
+			return
 		}
 	}
 }
@@ -244,11 +245,20 @@ func (g *Guest) tick() {
 	g.showCounters()
 }
 
+// forgetIdle comes before a guest's bit is cleared. Nobody rings for what is published while it is: the
+// next ring is not the only one that there was to be since then.
+func (g *Guest) forgetIdle(b *bell) {
+	if generation := b.generation.Load(); g.serving.idleAt.Load() == generation {
+		g.serving.idleAt.Store(generation + notIdle)
+	}
+}
+
 // disarm clears the guest's bit, unless another poller relies on it, who clears it when it wakes. One
 // that came to rely on it meanwhile gets it back, and a ring in case that came too late.
 func (w *worker) disarm(b *bell) {
 	g := w.guest
 	for !w.otherSleeps() {
+		g.forgetIdle(b)
 		b.unwant(g.bit)
 		if !w.otherSleeps() {
 			return
@@ -310,7 +320,9 @@ func (w *worker) standBy() bool {
 func (w *worker) seize() {
 	if w.guest.serving.token.Swap(w.id)&tokenParked != 0 {
 		w.standby = false
-		w.guest.bell(bellHostRequest).unwant(w.guest.bit)
+		b := w.guest.bell(bellHostRequest)
+		w.guest.forgetIdle(b)
+		b.unwant(w.guest.bit)
 		return
 	}
 	w.leaveStandby()

@@ -178,6 +178,71 @@ func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
 	}
 }
 
+// ringsAfterTwo is how often a worker rings that takes the first of two requests, which were rung for once.
+func (w *worker) ringsAfterTwo(t *testing.T, h *testHost) uint32 {
+	t.Helper()
+	b := h.bell(bellHostRequest)
+	b.lookAway(w.guest.bit)
+	before := b.generation.Load()
+	h.send(0, TypeNormal, nil)
+	h.send(1, TypeNormal, nil)
+	if b.generation.Load() != before {
+		t.Error("its caller rings, though nobody is announced")
+	}
+	w.guest.ring(b, 1)
+	w.roused = true
+	w.poll()
+	return b.generation.Load() - before - 1
+}
+
+// While nobody was announced nobody rang: a ring, even the first since somebody slept, may be for any.
+func TestWorkerPassesOnTheFirstRing(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		w.crew.stopped.Store(true)
+		return false
+	}
+	w.sleep()
+	if n := w.ringsAfterTwo(t, h); n != 1 {
+		t.Fatalf("it rang %d times", n)
+	}
+}
+
+// The same while the one that slept has not noticed yet.
+func TestStandbyPassesOnTheFirstRing(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	rings := uint32(0)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		standby := &worker{crew: w.crew, guest: w.guest, id: 2}
+		standby.seize()
+		rings = standby.ringsAfterTwo(t, h)
+		return false
+	}
+	if w.sleep(); rings != 1 {
+		t.Fatalf("it rang %d times", rings)
+	}
+}
+
+// Who watches may be in a handler for long.
+func TestTickFindsWhatWasNotRungFor(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	slept := 0
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		if slept++; slept > 1 {
+			w.crew.stopped.Store(true)
+		}
+		h.bell(bellHostRequest).watch(1 << 15)
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	if w.sleep(); slept != 1 {
+		t.Fatal("it sleeps on")
+	}
+}
+
 // A request that was published before its caller could see the worker's bit is found before the
 // worker sleeps.
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {

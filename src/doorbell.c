@@ -15,8 +15,7 @@ uint32_t shmi_doorbell_arm(struct doorbell *d) {
 /* The generation is read first: whoever began to watch after that is awake, and has what it was not
    rung for. */
 bool shmi_doorbell_rung_once(const struct doorbell *d, uint32_t generation) {
-    return shmi_doorbell_generation(d) == generation + 1 &&
-           load_seq_cst32(&d->bell->sleepers) >> WATCHERS_SHIFT == 0;
+    return shmi_doorbell_generation(d) == generation + 1 && !doorbell_is_watched(d);
 }
 
 static uint32_t watcher(const struct doorbell *d) {

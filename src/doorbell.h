@@ -42,6 +42,11 @@ bool shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_
 void shmi_doorbell_watch(struct doorbell *doorbell);
 void shmi_doorbell_look_away(struct doorbell *doorbell);
 
+/* True if somebody may not have rung because others watch. */
+static inline bool doorbell_is_watched(const struct doorbell *doorbell) {
+    return load_seq_cst32(&doorbell->bell->sleepers) >> WATCHERS_SHIFT != 0;
+}
+
 /* True if somebody sleeps and nobody watches. Comes after the change that the sleeper waits for. */
 static inline bool doorbell_wants_ring(const struct doorbell *doorbell) {
     uint32_t sets = load_seq_cst32(&doorbell->bell->sleepers);

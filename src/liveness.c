@@ -39,16 +39,17 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
-/* Where it watched, callers did not ring: who sleeps there looks, now that nobody does it for
-   them. */
+/* It may have watched, or been about to look after that, and callers did not ring: who sleeps
+   looks, now that nobody does it for them. */
 void shmi_silence_bells(const struct region *r, uint32_t index) {
-    uint32_t watcher = UINT32_C(1) << (index + WATCHERS_SHIFT);
-    uint32_t mask = UINT32_C(1) << index | watcher;
+    uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + WATCHERS_SHIFT);
     for (uint32_t i = 0; i < BELLS; i++) {
         struct doorbell bell = region_doorbell(r, (enum bell_name)i, HOST);
-        if ((and_seq_cst32(&bell.bell->sleepers, ~mask) & watcher) != 0)
-            (void)shmi_doorbell_ring(&bell, WAKE_ALL);
+        and_seq_cst32(&bell.bell->sleepers, ~mask);
     }
+    struct doorbell requests = region_doorbell(r, BELL_HOST_REQUEST, HOST);
+    if (doorbell_wants_ring(&requests))
+        (void)shmi_doorbell_ring(&requests, WAKE_ALL);
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 

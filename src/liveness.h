@@ -26,7 +26,7 @@ bool shmi_bury_guest(const struct region *region, uint32_t index);
 /* Reclaims what the former owners of `index` left; the caller holds its lock. */
 void shmi_reclaim_index(const struct region *region, uint32_t index);
 
-/* By the holder of the index's lock: it sleeps on no bell any more. */
+/* By the holder of the index's lock: it sleeps and watches on no bell any more. */
 void shmi_silence_bells(const struct region *region, uint32_t index);
 
 /* By the holder of the line's lock: nobody is there any more. `left`: the epoch that left in order,

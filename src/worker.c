@@ -7,6 +7,8 @@
 #include "membership.h"
 #include "scan.h"
 
+#define NOT_IDLE (UINT32_C(1) << 31) /* further than any bell is ahead */
+
 /* ---- What ends serving ---- */
 
 static uint32_t wakes_of(uint64_t attendance) {
@@ -38,6 +40,11 @@ static int end_of_serving(shmipc_peer *p) {
     return host_is_gone(p);
 }
 
+static int end_of_waiting(shmipc_peer *p, uint32_t wakes_before) {
+    int error = woken(p, wakes_before);
+    return error ? error : end_of_serving(p);
+}
+
 /* Between two requests: looks at private memory only. */
 static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
     if (load_relaxed32(&p->phase) != PEER_OPEN)
@@ -57,37 +64,6 @@ static bool sleep_on_requests(shmipc_peer *p, uint32_t generation, uint64_t unti
     if (death || !rung)
         (void)shmi_membership_tick(p, death);
     return !rung;
-}
-
-/* Sleeps until there may be a request. An error ends serving. */
-static int sleep_as_poller(shmipc_peer *p, uint32_t wakes_before, uint64_t until, bool *ticked) {
-    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
-    int error = woken(p, wakes_before);
-    if (error == SHMIPC_OK)
-        error = end_of_serving(p);
-    bool idle = error == SHMIPC_OK && !responder_request_waits(p);
-    if (idle)
-        store_relaxed32(&p->idle_at, generation);
-    *ticked = idle && sleep_on_requests(p, generation, until);
-    shmi_doorbell_disarm(&p->serves.requests);
-    return error;
-}
-
-/* The poller sees to the ticks; a standby has only rings to wait for, and its own ticks in case
-   the poller never comes back from its handler. */
-static int sleep_as_standby(shmipc_peer *p, uint32_t wakes_before) {
-    uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
-    int error = woken(p, wakes_before);
-    if (error == SHMIPC_OK)
-        error = end_of_serving(p);
-    if (error)
-        return error;
-    /* Whoever resigned, or published and rang, before we read the generation will not ring again.
-       */
-    if (load_seq_cst32(&p->poller) == 0 || responder_request_waits(p))
-        return SHMIPC_OK;
-    (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
-    return SHMIPC_OK;
 }
 
 static bool is_poller(shmipc_peer *p, const struct worker *worker) {
@@ -124,19 +100,44 @@ static void resign(shmipc_peer *p, struct worker *worker) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
-static uint64_t end_of_rest(const shmipc_peer *p, const struct worker *worker) {
-    struct deadline forever = deadline_in(SHMIPC_FOREVER);
-    if (worker->ticks < TICKS_TO_IDLE)
-        return shmi_deadline_or_tick(&forever);
+static uint64_t pollers_tick(const shmipc_peer *p, uint32_t ticks) {
+    if (ticks < TICKS_TO_IDLE)
+        return shmi_clock_now() + TICK_NS;
     return shmi_membership_last_look(p) + IDLE_TICK_NS;
 }
 
-static int rest_as_poller(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
-    bool ticked;
-    if (worker->ticks == 0)
-        store_relaxed64(&p->rests_since, shmi_clock_now());
-    int error = sleep_as_poller(p, wakes_before, end_of_rest(p, worker), &ticked);
-    worker->ticks = ticked ? worker->ticks + 1 : 0;
+/* Sleeps, announced, until something is to be done. After a tick it sleeps on, without a look at
+   the slots: whoever has published since has rung, if nobody watches. */
+static int doze(shmipc_peer *p, const struct worker *worker, uint32_t wakes_before,
+                uint32_t generation) {
+    int error = end_of_waiting(p, wakes_before);
+    if (error || responder_request_waits(p))
+        return error;
+    store_relaxed32(&p->idle_at, generation);
+    store_relaxed64(&p->rests_since, shmi_clock_now());
+    for (uint32_t ticks = 0; !error && load_relaxed32(&p->poller) == worker->id; ticks++) {
+        if (!sleep_on_requests(p, generation, pollers_tick(p, ticks)))
+            break;
+        if (doorbell_is_watched(&p->serves.requests) && responder_request_waits(p))
+            break;
+        error = end_of_waiting(p, wakes_before);
+    }
+    return error;
+}
+
+/* Nobody rings for what is published while nobody is announced: the next ring is not the only one
+   that there was to be since then. */
+static void forget_idle(shmipc_peer *p) {
+    uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
+    if (load_relaxed32(&p->idle_at) == generation)
+        store_relaxed32(&p->idle_at, generation + NOT_IDLE);
+}
+
+static int rest_as_poller(shmipc_peer *p, const struct worker *worker, uint32_t wakes_before) {
+    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
+    int error = doze(p, worker, wakes_before, generation);
+    forget_idle(p);
+    shmi_doorbell_disarm(&p->serves.requests);
     return error;
 }
 
@@ -171,34 +172,44 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             spin_won(&spin);
             if (held_off)
                 hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
-            worker->ticks = 0;
             worker->lone &= roused;
             return end_of_busy_serving(p, wakes_before);
         }
         give_way(p, worker);
-    } while (worker->ticks == 0 && spin_again(&spin));
+    } while (spin_again(&spin));
     worker->roused = true;
     look_away(p, worker);
     return rest_as_poller(p, worker, wakes_before);
 }
 
-static int standby_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+/* Waits to be needed. The bell's ring is what it is needed for; whoever begins to stand by may have
+   missed one, and looks too. The poller sees to the ticks; these are in case it never comes back
+   from its handler. */
+static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+    const struct doorbell *bell = &p->serves.requests;
     give_way(p, worker); /* what it owes from when it was the poller */
     worker->roused = true;
     worker->watching = false; /* for the poller, which this one was before, to say */
-    int error = sleep_as_standby(p, wakes_before);
-    if (error)
-        return error;
-    if (shmi_scan_aim(p, worker))
-        become_poller(p, worker);
-    return SHMIPC_OK;
+    for (uint32_t looked = shmi_doorbell_generation(bell) - 1;;) {
+        uint32_t generation =
+            shmi_doorbell_generation(bell); /* first: the rest comes with a ring */
+        int error = end_of_waiting(p, wakes_before);
+        if (error || load_seq_cst32(&p->poller) == 0)
+            return error;
+        if (generation != looked && shmi_scan_aim(p, worker)) {
+            become_poller(p, worker);
+            return SHMIPC_OK;
+        }
+        looked = generation;
+        (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
+    }
 }
 
 static int serve(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     int error;
     do {
         error = is_poller(p, worker) ? poll_turn(p, worker, wakes_before)
-                                     : standby_turn(p, worker, wakes_before);
+                                     : stand_by(p, worker, wakes_before);
     } while (error == SHMIPC_OK);
     resign(p, worker);
     return error;
@@ -283,8 +294,11 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
 }
 
 static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
-    bool ticked;
-    int error = sleep_as_poller(p, wakes_before, shmi_deadline_or_tick(deadline), &ticked);
+    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
+    int error = end_of_waiting(p, wakes_before);
+    if (error == SHMIPC_OK && !responder_request_waits(p))
+        (void)sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
+    shmi_doorbell_disarm(&p->serves.requests);
     if (error || responder_request_waits(p))
         return error;
     if (shmi_deadline_passed(deadline))

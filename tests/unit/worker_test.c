@@ -146,47 +146,87 @@ static void a_worker_gives_way_to_whom_it_wakes(void **state) {
 }
 
 /* A worker sleeps; two requests come, of which the second is not rung for. */
-static struct {
-    struct pair pair;
-    shmipc_slot slots[2];
+struct silence {
+    bool displaced; /* before that: at a tick it learns that somebody else is the poller */
     bool watched;   /* somebody else watches on */
     uint32_t rings; /* for no request */
-    uint32_t bell[2];
+};
+
+static struct {
+    struct silence with;
+    struct pair pair;
+    shmipc_slot slots[2];
+    uint32_t bell[2]; /* after they came, and when the worker sleeps again */
 } silent;
 
+static void send_with_a_watcher(uint32_t index, bool watched_on) {
+    struct doorbell other = silent.pair.guest->serves.requests;
+    other.bit = 1 << 15;
+    shmi_doorbell_watch(&other);
+    must_equal(shmipc_slot_send(silent.slots[index], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    if (!watched_on)
+        shmi_doorbell_look_away(&other);
+}
+
 static void send_one_silently_or_end(void) {
-    struct doorbell requests = silent.pair.guest->serves.requests;
-    struct doorbell other = {.bell = requests.bell, .bit = 1 << 15};
-    must(fake.sleeps <= 2);
-    if (fake.sleeps == 1) {
-        must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-        shmi_doorbell_watch(&other);
-        must_equal(shmipc_slot_send(silent.slots[1], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-        if (!silent.watched)
-            shmi_doorbell_look_away(&other);
-        for (uint32_t i = 0; i < silent.rings; i++)
-            (void)shmi_doorbell_ring(&requests, WAKE_ONE);
+    struct doorbell *bell = &silent.pair.guest->serves.requests;
+    uint32_t sleep = fake.sleeps - silent.with.displaced;
+    must(sleep <= 2);
+    if (sleep == 0) {
+        store_relaxed32(&silent.pair.guest->poller, SOMEBODY_ELSE);
+        fake.now = fake.until;
+        return;
     }
-    silent.bell[fake.sleeps - 1] = shmi_doorbell_generation(&requests);
-    if (fake.sleeps == 2)
+    if (sleep == 1) {
+        must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        send_with_a_watcher(1, silent.with.watched);
+        for (uint32_t i = 0; i < silent.with.rings; i++)
+            (void)shmi_doorbell_ring(bell, WAKE_ONE);
+    }
+    silent.bell[sleep - 1] = shmi_doorbell_generation(bell);
+    if (sleep == 2)
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
 }
 
-static uint32_t rings_passed_on(bool watched, uint32_t rings) {
-    silent.watched = watched;
-    silent.rings = rings;
+static uint32_t rings_passed_on(struct silence with) {
+    silent.with = with;
     pair_open(&silent.pair, NULL);
     (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
-    serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end, 2);
+    serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
+                    2 + with.displaced);
     return silent.bell[1] - silent.bell[0];
 }
 
 /* Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. */
 static void a_worker_passes_a_ring_on_if_there_may_be_another_request(void **state) {
     (void)state;
-    assert_int_equal(rings_passed_on(false, 0), 0);
-    assert_int_equal(rings_passed_on(false, 1), 1);
-    assert_int_equal(rings_passed_on(true, 0), 1);
+    assert_int_equal(rings_passed_on((struct silence){.rings = 0}), 0);
+    assert_int_equal(rings_passed_on((struct silence){.rings = 1}), 1);
+    assert_int_equal(rings_passed_on((struct silence){.watched = true}), 1);
+}
+
+/* While nobody was announced nobody rang: a ring, this one for the first time, may be for any. */
+static void a_standby_passes_a_ring_on_also_the_first(void **state) {
+    (void)state;
+    assert_int_equal(rings_passed_on((struct silence){.displaced = true, .rings = 1}), 1);
+}
+
+static void send_to_a_watcher_or_end(void) {
+    if (fake.sleeps == 2) {
+        must_equal(word_state(slot_look(silent.pair.host->slots[silent.slots[0].index].shared)),
+                   SLOT_RESPONSE);
+        must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
+        return;
+    }
+    send_with_a_watcher(0, true);
+    fake.now = fake.until;
+}
+
+/* Who watches may be in a handler for long. */
+static void a_tick_finds_what_was_not_rung_for(void **state) {
+    (void)state;
+    pair_open(&silent.pair, NULL);
+    serve_two_slots(&silent.pair, silent.slots, echo_handler, send_to_a_watcher_or_end, 2);
 }
 
 static shmipc_peer *idler;
@@ -293,6 +333,8 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
+        cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),
+        cmocka_unit_test_setup(a_tick_finds_what_was_not_rung_for, fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),
