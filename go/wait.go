@@ -20,8 +20,8 @@ const (
 	// idleTick is the same for a worker that has slept ticksToIdle ticks.
 	idleTick    = int64(180 * time.Millisecond)
 	ticksToIdle = 10
-	// standbyTick is how long a standby worker sleeps; somebody else looks for deaths.
-	standbyTick = int64(time.Second)
+	// standbyTick is the same for one that stands by, in case the poller never comes back from its handler.
+	standbyTick = int64(5 * time.Second)
 	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
 	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
 	// look around some 60 times in the following 10 ms.

@@ -54,11 +54,3 @@ func (g *Guest) pollersTick(ticks int) int64 {
 	}
 	return idleTick
 }
-
-// standbysTick is how long one may sleep that stands by: the poller looks for deaths.
-func (g *Guest) standbysTick() int64 {
-	if g.watched() {
-		return 5 * standbyTick
-	}
-	return standbyTick
-}

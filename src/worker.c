@@ -183,16 +183,15 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
 }
 
 /* Waits to be needed. The bell's ring is what it is needed for; whoever begins to stand by may have
-   missed one, and looks too. The poller sees to the ticks; these are in case it never comes back
-   from its handler. */
+   missed one, and looks too. */
 static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
     const struct doorbell *bell = &p->serves.requests;
     give_way(p, worker); /* what it owes from when it was the poller */
     worker->roused = true;
     worker->watching = false; /* for the poller, which this one was before, to say */
     for (uint32_t looked = shmi_doorbell_generation(bell) - 1;;) {
-        uint32_t generation =
-            shmi_doorbell_generation(bell); /* first: the rest comes with a ring */
+        /* First: whoever wants something else to be seen rings after it. */
+        uint32_t generation = shmi_doorbell_generation(bell);
         int error = end_of_waiting(p, wakes_before);
         if (error || load_seq_cst32(&p->poller) == 0)
             return error;
@@ -201,7 +200,7 @@ static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before
             return SHMIPC_OK;
         }
         looked = generation;
-        (void)sleep_on_requests(p, generation, shmi_clock_now() + 10 * TICK_NS);
+        (void)sleep_on_requests(p, generation, shmi_clock_now() + STANDBY_TICK_NS);
     }
 }
 

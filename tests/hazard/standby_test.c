@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Below a standby's own tick (1 s), far above what a loaded machine takes to run a thread. */
+/* Below a standby's own tick, far above what a loaded machine takes to run a thread. */
 #define LONGEST (500 * (uint64_t)MILLISECOND)
 
 enum { WORKERS = 4 };
