@@ -74,7 +74,7 @@ func facts() map[string]int64 {
 		"const capacity_max": capacityMax, "const epoch_max": epochMax, "const name_max": nameMax,
 		"const tick_ns": livenessTick, "const idle_tick_ns": idleTick, "const standby_tick_ns": standbyTick,
 		"const lock_offset": lockOffset,
-		"state FREE": int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
+		"state FREE":        int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
 		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),
 		"status vacant": statusVacant, "status attached": statusAttached, "status leaving": statusLeaving,
 		"bell host_request": bellHostRequest, "bell guest_request": bellGuestRequest, "bell host_free": bellHostFree,
