@@ -21,7 +21,9 @@ const (
 	idleTick    = int64(180 * time.Millisecond)
 	ticksToIdle = 10
 	// standbyTick is the same for one that stands by, in case the poller never comes back from its handler.
-	standbyTick = int64(5 * time.Second)
+	standbyTick = int64(time.Second)
+	// standbyTicksAtRest: so many of them while the poller rests and ticks itself, or the host is watched.
+	standbyTicksAtRest = 5
 	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
 	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
 	// look around some 60 times in the following 10 ms.

@@ -54,3 +54,11 @@ func (g *Guest) pollersTick(ticks int) int64 {
 	}
 	return idleTick
 }
+
+// standbysTick is how long one may sleep that stands by.
+func (g *Guest) standbysTick() int64 {
+	if g.watched() || g.serving.restsSince.Load() != 0 {
+		return standbyTicksAtRest * standbyTick
+	}
+	return standbyTick
+}

@@ -81,7 +81,7 @@ func TestProcessThatIsNotThereIsNotWatched(t *testing.T) {
 
 func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
-	ticks := func(busy, poller int64) {
+	ticks := func(busy, poller, standby int64) {
 		t.Helper()
 		if got := g.pollersTick(ticksToIdle - 1); got != busy {
 			t.Errorf("a poller that is not idle yet sleeps %d, want %d", got, busy)
@@ -89,15 +89,20 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 		if got := g.pollersTick(ticksToIdle); got != poller {
 			t.Errorf("an idle poller sleeps %d, want %d", got, poller)
 		}
+		if got := g.standbysTick(); got != standby {
+			t.Errorf("a standby sleeps %d, want %d", got, standby)
+		}
 	}
-	ticks(livenessTick, idleTick)
+	ticks(livenessTick, idleTick, standbyTick)
 	stop := g.watchHost()
-	ticks(watchedTick, watchedTick)
+	ticks(watchedTick, watchedTick, 5*standbyTick)
 	g.unnamed.Store(1)
-	ticks(livenessTick, livenessTick)
+	ticks(livenessTick, livenessTick, 5*standbyTick)
 	g.unnamed.Store(0)
 	stop()
-	ticks(livenessTick, idleTick)
+	ticks(livenessTick, idleTick, standbyTick)
+	g.serving.restsSince.Store(now())
+	ticks(livenessTick, idleTick, 5*standbyTick)
 }
 
 // longSleeps has a guest's idle poller tell when it begins to sleep long, and whether it was woken before

@@ -309,7 +309,7 @@ func (w *worker) standBy() bool {
 				return true
 			}
 		}
-		if w.guest.wait(bellWord(b), seen, now()+standbyTick) {
+		if w.guest.wait(bellWord(b), seen, now()+w.guest.standbysTick()) {
 			w.guest.checkHost()
 		}
 	}

@@ -182,6 +182,11 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
     return rest_as_poller(p, worker, wakes_before);
 }
 
+static uint64_t standbys_tick(const shmipc_peer *p) {
+    bool rests = load_relaxed64(&p->rests_since) != 0;
+    return shmi_clock_now() + STANDBY_TICK_NS * (rests ? STANDBY_TICKS_AT_REST : 1);
+}
+
 /* Waits to be needed. The bell's ring is what it is needed for; whoever begins to stand by may have
    missed one, and looks too. */
 static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
@@ -200,7 +205,7 @@ static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before
             return SHMIPC_OK;
         }
         looked = generation;
-        (void)sleep_on_requests(p, generation, shmi_clock_now() + STANDBY_TICK_NS);
+        (void)sleep_on_requests(p, generation, standbys_tick(p));
     }
 }
 

@@ -256,6 +256,24 @@ static void a_worker_without_work_sleeps_longer(void **state) {
     idle(sleep_to_the_end, 30);
 }
 
+/* The poller is in its handler, then it rests. */
+static void see_the_poller_rest(void) {
+    must_equal(fake.until - fake.now, fake.sleeps == 1 ? STANDBY_TICK_NS : 5 * STANDBY_TICK_NS);
+    store_relaxed64(&idler->rests_since, fake.now);
+    if (fake.sleeps == 2)
+        must_equal(shmipc_wake(idler), SHMIPC_OK);
+}
+
+static void a_standby_sleeps_longer_while_the_poller_rests(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    store_relaxed32(&idler->poller, SOMEBODY_ELSE);
+    serve_asleep(idler, echo_handler, see_the_poller_rest, 2);
+    pair_close(&pair);
+}
+
 /* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
    then. The next one must not be too long after that look. */
 static void look_before_the_last_tick(void) {
@@ -331,6 +349,7 @@ int main(void) {
         cmocka_unit_test_setup(the_first_request_ends_the_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(a_standby_sleeps_longer_while_the_poller_rests, fake_system),
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
         cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),
