@@ -245,12 +245,13 @@ func (g *Guest) tick() {
 	g.showCounters()
 }
 
-// forgetIdle comes before a guest's bit is cleared. Nobody rings for what is published while it is: the
-// next ring is not the only one that there was to be since then.
-func (g *Guest) forgetIdle(b *bell) {
+// unannounce clears the guest's bit, and forgets when it was idle first: nobody rings for what is published
+// while the bit is clear, so the next ring is not the only one that there was to be since then.
+func (g *Guest) unannounce(b *bell) {
 	if generation := b.generation.Load(); g.serving.idleAt.Load() == generation {
 		g.serving.idleAt.Store(generation + notIdle)
 	}
+	b.unwant(g.bit)
 }
 
 // disarm clears the guest's bit, unless another poller relies on it, who clears it when it wakes. One
@@ -258,8 +259,7 @@ func (g *Guest) forgetIdle(b *bell) {
 func (w *worker) disarm(b *bell) {
 	g := w.guest
 	for !w.otherSleeps() {
-		g.forgetIdle(b)
-		b.unwant(g.bit)
+		g.unannounce(b)
 		if !w.otherSleeps() {
 			return
 		}
@@ -320,9 +320,7 @@ func (w *worker) standBy() bool {
 func (w *worker) seize() {
 	if w.guest.serving.token.Swap(w.id)&tokenParked != 0 {
 		w.standby = false
-		b := w.guest.bell(bellHostRequest)
-		w.guest.forgetIdle(b)
-		b.unwant(w.guest.bit)
+		w.guest.unannounce(w.guest.bell(bellHostRequest))
 		return
 	}
 	w.leaveStandby()

@@ -43,10 +43,8 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
    looks, now that nobody does it for them. */
 void shmi_silence_bells(const struct region *r, uint32_t index) {
     uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + WATCHERS_SHIFT);
-    for (uint32_t i = 0; i < BELLS; i++) {
-        struct doorbell bell = region_doorbell(r, (enum bell_name)i, HOST);
-        and_seq_cst32(&bell.bell->sleepers, ~mask);
-    }
+    for (uint32_t i = 0; i < BELLS; i++)
+        and_seq_cst32(&r->shared->bells[i].bell.sleepers, ~mask);
     struct doorbell requests = region_doorbell(r, BELL_HOST_REQUEST, HOST);
     if (doorbell_wants_ring(&requests))
         (void)shmi_doorbell_ring(&requests, WAKE_ALL);

@@ -125,19 +125,19 @@ static int doze(shmipc_peer *p, const struct worker *worker, uint32_t wakes_befo
     return error;
 }
 
-/* Nobody rings for what is published while nobody is announced: the next ring is not the only one
-   that there was to be since then. */
-static void forget_idle(shmipc_peer *p) {
+/* It forgets when it was idle first: nobody rings for what is published while nobody is announced,
+   so the next ring is not the only one that there was to be since then. */
+static void unannounce(shmipc_peer *p) {
     uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
     if (load_relaxed32(&p->idle_at) == generation)
         store_relaxed32(&p->idle_at, generation + NOT_IDLE);
+    shmi_doorbell_disarm(&p->serves.requests);
 }
 
 static int rest_as_poller(shmipc_peer *p, const struct worker *worker, uint32_t wakes_before) {
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
     int error = doze(p, worker, wakes_before, generation);
-    forget_idle(p);
-    shmi_doorbell_disarm(&p->serves.requests);
+    unannounce(p);
     return error;
 }
 

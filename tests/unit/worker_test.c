@@ -231,12 +231,18 @@ static void a_tick_finds_what_was_not_rung_for(void **state) {
 
 static shmipc_peer *idler;
 
-static void idle(void (*during)(void), uint32_t sleeps) {
+/* poller: who is that already; 0: nobody, so the worker is. */
+static void idle_beside(uint32_t poller, void (*during)(void), uint32_t sleeps) {
     struct pair pair;
     pair_open(&pair, NULL);
     idler = pair.guest;
+    store_relaxed32(&idler->poller, poller);
     serve_asleep(idler, echo_handler, during, sleeps);
     pair_close(&pair);
+}
+
+static void idle(void (*during)(void), uint32_t sleeps) {
+    idle_beside(0, during, sleeps);
 }
 
 /* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
@@ -266,12 +272,7 @@ static void see_the_poller_rest(void) {
 
 static void a_standby_sleeps_longer_while_the_poller_rests(void **state) {
     (void)state;
-    struct pair pair;
-    pair_open(&pair, NULL);
-    idler = pair.guest;
-    store_relaxed32(&idler->poller, SOMEBODY_ELSE);
-    serve_asleep(idler, echo_handler, see_the_poller_rest, 2);
-    pair_close(&pair);
+    idle_beside(SOMEBODY_ELSE, see_the_poller_rest, 2);
 }
 
 /* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
