@@ -68,6 +68,9 @@ COLD static int refuse_call(const shmipc_peer *p, const shmipc_request *request,
     if (request->data == NULL && request->length > 0)
         return shmi_fail(SHMIPC_E_INVALID, "the request's data is NULL, its length %zu",
                          request->length);
+    if (request->flags != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "the request's flags are 0x%x, allowed: 0",
+                         (unsigned)request->flags);
     return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
                      response->capacity);
 }
@@ -75,6 +78,7 @@ COLD static int refuse_call(const shmipc_peer *p, const shmipc_request *request,
 static int check_call(const shmipc_peer *p, const shmipc_request *request,
                       const shmipc_response *response, int64_t timeout) {
     if (p == NULL || request == NULL || (request->data == NULL && request->length > 0) ||
+        request->flags != 0 ||
         (response != NULL && response->data == NULL && response->capacity > 0))
         return refuse_call(p, request, response);
     return check_timeout(timeout);

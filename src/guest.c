@@ -1,16 +1,16 @@
 /*
  * Becoming a guest.
  */
+#include "config.h"
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
 
 enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
 
+CONFIG_CAN_GROW(shmipc_guest_config, log_context);
+
 static int check_config(const shmipc_guest_config *config) {
-    if (config->size != sizeof *config)
-        return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
-                         config->size, sizeof *config);
     if ((config->flags & ~SHMIPC_GLOBAL) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
                          (unsigned)config->flags, SHMIPC_GLOBAL);
@@ -124,7 +124,7 @@ static int attach(const char *name, const shmipc_guest_config *config, int64_t t
 
 int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
                         shmipc_peer **peer) {
-    const shmipc_guest_config defaults = SHMIPC_GUEST_CONFIG_INIT;
+    shmipc_guest_config known = SHMIPC_GUEST_CONFIG_INIT;
     if (peer == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the place for the peer is NULL");
     *peer = NULL;
@@ -132,6 +132,8 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
     if (error == SHMIPC_OK)
         error = check_timeout(timeout);
     if (error == SHMIPC_OK)
-        error = check_config(config ? config : &defaults);
-    return error ? error : attach(name, config ? config : &defaults, timeout, peer);
+        error = shmi_config_read(&known, sizeof known, config);
+    if (error == SHMIPC_OK)
+        error = check_config(&known);
+    return error ? error : attach(name, &known, timeout, peer);
 }

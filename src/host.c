@@ -1,13 +1,13 @@
 /*
  * Becoming a host.
  */
+#include "config.h"
 #include "error.h"
 #include "peer.h"
 
+CONFIG_CAN_GROW(shmipc_host_config, sddl);
+
 static int check_config(const shmipc_host_config *config, struct geometry *g) {
-    if (config->size != sizeof *config)
-        return shmi_fail(SHMIPC_E_INVALID, "config.size is %zu, this library's is %zu",
-                         config->size, sizeof *config);
     if ((config->flags & ~(SHMIPC_LAZY | SHMIPC_GLOBAL)) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
                          (unsigned)config->flags, SHMIPC_LAZY | SHMIPC_GLOBAL);
@@ -52,10 +52,12 @@ static int create(const char *name, const shmipc_host_config *config, shmipc_pee
 }
 
 int shmipc_host_create(const char *name, const shmipc_host_config *config, shmipc_peer **peer) {
-    const shmipc_host_config defaults = SHMIPC_HOST_CONFIG_INIT;
+    shmipc_host_config known = SHMIPC_HOST_CONFIG_INIT;
     if (peer == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the place for the peer is NULL");
     *peer = NULL;
     int error = shmi_region_check_name(name);
-    return error ? error : create(name, config ? config : &defaults, peer);
+    if (error == SHMIPC_OK)
+        error = shmi_config_read(&known, sizeof known, config);
+    return error ? error : create(name, &known, peer);
 }

@@ -41,9 +41,8 @@ static bool is_there(shmipc_peer *p, uint32_t index) {
 }
 
 static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shmipc_event *event) {
-    event->kind = kind;
-    event->peer = index;
-    event->pid = load_relaxed32(&p->region.shared->peers[index].pid);
+    uint32_t pid = load_relaxed32(&p->region.shared->peers[index].pid);
+    *event = (shmipc_event){.kind = kind, .peer = index, .pid = pid};
 }
 
 /* `left` may have moved on, if others came to the index and left it since. */

@@ -170,8 +170,7 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->flags = 0;
     job->beyond = false;
     job->roused = false;
-    job->request.peer = owner_index(word_owner(seen));
-    job->request.slot = index;
+    job->request = (shmipc_request){.peer = owner_index(word_owner(seen)), .slot = index};
     return shmi_slot_take(job->slot->shared, seen, peer_is_host(p) ? word_owner(seen) : p->self,
                           &job->taken);
 }

@@ -25,6 +25,13 @@
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
  * it spins before it first looks at the clock, some 100 microseconds at most.
  *
+ * Structures. A program and a library of different versions work together: structures only gain
+ * members, and 0 means what was before them. Fill them in by an initialiser, such as
+ * {.data = "hello", .length = 5}: members that it does not name become 0. The two configurations
+ * begin with their size; members beyond it have their defaults, and members that the library does
+ * not know must be 0. All other structures keep their size and have a reserve for later versions,
+ * which the library does not read, and sets to 0 in what it fills in as a whole.
+ *
  * The library starts no thread, installs no signal handler, and prints nothing.
  */
 #ifndef SHMIPC_SHMIPC_H
@@ -158,7 +165,7 @@ typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *te
 
 /* Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. */
 typedef struct shmipc_host_config {
-    size_t size;                /* sizeof(shmipc_host_config): set by the initialiser */
+    size_t size;                /* sizeof(shmipc_host_config): set by the initialiser; Structures */
     uint32_t host_slots;        /* calls to guests at a time: 0 to SHMIPC_SLOTS_MAX */
     uint32_t guest_slots;       /* calls to the host at a time, all guests together: same range */
     uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
@@ -198,7 +205,7 @@ typedef struct shmipc_host_config {
 
 /* Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. */
 typedef struct shmipc_guest_config {
-    size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser */
+    size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser; Structures */
     uint32_t mode;   /* permission bits it may have at most; more is DENIED. Not on Windows */
     uint32_t flags;  /* 0 or SHMIPC_GLOBAL */
     int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
@@ -258,6 +265,7 @@ typedef struct shmipc_info {
     uint32_t index;                               /* 0: the host; 1 to 15: a guest */
     uint32_t guests;                              /* guests attached and alive now */
     uint64_t region_size;                         /* bytes of shared memory */
+    uint64_t reserved[8];
 } shmipc_info;
 
 /* Errors: INVALID, CLOSED. */
@@ -282,8 +290,10 @@ typedef struct shmipc_request {
     const void *data;
     size_t length; /* bytes: 0 to the request capacity */
     uint32_t type;
-    uint32_t peer; /* in a handler: index of the calling peer (0: the host). Ignored in a call */
-    uint32_t slot; /* in a handler: index of the slot, counted over both directions. Ignored */
+    uint32_t peer;  /* in a handler: index of the calling peer (0: the host). Ignored in a call */
+    uint32_t slot;  /* in a handler: index of the slot, counted over both directions. Ignored */
+    uint32_t flags; /* 0: a call refuses flags that it does not know. In a handler 0 */
+    uint64_t reserved[4];
 } shmipc_request;
 
 typedef struct shmipc_response {
@@ -292,6 +302,7 @@ typedef struct shmipc_response {
     size_t length;   /* bytes of the response */
     uint32_t type;
     uint32_t flags; /* set by a handler: 0 or SHMIPC_ALIGN_END */
+    uint64_t reserved[4];
 } shmipc_response;
 
 /*
@@ -460,6 +471,7 @@ typedef struct shmipc_event {
     shmipc_event_kind kind;
     uint32_t peer; /* 0: the host; 1 to 15: a guest */
     uint32_t pid;  /* for people; it may be of another pid namespace, or reused */
+    uint32_t reserved[5];
 } shmipc_event;
 
 /*
@@ -493,6 +505,7 @@ typedef struct shmipc_stats {
     uint64_t discarded; /* of those, answers that came too late and were thrown away */
     uint64_t parks;     /* waits that slept */
     uint64_t wakes;     /* wake calls made to the system */
+    uint64_t reserved[10];
 } shmipc_stats;
 
 /* The whole peer's counters. Errors: INVALID, CLOSED. */
