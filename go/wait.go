@@ -3,10 +3,7 @@ package shmipc
 import (
 	"context"
 	"math"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -360,22 +357,7 @@ func (h *holdOff) retry() uint32 { return h.turns / 2 }
 func yield() { runtime.Gosched() }
 
 // singleCPU tells whether spinning could only take time from the peer.
-var singleCPU = sync.OnceValue(func() bool { return runtime.NumCPU() == 1 || cpuQuota() < 2 })
-
-// cpuQuota is how many CPUs the process's control group may use.
-func cpuQuota() float64 {
-	text, err := os.ReadFile("/sys/fs/cgroup/cpu.max")
-	fields := strings.Fields(string(text))
-	if err != nil || len(fields) != 2 {
-		return math.Inf(1)
-	}
-	quota, err1 := strconv.ParseFloat(fields[0], 64)
-	period, err2 := strconv.ParseFloat(fields[1], 64)
-	if err1 != nil || err2 != nil || period <= 0 {
-		return math.Inf(1)
-	}
-	return quota / period
-}
+var singleCPU = sync.OnceValue(func() bool { return runtime.NumCPU() == 1 || cpuQuota("") < 2 })
 
 // limit is until when one operation may last: one deadline for all its waits. The clock is not
 // read before a wait has spun in vain.

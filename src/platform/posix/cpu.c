@@ -3,10 +3,10 @@
 #include "platform.h"
 
 #include "error.h"
+#include "platform/linux/quota.h"
 
 #include <errno.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 
 void shmi_cpu_yield(void) {
@@ -18,21 +18,6 @@ static uint32_t affinity_count(void) {
     if (sched_getaffinity(0, sizeof set, &set) != 0)
         return 1;
     return (uint32_t)CPU_COUNT(&set);
-}
-
-/* cgroup v2: "max 100000" or "150000 100000", in microseconds. */
-static uint32_t quota_count(void) {
-    long long quota = -1;
-    long long period = 0;
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file == NULL)
-        return UINT32_MAX;
-    int fields =
-        fscanf(file, "%lld %lld", &quota, &period); // NOLINT(cert-err34-c): two numbers or none
-    (void)fclose(file);
-    if (fields != 2 || quota <= 0 || period <= 0)
-        return UINT32_MAX;
-    return quota < period ? 1 : (uint32_t)(quota / period);
 }
 
 static int no_such_cpu(uint32_t cpu) {
@@ -58,6 +43,6 @@ int shmi_cpu_pin(uint32_t cpu) {
 
 uint32_t shmi_cpu_count(void) {
     uint32_t affinity = affinity_count();
-    uint32_t quota = quota_count();
+    uint32_t quota = shmi_quota_read("");
     return quota < affinity ? quota : affinity;
 }
