@@ -7,6 +7,8 @@
 /* Besides the peers': who replaces a dead host's name holds this, so that only one does. */
 enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 
+#define DIRECTORY "/dev/shm"
+
 struct object {
     int fd;        /* -1 after fork, in the child */
     uint32_t self; /* the first lock that was taken says who we are; NO_PEER */
@@ -18,6 +20,18 @@ struct object {
     const char *name;    /* the user's part of the path */
     char path[256];
 };
+
+/* object.c: a handle of the name that has nothing open yet, and opening what has the name. */
+int shmi_object_new(const char *name, struct object **object);
+int shmi_object_open_existing(struct object *object);
+
+/* reserve.c: gives the file its size and, unless it is to be lazy, its memory. */
+int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
+
+/* failure.c: the error that an errno means, and "<call> of <path>: ..." recorded for the present one.
+   */
+int shmi_error_of(int os_error);
+int shmi_fail_call(const char *call, const char *path);
 
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);

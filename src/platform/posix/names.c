@@ -1,0 +1,87 @@
+/*
+ * Names of regions. A file has none until its region is complete, and a name is never given to a
+ * second region in the same file; so whoever opens a name finds a complete region.
+ */
+#define _GNU_SOURCE
+#include "object.h"
+
+#include "error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool means_same_file(const char *path, int fd) {
+    struct stat by_path;
+    struct stat by_fd;
+    return lstat(path, &by_path) == 0 && fstat(fd, &by_fd) == 0 && by_path.st_ino == by_fd.st_ino &&
+           by_path.st_dev == by_fd.st_dev;
+}
+
+/* Only the holder of a dead file's takeover lock unlinks it, so between the look and the unlink the
+   name cannot come to mean another file. */
+static int unlink_dead(const struct object *o) {
+    if (means_same_file(o->path, o->fd) && unlink(o->path) != 0 && errno != ENOENT)
+        return shmi_fail_call("unlink", o->path);
+    return SHMIPC_OK;
+}
+
+static int replace_if_dead(struct object *squatter) {
+    switch (shmi_peer_lock(squatter, TAKEOVER_LOCK)) {
+    case LOCK_TAKEN:
+        break;
+    case LOCK_HELD:
+        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s is being taken over", squatter->path);
+    default:
+        return shmi_fail_call("lock", squatter->path);
+    }
+    if (shmi_peer_is_locked(squatter, HOST_LOCK))
+        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", squatter->path);
+    return unlink_dead(squatter);
+}
+
+static int clear_name(const struct object *o) {
+    struct object *squatter = NULL;
+    int error = shmi_object_new(o->name, &squatter);
+    if (error)
+        return error;
+    error = shmi_object_open_existing(squatter);
+    if (error == SHMIPC_OK)
+        error = replace_if_dead(squatter);
+    shmi_object_close(squatter);
+    return error == SHMIPC_E_NOT_FOUND ? SHMIPC_OK : error;
+}
+
+static int link_name(const struct object *o) {
+    char self[64];
+    (void)snprintf(self, sizeof self, "/proc/self/fd/%d", o->fd);
+    if (linkat(AT_FDCWD, self, AT_FDCWD, o->path, AT_SYMLINK_FOLLOW) == 0)
+        return SHMIPC_OK;
+    /* Without /proc: needs a privilege, or a recent kernel. */
+    if (errno == ENOENT && linkat(o->fd, "", AT_FDCWD, o->path, AT_EMPTY_PATH) == 0)
+        return SHMIPC_OK;
+    return errno == EEXIST ? SHMIPC_E_NAME_IN_USE : shmi_fail_call("link", o->path);
+}
+
+int shmi_object_publish(struct object *o) {
+    for (;;) {
+        int error = link_name(o);
+        if (error != SHMIPC_E_NAME_IN_USE)
+            return error;
+        error = clear_name(o);
+        if (error)
+            return error;
+    }
+}
+
+void shmi_object_unpublish(struct object *o) {
+    if (o->fd >= 0 && means_same_file(o->path, o->fd))
+        unlink(o->path);
+}
+
+bool shmi_object_has_name(const struct object *o) {
+    struct stat status;
+    return fstat(o->fd, &status) == 0 && status.st_nlink > 0;
+}
