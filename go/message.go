@@ -7,7 +7,8 @@ import (
 )
 
 // The message types below TypeApplication belong to the library; of those an application may send
-// TypeNormal, TypeFlatBuffer and TypeGuestCall.
+// TypeNormal, TypeFlatBuffer and TypeGuestCall. A type is a number for the application to tell messages
+// apart: TypeFlatBuffer too implies nothing, neither that the bytes were verified nor AlignEnd.
 const (
 	TypeNormal      uint32 = 0
 	TypeFlatBuffer  uint32 = 10

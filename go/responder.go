@@ -18,7 +18,7 @@ type Handler func(request *Request, response *Response) error
 type Request struct {
 	Data []byte // lies in shared memory; stays unchanged even if the caller gives up meanwhile
 	Type uint32
-	Peer uint32 // index of the calling peer: 0, the host
+	Peer uint32 // index of the calling peer: 0, the host; another peer could forge it
 	Slot uint32 // index of the slot, counted over both directions
 
 	slot *slot

@@ -32,6 +32,11 @@
  * not know must be 0. All other structures keep their size and have a reserve for later versions,
  * which the library does not read, and sets to 0 in what it fills in as a whole.
  *
+ * Processes. Create and attach after fork (and daemon), never before: in a child every call ends in
+ * CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
+ *
+ * Trust. Whoever may open a region may write all of it: docs/security.md.
+ *
  * The library starts no thread, installs no signal handler, and prints nothing.
  */
 #ifndef SHMIPC_SHMIPC_H
@@ -277,7 +282,9 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-/* Message types 0 to 127 are the library's; of those an application may send these three. */
+/* Message types 0 to 127 are the library's; of those an application may send these three. A type is
+   a number for the application to tell messages apart: FLATBUFFER too implies nothing, neither that
+   the bytes were verified nor SHMIPC_ALIGN_END. */
 #define SHMIPC_TYPE_NORMAL 0u
 #define SHMIPC_TYPE_FLATBUFFER 10u
 #define SHMIPC_TYPE_GUEST_CALL 11u
@@ -290,7 +297,8 @@ typedef struct shmipc_request {
     const void *data;
     size_t length; /* bytes: 0 to the request capacity */
     uint32_t type;
-    uint32_t peer;  /* in a handler: index of the calling peer (0: the host). Ignored in a call */
+    uint32_t peer;  /* in a handler: index of the calling peer (0: the host), which another peer could
+                       forge: not for authorisation. Ignored in a call */
     uint32_t slot;  /* in a handler: index of the slot, counted over both directions. Ignored */
     uint32_t flags; /* 0: a call refuses flags that it does not know. In a handler 0 */
     uint64_t reserved[4];
