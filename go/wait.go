@@ -382,12 +382,20 @@ func (l *limit) until() int64 {
 
 func (l *limit) compute() int64 {
 	if deadline, ok := l.ctx.Deadline(); ok {
-		return now() + int64(time.Until(deadline))
+		return later(now(), int64(max(time.Until(deadline), 0)))
 	}
-	if l.timeout < 0 || int64(l.timeout) > forever-now() {
+	if l.timeout < 0 {
 		return forever
 	}
-	return now() + int64(l.timeout)
+	return later(now(), int64(l.timeout))
+}
+
+// later is d nanoseconds after t, a time that is not negative; forever if there is no such time.
+func later(t, d int64) int64 {
+	if d > forever-t {
+		return forever
+	}
+	return t + d
 }
 
 // over tells whether the context is done, or the time is up.

@@ -35,7 +35,7 @@ func futexWait(address *uint32, value uint32, deadline int64, bit uint32) {
 		return
 	}
 	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
-	ts = syscall.NsecToTimespec(ts.Nano() + deadline - now())
+	ts = syscall.NsecToTimespec(later(ts.Nano(), deadline-now()))
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
 		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bit))
 }

@@ -334,7 +334,7 @@ func (w *waitSet) sleep(word *uint32, value uint32, deadline int64) syscall.Hand
 	if left <= 0 || atomic.LoadUint32(word) != value {
 		return 0
 	}
-	timeout := uint32(min((left+int64(time.Millisecond)-1)/int64(time.Millisecond), math.MaxInt32))
+	timeout := uint32(min((left-1)/int64(time.Millisecond)+1, math.MaxInt32))
 	if left < nearDeadline && w.arm(left) {
 		timeout = syscall.INFINITE
 	}
