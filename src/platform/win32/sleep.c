@@ -30,7 +30,7 @@ static HANDLE start_timer(uint64_t ns) {
 }
 
 static DWORD milliseconds(uint64_t ns) {
-    uint64_t ms = (ns + 999999) / 1000000;
+    uint64_t ms = ns / 1000000 + (ns % 1000000 != 0);
     return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
 }
 
