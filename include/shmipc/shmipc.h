@@ -297,9 +297,8 @@ typedef struct shmipc_request {
     const void *data;
     size_t length; /* bytes: 0 to the request capacity */
     uint32_t type;
-    uint32_t
-        peer; /* in a handler: index of the calling peer (0: the host); another peer could forge
-                       it, so it is not for authorisation. Ignored in a call */
+    uint32_t peer;  /* in a handler: the calling peer's index (0: the host), no proof of who calls:
+                       another peer could forge it. Ignored in a call */
     uint32_t slot;  /* in a handler: index of the slot, counted over both directions. Ignored */
     uint32_t flags; /* 0: a call refuses flags that it does not know. In a handler 0 */
     uint64_t reserved[4];
