@@ -321,11 +321,14 @@ func (w *waitSet) begin(event, process syscall.Handle) {
 	w.add(process)
 }
 
-func (w *waitSet) add(h syscall.Handle) {
-	if h != 0 {
-		w.handles[w.count] = h
-		w.count++
+// add is refused when the set is full: there a bound is kept that no peer's line can move.
+func (w *waitSet) add(h syscall.Handle) (added bool) {
+	if h == 0 || w.count == uint32(len(w.handles)) {
+		return false
 	}
+	w.handles[w.count] = h
+	w.count++
+	return true
 }
 
 // sleep waits until one of the set is signalled, and returns that, or 0.
@@ -366,8 +369,7 @@ func (w *waitSet) arm(left int64) bool {
 	if call(setWaitableTimer, uintptr(w.timer), uintptr(unsafe.Pointer(&w.due)), 0, 0, 0, 0) == 0 {
 		return false
 	}
-	w.add(w.timer)
-	return true
+	return w.add(w.timer)
 }
 
 // newTimer makes a timer; where the system has none of high resolution, a plain one.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -227,5 +228,40 @@ func TestLeadershipIsPassedOn(t *testing.T) {
 	_ = long()
 	if q.led || followers() != 0 {
 		t.Fatal("the queue is not empty")
+	}
+}
+
+// What the peer lines say adds nothing to a wait: it is for the other peers' processes, one each.
+func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
+	h := newHost(t, smallShape)
+	c := startChild(t, "wait", "")
+	c.hear()
+	g := h.attach(nil)
+	process, err := syscall.OpenProcess(processQuery, false, uint32(c.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := startOf(process)
+	closeHandle(process)
+	for i := uint32(0); i < peersMax; i++ {
+		line := g.peer(i)
+		line.origin.Store(started)
+		line.pid.Store(uint32(c.cmd.Process.Pid))
+		line.status.Store(statusAttached)
+	}
+	s, set := g.backing.(*regionFile).sleeper, &waitSet{}
+	if s.watchGuests(set) || set.count != guestsMax-1 || s.guests[g.index].process != 0 {
+		t.Fatalf("it watches %d processes, its own line's: %v", set.count, s.guests[g.index].process)
+	}
+	for set.add(1) {
+	}
+	if int(set.count) != len(set.handles) || set.arm(int64(time.Millisecond)) {
+		t.Fatal("the set has no bound of its own")
+	}
+	closeHandle(set.timer)
+	for i := uint32(1); i < peersMax; i++ {
+		if i != g.index {
+			g.peer(i).status.Store(statusVacant)
+		}
 	}
 }

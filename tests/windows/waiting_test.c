@@ -5,6 +5,7 @@
 #include "windows/roles.h"
 
 #include "peer.h"
+#include "platform/win32/object.h"
 
 static const shmipc_request nothing = {.data = NULL};
 
@@ -269,6 +270,40 @@ static void a_process_is_known_by_the_time_of_its_creation(void **state) {
     shmipc_free(host);
 }
 
+/* What shared memory says adds nothing to a wait: it is for the other peers' processes, one each.
+   Every line, also the own one, names a live process. */
+static void lines_that_lie_make_no_wait_longer(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_peer *host = create(name.text);
+    struct process guest = role_start("dawdling-guest", name.text);
+    struct object *object = host->region.object;
+    struct peer_line *lines = host->region.shared->peers;
+    struct watch_set set;
+    assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
+    for (uint32_t peer = 0; peer < PEERS; peer++) {
+        store_relaxed64(&lines[peer].origin, load_relaxed64(&lines[1].origin));
+        store_relaxed32(&lines[peer].pid, load_relaxed32(&lines[1].pid));
+        store_release32(&lines[peer].status, PEER_ATTACHED);
+    }
+    assert_true(shmi_watch_begin(object, &set));
+    assert_int_equal(set.count, PEERS - 1);
+    assert_null(object->watch.peers[HOST]);
+    shmi_watch_end(object, &set, set.count);
+    object->self = NO_PEER; /* which no sleeper's is: the set is bounded all the same */
+    assert_true(shmi_watch_begin(object, &set));
+    assert_int_equal(set.count, PEERS - 1);
+    shmi_watch_end(object, &set, set.count);
+    object->self = HOST;
+    assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
+    assert_int_equal(load_relaxed32(&object->watch.deaths), 0);
+    for (uint32_t peer = 2; peer < PEERS; peer++)
+        store_release32(&lines[peer].status, PEER_VACANT);
+    assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
+    assert_int_equal(process_wait(guest), 0);
+    shmipc_free(host);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(no_wake_up_is_lost_between_parked_processes),
@@ -276,6 +311,7 @@ int main(int argc, char **argv) {
         watched_test(a_signal_that_is_left_over_is_no_answer),
         watched_test(deadlines_below_a_tick_are_kept),
         watched_test(a_process_is_known_by_the_time_of_its_creation),
+        watched_test(lines_that_lie_make_no_wait_longer),
     };
     play_role_if_asked(argc, argv, roles);
     return cmocka_run_group_tests_name("waiting", tests, NULL, NULL);

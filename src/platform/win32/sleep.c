@@ -48,7 +48,7 @@ static DWORD wait_for_any(const HANDLE *handles, DWORD count, DWORD timeout) {
 
 static DWORD wait_with_timer(const HANDLE *handles, DWORD count, uint64_t ns) {
     HANDLE all[SLEEP_HANDLES_MAX + 1];
-    HANDLE timer = start_timer(ns);
+    HANDLE timer = count > SLEEP_HANDLES_MAX ? NULL : start_timer(ns);
     if (timer == NULL)
         return wait_for_any(handles, count, milliseconds(ns));
     if (count > 0)

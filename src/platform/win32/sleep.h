@@ -9,8 +9,8 @@
 
 enum { SLEEP_HANDLES_MAX = 16 };
 
-/* Sleeps until one of the handles is signalled, and says which; `count` if none was by the deadline
-   (shmi_clock_now). */
+/* Sleeps until one of the handles, at most SLEEP_HANDLES_MAX, is signalled, and says which; `count`
+   if none was by the deadline (shmi_clock_now). */
 DWORD shmi_sleep_on_handles(const HANDLE *handles, DWORD count, uint64_t deadline);
 
 /* On a word of this process's own: private.c. */

@@ -69,8 +69,9 @@ static bool refresh(struct object *o, uint32_t peer) {
     return begin_watching(o, peer, pid, started);
 }
 
+/* The set is bounded here, whatever the peer lines say. */
 static void add(struct watch_set *set, struct watched *w) {
-    if (w == NULL || w->ended || w->process == NULL)
+    if (w == NULL || w->ended || w->process == NULL || set->count == WATCHED_MAX)
         return;
     w->users++;
     set->watched[set->count] = w;
@@ -83,6 +84,8 @@ bool shmi_watch_begin(struct object *o, struct watch_set *set) {
     set->count = 0;
     AcquireSRWLockExclusive(&o->watch.lock);
     for (uint32_t peer = 0; peer < PEERS; peer++) {
+        if (peer == o->self)
+            continue;
         all_live = refresh(o, peer) && all_live;
         add(set, o->watch.peers[peer]);
     }

@@ -10,6 +10,8 @@
 
 struct watched;
 
+enum { WATCHED_MAX = PEERS - 1 }; /* everybody but oneself */
+
 struct watch {
     SRWLOCK lock;
     struct watched *peers[PEERS];
@@ -19,13 +21,14 @@ struct watch {
 /* What one sleep watches. */
 struct watch_set {
     uint32_t count;
-    struct watched *watched[PEERS];
-    HANDLE handles[PEERS];
+    struct watched *watched[WATCHED_MAX];
+    HANDLE handles[WATCHED_MAX];
 };
 
 struct object;
 
-/* Fills the set with the processes that live, but for this one. False if one was found dead. */
+/* Fills the set with the other peers' processes that live, but for this one. False if one was found
+   dead. */
 bool shmi_watch_begin(struct object *object, struct watch_set *set);
 
 /* `ended`: which of the set's processes has; set->count or above: none. It is not watched again

@@ -6,13 +6,15 @@
 
 #include <string.h>
 
+_Static_assert(1 + WATCHED_MAX <= SLEEP_HANDLES_MAX, "an event and every other peer's process");
+
 /* Without an event nobody can wake us: out of handles, we look again soon. */
 static void wait_without_event(void) {
     Sleep(1);
 }
 
 static bool sleep_once(struct object *o, HANDLE event, uint64_t deadline) {
-    HANDLE handles[SLEEP_HANDLES_MAX] = {event};
+    HANDLE handles[1 + WATCHED_MAX] = {event};
     struct watch_set set;
     if (!shmi_watch_begin(o, &set)) {
         shmi_watch_end(o, &set, set.count);
