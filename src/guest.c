@@ -8,7 +8,7 @@
 
 enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
 
-CONFIG_CAN_GROW(shmipc_guest_config, log_context);
+CONFIG_CAN_GROW(shmipc_guest_config, owner_sid);
 
 static int check_config(const shmipc_guest_config *config) {
     if ((config->flags & ~SHMIPC_GLOBAL) != 0)
@@ -88,6 +88,7 @@ static int join(struct region region, const struct peer_settings *settings, shmi
 static int try_attach(const char *name, const shmipc_guest_config *config, shmipc_peer **peer) {
     const struct object_rules rules = {.mode = config->mode,
                                        .owner = config->owner,
+                                       .owner_sid = config->owner_sid,
                                        .global = (config->flags & SHMIPC_GLOBAL) != 0};
     const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
     struct region region;

@@ -19,6 +19,7 @@ struct object_rules {
     bool lazy;        /* do not reserve the memory */
     bool global;      /* the name means the same in every session, where there are sessions */
     const char *sddl; /* permissions of the new object in Windows' language, or NULL */
+    const char *owner_sid; /* who must own an existing one, in Windows' language, or NULL */
 };
 
 /* A new zeroed object of the geometry's size, mapped, that has no name yet. `nonce`, which is to be

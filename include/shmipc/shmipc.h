@@ -181,8 +181,9 @@ typedef struct shmipc_host_config {
     shmipc_log log;             /* NULL: no log */
     void *log_context;
 
-    /* Windows: who may open the region, in the security descriptor definition language. NULL: this
-       user alone. Elsewhere it must be NULL, and `mode` serves. */
+    /* Windows: who may open the region, in the security descriptor definition language; a guest
+       takes GRGW, and this user must have that too. NULL: this user alone. Elsewhere it must be
+       NULL, and `mode` serves. */
     const char *sddl;
 } shmipc_host_config;
 
@@ -196,7 +197,9 @@ typedef struct shmipc_host_config {
 /*
  * Windows: the name means the same in every session of the machine, so that a service and a program
  * of a logged-in user can meet; both sides must say so, and to create it takes a privilege that
- * services have. Without it a name is the session's own. Ignored on systems without sessions.
+ * services have. That program may open the region if the service's `sddl` says so, and trusts it if
+ * its own `owner_sid` names the service's user: docs/windows.md has an example. Without SHMIPC_GLOBAL
+ * a name is the session's own. Ignored on systems without sessions.
  */
 #define SHMIPC_GLOBAL 2u
 
@@ -217,12 +220,17 @@ typedef struct shmipc_guest_config {
     int64_t spin_ns; /* as above */
     shmipc_log log;  /* NULL: no log */
     void *log_context;
+
+    /* Windows: the SID that must own the region, such as "S-1-5-18", or an abbreviation as in
+       `sddl`, such as "SY". NULL: this user's; an elevated process also trusts the Administrators'.
+       Elsewhere it must be NULL, and `owner` serves. */
+    const char *owner_sid;
 } shmipc_guest_config;
 
 #define SHMIPC_OWNER_SELF INT64_C(-1)
 
 #define SHMIPC_GUEST_CONFIG_INIT                                                                   \
-    { sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL }
+    { sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL, NULL }
 
 /*
  * Creates the region `name` and becomes its host. `config` NULL means all defaults. A region left

@@ -368,6 +368,9 @@ static void more_permissions_than_expected_are_denied(void **state) {
     guest.owner = (int64_t)geteuid();
     assert_int_equal(shmipc_guest_attach(name.text, &guest, 0, &peer), SHMIPC_OK);
     shmipc_free(peer);
+    guest.owner_sid = "SY"; /* of another system */
+    assert_int_equal(shmipc_guest_attach(name.text, &guest, 0, &peer), SHMIPC_E_INVALID);
+    assert_non_null(strstr(shmipc_last_error(), "owner_sid"));
     shmipc_free(host);
 }
 

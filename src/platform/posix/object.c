@@ -100,6 +100,9 @@ static int check_trust(const struct object *o, const struct object_rules *rules)
 
 int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object) {
     struct object *o = NULL;
+    if (rules->owner_sid != NULL)
+        return shmi_fail(SHMIPC_E_INVALID,
+                         "config.owner_sid is for Windows; here config.owner serves");
     int error = shmi_object_new(name, &o);
     if (error)
         return error;

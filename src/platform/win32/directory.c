@@ -21,43 +21,62 @@ struct directory {
     atomic_u32 pid;     /* of the host */
 };
 
-static int map(HANDLE section, const struct object_name *name, DWORD access,
-               struct directory **directory) {
-    *directory = MapViewOfFile(section, access, 0, 0, sizeof **directory);
-    if (*directory == NULL)
-        return shmi_fail_windows("mapping", name, GetLastError());
-    uint64_t magic = load_acquire64(&(*directory)->magic);
+static int check(const struct directory *directory, const struct object_name *name) {
+    uint64_t size = shmi_view_size(directory);
+    if (size < sizeof *directory)
+        return shmi_fail(SHMIPC_E_NOT_A_REGION, "%s has %llu bytes of memory, a directory has %d",
+                         shmi_label(name).text, (unsigned long long)size, DIRECTORY_SIZE);
+    uint64_t magic = load_acquire64(&directory->magic);
     if (magic == DIRECTORY_MAGIC || magic == 0)
         return SHMIPC_OK;
-    UnmapViewOfFile((void *)*directory);
     return shmi_fail(SHMIPC_E_NOT_A_REGION, "%s begins with 0x%016llx, a directory with 0x%016llx",
                      shmi_label(name).text, (unsigned long long)magic,
                      (unsigned long long)DIRECTORY_MAGIC);
 }
 
+static int map(HANDLE section, const struct object_name *name, DWORD access,
+               struct directory **directory) {
+    *directory = MapViewOfFile(section, access, 0, 0, sizeof **directory);
+    if (*directory == NULL)
+        return shmi_fail_windows("mapping", name, GetLastError());
+    int error = check(*directory, name);
+    if (error)
+        UnmapViewOfFile((void *)*directory);
+    return error;
+}
+
 /* ---- Reading ---- */
 
-int shmi_directory_read(const struct object_names *names, uint64_t *nonce) {
-    struct object_name name = shmi_name_directory(names);
+static int read_nonce(HANDLE section, const struct object_name *name, uint64_t *nonce) {
     struct directory *directory;
-    HANDLE section = OpenFileMappingW(FILE_MAP_READ, FALSE, name.text);
+    int error = map(section, name, FILE_MAP_READ, &directory);
+    if (error)
+        return error;
+    /* Acquire: pairs with the release of the host that has published. */
+    *nonce = load_acquire64(&directory->nonce);
+    UnmapViewOfFile((void *)directory);
+    if (*nonce == 0)
+        return shmi_fail(SHMIPC_E_NOT_FOUND, "%s names no region", shmi_label(name).text);
+    return SHMIPC_OK;
+}
+
+int shmi_directory_read(const struct object *o, uint64_t *nonce) {
+    struct object_name name = shmi_name_directory(&o->names);
+    HANDLE section = OpenFileMappingW(FILE_MAP_READ | READ_CONTROL, FALSE, name.text);
     if (section == NULL)
         return shmi_fail_windows("opening", &name, GetLastError());
-    int error = map(section, &name, FILE_MAP_READ, &directory);
-    if (error == SHMIPC_OK) {
-        /* Acquire: pairs with the release of the host that has published. */
-        *nonce = load_acquire64(&directory->nonce);
-        UnmapViewOfFile((void *)directory);
-        if (*nonce == 0)
-            error = shmi_fail(SHMIPC_E_NOT_FOUND, "%s names no region", shmi_label(&name).text);
-    }
+    int error = shmi_security_check_owner(section, &name, o->owner);
+    if (error == SHMIPC_OK)
+        error = read_nonce(section, &name, nonce);
     CloseHandle(section);
     return error;
 }
 
+/* That it could not be looked at is no proof that the name was taken away. */
 bool shmi_object_has_name(const struct object *o) {
     uint64_t nonce = 0;
-    return shmi_directory_read(&o->names, &nonce) == SHMIPC_OK && nonce == o->names.nonce;
+    int error = shmi_directory_read(o, &nonce);
+    return error == SHMIPC_OK ? nonce == o->names.nonce : error != SHMIPC_E_NOT_FOUND;
 }
 
 /* ---- Writing ---- */
@@ -66,7 +85,7 @@ static int take_over(struct object *o, HANDLE *lock) {
     struct object_name name = shmi_name_takeover(&o->names);
     enum lock_verdict verdict = LOCK_HELD;
     for (int i = 0; i < TAKEOVER_TRIES && verdict == LOCK_HELD; i++) {
-        *lock = shmi_existence_take(&name, &o->security, &verdict);
+        *lock = shmi_existence_take(&name, &o->events_security, &verdict);
         if (verdict == LOCK_HELD)
             Sleep(1); /* another takes over, which is soon done */
     }
@@ -81,9 +100,12 @@ static int open_to_write(struct object *o, struct directory **directory) {
     struct object_name name = shmi_name_directory(&o->names);
     HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, &o->security.attributes,
                                         PAGE_READWRITE, 0, DIRECTORY_SIZE, name.text);
+    DWORD os_error = GetLastError();
     if (section == NULL)
-        return shmi_fail_windows("creating", &name, GetLastError());
-    int error = shmi_security_check_owner(section, &name);
+        return shmi_fail_windows("creating", &name, os_error);
+    int error = SHMIPC_OK;
+    if (os_error == ERROR_ALREADY_EXISTS)
+        error = shmi_security_check_owner(section, &name, shmi_security_owner(&o->security));
     if (error == SHMIPC_OK)
         error = map(section, &name, FILE_MAP_READ | FILE_MAP_WRITE, directory);
     if (error)

@@ -4,9 +4,12 @@
 #ifndef SHMIPC_WIN32_DIRECTORY_H
 #define SHMIPC_WIN32_DIRECTORY_H
 
-#include "names.h"
+#include <stdint.h>
 
-/* The nonce that the name tells. NOT_FOUND if it tells none. */
-int shmi_directory_read(const struct object_names *names, uint64_t *nonce);
+struct object;
+
+/* The nonce that the object's name tells. NOT_FOUND if it tells none, DENIED if the directory
+   belongs to somebody who is not trusted. */
+int shmi_directory_read(const struct object *object, uint64_t *nonce);
 
 #endif

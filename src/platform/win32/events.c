@@ -69,7 +69,7 @@ HANDLE shmi_event_to_sleep_on(struct object *o, struct place place) {
     if (event != NULL)
         return event;
     struct object_name name = name_of(o, place);
-    return keep(cache, CreateEventExW(&o->security.attributes, name.text, 0,
+    return keep(cache, CreateEventExW(&o->events_security.attributes, name.text, 0,
                                       EVENT_MODIFY_STATE | SYNCHRONIZE));
 }
 

@@ -38,7 +38,9 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     struct object_name name = shmi_name_lock(&o->names, peer);
     enum lock_verdict verdict = LOCK_TAKEN;
     if (o->locks[peer] == NULL)
-        o->locks[peer] = shmi_existence_take(&name, &o->security, &verdict);
+        o->locks[peer] = shmi_existence_take(&name, &o->events_security, &verdict);
+    if (verdict == LOCK_ERROR && GetLastError() == ERROR_ACCESS_DENIED)
+        verdict = LOCK_HELD; /* by somebody whose lock may not be opened */
     if (verdict == LOCK_TAKEN && o->self == NO_PEER)
         o->self = peer;
     return verdict;

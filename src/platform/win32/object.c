@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECTION_ACCESS (FILE_MAP_READ | FILE_MAP_WRITE | READ_CONTROL)
+
 static int object_new(const char *name, uint64_t nonce, const struct object_rules *rules,
                       struct object **object) {
     struct object *o = calloc(1, sizeof *o);
@@ -20,20 +22,34 @@ static int object_new(const char *name, uint64_t nonce, const struct object_rule
     o->names.global = rules->global;
     o->names.nonce = nonce;
     memcpy(o->names.user, name, strlen(name) + 1);
-    int error = shmi_security_make(rules->sddl, &o->security);
-    if (error)
-        free(o);
-    else
-        *object = o;
-    return error;
+    *object = o;
+    return SHMIPC_OK;
+}
+
+uint64_t shmi_view_size(const void *view) {
+    MEMORY_BASIC_INFORMATION pages;
+    if (VirtualQuery(view, &pages, sizeof pages) == 0 || pages.State != MEM_COMMIT)
+        return 0;
+    return pages.RegionSize;
 }
 
 static int map_section(struct object *o, const struct object_name *name) {
-    MEMORY_BASIC_INFORMATION view;
     o->base = MapViewOfFile(o->section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
-    if (o->base == NULL || VirtualQuery(o->base, &view, sizeof view) == 0)
+    if (o->base == NULL)
         return shmi_fail_windows("mapping", name, GetLastError());
-    o->size = view.RegionSize;
+    o->size = shmi_view_size(o->base);
+    return shmi_security_of_events(o->section, name, &o->events_security);
+}
+
+/* What a guest of this user will ask for. Peers whom the permissions shut out could not wake each
+   other: their events have the same. */
+static int check_access(const struct object_name *name) {
+    HANDLE again = OpenFileMappingW(SECTION_ACCESS, FALSE, name->text);
+    if (again == NULL)
+        return shmi_fail_os(SHMIPC_E_INVALID, (int)GetLastError(),
+                            "config.sddl shuts out this process's own user: error %lu",
+                            (unsigned long)GetLastError());
+    CloseHandle(again);
     return SHMIPC_OK;
 }
 
@@ -49,11 +65,14 @@ static int create_section(struct object *o, uint64_t size) {
         return shmi_fail_os(SHMIPC_E_DENIED, (int)os_error,
                             "%s exists already, but nobody else can know its name",
                             shmi_label(&name).text);
-    return map_section(o, &name);
+    int error = check_access(&name);
+    return error ? error : map_section(o, &name);
 }
 
-static int create(struct object *o, const struct geometry *geometry) {
-    int error = create_section(o, geometry->total_size);
+static int create(struct object *o, const struct geometry *geometry, const char *sddl) {
+    int error = shmi_security_make(sddl, &o->security);
+    if (error == SHMIPC_OK)
+        error = create_section(o, geometry->total_size);
     return error ? error : shmi_object_map(o, geometry);
 }
 
@@ -63,7 +82,7 @@ int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *
     int error = object_new(name, nonce, rules, &o);
     if (error)
         return error;
-    error = create(o, geometry);
+    error = create(o, geometry, rules->sddl);
     if (error)
         shmi_object_close(o);
     else
@@ -72,14 +91,14 @@ int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *
 }
 
 static int open_section(struct object *o) {
-    int error = shmi_directory_read(&o->names, &o->names.nonce);
+    int error = shmi_directory_read(o, &o->names.nonce);
     if (error)
         return error;
     struct object_name name = shmi_name_region(&o->names);
-    o->section = OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE | READ_CONTROL, FALSE, name.text);
+    o->section = OpenFileMappingW(SECTION_ACCESS, FALSE, name.text);
     if (o->section == NULL)
         return shmi_fail_windows("opening", &name, GetLastError());
-    error = shmi_security_check_owner(o->section, &name);
+    error = shmi_security_check_owner(o->section, &name, o->owner);
     return error ? error : map_section(o, &name);
 }
 
@@ -91,7 +110,9 @@ int shmi_object_open(const char *name, const struct object_rules *rules, struct 
     int error = object_new(name, 0, rules, &o);
     if (error)
         return error;
-    error = open_section(o);
+    error = shmi_security_parse_owner(rules->owner_sid, &o->owner);
+    if (error == SHMIPC_OK)
+        error = open_section(o);
     if (error)
         shmi_object_close(o);
     else
@@ -146,5 +167,7 @@ void shmi_object_close(struct object *o) {
     for (uint32_t peer = 0; peer < PEERS; peer++)
         close_handle(o->locks[peer]);
     shmi_security_free(&o->security);
+    shmi_security_free(&o->events_security);
+    LocalFree(o->owner);
     free(o);
 }

@@ -13,7 +13,9 @@
 
 struct object {
     struct object_names names;
-    struct security security; /* of every object that this one makes */
+    struct security security;        /* of the sections that a host makes */
+    struct security events_security; /* of every event made here */
+    PSID owner;                      /* whose region a guest trusts; NULL: this user's */
     HANDLE section;
     HANDLE directory; /* of a host that has published */
     struct region_layout *base;
@@ -25,5 +27,8 @@ struct object {
     struct watch watch;
     struct seat seats[BELLS_TO_SLEEP_ON];
 };
+
+/* The bytes of a view that can be touched: what is reserved only has none. */
+uint64_t shmi_view_size(const void *view);
 
 #endif
