@@ -64,8 +64,8 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 // call sends the request, waits for the answer and appends its bytes to response[:0]; keep as found
 // says. An error without it ended the claim.
 func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
-	e.line.put(request.Data, e.request, request.Type)
-	if err := e.publish(0); err != nil {
+	if err := e.publish(e.line.put(request.Data, e.request, request.Type)); err != nil {
+		e.release()
 		return Message{}, false, err
 	}
 	if oneOfSeveral {
@@ -95,17 +95,17 @@ func (e *exchange) guard(old bool, err *error) {
 	}
 }
 
-// publish sends the request that lies in the slot, and rings if a worker of the host sleeps. An
-// error drops the claim.
+// publish sends the request that lies in the slot, and rings if a worker of the host sleeps. On an error
+// nothing is sent.
 func (e *exchange) publish(flags word) error {
-	held := e.word
 	e.beyond = reachesBeyond(int(e.line.length)) // as just written; nothing rests on it
-	sent, found := e.send(held, flags)
+	sent, ok := e.send(e.word, flags)
+	if !ok {
+		return e.guest.poison("somebody else changed a slot that belongs to a caller; nothing was sent",
+			"slot", e.index, "word", uint64(e.load()))
+	}
 	e.word = sent
 	calls := e.stats.calls.Add(1)
-	if found != held {
-		return e.broken("somebody changed a slot that belongs to a caller", found)
-	}
 	e.rung = false
 	if e.roused = e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)); e.roused {
 		e.stats.wakes.Add(1)
@@ -331,11 +331,7 @@ func (e *exchange) nudgeFromOutside() {
 // found finds the answer in place. keep is false if that ended the claim; with keep the error, if
 // any, is what the answer says.
 func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
-	limit := e.guest.responseCapacity
-	if e.word&flagError != 0 {
-		limit = e.guest.errorCapacity()
-	}
-	m, ok := e.line.get(e.response, e.word.flags(), limit)
+	m, ok := e.line.get(e.response, e.word.flags(), e.guest.responseCapacity)
 	if !ok {
 		return Message{}, false, e.broken("the answer's length exceeds the capacity", e.word)
 	}

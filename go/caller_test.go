@@ -217,13 +217,13 @@ func TestCallUsesTheConfiguredTimeout(t *testing.T) {
 }
 
 func TestCallRefusesWhatCannotBeSent(t *testing.T) {
-	h := newHost(t, shape{1, 1, 100, 100})
+	h := newHost(t, shape{1, 1, 128, 128})
 	g := h.attach(nil)
 	before := append([]byte(nil), h.memory...)
-	_, err := g.Call(context.Background(), Message{Data: make([]byte, 101)}, nil)
+	_, err := g.Call(context.Background(), Message{Data: make([]byte, 129)}, nil)
 	wantError(t, err, ErrTooLarge)
 	var e *Error
-	if !errors.As(err, &e) || e.Value != 101 || e.Limit != 100 {
+	if !errors.As(err, &e) || e.Value != 129 || e.Limit != 128 {
 		t.Fatal("both sizes are to be named: ", err)
 	}
 	for kind := uint32(1); kind < TypeApplication; kind++ {

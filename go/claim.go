@@ -42,7 +42,7 @@ func (s Slot) claim(flags uint64) uint64 { return s.ticket<<ticketAt | flags }
 // underWay tells whether a request was sent and its answer not yet received.
 func (s Slot) underWay() bool { return s.exchange.word.state() == stateRequest }
 
-// Buffer is the request buffer in shared memory, 64-byte aligned, as large as a request may be;
+// Buffer is the request buffer in shared memory, both its ends 64-byte aligned, as large as a request may be;
 // nil if the slot is stale or a request is under way. Valid until the slot is sent or released.
 func (s Slot) Buffer() []byte {
 	if !s.held() || s.underWay() {
@@ -52,8 +52,8 @@ func (s Slot) Buffer() []byte {
 }
 
 // Send sends the first n bytes of Buffer, or with AlignEnd the last, and returns at once. The
-// buffer may not be touched until the answer has come. On an error nothing is sent and the slot
-// stays claimed.
+// buffer may not be touched until the answer has come. On an error, ErrCorrupt too, nothing is sent and the
+// slot stays claimed.
 // Errors: ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown,
 // ErrNoPeer, ErrClosed, ErrCorrupt.
 func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
@@ -64,7 +64,11 @@ func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	w := e.line.putInPlace(e.request, n, kind, flags)
 	e.claimed.Store(s.claim(claimTaken | claimSent))
-	return e.publish(w)
+	if err := e.publish(w); err != nil {
+		e.claimed.Store(s.claim(claimTaken))
+		return err
+	}
+	return nil
 }
 
 // mayFill tells whether a request may be written into the slot.

@@ -77,6 +77,7 @@ func facts() map[string]int64 {
 		"state FREE":        int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
 		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),
 		"status vacant": statusVacant, "status attached": statusAttached, "status leaving": statusLeaving,
+		"status calls_only": statusCalling, "const alignment": lineSize,
 		"bell host_request": bellHostRequest, "bell guest_request": bellGuestRequest, "bell host_free": bellHostFree,
 		"bell guest_free": bellGuestFree, "bell members": bellMembership,
 		"type normal": int64(TypeNormal), "type heartbeat": int64(typeHeartbeat), "type heartbeat_reply": int64(typeHeartbeatReply),
@@ -134,9 +135,18 @@ func TestConformanceOfGeometries(t *testing.T) {
 		g, ok := newGeometry(n[0], n[1], n[2], n[3])
 		got := "invalid"
 		if ok {
-			got = fmt.Sprintf("%d %d %d", g.responseOffset, g.stride, g.total)
+			got = fmt.Sprintf("%d %d %d %d %d", g.requestCapacity, g.responseCapacity, g.responseOffset, g.stride, g.total)
 		}
 		if want := strings.Join(f[4:], " "); got != want {
+			t.Errorf("%q: got %s", line, got)
+		}
+	})
+}
+
+func TestConformanceOfEpochs(t *testing.T) {
+	eachLine(t, "epochs.txt", func(line string, f []string) {
+		epoch := uint32(number(t, f[0], 10))
+		if got := fmt.Sprint(epochInWord(epoch), nextEpoch(epoch)); got != strings.Join(f[1:], " ") {
 			t.Errorf("%q: got %s", line, got)
 		}
 	})
@@ -192,8 +202,8 @@ func (c transition) outcome(s *slot) (string, bool) {
 		if !guests {
 			return "", false
 		}
-		_, found := s.send(c.seen, c.argument.flags())
-		return choose(found == c.seen, "published", "corrupt"), true
+		_, ok := s.send(c.seen, c.argument.flags())
+		return choose(ok, "published", "corrupt"), true
 	case "take":
 		_, ok := s.take(c.seen, c.argument.owner())
 		return choose(ok, "taken", "refused"), true
@@ -206,10 +216,10 @@ func (c transition) outcome(s *slot) (string, bool) {
 		return choose(ok, "parked", "refused"), true
 	case "unpark":
 		w := s.load()
-		return choose(w.mayBeSlept() && s.unpark(w), "woken", "nothing"), true
+		mine := w.owner() == c.argument.owner()
+		return choose(mine && w.mayBeSlept() && s.unpark(w), "woken", "nothing"), guests
 	case "release":
-		s.release(c.seen)
-		return "freed", guests
+		return choose(s.release(c.seen), "freed", "corrupt"), guests
 	case "reclaim":
 		return reclaimOutcome(s, c.seen, guests), true
 	case "course":

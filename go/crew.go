@@ -63,6 +63,9 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 	if handler == nil {
 		return failure(ErrInvalid, "no handler")
 	}
+	if g.calls {
+		return failure(ErrInvalid, "this guest only calls: Config.CallsOnly")
+	}
 	if err := g.enter(); err != nil {
 		return err
 	}

@@ -36,6 +36,10 @@ type Config struct {
 	// Global looks for the name among those of all sessions of a Windows machine, where a host must
 	// have put it, and not among those of this session. Without meaning on other systems.
 	Global bool
+	// CallsOnly says that this guest only calls: Serve is refused with ErrInvalid, and a host's call
+	// does not wait for it; where only such guests are left the call ends with ErrNoPeer at once instead
+	// of by its time-out.
+	CallsOnly bool
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
 	// its deadline by so much. 0: 50 microseconds, up to 100 where messages may be large, and none
 	// on a single processor; negative: never.
@@ -53,6 +57,7 @@ type Guest struct {
 	name    string
 	timeout time.Duration
 	log     *slog.Logger
+	calls   bool // it calls only: Config.CallsOnly
 
 	flags   atomic.Uint32 // why nothing new may begin: see life.go
 	users   atomic.Int32  // operations inside that hold no exchange
@@ -124,7 +129,7 @@ func newSettings(name string, config *Config) (settings, error) {
 		config = &Config{}
 	}
 	s := settings{
-		mode: config.Mode, owner: config.Owner, global: config.Global,
+		mode: config.Mode, owner: config.Owner, global: config.Global, callsOnly: config.CallsOnly,
 		spin: config.Spin, timeout: config.Timeout, log: config.Logger,
 	}
 	s.fill()
@@ -164,7 +169,7 @@ func nameByte(c byte) bool {
 
 func newGuest(r *region, name string, s settings) *Guest {
 	g := &Guest{
-		region: r, name: name, timeout: s.timeout, log: s.log,
+		region: r, name: name, timeout: s.timeout, log: s.log, calls: s.callsOnly,
 		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
 	spin := spinTime(s.spin, uint64(r.requestCapacity)+uint64(r.responseCapacity))
@@ -180,9 +185,10 @@ func newGuest(r *region, name string, s settings) *Guest {
 // Info describes a region and this guest's place in it.
 type Info struct {
 	HostSlots, GuestSlots             uint32
-	RequestCapacity, ResponseCapacity uint32 // bytes
+	RequestCapacity, ResponseCapacity uint32 // bytes: multiples of 64
 	Index                             uint32 // of this guest, 1 to 15
 	Guests                            uint32 // guests attached and alive now
+	Serving                           uint32 // of these, without Config.CallsOnly and not leaving
 	RegionSize                        uint64 // bytes of shared memory
 }
 
@@ -192,19 +198,24 @@ func (g *Guest) Info() (info Info, err error) {
 		return Info{}, err
 	}
 	defer g.exit(&err)()
+	guests, serving := g.countGuests()
 	return Info{
 		HostSlots: g.hostCount, GuestSlots: g.guestCount,
 		RequestCapacity: g.requestCapacity, ResponseCapacity: g.responseCapacity,
-		Index: g.index, Guests: g.countGuests(), RegionSize: g.total,
+		Index: g.index, Guests: guests, Serving: serving, RegionSize: g.total,
 	}, nil
 }
 
-func (g *Guest) countGuests() (n uint32) {
+func (g *Guest) countGuests() (all, serving uint32) {
 	for index := uint32(1); index <= guestsMax; index++ {
-		line := g.peer(index)
-		if line.status.Load() != statusVacant && (index == g.index || g.locked(index)) {
-			n++
+		status := g.peer(index).status.Load()
+		if status == statusVacant || index != g.index && !g.locked(index) {
+			continue
+		}
+		all++
+		if status == statusAttached {
+			serving++
 		}
 	}
-	return n
+	return all, serving
 }

@@ -128,7 +128,7 @@ func (h *testHost) attachHeap(index uint32, config *Config) *Guest {
 	s, err := newSettings(h.name, config)
 	h.must(err)
 	r := newRegion(h.memory, h.geometry, h.heap, index)
-	h.must(r.join())
+	h.must(r.join(s.callsOnly))
 	g := newGuest(r, h.name, s)
 	h.tb.Cleanup(func() { _ = g.Close() })
 	return g
@@ -172,8 +172,7 @@ type hostCall struct {
 func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
 	line := h.slot(index)
 	old := word(line.state.Load())
-	line.put(data, h.requestBuffer(index), kind)
-	sent := old.next(0, 0)
+	sent := old.next(line.put(data, h.requestBuffer(index), kind), 0)
 	line.state.Store(uint64(sent))
 	h.ringIfWanted(h.bell(bellHostRequest))
 	return hostCall{h, index, sent}
@@ -235,7 +234,7 @@ func (c hostCall) giveUp() (started bool) {
 
 // answer copies the answer of a call that has one.
 func (c hostCall) answer(w word) Message {
-	m, ok := c.host.slot(c.index).get(c.host.responseBuffer(c.index), w.flags(), c.host.errorCapacity())
+	m, ok := c.host.slot(c.index).get(c.host.responseBuffer(c.index), w.flags(), c.host.responseCapacity)
 	if !ok {
 		c.host.tb.Fatal("the answer's length exceeds the capacity")
 	}
@@ -316,13 +315,14 @@ func (h *testHost) answer(index uint32, working word, handler func(Message) Mess
 	if !ok {
 		panic("a request's length exceeds the capacity")
 	}
+	var flags word
 	if m.Type == typeHeartbeat {
 		line.put(nil, nil, typeHeartbeatReply)
 	} else {
 		answer := handler(m)
-		line.put(answer.Data, h.responseBuffer(index), answer.Type)
+		flags = line.put(answer.Data, h.responseBuffer(index), answer.Type)
 	}
-	h.publish(index, working, 0)
+	h.publish(index, working, flags)
 }
 
 // publish ends WORKING.

@@ -9,12 +9,12 @@ import (
 const (
 	magic           = 0x0a0d4350494d4853 // "SHMIPC\r\n" as a little-endian number
 	magicSwapped    = 0x53484d4950430d0a
-	protocolVersion = 4
+	protocolVersion = 5
 
 	hostIndex = 0
 	guestsMax = 15
 	peersMax  = 1 + guestsMax
-	epochMax  = 4095
+	epochMax  = 4095 // of those in words
 
 	slotsMax    = 4096
 	capacityMax = 1 << 30
@@ -49,11 +49,12 @@ const (
 	statusVacant   = 0
 	statusAttached = 1
 	statusLeaving  = 2
+	statusCalling  = 3 // a guest that is attached, and does not serve
 )
 
 // peerLine overlays one line of the peer table.
 type peerLine struct {
-	epoch     atomic.Uint32
+	epoch     atomic.Uint32 // counts the attaches; words have it as epochInWord says
 	status    atomic.Uint32
 	pid       atomic.Uint32
 	left      atomic.Uint32 // the last epoch that left in order
@@ -95,7 +96,8 @@ type geometry struct {
 	responseCapacity uint32
 }
 
-// newGeometry computes the layout of a region; ok is false if a number is out of its range.
+// newGeometry computes the layout of a region; ok is false if a number is out of its range. The capacities
+// are rounded up to whole lines, so that both ends of each buffer lie on a line's.
 func newGeometry(hostSlots, guestSlots, requestCapacity, responseCapacity uint32) (g geometry, ok bool) {
 	if hostSlots > slotsMax || guestSlots > slotsMax || hostSlots+guestSlots == 0 {
 		return g, false
@@ -104,9 +106,9 @@ func newGeometry(hostSlots, guestSlots, requestCapacity, responseCapacity uint32
 		return g, false
 	}
 	g.hostCount, g.guestCount = hostSlots, guestSlots
-	g.requestCapacity, g.responseCapacity = requestCapacity, responseCapacity
-	g.responseOffset = requestOffset + roundUp(requestCapacity, lineSize)
-	g.stride = roundUp(g.responseOffset+roundUp(responseCapacity, lineSize), 2*lineSize)
+	g.requestCapacity, g.responseCapacity = roundUp(requestCapacity, lineSize), roundUp(responseCapacity, lineSize)
+	g.responseOffset = requestOffset + g.requestCapacity
+	g.stride = roundUp(g.responseOffset+g.responseCapacity, 2*lineSize)
 	g.total = slotsOffset + uint64(g.slots())*uint64(g.stride)
 	return g, true
 }
@@ -119,9 +121,6 @@ func (g geometry) slotOffset(index uint32) uint64 {
 	return slotsOffset + uint64(index)*uint64(g.stride)
 }
 
-// errorCapacity is the size that the payload of an error response may have.
-func (g geometry) errorCapacity() uint32 { return max(firstLine, g.responseCapacity) }
-
 // decodeHeader validates the header's bytes and returns the geometry they describe.
 func decodeHeader(b *[headerSize]byte) (geometry, error) {
 	u32 := func(offset int) uint32 { return binary.LittleEndian.Uint32(b[offset:]) }
@@ -132,7 +131,8 @@ func decodeHeader(b *[headerSize]byte) (geometry, error) {
 	g, ok := newGeometry(u32(28), u32(32), u32(44), u32(52))
 	g.nonce = u64(16)
 	same := u64(8) == g.total && u32(36) == g.stride && u32(40) == requestOffset &&
-		u32(48) == g.responseOffset && u32(56) == 0
+		u32(48) == g.responseOffset && u32(56) == 0 &&
+		u32(44) == g.requestCapacity && u32(52) == g.responseCapacity
 	if !ok || !same {
 		return geometry{}, failure(ErrCorrupt, "the header's numbers contradict each other")
 	}

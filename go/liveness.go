@@ -42,5 +42,5 @@ func (r *region) dead(o owner) bool {
 	if o == r.me {
 		return false
 	}
-	return r.peer(o.index()).epoch.Load() != o.epoch() || !r.locked(o.index())
+	return epochInWord(r.peer(o.index()).epoch.Load()) != o.epoch() || !r.locked(o.index())
 }

@@ -240,3 +240,58 @@ func TestRunEndsWithServe(t *testing.T) {
 	wantError(t, err, ErrClosed)
 	wantError(t, Run(deadline(t), "", nil, nil), ErrName)
 }
+
+// A reclaimer has proof that the owner of a word is dead, and is then paused for as long as it takes the
+// owner's epoch to come round.
+func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	claim := func(g *Guest) word {
+		t.Helper()
+		if _, err := g.Claim(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+		return g.guestSlots[0].load()
+	}
+	dead := h.attachHeap(1, nil)
+	seen := claim(dead)
+	epoch := h.peer(1).epoch.Load()
+	dead.pool.exchanges[0].release()
+	h.peer(1).epoch.Store(epoch + epochMax - 1)
+	live := claim(h.attachHeap(1, nil))
+	if live.owner() != seen.owner() {
+		t.Fatalf("the epoch did not come round: %#x, %#x", uint64(seen), uint64(live))
+	}
+	s := &dead.guestSlots[0]
+	if _, changed := s.reclaimCaller(seen); changed || s.load() != live {
+		t.Fatalf("a live guest's %#x became %#x", uint64(live), uint64(s.load()))
+	}
+	s.line.state.Store(uint64(live.to(stateFree, 0).owned(0)))
+	for _, g := range []*Guest{dead} {
+		g.pool.exchanges[0].claimed.Store(0)
+	}
+}
+
+func TestNudgeLeavesOtherGuestsAlone(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, nil)
+	others := newWord(stateWorking, flagParked, testSequence, newOwner(2, 1))
+	h.guestSlot(0).state.Store(uint64(others))
+	g.wakeAll()
+	if w := g.guestSlots[0].load(); w != others {
+		t.Fatalf("%#x became %#x", uint64(others), uint64(w))
+	}
+}
+
+func TestGuestThatOnlyCallsDoesNotServe(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attachHeap(1, &Config{CallsOnly: true})
+	if status := h.peer(1).status.Load(); status != statusCalling {
+		t.Fatal(status)
+	}
+	wantError(t, g.Serve(deadline(t), echoHandler), ErrInvalid)
+	h.attachHeap(2, nil)
+	h.heap.guestDead[3].Store(true)
+	if info, err := g.Info(); err != nil || info.Guests != 2 || info.Serving != 1 {
+		t.Fatal(info, err)
+	}
+}

@@ -22,10 +22,14 @@ const (
 // Flags say how a message lies in its buffer.
 type Flags uint32
 
-// AlignEnd: the message lies at the end of its buffer, as FlatBuffers builds it.
+// AlignEnd: the message lies at the end of its buffer, as FlatBuffers builds it. The other side sees it with
+// its end aligned to 64, whatever its length.
 const AlignEnd Flags = 1
 
-// Message is a request or an answer.
+// Message is a request or an answer. Where its Data lies in shared memory (Request.Data, what Slot.Receive
+// shows) it begins aligned to 64 if it has more than Inline bytes; shorter ones are moved beside the slot's
+// state, and begin aligned to 16, or, if their length is a multiple of 32 or 64, to that: enough for any
+// object of such a length.
 type Message struct {
 	Type uint32
 	Data []byte
@@ -41,14 +45,14 @@ func sendable(kind uint32) bool {
 }
 
 // put writes a message that lies elsewhere: inline if it fits, else at the buffer's beginning.
-// The caller has checked its size.
-func (l *exchangeLine) put(data, buffer []byte, kind uint32) {
-	if len(data) <= Inline {
-		l.putInline(data)
-	} else {
-		copyBytes(buffer, data)
-	}
+// The caller has checked its size. It returns the word's flags for it.
+func (l *exchangeLine) put(data, buffer []byte, kind uint32) (flags word) {
 	l.length, l.kind = uint32(len(data)), kind
+	if len(data) > Inline {
+		copyBytes(buffer, data)
+		return 0
+	}
+	return l.putInline(data, belongsAtEnd(len(data)))
 }
 
 // copyPiece is how much is copied at once. From 1 MiB on the runtime's copy on amd64 writes past the
@@ -86,25 +90,47 @@ func (l *exchangeLine) putInPlace(buffer []byte, n int, kind uint32, flags Flags
 	if flags&AlignEnd != 0 {
 		data = buffer[len(buffer)-n:]
 	}
-	if n <= Inline {
-		l.putInline(data)
-		flags = 0
-	}
 	l.length, l.kind = uint32(n), kind
+	if n <= Inline {
+		return l.putInline(data, flags&AlignEnd != 0 || belongsAtEnd(n))
+	}
 	if flags&AlignEnd != 0 {
 		return flagAlignEnd
 	}
 	return 0
 }
 
-// putInline copies up to Inline bytes. What belongs in the second line goes first: the other side
-// polls the first line, and would take it away between a store to it and the change of the word.
-func (l *exchangeLine) putInline(data []byte) {
-	if len(data) > firstLine {
-		copy(l.inline[firstLine:], data[firstLine:])
-		data = data[:firstLine]
+// inlineOffset is where an inline message begins in the payload. One that lies at the end ends with the
+// first line, if it fits there, or else with the second: so its end is aligned to 64, as it is in a
+// buffer. The beginning of the payload is aligned to 16.
+func inlineOffset(size int, atEnd bool) int {
+	switch {
+	case !atEnd:
+		return 0
+	case size > firstLine:
+		return Inline - size
 	}
-	copy(l.inline[:firstLine], data)
+	return firstLine - size
+}
+
+// belongsAtEnd tells whether an inline message is better aligned at the end, also if nobody asked for it: to
+// 32 or 64, as an object of such a size may need it.
+func belongsAtEnd(size int) bool { return size%32 == 0 && size != 0 }
+
+// putInline copies up to Inline bytes, and returns the word's flags for them. What belongs in the second
+// line goes first: the other side polls the first line, and would take it away between a store to it and
+// the change of the word.
+func (l *exchangeLine) putInline(data []byte, atEnd bool) (flags word) {
+	offset := inlineOffset(len(data), atEnd)
+	if atEnd {
+		flags = flagAlignEnd
+	}
+	if room := max(firstLine-offset, 0); len(data) > room {
+		copy(l.inline[offset+room:], data[room:])
+		data = data[:room]
+	}
+	copy(l.inline[offset:], data)
+	return flags
 }
 
 // reachesBeyond tells whether a message is inline and goes on in the slot's second line.
@@ -119,7 +145,8 @@ func (l *exchangeLine) get(buffer []byte, flags word, limit uint32) (Message, bo
 	case length > limit:
 		return Message{}, false
 	case length <= Inline:
-		return Message{kind, l.inline[:length:length]}, true
+		at := uint32(inlineOffset(int(length), flags&flagAlignEnd != 0))
+		return Message{kind, l.inline[at : at+length : at+length]}, true
 	case flags&flagAlignEnd != 0:
 		return Message{kind, buffer[uint32(len(buffer))-length:]}, true
 	}

@@ -9,8 +9,7 @@ func TestMessageComesOutAsItWentIn(t *testing.T) {
 	for _, capacity := range []int{1, 8, 48, 49, 112, 113, 4096} {
 		for n := 0; n <= capacity; n++ {
 			line, buffer, data := new(exchangeLine), make([]byte, capacity), pattern(n, 3)
-			line.put(data, buffer, 200)
-			m, ok := line.get(buffer, 0, uint32(capacity))
+			m, ok := line.get(buffer, line.put(data, buffer, 200), uint32(capacity))
 			if !ok || m.Type != 200 || !bytes.Equal(m.Data, data) {
 				t.Fatalf("%d bytes of %d: %v %v", n, capacity, m, ok)
 			}

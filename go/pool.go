@@ -160,7 +160,9 @@ func (e *exchange) drop() { e.unclaim(e.claimed.Load() >> ticketAt << ticketAt) 
 
 // release gives the slot back to all guests.
 func (e *exchange) release() {
-	e.slot.release(e.word)
+	if !e.slot.release(e.word) {
+		_ = e.guest.poison("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
+	}
 	e.vacate()
 }
 

@@ -26,6 +26,7 @@ type region struct {
 	backing
 
 	index uint32 // this guest's
+	epoch uint32 // this attach's, as in the peer table
 	me    owner
 	bit   uint32 // this guest's in a bell's sleepers
 
@@ -37,12 +38,13 @@ type region struct {
 
 // settings is a Config with its defaults filled in.
 type settings struct {
-	mode    os.FileMode
-	owner   int
-	global  bool
-	spin    time.Duration
-	timeout time.Duration
-	log     *slog.Logger
+	mode      os.FileMode
+	owner     int
+	global    bool
+	callsOnly bool
+	spin      time.Duration
+	timeout   time.Duration
+	log       *slog.Logger
 }
 
 // attachOnce attaches to the region if its host is there now; else ErrNotFound.
@@ -77,7 +79,7 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 		return nil, err
 	}
 	r := newRegion(memory, geometry, file, index)
-	if err := r.join(); err != nil {
+	if err := r.join(s.callsOnly); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -145,7 +147,7 @@ func (r *region) slotAt(index uint32) slot {
 
 // join makes this guest a peer. Its lock is held, so everything that names its index as owner
 // belongs to the dead, and is reclaimed before the next epoch tells others that it has been.
-func (r *region) join() (err error) {
+func (r *region) join(callsOnly bool) (err error) {
 	defer r.catchFault(&err)()
 	if r.peer(hostIndex).status.Load() != statusAttached {
 		return failure(ErrNotFound, "its host is leaving")
@@ -153,16 +155,20 @@ func (r *region) join() (err error) {
 	r.silenceBells()
 	r.reclaim(func(o owner) bool { return o.index() == r.index })
 	line := r.peer(r.index)
-	epoch := line.epoch.Load()%epochMax + 1
-	r.me, r.hostEpoch = newOwner(r.index, epoch), r.peer(hostIndex).epoch.Load()
+	r.epoch = nextEpoch(line.epoch.Load())
+	r.me, r.hostEpoch = newOwner(r.index, epochInWord(r.epoch)), r.peer(hostIndex).epoch.Load()
 	if line.status.Load() != statusVacant {
 		line.left.Store(0) // the last owner died
 	}
 	line.status.Store(statusVacant)
-	line.epoch.Store(epoch)
+	line.epoch.Store(r.epoch)
 	line.pid.Store(processID())
 	line.origin.Store(processOrigin())
-	line.status.Store(statusAttached)
+	if callsOnly {
+		line.status.Store(statusCalling)
+	} else {
+		line.status.Store(statusAttached)
+	}
 	r.ringAll(r.bell(bellMembership))
 	return nil
 }
@@ -187,7 +193,7 @@ func (r *region) leave() (err error) {
 		defer r.catchFault(&fault)()
 		r.silenceBells()
 		line := r.peer(r.index)
-		line.left.Store(r.me.epoch())
+		line.left.Store(r.epoch)
 		line.status.Store(statusVacant)
 		r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
 		r.ringAll(r.bell(bellMembership))
@@ -199,15 +205,22 @@ func (r *region) leave() (err error) {
 // change is a swap of the whole word.
 func (r *region) reclaim(dead func(owner) bool) {
 	for i := range r.hostSlots {
-		r.reclaimHostSlot(&r.hostSlots[i], dead)
+		s := &r.hostSlots[i]
+		for n := reclaimTries; n > 0 && !r.reclaimHostSlot(s, dead); n-- {
+		}
 	}
 	r.reclaimGuestSlots(dead)
 }
 
-func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) {
+// reclaimTries: the other side may change a word whose owner is dead too, by an answer or by giving up, and
+// does so at most once; what it leaves is reclaimed next.
+const reclaimTries = 4
+
+// reclaimHostSlot returns false if the word was changed meanwhile.
+func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) (done bool) {
 	w := s.load()
-	if !w.owner().named() || !dead(w.owner()) {
-		return
+	if !w.owner().named() || w.state() == stateResponse || !dead(w.owner()) {
+		return true
 	}
 	now, changed := s.reclaimResponder(w)
 	if changed && w.parked() {
@@ -216,17 +229,26 @@ func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) {
 	if changed && now.state() == stateFree {
 		r.ringIfWanted(r.bell(bellHostFree))
 	}
+	return changed
 }
 
 func (r *region) reclaimGuestSlots(dead func(owner) bool) {
 	for i := range r.guestSlots {
 		s := &r.guestSlots[i]
-		w := s.load()
-		if !w.owner().named() || w.state() == stateCancelled || !dead(w.owner()) {
-			continue
-		}
-		if now, changed := s.reclaimCaller(w); changed && now.state() == stateFree {
-			r.ringIfWanted(r.bell(bellGuestFree))
+		for n := reclaimTries; n > 0 && !r.reclaimGuestSlot(s, dead); n-- {
 		}
 	}
+}
+
+// reclaimGuestSlot returns false if the word was changed meanwhile.
+func (r *region) reclaimGuestSlot(s *slot, dead func(owner) bool) (done bool) {
+	w := s.load()
+	if !w.owner().named() || w.state() == stateCancelled || !dead(w.owner()) {
+		return true
+	}
+	now, changed := s.reclaimCaller(w)
+	if changed && now.state() == stateFree {
+		r.ringIfWanted(r.bell(bellGuestFree))
+	}
+	return changed
 }

@@ -113,7 +113,7 @@ func TestAttachEntersItsLine(t *testing.T) {
 	if left := h.peer(1).left.Load(); left != 0 {
 		t.Fatalf("after a death left is %d", left)
 	}
-	if epoch := h.peer(1).epoch.Load(); epoch != 1 {
+	if epoch := h.peer(1).epoch.Load(); epoch != epochMax+1 {
 		t.Fatalf("epoch %d follows %d", epoch, epochMax)
 	}
 }

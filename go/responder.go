@@ -16,7 +16,7 @@ type Handler func(request *Request, response *Response) error
 
 // Request is what a handler answers.
 type Request struct {
-	Data []byte // lies in shared memory; stays unchanged even if the caller gives up meanwhile
+	Data []byte // lies in shared memory, aligned as a Message; stays unchanged even if the caller gives up
 	Type uint32
 	Peer uint32 // index of the calling peer: 0, the host; another peer could forge it
 	Slot uint32 // index of the slot, counted over both directions
@@ -37,7 +37,8 @@ type Response struct {
 	length uint64
 }
 
-// Buffer is the response buffer in shared memory: as many bytes as an answer may have.
+// Buffer is the response buffer in shared memory: as many bytes as an answer may have. Both its ends are
+// 64-byte aligned.
 func (r *Response) Buffer() []byte { return r.buffer }
 
 // SetLength says how many bytes of Buffer the answer has: the first ones, or with AlignEnd the
@@ -144,7 +145,7 @@ func (w *worker) show(m Message) {
 // failed answers that the handler failed. The message is shortened, between two characters, to
 // what an error may have.
 func (w *worker) failed(message string) {
-	if limit := int(w.guest.errorCapacity()); len(message) > limit {
+	if limit := int(w.guest.responseCapacity); len(message) > limit {
 		for limit > 0 && !utf8.RuneStart(message[limit]) {
 			limit--
 		}
@@ -161,8 +162,7 @@ func (w *worker) tooLarge(size, capacity uint64) {
 
 // reply answers with bytes that lie elsewhere.
 func (w *worker) reply(data []byte, kind uint32, flags word) {
-	w.slot.line.put(data, w.slot.response, kind)
-	w.publish(flags)
+	w.publish(flags | w.slot.line.put(data, w.slot.response, kind))
 }
 
 // publish gives the answer to the caller, or the slot back if the caller has given up.

@@ -30,18 +30,21 @@ func (s *slot) swap(old, new word) bool {
 }
 
 // claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last
-// owner did lies before. The owner in the word keeps everybody else away.
+// owner did lies before. The owner in the word keeps everybody else away. The sequence moves, so that no
+// two claims make the same word, however often the owner's epoch comes round: a reclaimer that was paused
+// since an earlier one changes nothing.
 func (s *slot) claim(free word, me owner) (word, bool) {
-	busy := free.to(stateBusy, 0).owned(me)
+	busy := free.busy(me)
 	return busy, s.swap(free, busy)
 }
 
 // send is BUSY or RESPONSE -> REQUEST, by the caller that has the slot, which must have written
 // the message. Release: the responder's take sees the message. Sequentially consistent with the
-// reading of the sleepers that follows. It returns the word now and the word that was there.
-func (s *slot) send(held, flags word) (sent, found word) {
+// reading of the sleepers that follows. false: somebody who had no right to it changed the word; nothing
+// was sent.
+func (s *slot) send(held, flags word) (sent word, ok bool) {
 	sent = held.next(flags, held.owner())
-	return sent, word(s.line.state.Swap(uint64(sent)))
+	return sent, s.swap(held, sent)
 }
 
 // take is REQUEST -> WORKING, by a responder; PARKED stays. Acquire: pairs with send, so that
@@ -67,9 +70,9 @@ func (s *slot) answer(working, flags word) (found word, ok bool) {
 
 // release is RESPONSE or BUSY -> FREE, by the caller that has the slot. Release: its reading of
 // the answer lies before the next claim. Sequentially consistent with the reading of the
-// sleepers that follows.
-func (s *slot) release(held word) {
-	s.line.state.Store(uint64(held.to(stateFree, 0).owned(0)))
+// sleepers that follows. false: somebody who had no right to it changed the word; it stays as it is.
+func (s *slot) release(held word) bool {
+	return s.swap(held, held.to(stateFree, 0).owned(0))
 }
 
 // park sets PARKED in REQUEST or WORKING, by the caller, before it sleeps. Whoever changes WORKING

@@ -42,6 +42,18 @@ const (
 // owner names the guest that is bound to an exchange: index in bits 0-3, epoch in 4-15. 0: nobody.
 type owner uint16
 
+// nextEpoch is the epoch of an index's next owner, in the peer table; 0 there means that nobody came yet.
+func nextEpoch(epoch uint32) uint32 { return max(epoch+1, 1) }
+
+// epochInWord is what a word has of an epoch: 1 to epochMax, so that no owner is all zero.
+func epochInWord(epoch uint32) uint32 {
+	if epoch == 0 {
+		return 0
+	}
+	return (epoch-1)%epochMax + 1
+}
+
+// newOwner takes the epoch as in a word.
 func newOwner(index, epoch uint32) owner { return owner(index | epoch<<ownerEpochAt) }
 
 func (o owner) index() uint32 { return uint32(o) & ownerIndexMask }
@@ -82,6 +94,9 @@ func (w word) owned(o owner) word { return w&^ownerMask | word(o)<<ownerAt }
 func (w word) next(flags word, o owner) word {
 	return newWord(stateRequest, flags, w.sequence()+1, o)
 }
+
+// busy returns the word of the claim that follows w, in state BUSY.
+func (w word) busy(o owner) word { return newWord(stateBusy, 0, w.sequence()+1, o) }
 
 // sameExchange tells whether two words have the same sequence and owner.
 func (w word) sameExchange(other word) bool {

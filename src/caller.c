@@ -54,10 +54,13 @@ COLD static void give_way(const shmipc_peer *p) {
 static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
                    uint64_t flags) {
     word last = l->last;
+    word published;
     store_relaxed32(&l->shared->length, (uint32_t)length);
     store_relaxed32(&l->shared->type, type);
-    if (!slot_publish_request(l->shared, last, p->self, flags, &l->last))
-        return shmi_peer_poison(p, "a slot of this caller was changed by somebody else");
+    if (!slot_publish_request(l->shared, last, p->self, flags, &published))
+        return shmi_peer_poison(p, "somebody else changed slot %u of this caller; nothing was sent",
+                                (unsigned)(l - p->slots));
+    l->last = published;
     l->phase = PHASE_SENT;
     l->type = type;
     l->beyond = reaches_beyond(length);
@@ -71,12 +74,18 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     return SHMIPC_OK;
 }
 
+static int send_inline(shmipc_peer *p, struct local_slot *l, uint32_t type, const void *data,
+                       size_t length, bool at_end) {
+    copy_in(l->shared->payload, inline_offset(length, at_end), data, length);
+    return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
+}
+
 int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
-    if (request->length <= INLINE_SIZE)
-        copy_in(l->shared->payload, request->data, request->length);
-    else
-        memcpy(region_request_buffer(l->shared), request->data, request->length);
-    return publish(p, l, request->type, request->length, 0);
+    size_t length = request->length;
+    if (length <= INLINE_SIZE)
+        return send_inline(p, l, request->type, request->data, length, belongs_at_end(length));
+    memcpy(region_request_buffer(l->shared), request->data, length);
+    return publish(p, l, request->type, length, 0);
 }
 
 int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
@@ -85,9 +94,9 @@ int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t typ
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
     const uint8_t *buffer = region_request_buffer(l->shared);
-    copy_in(l->shared->payload, at_end ? buffer + p->calls.request_capacity - length : buffer,
-            length);
-    return publish(p, l, type, length, 0);
+    if (at_end)
+        buffer += p->calls.request_capacity - length;
+    return send_inline(p, l, type, buffer, length, at_end || belongs_at_end(length));
 }
 
 /* ---- The end of a call without an answer ---- */
@@ -251,7 +260,7 @@ static bool sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
 static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
     shmi_membership_bury_dead(p);
     (void)shmi_reclaim_slot(&p->region, index, seen);
-    store_relaxed32(&p->company, 0); /* the next call asks sooner whether others are left */
+    store_relaxed32(&p->company, 0); /* as when one was buried */
 }
 
 /* What has become of the responder of a call that is still pending. */
@@ -271,7 +280,7 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 
 static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     end_unstarted(p, l, now);
-    return shmi_fail(SHMIPC_E_NO_PEER, "no live guest is attached; never started");
+    return shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
 /* One round of a pending call. OK: look again. Otherwise the call has ended. */
@@ -348,17 +357,17 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     uint32_t length = load_relaxed32(&l->shared->length);
     uint32_t capacity = p->calls.response_capacity;
     uint8_t *buffer = region_response_buffer(&p->region, l->shared);
-    if (length >
-        ((seen & WORD_ERROR) != 0 && capacity < FIRST_LINE_SIZE ? FIRST_LINE_SIZE : capacity))
+    const bool at_end = (seen & WORD_ALIGN_END) != 0;
+    if (length > capacity)
         return shmi_peer_poison(p, "a response of %u bytes, the capacity is %u", (unsigned)length,
                                 (unsigned)capacity);
     view->length = length;
     view->type = load_relaxed32(&l->shared->type);
     view->flags = 0;
     if (length <= INLINE_SIZE)
-        view->data = l->shared->payload;
+        view->data = l->shared->payload + inline_offset(length, at_end);
     else
-        view->data = seen & WORD_ALIGN_END ? buffer + capacity - length : buffer;
+        view->data = at_end ? buffer + capacity - length : buffer;
     view->capacity = length;
     if (seen & WORD_ERROR)
         return peers_error(p, view);
@@ -440,7 +449,7 @@ void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
 }
 
 void shmi_caller_wake(shmipc_peer *p, struct local_slot *l) {
-    if (shmi_slot_unpark(l->shared))
+    if (shmi_slot_unpark(l->shared, p->self))
         shmi_rouse_caller(&p->region, (uint32_t)(l - p->slots), p->index);
 }
 

@@ -42,16 +42,35 @@ static inline bool reaches_beyond(size_t length) {
 }
 
 /*
+ * Where an inline message begins in the payload. One that lies at the end ends with the first line,
+ * if it fits there, or else with the second: so its end is aligned to 64, as it is in a buffer. The
+ * beginning of the payload is aligned to 16.
+ */
+static inline size_t inline_offset(size_t length, bool at_end) {
+    if (!at_end)
+        return 0;
+    return (reaches_beyond(length) ? INLINE_SIZE : FIRST_LINE_SIZE) - length;
+}
+
+/* True for an inline message that is better aligned at the end, also if nobody asked for it: to 32
+   or 64, as an object of such a size may need it. */
+static inline bool belongs_at_end(size_t length) {
+    enum { BETTER = 32 };
+    return length % BETTER == 0 && length != 0;
+}
+
+/*
  * Writes an inline message into a slot. What belongs in the second line goes first: the other side
  * polls the first line, and would take it away between a store to it and the change of the word.
  */
-static inline void copy_in(uint8_t *payload, const void *message, size_t length) {
-    size_t first = length < FIRST_LINE_SIZE ? length : FIRST_LINE_SIZE;
+static inline void copy_in(uint8_t *payload, size_t offset, const void *message, size_t length) {
+    size_t room = offset < FIRST_LINE_SIZE ? FIRST_LINE_SIZE - offset : 0;
+    size_t first = length < room ? length : room;
     if (length > first) {
-        memcpy(payload + first, (const uint8_t *)message + first, length - first);
+        memcpy(payload + offset + first, (const uint8_t *)message + first, length - first);
         keep_store_order();
     }
-    copy_small(payload, message, first);
+    copy_small(payload + offset, message, first);
 }
 
 /* Reads an inline message out of a slot. */

@@ -11,9 +11,9 @@ enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
 CONFIG_CAN_GROW(shmipc_guest_config, owner_sid);
 
 static int check_config(const shmipc_guest_config *config) {
-    if ((config->flags & ~SHMIPC_GLOBAL) != 0)
+    if ((config->flags & ~(SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY)) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
-                         (unsigned)config->flags, SHMIPC_GLOBAL);
+                         (unsigned)config->flags, SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY);
     if ((config->mode & ~0777u) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.mode is 0%o, at most 0777",
                          (unsigned)config->mode);
@@ -49,18 +49,18 @@ static int find_index(const struct region *r, uint32_t *index) {
 }
 
 /* Reclaiming comes before the new epoch: what is left of any former epoch is dead by the lock. */
-static owner enter_table(const struct region *r, uint32_t index) {
+static owner enter_table(const struct region *r, uint32_t index, bool calls_only) {
     struct peer_line *line = &r->shared->peers[index];
     shmi_reclaim_index(r, index);
-    uint32_t epoch = epoch_next(load_relaxed32(&line->epoch) & EPOCH_MAX);
+    uint32_t epoch = epoch_next(load_relaxed32(&line->epoch));
     if (load_relaxed32(&line->status) != PEER_VACANT)
         shmi_vacate_line(line, 0); /* the former owner died, and nobody has buried it yet */
     store_release32(&line->epoch, epoch);
     store_relaxed32(&line->pid, shmi_process_id());
     store_relaxed64(&line->origin, shmi_process_origin());
     /* Release: whoever sees the status sees the epoch that it belongs to. */
-    store_release32(&line->status, PEER_ATTACHED);
-    return owner_make(index, epoch);
+    store_release32(&line->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
+    return owner_make(index, epoch_in_word(epoch));
 }
 
 static bool host_takes_guests(const struct region *r) {
@@ -76,7 +76,7 @@ static int join(struct region region, const struct peer_settings *settings, shmi
         shmi_region_close(&region);
         return error;
     }
-    owner self = enter_table(&region, index);
+    owner self = enter_table(&region, index, settings->calls_only);
     error = shmi_peer_open(region, index, self, settings, peer);
     if (error == SHMIPC_OK) {
         (*peer)->known[HOST] = (struct known_peer){.epoch = 1, .present = true};
@@ -90,7 +90,10 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
                                        .owner = config->owner,
                                        .owner_sid = config->owner_sid,
                                        .global = (config->flags & SHMIPC_GLOBAL) != 0};
-    const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
+    const struct peer_settings settings = {.spin_ns = config->spin_ns,
+                                           .log = config->log,
+                                           .log_context = config->log_context,
+                                           .calls_only = (config->flags & SHMIPC_CALLS_ONLY) != 0};
     struct region region;
     int error = shmi_region_open(&region, name, &rules);
     if (error == SHMIPC_OK)

@@ -37,7 +37,8 @@ static int create(const char *name, const shmipc_host_config *config, shmipc_pee
                                        .lazy = (config->flags & SHMIPC_LAZY) != 0,
                                        .global = (config->flags & SHMIPC_GLOBAL) != 0,
                                        .sddl = config->sddl};
-    const struct peer_settings settings = {config->spin_ns, config->log, config->log_context};
+    const struct peer_settings settings = {
+        .spin_ns = config->spin_ns, .log = config->log, .log_context = config->log_context};
     struct geometry geometry;
     struct region region;
     int error = check_config(config, &geometry);

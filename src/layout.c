@@ -21,10 +21,11 @@ bool shmi_geometry_compute(struct geometry *g) {
         return false;
     if (!capacity_valid(g->request_capacity) || !capacity_valid(g->response_capacity))
         return false;
+    g->request_capacity = round_up(g->request_capacity, CACHE_LINE);
+    g->response_capacity = round_up(g->response_capacity, CACHE_LINE);
     /* Two capacities of 1 GiB and the slot's header stay below 2^32. */
-    g->response_offset = REQUEST_OFFSET + round_up(g->request_capacity, CACHE_LINE);
-    g->slot_stride =
-        round_up(g->response_offset + round_up(g->response_capacity, CACHE_LINE), 2 * CACHE_LINE);
+    g->response_offset = REQUEST_OFFSET + g->request_capacity;
+    g->slot_stride = round_up(g->response_offset + g->response_capacity, 2 * CACHE_LINE);
     g->total_size = SLOTS_OFFSET + (uint64_t)(g->host_slots + g->guest_slots) * g->slot_stride;
     return true;
 }
@@ -71,7 +72,8 @@ enum header_verdict shmi_header_read(const struct header *copy, struct geometry 
     g->guest_slots = copy->guest_slots;
     g->request_capacity = copy->request_capacity;
     g->response_capacity = copy->response_capacity;
-    if (!shmi_geometry_compute(g) || copy->total_size != g->total_size ||
+    if (!shmi_geometry_compute(g) || copy->request_capacity != g->request_capacity ||
+        copy->response_capacity != g->response_capacity || copy->total_size != g->total_size ||
         copy->slot_stride != g->slot_stride || copy->request_offset != REQUEST_OFFSET ||
         copy->response_offset != g->response_offset || copy->reserved != 0)
         return HEADER_CORRUPT;

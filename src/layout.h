@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 enum {
-    PROTOCOL_VERSION = 4,
+    PROTOCOL_VERSION = 5,
     CACHE_LINE = 64,
     PEERS = 16,      /* the host and 15 guests */
     NO_PEER = PEERS, /* is nobody's index */
@@ -40,7 +40,8 @@ struct header {
     atomic_u32 ready;
 };
 
-enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2 };
+/* PEER_CALLS_ONLY: a guest that is attached, and does not serve. */
+enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2, PEER_CALLS_ONLY = 3 };
 
 /* A generation that is slept on; the peers that sleep, and, in the upper half, those that watch. */
 enum { WATCHERS_SHIFT = 16 };
@@ -51,7 +52,7 @@ struct bell {
 };
 
 struct peer_line {
-    atomic_u32 epoch;
+    atomic_u32 epoch; /* counts the attaches; words have it as epoch_in_word says */
     atomic_u32 status;
     atomic_u32 pid;
     atomic_u32 left; /* the last epoch that left in order */
@@ -129,7 +130,8 @@ struct geometry {
     uint64_t total_size;
 };
 
-/* Fills in what follows from the four settings. False if a setting is outside its range. */
+/* Rounds the capacities up to whole lines, so that both ends of each buffer lie on a line's, and
+   fills in what follows from the four settings. False if a setting is outside its range. */
 bool shmi_geometry_compute(struct geometry *geometry);
 
 /* Writes everything but `ready`. */

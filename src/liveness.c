@@ -7,8 +7,17 @@ bool shmi_host_is_alive(const struct region *r) {
     return shmi_peer_is_locked(r->object, HOST) && shmi_object_has_name(r->object);
 }
 
-bool shmi_any_guest_is_alive(const struct region *r) {
-    return shmi_any_peer_is_locked(r->object, HOST + 1, PEERS - 1);
+bool shmi_guest_serves(const struct region *r, uint32_t index) {
+    return load_acquire32(&r->shared->peers[index].status) == PEER_ATTACHED &&
+           shmi_peer_is_locked(r->object, index);
+}
+
+bool shmi_any_guest_serves(const struct region *r) {
+    for (uint32_t i = HOST + 1; i < PEERS; i++) {
+        if (shmi_guest_serves(r, i))
+            return true;
+    }
+    return false;
 }
 
 /* An epoch that has passed is dead: its successor took the lock first. An index of 0 was written
@@ -17,7 +26,7 @@ bool shmi_owner_is_dead(const struct region *r, word seen) {
     uint32_t index = owner_index(word_owner(seen));
     if (index == HOST)
         return false;
-    uint32_t epoch = load_acquire32(&r->shared->peers[index].epoch);
+    uint32_t epoch = epoch_in_word(load_acquire32(&r->shared->peers[index].epoch));
     return epoch != owner_epoch(word_owner(seen)) || !shmi_peer_is_locked(r->object, index);
 }
 
@@ -51,12 +60,20 @@ void shmi_silence_bells(const struct region *r, uint32_t index) {
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 
-void shmi_reclaim_index(const struct region *r, uint32_t index) {
-    for (uint32_t i = 0; i < region_slots(r); i++) {
-        word seen = slot_look(region_slot(r, i));
-        if (owner_index(word_owner(seen)) == index)
-            (void)shmi_reclaim_slot(r, i, seen);
+/* The other side may change such a word too, by an answer or by giving up, and does so at most
+   once: what it leaves is reclaimed next. */
+static void reclaim_from_index(const struct region *r, uint32_t slot, uint32_t index) {
+    enum { TRIES = 4 };
+    for (int i = 0; i < TRIES; i++) {
+        word seen = slot_look(region_slot(r, slot));
+        if (owner_index(word_owner(seen)) != index || shmi_reclaim_slot(r, slot, seen))
+            return;
     }
+}
+
+void shmi_reclaim_index(const struct region *r, uint32_t index) {
+    for (uint32_t i = 0; i < region_slots(r); i++)
+        reclaim_from_index(r, i, index);
     shmi_silence_bells(r, index);
 }
 

@@ -12,8 +12,11 @@
 /* For a guest: the host holds its lock and the region still has its name. */
 bool shmi_host_is_alive(const struct region *region);
 
-/* True if any guest holds its lock: one system call. */
-bool shmi_any_guest_is_alive(const struct region *region);
+/* True if this guest is alive, serves, and does not leave. Its own lock no peer is asked for. */
+bool shmi_guest_serves(const struct region *region, uint32_t index);
+
+/* True if any guest is such a one: one system call in most cases. */
+bool shmi_any_guest_serves(const struct region *region);
 
 /* True if the guest that the word names as owner can write no more. */
 bool shmi_owner_is_dead(const struct region *region, word seen);

@@ -16,8 +16,10 @@ static void end_scan(shmipc_peer *p) {
 
 static void bury_each(shmipc_peer *p) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
-        if (shmi_bury_guest(&p->region, i))
-            shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
+        if (!shmi_bury_guest(&p->region, i))
+            continue;
+        store_relaxed32(&p->company, 0); /* the next call asks sooner whether others are left */
+        shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
     }
 }
 
@@ -47,8 +49,8 @@ static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shm
 
 /* `left` may have moved on, if others came to the index and left it since. */
 static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
-    uint32_t left = load_acquire32(&line->left) & EPOCH_MAX;
-    return left != 0 && (left + EPOCH_MAX - epoch) % EPOCH_MAX < EPOCH_MAX / 2;
+    uint32_t left = load_acquire32(&line->left);
+    return left != 0 && left - epoch < UINT32_MAX / 2;
 }
 
 /* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins.
@@ -63,7 +65,7 @@ static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
     const struct peer_line *line = &p->region.shared->peers[index];
     bool there = is_there(p, index);
-    uint32_t epoch = load_acquire32(&line->epoch) & EPOCH_MAX;
+    uint32_t epoch = load_acquire32(&line->epoch);
     if (known->present && (!there || epoch != known->epoch)) {
         bool in_order = left_in_order(line, known->epoch);
         known->present = false;
@@ -171,18 +173,29 @@ static uint32_t count_guests(shmipc_peer *p) {
     return count;
 }
 
+static bool serves_itself(shmipc_peer *p) {
+    return !p->calls_only && load_seq_cst32(&p->phase) == PEER_OPEN;
+}
+
+static uint32_t count_serving(shmipc_peer *p) {
+    uint32_t count = 0;
+    for (uint32_t i = HOST + 1; i < PEERS; i++)
+        count += i == p->index ? serves_itself(p) : shmi_guest_serves(&p->region, i);
+    return count;
+}
+
 static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
         uint32_t generation = shmi_doorbell_generation(&p->members);
-        uint32_t guests = count_guests(p);
+        uint32_t guests = count_serving(p);
         if (guests >= count)
             return SHMIPC_OK;
         int error = event_refusal(p);
         if (error)
             return error;
         if (shmi_deadline_passed(&deadline))
-            return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests attached within %lld ns",
+            return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests that serve came within %lld ns",
                              (unsigned)guests, (unsigned)count, (long long)timeout);
         (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
@@ -219,6 +232,7 @@ int shmipc_get_info(shmipc_peer *p, shmipc_info *info) {
         .index = p->index,
         .guests = count_guests(p),
         .region_size = g->total_size,
+        .serving = count_serving(p),
     };
     shmi_peer_leave(p);
     return SHMIPC_OK;

@@ -54,6 +54,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     p->serves = direction_of(p, !peer_is_host(p));
     p->members = doorbell_of(p, BELL_MEMBERS);
     p->answers = region_answers(&p->region, p->index);
+    p->calls_only = settings->calls_only;
     p->log = settings->log;
     p->log_context = settings->log_context;
     shmi_object_on_fork(p->region.object, forget_region, p);
@@ -167,7 +168,7 @@ static bool host_left_in_order(const shmipc_peer *p) {
 
 static bool look_for_company(shmipc_peer *p) {
     if (peer_is_host(p))
-        return shmi_any_guest_is_alive(&p->region);
+        return shmi_any_guest_serves(&p->region);
     bool alive = shmi_host_is_alive(&p->region);
     if (!alive && !host_left_in_order(p) && load_relaxed32(&p->deserted) == 0) {
         store_relaxed32(&p->deserted, 1);

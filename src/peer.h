@@ -60,6 +60,7 @@ struct shmipc_peer {
     struct region region;
     uint32_t index;      /* in the peer table: HOST or a guest's */
     owner self;          /* 0 for the host */
+    bool calls_only;     /* a guest that does not serve */
     atomic_u32 phase;    /* enum peer_phase; only rises */
     atomic_u32 corrupt;  /* set once, for ever */
     atomic_u32 deserted; /* a guest's host was found dead */
@@ -109,6 +110,7 @@ struct peer_settings {
     int64_t spin_ns;
     shmipc_log log;
     void *log_context;
+    bool calls_only;
 };
 
 /* Wraps a region, which it takes over also on failure. */
@@ -161,7 +163,8 @@ void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 
-/* True if somebody on the other side is alive: a system call or two. Remembers the answer. */
+/* True if somebody on the other side is alive and may answer: a system call or two, and one for each
+   dead guest that is not buried yet. Remembers the answer. */
 bool shmi_peer_has_company(shmipc_peer *peer);
 
 /* True when no thread but `expected` ones is inside and no slot is claimed. */

@@ -196,8 +196,9 @@ void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
 }
 
 void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
-    if (!peer_is_host(p))
-        shmi_slot_release(l->shared, l->last);
+    if (!peer_is_host(p) && !shmi_slot_release(l->shared, l->last))
+        (void)shmi_peer_poison(p, "somebody else changed slot %u, which this guest held",
+                               (unsigned)(l - p->slots));
     shmi_pool_unclaim_free(p, l);
 }
 

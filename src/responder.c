@@ -51,11 +51,18 @@ static int publish(struct job *job) {
     }
 }
 
+static void put_inline(struct job *job, const void *data, size_t length) {
+    if (belongs_at_end(length))
+        job->flags |= WORD_ALIGN_END;
+    size_t offset = inline_offset(length, (job->flags & WORD_ALIGN_END) != 0);
+    copy_in(job->slot->shared->payload, offset, data, length);
+}
+
 /* Puts inline what fits there; longer answers are in the response buffer already. */
 static int answer(struct job *job, uint32_t type, const void *data, size_t length) {
     struct slot *slot = job->slot->shared;
     if (length <= INLINE_SIZE)
-        copy_in(slot->payload, data, length);
+        put_inline(job, data, length);
     store_relaxed32(&slot->length, (uint32_t)length);
     store_relaxed32(&slot->type, type);
     job->beyond = reaches_beyond(length);
@@ -67,12 +74,8 @@ static int answer_error(struct job *job, int error, const void *data, size_t len
     return answer(job, type_of_error(error), data, length);
 }
 
-static size_t message_limit(size_t capacity) {
-    return capacity > FIRST_LINE_SIZE ? capacity : FIRST_LINE_SIZE;
-}
-
 static int answer_failure(struct job *job, const shmipc_response *response) {
-    size_t limit = message_limit(job->peer->serves.response_capacity);
+    size_t limit = job->peer->serves.response_capacity;
     size_t length = response->length < limit ? response->length : limit;
     return answer_error(job, SHMIPC_E_HANDLER, response->data, length);
 }
@@ -91,7 +94,7 @@ static int answer_success(struct job *job, const shmipc_response *response) {
         return answer_error(job, SHMIPC_E_TYPE, NULL, 0);
     if (response->flags & SHMIPC_ALIGN_END) {
         buffer += capacity - response->length;
-        job->flags = response->length > INLINE_SIZE ? WORD_ALIGN_END : 0;
+        job->flags = WORD_ALIGN_END;
     }
     return answer(job, response->type, buffer, response->length);
 }
@@ -115,15 +118,16 @@ static int view_request(struct job *job) {
     uint32_t length = load_relaxed32(&slot->length);
     uint32_t capacity = job->peer->serves.request_capacity;
     uint8_t *buffer = region_request_buffer(slot);
+    const bool at_end = (job->taken & WORD_ALIGN_END) != 0;
     if (length > capacity)
         return shmi_peer_poison(job->peer, "a request of %u bytes, the capacity is %u",
                                 (unsigned)length, (unsigned)capacity);
     job->request.length = length;
     job->request.type = load_relaxed32(&slot->type);
     if (length <= INLINE_SIZE)
-        job->request.data = slot->payload;
+        job->request.data = slot->payload + inline_offset(length, at_end);
     else
-        job->request.data = job->taken & WORD_ALIGN_END ? buffer + capacity - length : buffer;
+        job->request.data = at_end ? buffer + capacity - length : buffer;
     return SHMIPC_OK;
 }
 
@@ -144,7 +148,7 @@ int shmipc_abandoned(const shmipc_request *request) {
 }
 
 int shmipc_fail(shmipc_response *response, const char *format, ...) {
-    size_t limit = message_limit(response->capacity);
+    size_t limit = response->capacity;
     va_list arguments;
     va_start(arguments, format);
     /* vsnprintf wants room for its terminator: a text that fills the buffer loses its last byte. */

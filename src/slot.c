@@ -9,9 +9,11 @@ static word free_word(word w) {
 }
 
 /* Acquire: pairs with the release of shmi_slot_release and of a discarded answer, so that the
-   former user's last accesses to the buffers come before the new claimer's. */
+   former user's last accesses to the buffers come before the new claimer's. The sequence moves, so
+   that no two claims make the same word, however often the owner's epoch comes round: a reclaimer
+   that was paused since an earlier one changes nothing. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
-    word busy = word_with_owner(word_with(*seen, SLOT_BUSY, 0), caller);
+    word busy = word_next_sequence(*seen) | caller | (uint64_t)SLOT_BUSY;
     if (!cas_acq_rel64(&slot->word, seen, busy))
         return false;
     *seen = busy;
@@ -82,29 +84,31 @@ bool shmi_slot_park(struct slot *slot, word *seen) {
     return true;
 }
 
-static bool caller_may_sleep(word w) {
+/* In a host slot the caller is this process, whatever the owner. */
+static bool caller_may_sleep(word w, owner caller) {
     enum slot_state state = word_state(w);
-    return (w & WORD_PARKED) != 0 && (state == SLOT_REQUEST || state == SLOT_WORKING);
+    return (w & WORD_PARKED) != 0 && (state == SLOT_REQUEST || state == SLOT_WORKING) &&
+           (caller == 0 || word_owner(w) == caller);
 }
 
 /* seq_cst: the flag that the caller is to see was stored before. */
-bool shmi_slot_unpark(struct slot *slot) {
+bool shmi_slot_unpark(struct slot *slot, owner caller) {
     word seen = slot_look_again(slot);
-    while (caller_may_sleep(seen)) {
+    while (caller_may_sleep(seen, caller)) {
         if (cas_seq_cst64(&slot->word, &seen, seen & ~WORD_PARKED))
             return true;
     }
     return false;
 }
 
-/* An exchange, not a store: release to the next shmi_slot_claim, and seq_cst because the sleepers
-   on the slot are read next. */
-void shmi_slot_release(struct slot *slot, word seen) {
-    exchange_seq_cst64(&slot->word, free_word(seen));
-}
-
 static bool change(struct slot *slot, word seen, word next) {
     return cas_seq_cst64(&slot->word, &seen, next);
+}
+
+/* A release to the next shmi_slot_claim, and seq_cst because the sleepers on the slot are read
+   next. */
+bool shmi_slot_release(struct slot *slot, word seen) {
+    return change(slot, seen, free_word(seen));
 }
 
 enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen) {

@@ -21,19 +21,19 @@ static inline word slot_look_again(const struct slot *slot) {
     return load_seq_cst64(&slot->word);
 }
 
-/* FREE -> BUSY, for any caller of a guest slot. False: another was faster. *seen becomes the new
-   word, or the one found. */
+/* FREE -> BUSY, for any caller of a guest slot; moves the sequence. False: another was faster. *seen
+   becomes the new word, or the one found. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 
 /* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw it as `last`.
    `caller` is the owner in a guest slot, 0 in a host slot. False: somebody who had no right to it
-   changed the word.
+   changed the word; nothing was published.
    seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
    worker that joins the sleepers and looks again (doorbell.h). */
 static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
                                         word *published) {
     *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
-    return exchange_seq_cst64(&slot->word, *published) == last;
+    return cas_seq_cst64(&slot->word, &last, *published);
 }
 
 /* REQUEST -> WORKING, for any responder that saw REQUEST. Legal to fail: the caller gave up or
@@ -82,12 +82,14 @@ static inline bool slot_on_course(word published, word seen) {
    *seen becomes the word now. */
 bool shmi_slot_park(struct slot *slot, word *seen);
 
-/* Clears PARKED, by any thread of the caller's process that wants the caller to look up. True if
-   the caller was parked and must be woken. */
-bool shmi_slot_unpark(struct slot *slot);
+/* Clears PARKED, by any thread of the caller's process that wants the caller to look up. `caller` as
+   in slot_publish_request: in a guest slot another guest's word stays as it is. True if the caller
+   was parked and must be woken. */
+bool shmi_slot_unpark(struct slot *slot, owner caller);
 
-/* RESPONSE, BUSY -> FREE, by the caller of a guest slot. */
-void shmi_slot_release(struct slot *slot, word seen);
+/* RESPONSE, BUSY -> FREE, by the caller of a guest slot that last saw it as `seen`. False: somebody
+   who had no right to it changed the word; it stays as it is. */
+bool shmi_slot_release(struct slot *slot, word seen);
 
 enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERED_SLEEPER };
 

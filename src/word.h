@@ -33,6 +33,7 @@ typedef uint64_t owner;
 
 enum { OWNER_SHIFT = 32, EPOCH_SHIFT = 36, EPOCH_MAX = 4095 };
 
+/* `epoch` as in a word. */
 static inline owner owner_make(uint32_t index, uint32_t epoch) {
     return (uint64_t)index << OWNER_SHIFT | (uint64_t)epoch << EPOCH_SHIFT;
 }
@@ -49,9 +50,14 @@ static inline uint32_t owner_epoch(owner o) {
     return (uint32_t)(o >> EPOCH_SHIFT) & EPOCH_MAX;
 }
 
-/* The epoch of an index's next owner; 0 is never one, so that no owner is all zero. */
+/* The epoch of an index's next owner, in the peer table; 0 there means that nobody came yet. */
 static inline uint32_t epoch_next(uint32_t epoch) {
-    return epoch >= EPOCH_MAX ? 1 : epoch + 1;
+    return epoch == UINT32_MAX ? 1 : epoch + 1;
+}
+
+/* What a word has of it: 1 to EPOCH_MAX, so that no owner is all zero. */
+static inline uint32_t epoch_in_word(uint32_t epoch) {
+    return epoch == 0 ? 0 : (epoch - 1) % EPOCH_MAX + 1;
 }
 
 static inline enum slot_state word_state(word w) {
@@ -66,7 +72,7 @@ static inline bool word_same_but_parked(word a, word b) {
     return ((a ^ b) & ~WORD_PARKED) == 0;
 }
 
-/* The sequence bits of the next request: 24 low bits carry into 16 high bits, then wrap. */
+/* The sequence bits after those of `w`: 24 low bits carry into 16 high bits, then wrap. */
 static inline word word_next_sequence(word w) {
     uint64_t low = (w >> 8 & 0xffffff) + 1;
     uint64_t high = (w >> 48) + (low >> 24);

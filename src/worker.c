@@ -221,8 +221,15 @@ static int serve(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
 
 /* ---- The public calls ---- */
 
-static int check_handler(shmipc_handler handler) {
-    return handler ? SHMIPC_OK : shmi_fail(SHMIPC_E_INVALID, "the handler is NULL");
+static int check_server(const shmipc_peer *p) {
+    if (p == NULL || !p->calls_only)
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
+                     (unsigned)p->index);
+}
+
+static int check_handler(const shmipc_peer *p, shmipc_handler handler) {
+    return handler ? check_server(p) : shmi_fail(SHMIPC_E_INVALID, "the handler is NULL");
 }
 
 static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
@@ -250,7 +257,7 @@ static void leave_waiter(shmipc_peer *p) {
 
 int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
     uint32_t wakes_before;
-    int error = check_handler(handler);
+    int error = check_handler(p, handler);
     if (error == SHMIPC_OK)
         error = enter_waiter(p, &wakes_before);
     if (error)
@@ -286,7 +293,7 @@ static int poll_once(shmipc_peer *p, struct worker *worker) {
 }
 
 int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
-    int error = check_handler(handler);
+    int error = check_handler(p, handler);
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(p);
     if (error)
@@ -331,6 +338,8 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_befo
 int shmipc_wait(shmipc_peer *p, int64_t timeout) {
     uint32_t wakes_before;
     int error = check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = check_server(p);
     if (error == SHMIPC_OK)
         error = enter_waiter(p, &wakes_before);
     if (error)

@@ -173,8 +173,8 @@ typedef struct shmipc_host_config {
     size_t size;                /* sizeof(shmipc_host_config): set by the initialiser; Structures */
     uint32_t host_slots;        /* calls to guests at a time: 0 to SHMIPC_SLOTS_MAX */
     uint32_t guest_slots;       /* calls to the host at a time, all guests together: same range */
-    uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
-    uint32_t response_capacity; /* bytes of the largest response: same range */
+    uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX, */
+    uint32_t response_capacity; /* and of the largest response; both are rounded up to 64 */
     uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
     uint32_t flags;             /* of SHMIPC_LAZY and SHMIPC_GLOBAL */
     int64_t spin_ns;            /* how long a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
@@ -203,6 +203,14 @@ typedef struct shmipc_host_config {
  */
 #define SHMIPC_GLOBAL 2u
 
+/*
+ * A guest that only calls: it serves nothing, and shmipc_serve, shmipc_poll and shmipc_wait on it
+ * are refused with SHMIPC_E_INVALID. A host's call does not wait for it: where only such guests are
+ * left the call ends with SHMIPC_E_NO_PEER at once instead of by its time-out. shmipc_wait_guests
+ * does not count it.
+ */
+#define SHMIPC_CALLS_ONLY 4u
+
 /* 50,000, and 1 more for each 16 bytes that a request and a response may have together, up to
    100,000; 0 on a single processor. That is the most: a wait learns to spin less where it is in
    vain. */
@@ -215,7 +223,7 @@ typedef struct shmipc_host_config {
 typedef struct shmipc_guest_config {
     size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser; Structures */
     uint32_t mode;   /* permission bits it may have at most; more is DENIED. Not on Windows */
-    uint32_t flags;  /* 0 or SHMIPC_GLOBAL */
+    uint32_t flags;  /* of SHMIPC_GLOBAL and SHMIPC_CALLS_ONLY */
     int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
     int64_t spin_ns; /* as above */
     shmipc_log log;  /* NULL: no log */
@@ -274,18 +282,20 @@ SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
 typedef struct shmipc_info {
     uint32_t host_slots, guest_slots;
-    uint32_t request_capacity, response_capacity; /* bytes */
+    uint32_t request_capacity, response_capacity; /* bytes: multiples of 64 */
     uint32_t index;                               /* 0: the host; 1 to 15: a guest */
     uint32_t guests;                              /* guests attached and alive now */
     uint64_t region_size;                         /* bytes of shared memory */
-    uint64_t reserved[8];
+    uint32_t serving; /* of the guests: those without SHMIPC_CALLS_ONLY that do not leave */
+    uint32_t reserved_word;
+    uint64_t reserved[7];
 } shmipc_info;
 
 /* Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
-/* Host only: waits until at least `count` guests are attached. Errors: INVALID, TIMEOUT, SHUTDOWN,
-   CLOSED. */
+/* Host only: waits until at least `count` guests that serve are attached. Errors: INVALID, TIMEOUT,
+   SHUTDOWN, CLOSED. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -298,7 +308,16 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 #define SHMIPC_TYPE_GUEST_CALL 11u
 #define SHMIPC_TYPE_APPLICATION 128u /* this and above are free for the application */
 
-/* The message lies at the end of its buffer instead of the beginning, as FlatBuffers builds it. */
+/*
+ * Alignment. Both ends of a request buffer and of a response buffer are 64-byte aligned. Where a
+ * message is seen in shared memory (a handler's request->data, shmipc_slot_receive's
+ * response->data), its beginning is aligned to 64 if it has more than SHMIPC_INLINE bytes; shorter
+ * ones are moved beside the slot's state, and aligned to 16, or, if their length is a multiple of
+ * 32 or 64, to that: enough for any object of such a length.
+ */
+
+/* The message lies at the end of its buffer instead of the beginning, as FlatBuffers builds it. The
+   other side sees it with its end, data + length, aligned to 64, whatever its length. */
 #define SHMIPC_ALIGN_END 1u
 
 typedef struct shmipc_request {
@@ -363,15 +382,15 @@ typedef struct shmipc_slot {
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
- * The request buffer, 64-byte aligned, and its size in *capacity (NULL: not wanted); NULL if the
+ * The request buffer, of which both ends are 64-byte aligned, and its size in *capacity (NULL: not wanted); NULL if the
  * slot is stale or a request is under way. Valid until the slot is sent or released.
  */
 SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
 
 /*
  * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
- * last) and returns at once. The buffer may not be touched until the answer has come. On an error
- * nothing is sent and the slot stays claimed.
+ * last) and returns at once. The buffer may not be touched until the answer has come. On an error,
+ * CORRUPT too, nothing is sent and the slot stays claimed.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
  * CORRUPT.
  */
@@ -444,8 +463,7 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
 
 /*
  * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. A text
- * as long as the response capacity, or 48 bytes if that is more, or longer, is shortened to one
- * byte less.
+ * as long as the response capacity or longer is shortened to one byte less.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
     SHMIPC_PRINTF_LIKE(2, 3);

@@ -47,11 +47,11 @@ void __wrap_shmi_cpu_yield(void) {
     __real_shmi_cpu_yield();
 }
 
-bool __real_shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count);
-bool __wrap_shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count);
-bool __wrap_shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count) {
+bool __real_shmi_peer_is_locked(struct object *object, uint32_t peer);
+bool __wrap_shmi_peer_is_locked(struct object *object, uint32_t peer);
+bool __wrap_shmi_peer_is_locked(struct object *object, uint32_t peer) {
     atomic_fetch_add(&system_calls, 1);
-    return __real_shmi_any_peer_is_locked(object, first, count);
+    return __real_shmi_peer_is_locked(object, peer);
 }
 /* NOLINTEND(bugprone-reserved-identifier) */
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REQUEST_BYTES = 1000, RESPONSE_BYTES = 500, BIG = 4096 };
+enum { REQUEST_BYTES = 1024, RESPONSE_BYTES = 512, BIG = 4096 };
 
 /* The request's first four bytes say how long the answer is to be and its type whether it is to
    lie at the end. The rest must be the pattern of its length. */

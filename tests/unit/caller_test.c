@@ -129,7 +129,7 @@ static void reserved_types_are_refused(void **state) {
 
 static void one_byte_too_many_is_not_sent(void **state) {
     (void)state;
-    const size_t lengths[] = {1001,
+    const size_t lengths[] = {1025,
                               4096,
                               (size_t)INT32_MAX,
                               (size_t)UINT32_MAX,
@@ -161,7 +161,7 @@ static int oversized_handler(void *context, const shmipc_request *request,
 
 static void an_answer_beyond_the_capacity_is_an_error_with_both_sizes(void **state) {
     (void)state;
-    size_t lengths[] = {501, 1000, (size_t)UINT32_MAX + 1, SIZE_MAX};
+    size_t lengths[] = {513, 1000, (size_t)UINT32_MAX + 1, SIZE_MAX};
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
         const shmipc_request request = {.data = NULL};
         char text[32];
@@ -172,7 +172,7 @@ static void an_answer_beyond_the_capacity_is_an_error_with_both_sizes(void **sta
         assert_int_equal(shmipc_call(s.caller, &request, NULL, SHMIPC_FOREVER), SHMIPC_E_TOO_LARGE);
         (void)snprintf(text, sizeof text, "%zu", lengths[i]);
         assert_non_null(strstr(shmipc_last_error(), text));
-        assert_non_null(strstr(shmipc_last_error(), "500"));
+        assert_non_null(strstr(shmipc_last_error(), "512"));
         (void)server_stop(&server);
         assert_whole_pool_is_free(s.caller);
         close_side(&s);
@@ -497,7 +497,7 @@ static void a_claimed_slot_calls_again_and_again(void **state) {
             uint8_t *buffer = shmipc_slot_buffer(slot, &capacity);
             assert_non_null(buffer);
             assert_int_equal((uintptr_t)buffer % 64, 0);
-            assert_int_equal(capacity, 1000);
+            assert_int_equal(capacity, 1024);
             pattern_fill(flags ? buffer + capacity - length : buffer, length, i);
             assert_int_equal(shmipc_slot_send(slot, 128, length, flags), SHMIPC_OK);
             assert_int_equal(shmipc_slot_receive(slot, SHMIPC_FOREVER, &response), SHMIPC_OK);
@@ -551,7 +551,7 @@ static void calls_in_a_claimed_slot_copy(void **state) {
 }
 
 static int call_in(shmipc_slot slot, uint32_t type, size_t length, int64_t timeout) {
-    static const uint8_t bytes[1001];
+    static const uint8_t bytes[1025];
     const shmipc_request request = {.data = bytes, .length = length, .type = type};
     return shmipc_slot_call(slot, &request, NULL, timeout);
 }
@@ -565,7 +565,7 @@ static void a_call_in_a_claimed_slot_keeps_it_after_an_answer_only(void **state)
     assert_int_equal(shmipc_slot_call(slot, NULL, NULL, 0), SHMIPC_E_INVALID);
     assert_int_equal(call_in(slot, 0, 0, -2), SHMIPC_E_INVALID);
     assert_int_equal(call_in(slot, 3, 0, 0), SHMIPC_E_TYPE);
-    assert_int_equal(call_in(slot, 0, 1001, 0), SHMIPC_E_TOO_LARGE);
+    assert_int_equal(call_in(slot, 0, 1025, 0), SHMIPC_E_TOO_LARGE);
     server_start(&server, s.responder, echo_handler, NULL);
     assert_int_equal(call_in(slot, 0, 1, SHMIPC_FOREVER), SHMIPC_E_TOO_LARGE); /* for no buffer */
     assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_OK);
@@ -718,6 +718,76 @@ static void releasing_a_slot_under_way_abandons_its_request(void **state) {
     close_side(&s);
 }
 
+/* ---- Alignment ---- */
+
+static bool aligned(const void *data, size_t alignment) {
+    return (uintptr_t)data % alignment == 0;
+}
+
+/* A message that was not sent at the end begins aligned, one that was ends so. */
+static void must_be_aligned(const uint8_t *data, size_t length, uint32_t flags) {
+    if (flags & SHMIPC_ALIGN_END)
+        must(aligned(data + length, 64));
+    else if (length > SHMIPC_INLINE || (length % 64 == 0 && length != 0))
+        must(aligned(data, 64));
+    else
+        must(aligned(data, length % 32 == 0 && length != 0 ? 32 : 16));
+}
+
+struct shape {
+    size_t length;
+    uint32_t flags;
+};
+
+/* Builds an answer like the request that it checks. */
+static int shape_handler(void *context, const shmipc_request *request, shmipc_response *response) {
+    const struct shape *shape = context;
+    must(aligned(response->data, 64) && response->capacity % 64 == 0);
+    must_be_aligned(request->data, request->length, shape->flags);
+    must(pattern_holds(request->data, request->length, 1));
+    bool at_end = (shape->flags & SHMIPC_ALIGN_END) != 0;
+    uint8_t *to = (uint8_t *)response->data + (at_end ? response->capacity - shape->length : 0);
+    pattern_fill(to, shape->length, 2);
+    response->length = shape->length;
+    response->flags = shape->flags;
+    return 0;
+}
+
+static void exchange_in_place(struct side *s, shmipc_slot slot, const struct shape *shape) {
+    size_t capacity;
+    shmipc_response response;
+    uint8_t *buffer = shmipc_slot_buffer(slot, &capacity);
+    must(aligned(buffer, 64) && aligned(buffer + capacity, 64));
+    uint8_t *at = (shape->flags & SHMIPC_ALIGN_END) ? buffer + capacity - shape->length : buffer;
+    pattern_fill(at, shape->length, 1);
+    must_equal(shmipc_slot_send(slot, 0, shape->length, shape->flags), SHMIPC_OK);
+    must_equal(shmipc_poll(s->responder, shape_handler, (void *)shape), 1);
+    must_equal(shmipc_slot_receive(slot, 5 * SECOND, &response), SHMIPC_OK);
+    must_equal(response.length, shape->length);
+    must_be_aligned(response.data, shape->length, shape->flags);
+    must(pattern_holds(response.data, shape->length, 2));
+}
+
+static void messages_are_aligned_as_promised(void **state) {
+    (void)state;
+    const uint32_t capacities[] = {1, 8, 63, 100, 130, 500, 1000};
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+            shmipc_host_config config = test_host_config();
+            struct side s;
+            config.request_capacity = config.response_capacity = capacities[i];
+            open_side(&s, host_calls, &config);
+            shmipc_slot slot = claim(s.caller);
+            for (size_t length = 0; length <= capacities[i]; length++) {
+                exchange_in_place(&s, slot, &(struct shape){length, 0});
+                exchange_in_place(&s, slot, &(struct shape){length, SHMIPC_ALIGN_END});
+            }
+            must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+            close_side(&s);
+        }
+    }
+}
+
 /* ---- What no correct peer writes ---- */
 
 static void send_and_tamper(struct side *s, void (*tamper)(struct slot *), int expected) {
@@ -738,6 +808,25 @@ static void send_and_tamper(struct side *s, void (*tamper)(struct slot *), int e
 
 static void store_word(struct slot *slot, word w) {
     exchange_seq_cst64(&slot->word, w);
+}
+
+static void a_send_that_finds_another_word_sends_nothing(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct side s;
+        open_side(&s, host_calls, NULL);
+        shmipc_slot slot = claim(s.caller);
+        struct slot *shared = region_slot(&s.caller->region, slot.index);
+        word foreign = slot_look(shared) ^ UINT64_C(1) << 63;
+        store_word(shared, foreign);
+        assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_E_CORRUPT);
+        assert_true(slot_look(shared) == foreign);
+        assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 0);
+        assert_int_equal(stats_of(s.caller).calls, 0);
+        assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK); /* it was still claimed */
+        assert_true(slot_look(shared) == foreign);
+        close_side(&s);
+    }
 }
 
 /* As the guest would that is attached here. */
@@ -778,7 +867,7 @@ static void tamper_state(struct slot *slot) {
     store_word(slot, slot_look(slot) | WORD_STATE);
 }
 static void tamper_length(struct slot *slot) {
-    answer_with(slot, 0, 501, 0);
+    answer_with(slot, 0, 513, 0);
 }
 static void tamper_longest(struct slot *slot) {
     answer_with(slot, WORD_ALIGN_END, UINT32_MAX, 0);
@@ -793,7 +882,7 @@ static void tamper_error_of_type_0(struct slot *slot) {
     answer_with(slot, WORD_ERROR, 0, 0);
 }
 static void tamper_error_length(struct slot *slot) {
-    answer_with(slot, WORD_ERROR, 501, 29);
+    answer_with(slot, WORD_ERROR, 513, 29);
 }
 
 static void an_impossible_answer_is_corruption_for_ever(void **state) {
@@ -928,6 +1017,8 @@ int main(void) {
         watched_test(a_slot_that_was_never_claimed_is_stale),
         watched_test(releasing_a_slot_under_way_abandons_its_request),
         watched_test(an_impossible_answer_is_corruption_for_ever),
+        watched_test(a_send_that_finds_another_word_sends_nothing),
+        watched_test(messages_are_aligned_as_promised),
         watched_test(a_slot_changed_before_it_was_sent_is_corruption),
         watched_test(a_call_that_finds_nobody_asleep_wakes_nobody),
         watched_test(spurious_wakes_are_no_answers),

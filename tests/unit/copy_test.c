@@ -14,7 +14,13 @@ static void small(uint8_t *to, const uint8_t *from, size_t length) {
 }
 
 static void in(uint8_t *to, const uint8_t *from, size_t length) {
-    copy_in(to, from, length);
+    copy_in(to, 0, from, length);
+}
+
+/* Shifted, so that the message ends with the payload: both lines have some of it. */
+static void in_at_end(uint8_t *to, const uint8_t *from, size_t length) {
+    size_t offset = inline_offset(length, true);
+    copy_in(to - offset, offset, from, length);
 }
 
 static void out(uint8_t *to, const uint8_t *from, size_t length) {
@@ -24,7 +30,8 @@ static void out(uint8_t *to, const uint8_t *from, size_t length) {
 static const struct {
     copier *copy;
     size_t largest;
-} copies[] = {{small, FIRST_LINE_SIZE}, {in, INLINE_SIZE}, {out, INLINE_SIZE}};
+} copies[] = {
+    {small, FIRST_LINE_SIZE}, {in, INLINE_SIZE}, {in_at_end, INLINE_SIZE}, {out, INLINE_SIZE}};
 
 enum { COPIES = sizeof copies / sizeof *copies };
 
@@ -81,6 +88,28 @@ static void no_byte_outside_is_written(void **state) {
     }
 }
 
+static void what_lies_at_the_end_ends_with_a_line(void **state) {
+    (void)state;
+    const size_t begin = offsetof(struct slot, payload);
+    for (size_t length = 0; length <= INLINE_SIZE; length++) {
+        size_t end = begin + inline_offset(length, true) + length;
+        assert_int_equal(end, length <= FIRST_LINE_SIZE ? CACHE_LINE : 2 * CACHE_LINE);
+        assert_int_equal(inline_offset(length, false), 0);
+    }
+}
+
+/* An object's size is a multiple of its alignment. */
+static void a_copy_is_aligned_as_an_object_of_its_size_may_be(void **state) {
+    (void)state;
+    const size_t begin = offsetof(struct slot, payload);
+    for (size_t length = 1; length <= INLINE_SIZE; length++) {
+        size_t at = begin + inline_offset(length, belongs_at_end(length));
+        for (size_t alignment = 1; alignment <= CACHE_LINE; alignment *= 2)
+            assert_true(length % alignment != 0 || at % alignment == 0);
+        assert_true(at % 16 == 0);
+    }
+}
+
 static void nothing_may_come_from_nowhere(void **state) {
     (void)state;
     for (int i = 0; i < COPIES; i++)
@@ -91,6 +120,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_length_is_copied_whole),
         cmocka_unit_test(no_byte_outside_is_written),
+        cmocka_unit_test(what_lies_at_the_end_ends_with_a_line),
+        cmocka_unit_test(a_copy_is_aligned_as_an_object_of_its_size_may_be),
         cmocka_unit_test(nothing_may_come_from_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

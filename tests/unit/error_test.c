@@ -98,13 +98,13 @@ static void refused_settings_are_named_with_value_and_limit(void **state) {
 static void refused_messages_are_named_with_size_and_capacity(void **state) {
     (void)state;
     struct pair pair;
-    char data[1001] = {0};
+    char data[1025] = {0};
     const shmipc_request request = {.data = data, .length = sizeof data};
     const shmipc_request reserved = {.type = 77};
     pair_open(&pair, NULL);
     assert_int_equal(shmipc_call(pair.host, &request, NULL, 0), SHMIPC_E_TOO_LARGE);
-    assert_says("1001");
-    assert_says("1000");
+    assert_says("1025");
+    assert_says("1024");
     assert_int_equal(shmipc_call(pair.host, &reserved, NULL, 0), SHMIPC_E_TYPE);
     assert_says("77");
     assert_says("128");

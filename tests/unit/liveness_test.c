@@ -307,22 +307,68 @@ static void epochs_rise_and_wrap_to_one(void **state) {
         assert_int_equal(attached_epoch(&s, 1), epoch);
         shmipc_free(guest);
     }
-    store_relaxed32(&region_of(&s)->shared->peers[1].epoch, EPOCH_MAX);
+    const uint32_t last[] = {EPOCH_MAX, UINT32_MAX};
+    const uint32_t next[] = {EPOCH_MAX + 1, 1};
+    for (int i = 0; i < 2; i++) {
+        store_relaxed32(&region_of(&s)->shared->peers[1].epoch, last[i]);
+        shmipc_peer *guest = attach(&s);
+        assert_int_equal(attached_epoch(&s, 1), next[i]);
+        assert_true(guest->self == owner_make(1, 1));
+        shmipc_free(guest);
+    }
+    close_scene(&s);
+}
+
+/* Whoever reclaims has proof that the owner of a word is dead, and is then paused for as long as it
+   takes the owner's epoch to come round. */
+static void a_claim_made_an_epochs_round_later_is_not_taken_for_the_deads(void **state) {
+    (void)state;
+    struct scene s;
+    open_scene(&s);
     shmipc_peer *guest = attach(&s);
-    assert_int_equal(attached_epoch(&s, 1), 1);
+    const uint32_t first = attached_epoch(&s, 1);
+    shmipc_slot claimed;
+    must_equal(shmipc_slot_claim(guest, 0, &claimed), SHMIPC_OK);
+    must_equal(claimed.index, GUEST_SLOT);
+    word seen = get(&s, GUEST_SLOT);
+    must_equal(shmipc_slot_release(claimed), SHMIPC_OK);
+    shmipc_free(guest);
+    assert_true(shmi_owner_is_dead(region_of(&s), seen));
+
+    store_relaxed32(&region_of(&s)->shared->peers[1].epoch, first + EPOCH_MAX - 1);
+    guest = attach(&s);
+    must_equal(shmipc_slot_claim(guest, 0, &claimed), SHMIPC_OK);
+    must_equal(claimed.index, GUEST_SLOT);
+    word live = get(&s, GUEST_SLOT);
+    assert_true(word_owner(live) == word_owner(seen));
+    assert_false(shmi_reclaim_slot(region_of(&s), GUEST_SLOT, seen));
+    assert_true(get(&s, GUEST_SLOT) == live);
+    must_equal(shmipc_slot_release(claimed), SHMIPC_OK);
     shmipc_free(guest);
     close_scene(&s);
 }
 
 /* ---- Who is alive ---- */
 
-static void guests_are_alive_while_they_hold_a_lock(void **state) {
+static void guests_serve_while_they_hold_a_lock(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
-    assert_true(shmi_any_guest_is_alive(region_of(&s)));
+    assert_true(shmi_any_guest_serves(region_of(&s)));
     guest_dies(&s);
-    assert_false(shmi_any_guest_is_alive(region_of(&s)));
+    assert_false(shmi_any_guest_serves(region_of(&s)));
+    close_scene(&s);
+}
+
+static void guests_that_only_call_or_leave_do_not_serve(void **state) {
+    (void)state;
+    const uint32_t status[] = {PEER_VACANT, PEER_LEAVING, PEER_CALLS_ONLY};
+    struct scene s;
+    open_scene(&s);
+    for (int i = 0; i < 3; i++) {
+        store_relaxed32(&s.guest.shared->peers[INDEX].status, status[i]);
+        assert_false(shmi_any_guest_serves(region_of(&s)));
+    }
     close_scene(&s);
 }
 
@@ -412,7 +458,9 @@ int main(void) {
         watched_test(burial_wakes_a_caller_that_is_parked),
         watched_test(the_next_owner_reclaims_every_earlier_epoch),
         watched_test(epochs_rise_and_wrap_to_one),
-        watched_test(guests_are_alive_while_they_hold_a_lock),
+        watched_test(a_claim_made_an_epochs_round_later_is_not_taken_for_the_deads),
+        watched_test(guests_serve_while_they_hold_a_lock),
+        watched_test(guests_that_only_call_or_leave_do_not_serve),
         watched_test(a_host_is_alive_while_it_has_lock_and_name),
         watched_test(a_caller_is_told_that_its_responder_died),
         watched_test(a_withheld_slot_comes_back_when_its_responder_is_dead),

@@ -85,8 +85,8 @@ static void info_says_what_was_configured(void **state) {
         assert_int_equal(shmipc_get_info(index == 0 ? p.host : p.guest, &info), SHMIPC_OK);
         assert_int_equal(info.host_slots, 2);
         assert_int_equal(info.guest_slots, 2);
-        assert_int_equal(info.request_capacity, 1000);
-        assert_int_equal(info.response_capacity, 500);
+        assert_int_equal(info.request_capacity, 1024);
+        assert_int_equal(info.response_capacity, 512);
         assert_int_equal(info.index, index);
         assert_int_equal(info.guests, 1);
         assert_int_equal(info.region_size, 8064);
@@ -318,6 +318,30 @@ static void a_death_is_logged_and_a_call_is_not(void **state) {
     shmipc_free(p.host);
 }
 
+static void a_guest_that_only_calls_is_no_company(void **state) {
+    (void)state;
+    const shmipc_request request = {.length = 0};
+    const shmipc_host_config config = test_host_config();
+    shmipc_guest_config calls_only = test_guest_config();
+    calls_only.flags = SHMIPC_CALLS_ONLY;
+    struct region_name name = new_name();
+    shmipc_peer *host;
+    shmipc_peer *guest;
+    shmipc_info info;
+    must_equal(shmipc_host_create(name.text, &config, &host), SHMIPC_OK);
+    must_equal(shmipc_guest_attach(name.text, &calls_only, 0, &guest), SHMIPC_OK);
+    assert_int_equal(shmipc_call(host, &request, NULL, SHMIPC_FOREVER), SHMIPC_E_NO_PEER);
+    assert_int_equal(shmipc_wait_guests(host, 1, 0), SHMIPC_E_TIMEOUT);
+    assert_int_equal(shmipc_get_info(host, &info), SHMIPC_OK);
+    assert_int_equal(info.guests, 1);
+    assert_int_equal(info.serving, 0);
+    assert_int_equal(shmipc_serve(guest, echo_handler, NULL), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_poll(guest, echo_handler, NULL), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_wait(guest, 0), SHMIPC_E_INVALID);
+    shmipc_free(guest);
+    shmipc_free(host);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(guests_get_the_first_free_index),
@@ -333,6 +357,7 @@ int main(void) {
         watched_test(counters_count_by_slot_and_altogether),
         watched_test(counters_are_left_in_the_line_for_display),
         watched_test(a_death_is_logged_and_a_call_is_not),
+        watched_test(a_guest_that_only_calls_is_no_company),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ static void a_guest_slot_goes_round(void **state) {
         seen = look(&slot);
         assert_true((seen & WORD_FLAGS) == WORD_ERROR);
     }
-    shmi_slot_release(&slot, seen);
+    assert_true(shmi_slot_release(&slot, seen));
     assert_int_equal(word_state(look(&slot)), SLOT_FREE);
     assert_int_equal(word_owner(look(&slot)), 0);
     assert_true(word_same_sequence(look(&slot), seen));
@@ -249,12 +249,22 @@ static void unparking_makes_the_sleepers_word_another(void **state) {
     (void)state;
     struct slot slot = {.word = 0};
     word seen = publish(&slot, 0, 0);
-    assert_false(shmi_slot_unpark(&slot));
+    assert_false(shmi_slot_unpark(&slot, 0));
     assert_true(shmi_slot_park(&slot, &seen));
-    assert_true(shmi_slot_unpark(&slot));
+    assert_true(shmi_slot_unpark(&slot, 0));
     assert_int_not_equal(load_relaxed32(shmi_slot_futex(&slot)), word_low(seen));
-    assert_false(shmi_slot_unpark(&slot));
+    assert_false(shmi_slot_unpark(&slot, 0));
     assert_true(look(&slot) == (seen & ~WORD_PARKED));
+}
+
+static void another_guests_sleeper_is_not_unparked(void **state) {
+    (void)state;
+    struct slot slot = {.word = 0};
+    word seen = publish(&slot, 0, FIRST);
+    assert_true(shmi_slot_park(&slot, &seen));
+    assert_false(shmi_slot_unpark(&slot, SECOND_GUEST));
+    assert_true(look(&slot) == seen);
+    assert_true(shmi_slot_unpark(&slot, FIRST));
 }
 
 static void the_futex_is_the_half_with_state_and_flags(void **state) {
@@ -319,6 +329,7 @@ int main(void) {
         cmocka_unit_test(a_caller_that_parks_later_is_woken_too),
         cmocka_unit_test(a_caller_does_not_park_on_an_answer),
         cmocka_unit_test(unparking_makes_the_sleepers_word_another),
+        cmocka_unit_test(another_guests_sleeper_is_not_unparked),
         cmocka_unit_test(the_futex_is_the_half_with_state_and_flags),
         cmocka_unit_test(a_reclaimer_that_was_paused_changes_nothing),
         cmocka_unit_test(only_one_of_two_reclaimers_succeeds),

@@ -32,9 +32,10 @@ static void epochs_follow_each_other_and_skip_zero(void **state) {
     (void)state;
     assert_int_equal(epoch_next(0), 1);
     assert_int_equal(epoch_next(1), 2);
-    assert_int_equal(epoch_next(4094), 4095);
-    assert_int_equal(epoch_next(4095), 1);
+    assert_int_equal(epoch_next(4095), 4096);
     assert_int_equal(epoch_next(UINT32_MAX), 1);
+    assert_int_equal(epoch_in_word(4095), 4095);
+    assert_int_equal(epoch_in_word(4096), 1);
 }
 
 static void sequence_counts_through_every_carry(void **state) {
