@@ -52,17 +52,20 @@ extern "C" {
 #define SHMIPC_VERSION_MAJOR 0
 #define SHMIPC_VERSION_MINOR 1
 #define SHMIPC_VERSION_PATCH 0
-/* The version as one number: major * 65536 + minor * 256 + patch. */
+/* The version as one number: major * 65536 + minor * 256 + patch. While the major version is 0, a new
+ * minor version may change the ABI; a new patch never does. */
 #define SHMIPC_VERSION                                                                             \
     (SHMIPC_VERSION_MAJOR * 65536 + SHMIPC_VERSION_MINOR * 256 + SHMIPC_VERSION_PATCH)
 
+/* Define SHMIPC_SHARED to link with the DLL on Windows (the exported CMake target does). SHMIPC_STATIC
+ * is for compiling the library's sources: what they end up in then exports none of these functions. */
 #if defined(_WIN32) && defined(SHMIPC_SHARED)
 #ifdef SHMIPC_BUILDING
 #define SHMIPC_API __declspec(dllexport)
 #else
 #define SHMIPC_API __declspec(dllimport)
 #endif
-#elif defined(__GNUC__)
+#elif defined(__GNUC__) && !defined(SHMIPC_STATIC)
 #define SHMIPC_API __attribute__((visibility("default")))
 #else
 #define SHMIPC_API

@@ -5,27 +5,13 @@ set -euo pipefail
 
 source=$1
 build=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-prefix=$work/prefix
-# Outside means outside: nothing in these projects can lean on the source tree around them.
-outside=$work/outside
-cp -R "$source/tests/install" "$outside"
-
-step() {
-    echo "== $*"
-}
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
+# shellcheck source=tests/install/common.sh
+. "$source/tests/install/common.sh"
 
 build_and_run() {
     local project=$1
     shift
-    cmake -S "$outside/$project" -B "$work/$project" --log-level=WARNING "$@"
-    cmake --build "$work/$project"
+    build "$outside/$project" "$work/$project" "$@"
     "$work/$project/with_shmipc"
     "$work/$project/with_shmipc_static"
 }
@@ -36,29 +22,17 @@ exported() {
         awk 'NF == 3 && $2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort
 }
 
-declared() {
-    tr '\n' ' ' <"$prefix/include/shmipc/shmipc.h" |
-        grep -oE 'SHMIPC_API [^;({]*\bshmipc_[a-z0-9_]+\(' | grep -oE 'shmipc_[a-z0-9_]+\($' |
-        tr -d '(' | sort
-}
-
 step install
-cmake --install "$build" --prefix "$prefix" >/dev/null
+install "$build" "$prefix"
 library=$(find "$prefix" -name libshmipc.so)
 libdir=$(dirname "$library")
 export PKG_CONFIG_PATH=$libdir/pkgconfig
-version=$(pkg-config --modversion libshmipc)
-
-step soname
-soname=$(readelf -d "$library" | sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p')
-[[ $soname == libshmipc.so.${version%%.*} ]] || fail "the soname is $soname"
-[[ $(readlink -f "$library") == */libshmipc.so.$version ]] || fail "no libshmipc.so.$version"
 
 step exported symbols
-diff <(declared) <(exported --dynamic "$library") ||
+diff <(declared "$prefix") <(exported --dynamic "$library") ||
     fail "header (<) and shared library (>) differ in what they offer"
 # In an archive internal functions are visible too: their prefix keeps them apart from the user's.
-diff <(declared) <(exported "$libdir/libshmipc.a" | grep -v '^shmi_') ||
+diff <(declared "$prefix") <(exported "$libdir/libshmipc.a" | grep -v '^shmi_') ||
     fail "header (<) and static library (>) differ in what they offer"
 
 step find_package

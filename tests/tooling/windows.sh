@@ -12,8 +12,8 @@ step() {
 step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka-windows.sh build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
-    -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_EXAMPLES=ON \
-    -DSHMIPC_BUILD_BENCHMARKS=ON -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_TESTS=ON \
+    -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_BENCHMARKS=ON -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
 # With a toolchain of its own clang-tidy reads the flags of mingw-w64's compiler.
 tidy() {
     printf '%s\n' src/platform/win32/*.c tests/windows/*.c tests/support/*_windows.c \

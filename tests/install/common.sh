@@ -1,0 +1,47 @@
+# What the tests of an installed library share. They set `source`, the source directory, and get
+# `work`, a directory of their own.
+# shellcheck shell=bash disable=SC2034 # some variables are for those who source this
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+# Outside means outside: nothing in these projects can lean on the source tree around them.
+outside=$work/outside
+cp -R "${source:?}/tests/install" "$outside"
+
+step() {
+    echo "== $*"
+}
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+# The functions that an installed header declares.
+declared() {
+    tr '\n' ' ' <"$1/include/shmipc/shmipc.h" |
+        grep -oE 'SHMIPC_API [^;({]*\bshmipc_[a-z0-9_]+\(' | grep -oE 'shmipc_[a-z0-9_]+\($' |
+        tr -d '(' | sort
+}
+
+# build <project> <build directory> [cmake arguments...]
+build() {
+    local project=$1 directory=$2
+    shift 2
+    cmake -S "$project" -B "$directory" --log-level=WARNING "$@"
+    cmake --build "$directory" --parallel 2 >"$directory/log" || {
+        cat "$directory/log"
+        fail "$project does not build"
+    }
+}
+
+# install <build directory> <prefix> [arguments of cmake --install...]
+install() {
+    cmake --install "$1" --prefix "$2" "${@:3}" >/dev/null
+}
+
+# Whether a program or a shared object is linked with our shared library.
+needs_shared() {
+    readelf -d "$1" | grep NEEDED | grep -q libshmipc
+}
