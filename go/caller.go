@@ -216,7 +216,7 @@ func (e *exchange) awaitParked(l *limit) error {
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, e.nudgeFromOutside)()
 	}
-	leaving := false
+	leaving, missed := false, 0
 	for look := now() + livenessTick; ; {
 		w := e.load()
 		if !validProgress(w, e.word) || w.state() == stateResponse {
@@ -230,10 +230,18 @@ func (e *exchange) awaitParked(l *limit) error {
 			if e.giveUp(w, end) {
 				return l.failure(end, w.state() == stateWorking)
 			}
+			if missed++; missed > wordChanges {
+				return e.broken("a word changes too often", w)
+			}
 			continue
 		}
 		e.ringForStandby(w)
-		ended := e.sleep(w, l)
+		parked, ended := e.sleep(w, l)
+		if !parked {
+			if missed++; missed > wordChanges {
+				return e.broken("a word changes too often", w)
+			}
+		}
 		if t := now(); ended || t >= look {
 			leaving = e.guest.checkHost() == hostLeaving
 			look = t + livenessTick
@@ -268,13 +276,14 @@ func (g *Guest) ringForAllInFlight() {
 
 // sleep parks on the word if nothing speaks against it. Who wants the sleeper to look at something
 // else sets that first and clears PARKED then, so it is looked at after PARKED was set.
-func (e *exchange) sleep(w word, l *limit) (ended bool) {
-	parked, ok := e.park(w)
+// parked: false if the word has changed.
+func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
+	asleep, ok := e.park(w)
 	if !ok || e.over(l) != goOn {
-		return false
+		return ok, false
 	}
 	e.stats.parks.Add(1)
-	return e.guest.wait(lowHalf(&e.line.state), parked.low(), l.tick(livenessTick))
+	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(livenessTick))
 }
 
 // over tells whether the call must end without its answer.
@@ -310,7 +319,11 @@ func (e *exchange) giveUp(w word, end ending) bool {
 
 // nudge makes this process's sleeper on the exchange look again, if there is one.
 func (e *exchange) nudge() {
-	for w := e.load(); w.owner() == e.guest.me && w.mayBeSlept(); w = e.load() {
+	for n := 0; n < wordChanges; n++ {
+		w := e.load()
+		if w.owner() != e.guest.me || !w.mayBeSlept() {
+			return
+		}
 		if e.unpark(w) {
 			e.guest.rouseCaller(e.line, e.guest.answers.bell)
 			return

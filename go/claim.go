@@ -225,7 +225,7 @@ func (s Slot) Release() (err error) {
 
 // abandon ends a call whose answer nobody wants any more.
 func (e *exchange) abandon() {
-	for {
+	for n := 0; ; n++ {
 		w := e.load()
 		switch {
 		case e.guest.flags.Load()&flagPoisoned != 0:
@@ -235,7 +235,7 @@ func (e *exchange) abandon() {
 			e.word = w
 			e.release()
 			return
-		case !validProgress(w, e.word):
+		case !validProgress(w, e.word) || n > wordChanges:
 			_ = e.broken("a caller found an impossible word", w)
 			return
 		case e.giveUp(w, cancelled):

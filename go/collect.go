@@ -81,9 +81,9 @@ func (e *exchange) wouldEnd() bool {
 }
 
 // endsOrIsParked looks once the bell is armed. The flags are looked at once PARKED is set: whoever
-// sets one looks for PARKED next.
+// sets one looks for PARKED next. A word that cannot be parked for so long is corrupt: its call ends.
 func (e *exchange) endsOrIsParked() bool {
-	for !e.hasEnded() {
+	for n := 0; n < wordChanges && !e.hasEnded(); n++ {
 		w := e.load()
 		if w.parked() {
 			return e.hasEnded()

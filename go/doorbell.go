@@ -42,9 +42,14 @@ func (b *bell) rungOnce(generation uint32) bool {
 // isWatched tells whether somebody may not have rung because others watch.
 func (b *bell) isWatched() bool { return b.sleepers.Load()>>watchersAt != 0 }
 
+// bellChanges is how often a change of a bell's sets is tried. Each peer's workers change them once for each
+// sleep, so only a peer that breaks the protocol makes that many fail; then a sleeper that is not announced
+// looks by itself at its next tick, and a bit too many costs rings.
+const bellChanges = 1000
+
 // want sets a peer's bit: it wants to be rung. Sequentially consistent, see wantsRing.
 func (b *bell) want(bit uint32) {
-	for {
+	for n := 0; n < bellChanges; n++ {
 		old := b.sleepers.Load()
 		if old&bit == bit || b.sleepers.CompareAndSwap(old, old|bit) {
 			return
@@ -54,7 +59,7 @@ func (b *bell) want(bit uint32) {
 
 // unwant clears a peer's bit, or several.
 func (b *bell) unwant(bits uint32) {
-	for {
+	for n := 0; n < bellChanges; n++ {
 		old := b.sleepers.Load()
 		if old&bits == 0 || b.sleepers.CompareAndSwap(old, old&^bits) {
 			return

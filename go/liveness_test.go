@@ -246,10 +246,7 @@ func TestRunEndsWithServe(t *testing.T) {
 func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	claim := func(g *Guest) word {
-		t.Helper()
-		if _, err := g.Claim(deadline(t)); err != nil {
-			t.Fatal(err)
-		}
+		mustClaim(t, g)
 		return g.guestSlots[0].load()
 	}
 	dead := h.attachHeap(1, nil)
@@ -257,7 +254,8 @@ func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	epoch := h.peer(1).epoch.Load()
 	dead.pool.exchanges[0].release()
 	h.peer(1).epoch.Store(epoch + epochMax - 1)
-	live := claim(h.attachHeap(1, nil))
+	next := h.attachHeap(1, nil)
+	live := claim(next)
 	if live.owner() != seen.owner() {
 		t.Fatalf("the epoch did not come round: %#x, %#x", uint64(seen), uint64(live))
 	}
@@ -265,10 +263,7 @@ func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	if _, changed := s.reclaimCaller(seen); changed || s.load() != live {
 		t.Fatalf("a live guest's %#x became %#x", uint64(live), uint64(s.load()))
 	}
-	s.line.state.Store(uint64(live.to(stateFree, 0).owned(0)))
-	for _, g := range []*Guest{dead} {
-		g.pool.exchanges[0].claimed.Store(0)
-	}
+	next.pool.exchanges[0].release()
 }
 
 func TestNudgeLeavesOtherGuestsAlone(t *testing.T) {

@@ -53,12 +53,16 @@ func (w *worker) try(slot int) bool {
 	if w.holdOff.needless() { // the next one is on its way while this one is served
 		w.expect(w.scan.next)
 	}
-	for !w.serve(s, found) { // its caller may have parked just now, and still waits
+	for n := 0; n < wordChanges; n++ {
+		if w.serve(s, found) {
+			return true
+		}
+		// Its caller may have parked just now, and still waits.
 		if found = s.load(); found.state() != stateRequest {
 			return false
 		}
 	}
-	return true
+	return false
 }
 
 // serveOne looks at every slot, beginning behind the last one served so that none starves, and

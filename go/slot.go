@@ -11,6 +11,11 @@ type slot struct {
 	index    uint32 // counted over both directions
 }
 
+// wordChanges is how often a change of one word is tried, in a wait or a transition, before the word is taken
+// for corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or a
+// reclaimer does instead), and the caller's own process clears PARKED once for each reason to look up.
+const wordChanges = 16
+
 // load reads the state word with acquire order: after RESPONSE and REQUEST it makes the message
 // visible that its sender wrote before.
 func (s *slot) load() word { return word(s.line.state.Load()) }
@@ -58,14 +63,17 @@ func (s *slot) take(request word, me owner) (word, bool) {
 // the caller's load sees the message. found is the word that was replaced, or that stands in the
 // way: CANCELLED, or one that is corrupt.
 func (s *slot) answer(working, flags word) (found word, ok bool) {
-	for found = working; ; found = s.load() {
+	found = working
+	for n := 0; n < wordChanges; n++ {
 		if found&^flagParked != working&^flagParked {
 			return found, false
 		}
 		if s.swap(found, found.to(stateResponse, flags)) {
 			return found, true
 		}
+		found = s.load()
 	}
+	return found, false
 }
 
 // release is RESPONSE or BUSY -> FREE, by the caller that has the slot. Release: its reading of

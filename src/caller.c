@@ -212,13 +212,10 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
     return seen;
 }
 
-static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_slot *l,
-                                           struct deadline *deadline) {
+static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_slot *l) {
     if (load_seq_cst32(&p->phase) == PEER_CLOSED)
         return &closed;
-    if (load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim))
-        return &cancelled;
-    return shmi_deadline_passed(deadline) ? &timed_out : NULL;
+    return load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim) ? &cancelled : NULL;
 }
 
 /*
@@ -246,14 +243,18 @@ void shmi_caller_ring_for_all(shmipc_peer *p) {
     }
 }
 
-/* Sleeps until the answer, a tick, a death, or the deadline. False if it is time to look for the
-   dead. */
-static bool sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word parked,
-                             uint64_t until) {
+/* Sleeps until the answer, a tick, a death, or the deadline. */
+static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word parked,
+                             struct await *await) {
+    uint64_t until = sooner(shmi_deadline_at(await->deadline), await->look_at);
     count64(&l->parks);
     bool death =
         shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
-    return !death && shmi_clock_now() < until;
+    uint64_t now = shmi_clock_now();
+    if (death || now >= await->look_at) {
+        await->check_responder = true;
+        await->look_at = now + TICK_NS;
+    }
 }
 
 /* Burying reclaims everything the guest had; its successor may hold the lock, then just this. */
@@ -283,29 +284,34 @@ static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     return shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
-/* One round of a pending call. OK: look again. Otherwise the call has ended. */
+/* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could not be
+   parked has changed; the reasons to stop hold all the same. What became of the responder says more
+   than that the time is up. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
     ring_standby(p, l, seen);
-    if (!shmi_slot_park(l->shared, &seen))
-        return SHMIPC_OK;
-    const struct reason *reason = reason_to_stop(p, l, await->deadline);
-    if (reason == NULL && await->check_responder) {
+    bool parked = shmi_slot_park(l->shared, &seen);
+    if (!parked && ++await->missed > WORD_CHANGES)
+        return end_corrupt(p, l, seen);
+    const struct reason *reason = reason_to_stop(p, l);
+    if (parked && reason == NULL && await->check_responder) {
         reason = look_after_responder(p, l, seen);
         await->check_responder = false;
         if (reason == &deserted && peer_is_host(p))
             return end_withdrawn(p, l, slot_look(l->shared));
         seen = slot_look(l->shared);
     }
+    if (reason == NULL && shmi_deadline_passed(await->deadline))
+        reason = &timed_out;
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
-    if (seen & WORD_PARKED)
-        await->check_responder =
-            !sleep_for_answer(p, l, seen, shmi_deadline_or_tick(await->deadline));
+    if (parked && (seen & WORD_PARKED) != 0)
+        sleep_for_answer(p, l, seen, await);
     return SHMIPC_OK;
 }
 
 COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
-    await->check_responder = load_relaxed32(&p->company) == 0;
+    await->check_responder = load_relaxed32(&p->company) == 0 || load_relaxed32(&p->deserted) != 0;
+    await->look_at = shmi_clock_now() + TICK_NS;
     if (await->one_of_several)
         shmi_caller_ring_for_all(p);
     word seen = slot_look(l->shared);

@@ -29,6 +29,8 @@ struct await {
 
     /* Set while it lasts. */
     bool check_responder;
+    uint64_t look_at; /* when to look for deaths next, however often the thread is woken */
+    int missed;       /* tries to park that came too late: WORD_CHANGES */
     bool answered;
 };
 

@@ -93,7 +93,8 @@ struct shmipc_peer {
     atomic_u64 attendance;
     atomic_u32 wake_pending;
 
-    atomic_u64 next_tick; /* when somebody must look for deaths */
+    atomic_u64 next_tick;    /* when somebody must look for deaths */
+    atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */
     atomic_u32 ticks;
 
     /* Membership; `scan` is held by the one thread that looks. */

@@ -98,12 +98,21 @@ static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
                      (unsigned)p->calls.count, (long long)deadline->timeout);
 }
 
+/* Not by the peer's ticks: the thread that takes those may wait for something else. One of all that
+   wait for a slot reclaims for them. */
+static bool reclaim_is_due(shmipc_peer *p) {
+    uint64_t now = shmi_clock_now();
+    uint64_t due = load_relaxed64(&p->next_reclaim);
+    return now >= due && cas_acquire64(&p->next_reclaim, &due, now + TICK_NS);
+}
+
 /* One sleep until a slot may be free, or `until`. */
 static struct local_slot *sleep_once(shmipc_peer *p, uint32_t generation, uint64_t until) {
     if (load_seq_cst32(&p->phase) != PEER_OPEN || shmi_clock_now() >= until)
         return NULL;
     bool death = shmi_doorbell_sleep(&p->calls.vacancies, generation, until);
-    if (shmi_membership_tick(p, death))
+    (void)shmi_membership_tick(p, death);
+    if (death || reclaim_is_due(p))
         reclaim_dead_owners(p);
     return try_any(p);
 }

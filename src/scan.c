@@ -38,7 +38,8 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     if (hold_off_is_needless(&worker->hold_off)) /* the next comes along while this is served */
         expect(p, worker, worker->scan.next);
     int served = shmi_responder_serve(p, index, seen, worker);
-    while (served == 0) { /* its caller may have parked just now, and still waits */
+    for (int i = 0; served == 0 && i < WORD_CHANGES;
+         i++) { /* its caller may have parked just now */
         seen = slot_look(slot_at(p, slot));
         if (word_state(seen) != SLOT_REQUEST)
             return 0;

@@ -37,7 +37,7 @@ static bool is_cancelled(word taken, word seen) {
    wait for the answer, those who wait for the slot. */
 enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
     word seen = taken;
-    for (;;) {
+    for (int i = 0; i < WORD_CHANGES; i++) {
         if (cas_seq_cst64(&slot->word, &seen, word_with(seen, SLOT_RESPONSE, flags)))
             return seen & WORD_PARKED ? ANSWER_DELIVERED_TO_SLEEPER : ANSWER_DELIVERED;
         if (is_cancelled(taken, seen)) {
@@ -47,13 +47,14 @@ enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint6
         if (!word_same_but_parked(taken, seen))
             return ANSWER_CORRUPT;
     }
+    return ANSWER_CORRUPT;
 }
 
 /* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;
    WORKING -> CANCELLED takes nothing back. */
 enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen) {
     *seen = slot_look(slot);
-    for (;;) {
+    for (int i = 0; i < WORD_CHANGES; i++) {
         if (!slot_on_course(published, *seen))
             return RETREAT_CORRUPT;
         if (word_state(*seen) == SLOT_RESPONSE)
@@ -65,6 +66,7 @@ enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen) {
             return started ? RETREAT_STARTED : RETREAT_NEVER_STARTED;
         }
     }
+    return RETREAT_CORRUPT;
 }
 
 bool shmi_slot_withdraw(struct slot *slot, word *seen) {
@@ -94,7 +96,7 @@ static bool caller_may_sleep(word w, owner caller) {
 /* seq_cst: the flag that the caller is to see was stored before. */
 bool shmi_slot_unpark(struct slot *slot, owner caller) {
     word seen = slot_look_again(slot);
-    while (caller_may_sleep(seen, caller)) {
+    for (int i = 0; i < WORD_CHANGES && caller_may_sleep(seen, caller); i++) {
         if (cas_seq_cst64(&slot->word, &seen, seen & ~WORD_PARKED))
             return true;
     }

@@ -10,6 +10,13 @@
 #include "platform.h"
 #include "word.h"
 
+/*
+ * How often a change of one word is tried, in a wait or a transition, before the word is taken for
+ * corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or a
+ * reclaimer does instead), and the caller's own process clears PARKED once for each reason to look up.
+ */
+enum { WORD_CHANGES = 16 };
+
 /* Acquire: whoever sees a state may read what was written before it was stored. */
 static inline word slot_look(const struct slot *slot) {
     return load_acquire64(&slot->word);

@@ -718,6 +718,64 @@ static void releasing_a_slot_under_way_abandons_its_request(void **state) {
     close_side(&s);
 }
 
+/* ---- What ready promises, receive keeps ---- */
+
+static void what_is_ready_without_a_peer_says_so_at_once(void **state) {
+    (void)state;
+    for (int by_any = 0; by_any < 2; by_any++) {
+        struct side s;
+        shmipc_response response;
+        size_t which = 0;
+        open_side(&s, true, NULL);
+        shmipc_slot slot = claim(s.caller);
+        must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+        shmipc_close(s.responder);
+        if (by_any)
+            must_equal(shmipc_slot_wait_any(&slot, 1, 20 * SECOND, &which), SHMIPC_OK);
+        else
+            eventually(shmipc_slot_ready(slot) == 1);
+        assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_NO_PEER);
+        close_side(&s);
+    }
+}
+
+/* ---- A word that changes for ever ---- */
+
+struct flipper {
+    struct slot *slot;
+    atomic_bool stop;
+};
+
+static void *flip(void *context) {
+    struct flipper *f = context;
+    while (!atomic_load(&f->stop)) {
+        word seen = slot_look(f->slot);
+        if (word_state(seen) == SLOT_REQUEST)
+            (void)cas_seq_cst64(&f->slot->word, &seen, seen ^ WORD_PARKED);
+    }
+    return NULL;
+}
+
+static void a_word_that_changes_for_ever_ends_by_the_deadline(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct side s;
+        shmipc_response response;
+        open_side(&s, host_calls, NULL);
+        shmipc_slot slot = claim(s.caller);
+        struct flipper f = {.slot = region_slot(&s.caller->region, slot.index)};
+        must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+        pthread_t thread = thread_start(flip, &f);
+        uint64_t begin = now_ns();
+        int error = shmipc_slot_receive(slot, 200 * MILLISECOND, &response);
+        must(error == SHMIPC_E_TIMEOUT || error == SHMIPC_E_CORRUPT);
+        must(now_ns() - begin < (uint64_t)(10 * SECOND));
+        atomic_store(&f.stop, true);
+        thread_join(thread);
+        close_side(&s);
+    }
+}
+
 /* ---- Alignment ---- */
 
 static bool aligned(const void *data, size_t alignment) {
@@ -1019,6 +1077,8 @@ int main(void) {
         watched_test(an_impossible_answer_is_corruption_for_ever),
         watched_test(a_send_that_finds_another_word_sends_nothing),
         watched_test(messages_are_aligned_as_promised),
+        watched_test(what_is_ready_without_a_peer_says_so_at_once),
+        watched_test(a_word_that_changes_for_ever_ends_by_the_deadline),
         watched_test(a_slot_changed_before_it_was_sent_is_corruption),
         watched_test(a_call_that_finds_nobody_asleep_wakes_nobody),
         watched_test(spurious_wakes_are_no_answers),

@@ -277,6 +277,22 @@ static void it_is_crowded_when_more_slots_are_claimed_than_processors(void **sta
     }
 }
 
+/* Another thread of the process takes the ticks, and may wait for something else. */
+static void a_waiter_reclaims_dead_guests_slots_without_ticks(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_slot slot;
+    pair_open(&pair, NULL);
+    for (uint32_t i = pair.guest->calls.first; i < region_slots(&pair.guest->region); i++)
+        exchange_seq_cst64(&region_slot(&pair.guest->region, i)->word,
+                           word_with_owner(SLOT_BUSY, owner_make(9, 1)));
+    store_relaxed64(&pair.guest->next_tick, CLOCK_NEVER);
+    store_relaxed64(&pair.host->next_tick, CLOCK_NEVER);
+    assert_int_equal(shmipc_slot_claim(pair.guest, 5 * SECOND, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(it_is_crowded_when_more_slots_are_claimed_than_processors),
@@ -290,6 +306,7 @@ int main(void) {
         watched_test(a_release_wakes_who_waits_in_whatever_process),
         watched_test(a_release_that_nobody_waits_for_wakes_nobody),
         watched_test(a_burst_of_calls_waits_for_its_turn),
+        watched_test(a_waiter_reclaims_dead_guests_slots_without_ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
