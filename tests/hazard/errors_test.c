@@ -149,7 +149,7 @@ static int play(void *context, const shmipc_request *request, shmipc_response *r
     case FAIL:
         return shmipc_fail(response, "no such key: %s", "fish");
     case TOO_MUCH:
-        response->length = 501;
+        response->length = 513;
         return 0;
     default:
         return 0;
@@ -163,7 +163,7 @@ static void meet_errors_of_calls(void) {
     shmipc_slot slot;
     shmipc_response view;
     pair_open(&pair, NULL);
-    expect(call(pair.host, 0, 1001, SECOND), SHMIPC_E_TOO_LARGE, "1001");
+    expect(call(pair.host, 0, 1025, SECOND), SHMIPC_E_TOO_LARGE, "1025");
     expect(call(pair.host, 5, 0, SECOND), SHMIPC_E_TYPE, "5");
     expect(call(pair.host, 0, 0, MILLISECOND), SHMIPC_E_TIMEOUT, "1000000 ns");
     must_equal(shmipc_slot_claim(pair.host, SECOND, &slot), 0);
@@ -178,7 +178,7 @@ static void meet_errors_of_calls(void) {
 
     server_start(&server, pair.guest, play, &stage);
     expect(call(pair.host, FAIL, 0, 20 * SECOND), SHMIPC_E_HANDLER, "no such key: fish");
-    expect(call(pair.host, TOO_MUCH, 0, 20 * SECOND), SHMIPC_E_TOO_LARGE, "501");
+    expect(call(pair.host, TOO_MUCH, 0, 20 * SECOND), SHMIPC_E_TOO_LARGE, "513");
     must_equal(shmipc_slot_send(slot, STAY, 0, 0), 0);
     gate_await(&stage.entered, 1);
     must_equal(shmipc_slot_cancel(slot), 0);

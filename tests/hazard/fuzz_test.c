@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BYTES = 300 };
+enum { BYTES = 320 };
 
 struct fuzz {
     struct region_name name;

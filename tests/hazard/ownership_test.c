@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES = 500 };
+enum { BYTES = 512 };
 
 static shmipc_host_config config_with_slots(uint32_t slots) {
     shmipc_host_config config = test_host_config();

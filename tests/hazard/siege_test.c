@@ -4,7 +4,7 @@
  */
 #include "hazard/peers.h"
 
-enum { BYTES = 500, GUESTS = 3, CALLERS = 3 };
+enum { BYTES = 512, GUESTS = 3, CALLERS = 3 };
 
 static shmipc_host_config siege_config(void) {
     shmipc_host_config config = test_host_config();
