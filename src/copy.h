@@ -5,7 +5,7 @@
 #ifndef SHMIPC_COPY_H
 #define SHMIPC_COPY_H
 
-#include "layout.h"
+#include "platform.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -49,6 +49,7 @@ static inline bool reaches_beyond(size_t length) {
 static inline size_t inline_offset(size_t length, bool at_end) {
     if (!at_end)
         return 0;
+    cpu_branch(); /* the payload's beginning is read while length and flags are on their way */
     return (reaches_beyond(length) ? INLINE_SIZE : FIRST_LINE_SIZE) - length;
 }
 

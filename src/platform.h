@@ -108,6 +108,14 @@ static inline void cpu_pause(void) {
 #endif
 }
 
+/* Has the compiler branch where this stands, instead of choosing between two values: what is read next
+   by the value of the likely branch then does not wait for what decides. */
+static inline void cpu_branch(void) {
+#if !defined(_MSC_VER)
+    __asm__ volatile("");
+#endif
+}
+
 /* Passes some cycles a turn, for what is shorter than a pause. */
 static inline void cpu_linger(uint32_t turns) {
     for (volatile uint32_t left = turns; left > 0; left--) {
