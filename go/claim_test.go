@@ -370,7 +370,7 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 		h := newHeapHost(t, shape{1, 1, capacity, capacity})
 		g := h.attach(nil)
 		s := mustClaim(t, g)
-		wk := &worker{crew: &crew{guest: g, done: make(chan struct{})}, guest: g, id: 1}
+		wk := &worker{crew: &crew{guest: g, done: make(chan struct{})}, guest: g}
 		buffer := func(b []byte, n int, flags Flags) []byte {
 			if flags == AlignEnd {
 				return b[len(b)-n:]

@@ -12,19 +12,15 @@ import (
 // the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
 // same bell unannounced, and takes over when somebody rings because the poller is in a handler.
 type serving struct {
-	token      atomic.Uint64 // the poller's id, or 0; with tokenParked while it sleeps
-	workers    atomic.Uint64 // ids given out
-	idleAt     atomic.Uint32 // the bell, when a poller last found that no request waits and slept
-	restsSince atomic.Int64  // when that was; 0: a request has ended it
+	token      atomic.Pointer[worker] // the poller; whoever takes its place stores itself
+	idleAt     atomic.Uint32          // the bell, when a poller last found that no request waits and slept
+	restsSince atomic.Int64           // when that was; 0: a request has ended it
 	polling    spinBudget
 	holdOff    holdOff    // that a worker begins with
 	stats      []counters // by host slot
 }
 
-const (
-	tokenParked = 1 << 63
-	notIdle     = 1 << 31 // for idleAt: further than any bell is ahead
-)
+const notIdle = 1 << 31 // for idleAt: further than any bell is ahead
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.polling.setUp(spin, g.giveWay)
@@ -108,7 +104,7 @@ func (c *crew) spawn() {
 	}
 	c.workers.Add(1)
 	s := &c.guest.serving
-	w := &worker{crew: c, guest: c.guest, id: s.workers.Add(1), holdOff: s.holdOff}
+	w := &worker{crew: c, guest: c.guest, holdOff: s.holdOff}
 	go w.run()
 }
 

@@ -5,6 +5,7 @@ package shmipc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -328,5 +329,95 @@ func TestServeWakesAWorkerForEveryRequest(t *testing.T) {
 				t.Fatalf("%d rounds waited for a tick", slow.Load())
 			}
 		})
+	}
+}
+
+// meeting is a handler for requests that wait for each other in pairs.
+func meeting() Handler {
+	meet := make(chan bool)
+	return func(r *Request, _ *Response) error {
+		switch string(r.Data) {
+		case "give":
+			meet <- true
+		case "take":
+			<-meet
+		}
+		return nil
+	}
+}
+
+// meetTwice has two handlers run at once, twice: the second time whoever stood by has been the poller.
+func (h *testHost) meetTwice(t *testing.T) {
+	t.Helper()
+	for i := 0; i < 2; i++ {
+		give := background(t, func() error { _, err := h.call(0, TypeNormal, []byte("give")); return err })
+		_, err := h.call(1, TypeNormal, []byte("take"))
+		if err := errors.Join(err, give()); err != nil {
+			t.Fatal("two handlers do not run at once: ", err)
+		}
+	}
+}
+
+// callInTurn has the workers of several Serves take the token from each other, asleep and awake.
+func (h *testHost) callInTurn(t *testing.T) {
+	t.Helper()
+	for i := 0; i < rounds(200); i++ {
+		if i%4 == 0 {
+			time.Sleep(200 * time.Microsecond) // they fall asleep
+		}
+		if _, err := h.call(uint32(i%2), TypeNormal, nil); err != nil {
+			t.Fatal(err)
+		}
+		if i%8 == 0 {
+			h.meetTwice(t)
+		}
+	}
+}
+
+// Whichever of two Serves on one guest ends, the other one still runs two handlers at once.
+func TestServeOutlivesAnotherOfItsGuest(t *testing.T) {
+	for survivor := 0; survivor < 2; survivor++ {
+		t.Run(fmt.Sprint(survivor), func(t *testing.T) {
+			h := newHost(t, smallShape)
+			g := h.attach(&Config{Spin: time.Microsecond})
+			handler := meeting()
+			stop := []func() error{serveWith(t, g, handler), serveWith(t, g, handler)}
+			h.callInTurn(t)
+			if err := stop[1-survivor](); err != context.Canceled {
+				t.Fatal(err)
+			}
+			h.callInTurn(t)
+		})
+	}
+}
+
+// A new Serve begins while an old one has ended but for a handler, and another goes on.
+func TestServeOverlapsOneThatWaitsForItsHandlers(t *testing.T) {
+	for i := 0; i < 5; i++ {
+		h := newHost(t, smallShape)
+		g := h.attach(&Config{Spin: time.Microsecond})
+		running, goOn := make(chan bool), make(chan bool)
+		handler := meeting()
+		stop := serveWith(t, g, func(r *Request, response *Response) error {
+			if string(r.Data) == "stay" {
+				running <- true
+				<-goOn
+			}
+			return handler(r, response)
+		})
+		h.callInTurn(t)
+		c := h.send(2, TypeNormal, []byte("stay"))
+		<-running
+		stopped := background(t, stop)
+		serveWith(t, g, handler)
+		h.callInTurn(t)
+		goOn <- true
+		if err := stopped(); err != context.Canceled {
+			t.Fatal(err)
+		}
+		if _, err := c.wait(watchdog); err != nil {
+			t.Fatal(err)
+		}
+		h.callInTurn(t)
 	}
 }

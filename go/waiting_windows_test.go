@@ -45,7 +45,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 		},
 		"serve": {
 			func(g *Guest) error { return g.Serve(context.Background(), echoHandler) },
-			func(g *Guest) bool { return g.serving.token.Load()&tokenParked != 0 }, ErrPeerDied,
+			func(g *Guest) bool { return g.pollerSleeps() }, ErrPeerDied,
 		},
 		"slot": {
 			func(g *Guest) error {

@@ -3,21 +3,22 @@ package shmipc
 import (
 	"math"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 // worker is a goroutine that serves. Its request and response are used again and again.
 type worker struct {
 	crew     *crew
 	guest    *Guest
-	id       uint64
-	standby  bool   // counted in crew.standbys
-	roused   bool   // came out of a sleep and has taken no request since
-	lone     bool   // when it came out, no request waited but the one it was rung for; served no other since
-	obliged  bool   // owes a yield: it has answered a request that ended a rest, or a sleeper
-	beyond   bool   // the last request, or its answer, went on in the slot's second line
-	watching bool   // has joined the watchers of the bell
-	seen     uint32 // the bell, when it was last looked at
-	soon     uint32 // of spinBudget.begin
+	pause    atomic.Uint32 // whether it sleeps as the poller, and whose place it has then
+	standby  bool          // counted in crew.standbys
+	roused   bool          // came out of a sleep and has taken no request since
+	lone     bool          // when it came out, no request waited but the one it was rung for; served no other since
+	obliged  bool          // owes a yield: it has answered a request that ended a rest, or a sleeper
+	beyond   bool          // the last request, or its answer, went on in the slot's second line
+	watching bool          // has joined the watchers of the bell
+	seen     uint32        // the bell, when it was last looked at
+	soon     uint32        // of spinBudget.begin
 	holdOff  holdOff
 	scan     scan
 	request  Request
@@ -27,6 +28,24 @@ type worker struct {
 	working  word  // its word when it was taken
 	handling bool  // its handler runs
 }
+
+// What a worker's pause says. The worker stores awake and asleep; a standby of its crew that takes the token
+// from a sleeping poller makes asleep relieved.
+const (
+	awake    uint32 = iota
+	asleep          // it sleeps, announced on the bell
+	relieved        // the same, but the place that it has is now the standby's
+)
+
+// wakeUp ends a pause. A worker that was relieved meanwhile has the standby's place in its crew's count.
+func (w *worker) wakeUp() {
+	if w.pause.Swap(awake) == relieved {
+		w.standby = true
+	}
+}
+
+// isAsleep tells whether it sleeps as the poller, and relies on its guest's bit.
+func (w *worker) isAsleep() bool { return w.pause.Load() == asleep }
 
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
@@ -64,6 +83,7 @@ func (w *worker) retire() {
 		w.crew.end(err)
 	}
 	c, s := w.crew, &w.guest.serving
+	w.wakeUp() // from a fault in its sleep
 	if w.handling && err == nil {
 		w.failed("the handler ended its goroutine")
 	}
@@ -71,10 +91,10 @@ func (w *worker) retire() {
 		c.standbys.Add(-1)
 	}
 	c.size.Add(-1)
-	if err == nil && s.token.Load() == w.id {
+	if err == nil && s.token.Load() == w {
 		w.lookAway() // before another may become the poller and watch
 	}
-	had := s.token.CompareAndSwap(w.id, 0) || s.token.CompareAndSwap(w.id|tokenParked, 0)
+	had := s.token.CompareAndSwap(w, nil)
 	// Who left standby may have found the crew full of this worker, which was surplus until then.
 	if !c.stopped.Load() && (had || c.standbys.Load() == 0) {
 		c.spawn()
@@ -87,12 +107,14 @@ func (w *worker) retire() {
 
 func (w *worker) holdsToken() bool {
 	token := &w.guest.serving.token
-	return token.Load() == w.id || token.CompareAndSwap(0, w.id)
+	return token.Load() == w || token.CompareAndSwap(nil, w)
 }
+
+func (w *worker) hasToken() bool { return w.guest.serving.token.Load() == w }
 
 // isPoller tells whether nobody has taken this poller's place, and the crew serves.
 func (w *worker) isPoller() bool {
-	return w.guest.serving.token.Load() == w.id && !w.crew.stopped.Load()
+	return w.hasToken() && !w.crew.stopped.Load()
 }
 
 // poll looks for requests as the poller, and sleeps if there are none.
@@ -166,19 +188,18 @@ func (w *worker) lookAway() {
 // sleep waits for a ring as the poller. It sets its bit first and looks again after, so that a
 // caller that has not seen the bit has published what is found here.
 func (w *worker) sleep() {
-	g := w.guest
-	token, b := &g.serving.token, g.bell(bellHostRequest)
-	if !token.CompareAndSwap(w.id, w.id|tokenParked) {
+	b := w.guest.bell(bellHostRequest)
+	w.pause.Store(asleep) // then it reads the token; who takes that reads the pause
+	if !w.hasToken() {
+		w.wakeUp()
 		return
 	}
-	b.want(g.bit)
+	b.want(w.guest.bit)
 	w.doze(b)
-	if !token.CompareAndSwap(w.id|tokenParked, w.id) {
-		// A standby took over while this worker slept, and left it its place. A ring that this worker
-		// has heard may have been for a request that it has not looked for since: it looks again.
-		w.standby = true
-		w.seen = b.generation.Load() - 1
-	}
+	w.wakeUp()
+	// If a standby has taken the token, a ring that this worker has heard may have been for a request
+	// that it has not looked for since: it looks again.
+	w.seen = b.generation.Load() - 1
 	w.disarm(b)
 }
 
@@ -192,7 +213,7 @@ func (w *worker) doze(b *bell) {
 	}
 	g.serving.idleAt.Store(w.seen)
 	g.serving.restsSince.Store(now())
-	for ticks := 0; !w.ended() && g.serving.token.Load() == w.id|tokenParked; ticks++ {
+	for ticks := 0; !w.ended() && w.hasToken(); ticks++ {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + g.pollersTick(ticks)
@@ -270,8 +291,8 @@ func (w *worker) disarm(b *bell) {
 
 // otherSleeps tells whether another worker is the poller and sleeps.
 func (w *worker) otherSleeps() bool {
-	token := w.guest.serving.token.Load()
-	return token&tokenParked != 0 && token&^tokenParked != w.id
+	poller := w.guest.serving.token.Load()
+	return poller != nil && poller != w && poller.isAsleep()
 }
 
 // standBy waits to be needed; false: the worker is surplus. The bell's ring is what it is needed
@@ -281,6 +302,7 @@ func (w *worker) standBy() bool {
 		w.giveWay()
 	}
 	if !w.standby && !w.crew.standbys.CompareAndSwap(0, 1) {
+		w.passOnRing()
 		return false
 	}
 	w.roused = true
@@ -315,13 +337,25 @@ func (w *worker) standBy() bool {
 	}
 }
 
-// seize makes this worker the poller. A former one that sleeps takes its place as the standby; one
-// that is in a handler does not, so there is a new standby.
+// passOnRing is for a worker that goes, and may have heard a ring that was for a request that still waits.
+func (w *worker) passOnRing() {
+	if w.roused && w.requestWaits() {
+		w.guest.stats.wakes.Add(1)
+		w.guest.ring(w.guest.bell(bellHostRequest), 1)
+	}
+}
+
+// seize makes this worker the poller. A former one of its crew that sleeps has its place as the standby
+// then. One that is in a handler does not, nor one of another crew, whose standbys are counted apart: so
+// there is a new standby.
 func (w *worker) seize() {
-	if w.guest.serving.token.Swap(w.id)&tokenParked != 0 {
-		w.standby = false
+	former := w.guest.serving.token.Swap(w)
+	if former != nil && former.isAsleep() {
 		w.guest.unannounce(w.guest.bell(bellHostRequest))
-		return
+		if former.crew == w.crew && former.pause.CompareAndSwap(asleep, relieved) {
+			w.standby = false
+			return
+		}
 	}
 	w.leaveStandby()
 }

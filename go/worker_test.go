@@ -10,9 +10,18 @@ import (
 
 // newWorker is a worker whose steps a test takes by itself.
 func newWorker(g *Guest, handler Handler) *worker {
-	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g, id: 1}
-	g.serving.token.Store(w.id)
+	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g}
+	g.serving.token.Store(w)
 	return w
+}
+
+// displace has somebody else be the poller.
+func (w *worker) displace() { w.guest.serving.token.Store(&worker{}) }
+
+// pollerSleeps tells whether there is a poller and it sleeps.
+func (g *Guest) pollerSleeps() bool {
+	poller := g.serving.token.Load()
+	return poller != nil && poller.isAsleep()
 }
 
 func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
@@ -61,7 +70,7 @@ func TestWorkerServesOneWhereItHoldsOff(t *testing.T) {
 func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
 	n := answeredAtOnce(t, func(w *worker) {
 		w.crew.handler = func(*Request, *Response) error {
-			w.guest.serving.token.Store(w.id + 1)
+			w.displace()
 			return nil
 		}
 	})
@@ -88,8 +97,7 @@ func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	poller := newWorker(h.attach(nil), echoHandler)
 	c := poller.crew
-	surplus := &worker{crew: c, guest: poller.guest, id: 2}
-	poller.guest.serving.workers.Store(2)
+	surplus := &worker{crew: c, guest: poller.guest}
 	c.workers.Add(1)
 	c.size.Store(2)
 	c.standbys.Store(1)
@@ -109,7 +117,7 @@ func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
 func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	other := &worker{crew: w.crew, guest: w.guest, id: 2, standby: true}
+	other := &worker{crew: w.crew, guest: w.guest, standby: true}
 	w.crew.standbys.Store(1)
 	w.crew.size.Store(2)
 	waits := 0
@@ -215,7 +223,7 @@ func TestStandbyPassesOnTheFirstRing(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler)
 	rings := uint32(0)
 	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
-		standby := &worker{crew: w.crew, guest: w.guest, id: 2}
+		standby := &worker{crew: w.crew, guest: w.guest}
 		standby.seize()
 		rings = standby.ringsAfterTwo(t, h)
 		return false
@@ -322,7 +330,7 @@ func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest 
 	return h, gaveWay, func() {
 		eventually(t, "it does not rest", func() bool {
 			since := g.serving.restsSince.Load()
-			return since != 0 && now()-since >= rest && g.serving.token.Load()&tokenParked != 0
+			return since != 0 && now()-since >= rest && g.pollerSleeps()
 		})
 	}
 }
@@ -368,7 +376,7 @@ func TestWorkerThatWasDisplacedWhileItSleptGivesWay(t *testing.T) {
 	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
 		s.restsSince.Store(now() - rest)
 		h.send(0, TypeNormal, nil)
-		s.token.Store(w.id + 1)
+		(&worker{crew: w.crew, guest: w.guest, standby: true}).seize()
 		return false
 	}
 	w.crew.size.Store(int32(len(w.guest.hostSlots))) // there are no more
@@ -387,7 +395,7 @@ func TestWorkerThatWasDisplacedWhileItSleptGivesWay(t *testing.T) {
 func TestWorkerThatIsDisplacedWhileItServesGivesWay(t *testing.T) {
 	h, w, gaveWay := restedWorker(t)
 	w.crew.handler = func(request *Request, response *Response) error {
-		w.guest.serving.token.Store(w.id + 1)
+		w.displace()
 		w.crew.standbys.Store(1)
 		return echoHandler(request, response)
 	}
@@ -481,5 +489,49 @@ func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
 	servesTwo(t, h, w)
 	if *gaveWay != 0 {
 		t.Fatalf("it gave way %d times", *gaveWay)
+	}
+}
+
+// A standby of one Serve takes the token from the sleeping poller of another. Each counts its own.
+func TestStandbyThatDisplacesAnotherServesPollerLeavesThePlaceToItsOwnCrew(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	full := int32(len(w.guest.hostSlots)) // no crew may spawn
+	w.crew.size.Store(full)
+	other := &worker{crew: &crew{guest: w.guest, handler: echoHandler}, guest: w.guest, standby: true}
+	other.crew.standbys.Store(1)
+	other.crew.size.Store(full)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		other.seize()
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	if w.standby || other.standby || w.crew.standbys.Load() != 0 || other.crew.standbys.Load() != 0 {
+		t.Fatal("somebody is counted who does not stand by")
+	}
+	if !w.standBy() || !w.hasToken() || w.crew.standbys.Load() != 0 {
+		t.Fatal("it does not take the token back as a standby of its own crew")
+	}
+}
+
+// Of two Serves, each has a standby: a poller that was displaced while it slept may be surplus. It has perhaps
+// heard the ring for a request that nobody has taken.
+func TestSurplusWorkerPassesOnTheRingThatItHeard(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	w.crew.standbys.Store(1)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		w.displace()
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	before := h.bell(bellHostRequest).generation.Load()
+	if w.standBy() {
+		t.Fatal("two stand by")
+	}
+	if rings := h.bell(bellHostRequest).generation.Load() - before; rings != 1 {
+		t.Fatalf("it rang %d times", rings)
 	}
 }
