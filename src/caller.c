@@ -284,9 +284,9 @@ static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     return shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
-/* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could not be
-   parked has changed; the reasons to stop hold all the same. What became of the responder says more
-   than that the time is up. */
+/* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could
+   not be parked has changed; the reasons to stop hold all the same. What became of the responder
+   says more than that the time is up. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
     ring_standby(p, l, seen);
     bool parked = shmi_slot_park(l->shared, &seen);

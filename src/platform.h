@@ -108,8 +108,8 @@ static inline void cpu_pause(void) {
 #endif
 }
 
-/* Has the compiler branch where this stands, instead of choosing between two values: what is read next
-   by the value of the likely branch then does not wait for what decides. */
+/* Has the compiler branch where this stands, instead of choosing between two values: what is
+   read next by the value of the likely branch then does not wait for what decides. */
 static inline void cpu_branch(void) {
 #if !defined(_MSC_VER)
     __asm__ volatile("");

@@ -12,8 +12,9 @@
 
 /*
  * How often a change of one word is tried, in a wait or a transition, before the word is taken for
- * corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or a
- * reclaimer does instead), and the caller's own process clears PARKED once for each reason to look up.
+ * corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or
+ * a reclaimer does instead), and the caller's own process clears PARKED once for each reason to
+ * look up.
  */
 enum { WORD_CHANGES = 16 };
 
@@ -28,8 +29,8 @@ static inline word slot_look_again(const struct slot *slot) {
     return load_seq_cst64(&slot->word);
 }
 
-/* FREE -> BUSY, for any caller of a guest slot; moves the sequence. False: another was faster. *seen
-   becomes the new word, or the one found. */
+/* FREE -> BUSY, for any caller of a guest slot; moves the sequence. False: another was faster.
+   *seen becomes the new word, or the one found. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 
 /* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw it as `last`.
@@ -89,9 +90,9 @@ static inline bool slot_on_course(word published, word seen) {
    *seen becomes the word now. */
 bool shmi_slot_park(struct slot *slot, word *seen);
 
-/* Clears PARKED, by any thread of the caller's process that wants the caller to look up. `caller` as
-   in slot_publish_request: in a guest slot another guest's word stays as it is. True if the caller
-   was parked and must be woken. */
+/* Clears PARKED, by any thread of the caller's process that wants the caller to look up.
+   `caller` as in slot_publish_request: in a guest slot another guest's word stays as it is. True
+   if the caller was parked and must be woken. */
 bool shmi_slot_unpark(struct slot *slot, owner caller);
 
 /* RESPONSE, BUSY -> FREE, by the caller of a guest slot that last saw it as `seen`. False: somebody

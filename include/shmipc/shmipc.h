@@ -52,13 +52,14 @@ extern "C" {
 #define SHMIPC_VERSION_MAJOR 0
 #define SHMIPC_VERSION_MINOR 1
 #define SHMIPC_VERSION_PATCH 0
-/* The version as one number: major * 65536 + minor * 256 + patch. While the major version is 0, a new
- * minor version may change the ABI; a new patch never does. */
+/* The version as one number: major * 65536 + minor * 256 + patch. While the major version is 0,
+   a new minor version may change the ABI; a new patch never does. */
 #define SHMIPC_VERSION                                                                             \
     (SHMIPC_VERSION_MAJOR * 65536 + SHMIPC_VERSION_MINOR * 256 + SHMIPC_VERSION_PATCH)
 
-/* Define SHMIPC_SHARED to link with the DLL on Windows (the exported CMake target does). SHMIPC_STATIC
- * is for compiling the library's sources: what they end up in then exports none of these functions. */
+/* Define SHMIPC_SHARED to link with the DLL on Windows (the exported CMake target does).
+   SHMIPC_STATIC is for compiling the library's sources: what they end up in then exports none
+   of these functions. */
 #if defined(_WIN32) && defined(SHMIPC_SHARED)
 #ifdef SHMIPC_BUILDING
 #define SHMIPC_API __declspec(dllexport)
@@ -201,8 +202,8 @@ typedef struct shmipc_host_config {
  * Windows: the name means the same in every session of the machine, so that a service and a program
  * of a logged-in user can meet; both sides must say so, and to create it takes a privilege that
  * services have. That program may open the region if the service's `sddl` says so, and trusts it if
- * its own `owner_sid` names the service's user: docs/windows.md has an example. Without SHMIPC_GLOBAL
- * a name is the session's own. Ignored on systems without sessions.
+ * its own `owner_sid` names the service's user: docs/windows.md has an example. Without
+ * SHMIPC_GLOBAL a name is the session's own. Ignored on systems without sessions.
  */
 #define SHMIPC_GLOBAL 2u
 
@@ -385,8 +386,9 @@ typedef struct shmipc_slot {
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
- * The request buffer, of which both ends are 64-byte aligned, and its size in *capacity (NULL: not wanted); NULL if the
- * slot is stale or a request is under way. Valid until the slot is sent or released.
+ * The request buffer, of which both ends are 64-byte aligned, and its size in *capacity (NULL: not
+ * wanted); NULL if the slot is stale or a request is under way. Valid until the slot is sent or
+ * released.
  */
 SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
 

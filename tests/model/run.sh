@@ -35,13 +35,13 @@ check_model() {
         exit 1
     fi
     echo "$1: $(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log) states, no error"
-    for mutant in $(sed -n 's/^#if.*def \(MUTANT_[A-Z_]*\)$/\1/p' "$model" | sort -u); do
+    while read -r mutant; do
         if check "$model" "${@:2}" "-D$mutant"; then
             echo "$mutant was not found" >&2
             exit 1
         fi
         echo "$mutant: found ($(sed -n 's/^pan:[0-9]*: \(.*\) (at depth.*/\1/p' pan.log | cut -c1-60))"
-    done
+    done < <(sed -n 's/^#if.*def \(MUTANT_[A-Z_]*\)$/\1/p' "$model" | sort -u)
 }
 
 check_model claim.pml -DATTACHES=4

@@ -1,7 +1,7 @@
 /*
- * The processor quota of the control groups (cgroups) that this process is in. A group is limited by
- * its own quota and by that of every group around it. Versions 1 and 2 of the interface may both be
- * mounted; only one of them has the cpu controller, the other one says nothing.
+ * The processor quota of the control groups (cgroups) that this process is in. A group is limited
+ * by its own quota and by that of every group around it. Versions 1 and 2 of the interface may both
+ * be mounted; only one of them has the cpu controller, the other one says nothing.
  *
  * /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which
  * group is the top of what is mounted here, and where. In a container without a cgroup namespace
@@ -122,8 +122,8 @@ static bool read_numbers(struct search *s, const char *directory, const char *na
     return found;
 }
 
-/* In version 2 "max 100000" or "150000 100000", in microseconds; in version 1 a file for each of the
-   two numbers, and -1 where version 2 says max. */
+/* In version 2 "max 100000" or "150000 100000", in microseconds; in version 1 a file for each of
+   the two numbers, and -1 where version 2 says max. */
 static uint32_t quota_of(struct search *s, const char *directory) {
     long long quota = -1;
     long long period = 0;

@@ -28,8 +28,8 @@ int shmi_object_open_existing(struct object *object);
 /* reserve.c: gives the file its size and, unless it is to be lazy, its memory. */
 int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
 
-/* failure.c: the error that an errno means, and "<call> of <path>: ..." recorded for the present one.
-   */
+/* failure.c: the error that an errno means, and "<call> of <path>: ..." recorded for the present
+   one. */
 int shmi_error_of(int os_error);
 int shmi_fail_call(const char *call, const char *path);
 

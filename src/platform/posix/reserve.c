@@ -1,6 +1,6 @@
 /*
- * Memory for a new region, all of it, so that what does not fit is an error at creation and no fault
- * later.
+ * Memory for a new region, all of it, so that what does not fit is an error at creation and no
+ * fault later.
  */
 #define _GNU_SOURCE
 #include "object.h"

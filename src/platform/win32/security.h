@@ -1,8 +1,8 @@
 /*
  * Who may open the objects that are made, and whose objects are trusted.
  *
- * The host decides, by the permissions of the region's section. Those of all events, its own and its
- * guests', follow from them: who may read and write the region may sleep and wake there too.
+ * The host decides, by the permissions of the region's section. Those of all events, its own and
+ * its guests', follow from them: who may read and write the region may sleep and wake there too.
  */
 #ifndef SHMIPC_WIN32_SECURITY_H
 #define SHMIPC_WIN32_SECURITY_H
@@ -13,8 +13,8 @@ struct security {
     SECURITY_ATTRIBUTES attributes;
 };
 
-/* Of a host's sections: permissions in the security descriptor definition language; NULL: everything
-   for this process's user and nothing for anybody else. */
+/* Of a host's sections: permissions in the security descriptor definition language; NULL:
+   everything for this process's user and nothing for anybody else. */
 int shmi_security_make(const char *sddl, struct security *security);
 
 /* Of the events of the region of this section, which was opened with READ_CONTROL. */

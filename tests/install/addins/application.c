@@ -1,6 +1,6 @@
 /*
- * application <region> <add-in>...: loads add-ins that know nothing of each other, and would let each
- * see the other's symbols, and shows that the library in one is not the library in another.
+ * application <region> <add-in>...: loads add-ins that know nothing of each other, and would let
+ * each see the other's symbols, and shows that the library in one is not the library in another.
  */
 #include "addin.h"
 
