@@ -25,7 +25,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 
 static int set_up(void **state) {
     (void)state;
-    memcpy(root + sizeof root - 7, "XXXXXX", 6);
+    memset(root + sizeof root - 7, 'X', 6);
     return mkdtemp(root) == NULL;
 }
 

@@ -480,7 +480,7 @@ static void a_long_message_is_shortened_to_the_capacity(void **state) {
         shmipc_response response = {.data = answer, .capacity = sizeof answer};
         assert_int_equal(shmipc_call(p.host, &nothing, &response, SHMIPC_FOREVER),
                          SHMIPC_E_HANDLER);
-        size_t limit = (capacities[i] + 63) / 64 * 64; /* as it was rounded up */
+        size_t limit = ((size_t)capacities[i] + 63) / 64 * 64; /* as it was rounded up */
         assert_in_range(response.length, limit - 1, limit);
         for (size_t n = 0; n < response.length; n++)
             assert_int_equal(answer[n], 'x');
