@@ -6,10 +6,10 @@
 #include "hazard/peers.h"
 
 #include "layout.h"
+#include "platform/linux/futex.h"
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -36,6 +36,7 @@ missing() {
     if absent clang-format; then echo clang-format; fi
     if absent shellcheck; then echo shellcheck; fi
     if absent spin; then echo spin; fi
+    if absent musl-gcc; then echo musl-tools; fi
 }
 
 missing_for_windows() {

@@ -3,10 +3,10 @@
  * word of a region does so with the bit of its peer.
  */
 #define _GNU_SOURCE
+#include "platform/linux/futex.h"
 #include "platform/posix/object.h"
 
 #include <limits.h>
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
