@@ -51,7 +51,8 @@ type crew struct {
 
 // Serve answers the host's requests until ctx is done or something else ends it. It runs as many
 // handlers at once as there are host slots; more than two goroutines exist only while handlers
-// block. It returns when the handlers that run have returned. Several Serves may run on one guest.
+// block. It returns when the handlers that run have returned. Several Serves may run on one guest; each is
+// ended by its own context, also one that was done before: then nothing is served.
 //
 // Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
 // is gone; attach again by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
@@ -61,6 +62,9 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 	}
 	if g.calls {
 		return failure(ErrInvalid, "this guest only calls: Config.CallsOnly")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if err := g.enter(); err != nil {
 		return err

@@ -421,3 +421,44 @@ func TestServeOverlapsOneThatWaitsForItsHandlers(t *testing.T) {
 		h.callInTurn(t)
 	}
 }
+
+func TestServeServesNothingWithAContextThatIsDone(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	h.send(0, TypeNormal, nil)
+	for i := 0; i < rounds(2000); i++ {
+		if err := g.Serve(ctx, echoHandler); err != context.Canceled {
+			t.Fatal(err)
+		}
+	}
+	if h.word(0).state() != stateRequest {
+		t.Fatal("it has served")
+	}
+}
+
+// A Serve ends whenever its context does: before it began, while its workers start, serve or fall asleep.
+func TestServeMissesNoEndOfItsContext(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	late := 0
+	for i := 0; i < rounds(5000); i++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		serve := background(t, func() error { return g.Serve(ctx, echoHandler) })
+		for j := i * 7919 % 2000; j > 0; j-- {
+			_ = now()
+		}
+		start := time.Now()
+		cancel()
+		if err := serve(); err != context.Canceled {
+			t.Fatal(err)
+		}
+		if time.Since(start) > 80*time.Millisecond {
+			late++
+		}
+	}
+	if late > rounds(5000)/1000 {
+		t.Fatalf("%d of %d Serves ended late", late, rounds(5000))
+	}
+}

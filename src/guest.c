@@ -5,10 +5,11 @@
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
+#include "stop.h"
 
 enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
 
-CONFIG_CAN_GROW(shmipc_guest_config, owner_sid);
+CONFIG_CAN_GROW(shmipc_guest_config, stop);
 
 static int check_config(const shmipc_guest_config *config) {
     if ((config->flags & ~(SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY)) != 0)
@@ -104,7 +105,8 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     return error;
 }
 
-/* Nothing tells when a name appears, so it is looked for every few milliseconds. */
+/* Nothing tells when a name appears, so it is looked for every few milliseconds; whether to stop
+   too. */
 static void pause_between_tries(struct deadline *deadline) {
     atomic_u32 nobody_wakes = 0;
     uint64_t until = shmi_clock_now() + RETRY_NS;
@@ -112,13 +114,20 @@ static void pause_between_tries(struct deadline *deadline) {
     (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
 }
 
+static int attach_unless_stopped(const char *name, const shmipc_guest_config *config,
+                                 shmipc_peer **peer) {
+    if (stop_is_asked(config->stop))
+        return shmi_fail(SHMIPC_E_CANCELLED, "stopped while waiting for a host of %s", name);
+    return try_attach(name, config, peer);
+}
+
 static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
                   shmipc_peer **peer) {
     struct deadline deadline = deadline_in(timeout);
-    int error = try_attach(name, config, peer);
+    int error = attach_unless_stopped(name, config, peer);
     while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
         pause_between_tries(&deadline);
-        error = try_attach(name, config, peer);
+        error = attach_unless_stopped(name, config, peer);
     }
     if (error == SHMIPC_E_NOT_FOUND)
         return shmi_fail(error, "no live host had a region named %s within %lld ns", name,

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "membership.h"
 #include "scan.h"
+#include "stop.h"
 
 #define NOT_IDLE (UINT32_C(1) << 31) /* further than any bell is ahead */
 
@@ -19,9 +20,23 @@ static bool take_pending_wake(shmipc_peer *p) {
     return load_seq_cst32(&p->wake_pending) != 0 && exchange_seq_cst32(&p->wake_pending, 0) != 0;
 }
 
-/* `wakes_before`: those asked for before the wait began. */
-static int woken(shmipc_peer *p, uint32_t wakes_before) {
-    if (wakes_of(load_seq_cst64(&p->attendance)) == wakes_before && !take_pending_wake(p))
+/* What a thread that serves or waits is ended by. */
+struct until {
+    uint32_t wakes_before; /* those asked for before it began */
+    shmipc_stop_token *stop;
+};
+
+static int stopped(const struct until *until) {
+    if (!stop_is_asked(until->stop))
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop");
+}
+
+static int woken(shmipc_peer *p, const struct until *until) {
+    int error = stopped(until);
+    if (error)
+        return error;
+    if (wakes_of(load_seq_cst64(&p->attendance)) == until->wakes_before && !take_pending_wake(p))
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_WOKEN, "woken by shmipc_wake");
 }
@@ -40,16 +55,16 @@ static int end_of_serving(shmipc_peer *p) {
     return host_is_gone(p);
 }
 
-static int end_of_waiting(shmipc_peer *p, uint32_t wakes_before) {
-    int error = woken(p, wakes_before);
+static int end_of_waiting(shmipc_peer *p, const struct until *until) {
+    int error = woken(p, until);
     return error ? error : end_of_serving(p);
 }
 
 /* Between two requests: looks at private memory only. */
-static int end_of_busy_serving(shmipc_peer *p, uint32_t wakes_before) {
+static int end_of_busy_serving(shmipc_peer *p, const struct until *until) {
     if (load_relaxed32(&p->phase) != PEER_OPEN)
         return end_of_serving(p);
-    return woken(p, wakes_before);
+    return woken(p, until);
 }
 
 /* ---- Waiting for requests ---- */
@@ -108,9 +123,9 @@ static uint64_t pollers_tick(const shmipc_peer *p, uint32_t ticks) {
 
 /* Sleeps, announced, until something is to be done. After a tick it sleeps on, without a look at
    the slots: whoever has published since has rung, if nobody watches. */
-static int doze(shmipc_peer *p, const struct worker *worker, uint32_t wakes_before,
+static int doze(shmipc_peer *p, const struct worker *worker, const struct until *until,
                 uint32_t generation) {
-    int error = end_of_waiting(p, wakes_before);
+    int error = end_of_waiting(p, until);
     if (error || responder_request_waits(p))
         return error;
     store_relaxed32(&p->idle_at, generation);
@@ -120,7 +135,7 @@ static int doze(shmipc_peer *p, const struct worker *worker, uint32_t wakes_befo
             break;
         if (doorbell_is_watched(&p->serves.requests) && responder_request_waits(p))
             break;
-        error = end_of_waiting(p, wakes_before);
+        error = end_of_waiting(p, until);
     }
     return error;
 }
@@ -134,9 +149,9 @@ static void unannounce(shmipc_peer *p) {
     shmi_doorbell_disarm(&p->serves.requests);
 }
 
-static int rest_as_poller(shmipc_peer *p, const struct worker *worker, uint32_t wakes_before) {
+static int rest_as_poller(shmipc_peer *p, const struct worker *worker, const struct until *until) {
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
-    int error = doze(p, worker, wakes_before, generation);
+    int error = doze(p, worker, until, generation);
     unannounce(p);
     return error;
 }
@@ -151,7 +166,7 @@ static void give_way(shmipc_peer *p, struct worker *worker) {
         shmi_cpu_yield();
 }
 
-static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *until) {
     struct spin spin = spin_begin(&worker->spins);
     const bool roused = worker->roused;
     const bool held_off = !roused && !worker->obliged;
@@ -173,13 +188,13 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, uint32_t wakes_befor
             if (held_off)
                 hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->lone &= roused;
-            return end_of_busy_serving(p, wakes_before);
+            return end_of_busy_serving(p, until);
         }
         give_way(p, worker);
     } while (spin_again(&spin));
     worker->roused = true;
     look_away(p, worker);
-    return rest_as_poller(p, worker, wakes_before);
+    return rest_as_poller(p, worker, until);
 }
 
 static uint64_t standbys_tick(const shmipc_peer *p) {
@@ -189,7 +204,7 @@ static uint64_t standbys_tick(const shmipc_peer *p) {
 
 /* Waits to be needed. The bell's ring is what it is needed for; whoever begins to stand by may have
    missed one, and looks too. */
-static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
+static int stand_by(shmipc_peer *p, struct worker *worker, const struct until *until) {
     const struct doorbell *bell = &p->serves.requests;
     give_way(p, worker); /* what it owes from when it was the poller */
     worker->roused = true;
@@ -197,7 +212,7 @@ static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before
     for (uint32_t looked = shmi_doorbell_generation(bell) - 1;;) {
         /* First: whoever wants something else to be seen rings after it. */
         uint32_t generation = shmi_doorbell_generation(bell);
-        int error = end_of_waiting(p, wakes_before);
+        int error = end_of_waiting(p, until);
         if (error || load_seq_cst32(&p->poller) == 0)
             return error;
         if (generation != looked && shmi_scan_aim(p, worker)) {
@@ -209,12 +224,10 @@ static int stand_by(shmipc_peer *p, struct worker *worker, uint32_t wakes_before
     }
 }
 
-static int serve(shmipc_peer *p, struct worker *worker, uint32_t wakes_before) {
-    int error;
-    do {
-        error = is_poller(p, worker) ? poll_turn(p, worker, wakes_before)
-                                     : stand_by(p, worker, wakes_before);
-    } while (error == SHMIPC_OK);
+static int serve(shmipc_peer *p, struct worker *worker, const struct until *until) {
+    int error = stopped(until);
+    while (error == SHMIPC_OK)
+        error = is_poller(p, worker) ? poll_turn(p, worker, until) : stand_by(p, worker, until);
     resign(p, worker);
     return error;
 }
@@ -243,10 +256,10 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
                            .hold_off = p->serve_hold_off};
 }
 
-static int enter_waiter(shmipc_peer *p, uint32_t *wakes_before) {
+static int enter_waiter(shmipc_peer *p, struct until *until) {
     int error = shmi_peer_enter(p);
     if (error == SHMIPC_OK)
-        *wakes_before = wakes_of(add_seq_cst64(&p->attendance, 1));
+        until->wakes_before = wakes_of(add_seq_cst64(&p->attendance, 1));
     return error;
 }
 
@@ -255,17 +268,32 @@ static void leave_waiter(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
-int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
-    uint32_t wakes_before;
+/* In a forked child there is nothing left to ring. */
+static void wake_server(void *context) {
+    shmipc_peer *p = context;
+    if (!load_relaxed32(&p->forked))
+        shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
+}
+
+int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
+                       shmipc_stop_token *token) {
+    struct until until = {.stop = token};
+    struct stop_waiter waiter = {.wake = wake_server, .context = p};
     int error = check_handler(p, handler);
     if (error == SHMIPC_OK)
-        error = enter_waiter(p, &wakes_before);
+        error = enter_waiter(p, &until);
     if (error)
         return error;
+    shmi_stop_join(token, &waiter);
     struct worker worker = new_worker(p, handler, context);
-    error = serve(p, &worker, wakes_before);
+    error = serve(p, &worker, &until);
+    shmi_stop_leave(token, &waiter);
     leave_waiter(p);
     return error;
+}
+
+int shmipc_serve(shmipc_peer *p, shmipc_handler handler, void *context) {
+    return shmipc_serve_until(p, handler, context, NULL);
 }
 
 static int poll_all(shmipc_peer *p, struct worker *worker) {
@@ -304,9 +332,9 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
     return result;
 }
 
-static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *deadline) {
+static int wait_turn(shmipc_peer *p, const struct until *until, struct deadline *deadline) {
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
-    int error = end_of_waiting(p, wakes_before);
+    int error = end_of_waiting(p, until);
     if (error == SHMIPC_OK && !responder_request_waits(p))
         (void)sleep_on_requests(p, generation, shmi_deadline_or_tick(deadline));
     shmi_doorbell_disarm(&p->serves.requests);
@@ -318,7 +346,7 @@ static int wait_turn(shmipc_peer *p, uint32_t wakes_before, struct deadline *dea
     return SHMIPC_E_STATE; /* of no use to the user: go on */
 }
 
-static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_before) {
+static int wait_for_request(shmipc_peer *p, int64_t timeout, const struct until *until) {
     struct deadline deadline = deadline_in(timeout);
     struct spin spin = spin_begin(&p->wait_spins);
     int error;
@@ -330,21 +358,21 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, uint32_t wakes_befo
         spin_pay(&spin, p->serves.count);
     } while (timeout != 0 && spin_again(&spin));
     do {
-        error = wait_turn(p, wakes_before, &deadline);
+        error = wait_turn(p, until, &deadline);
     } while (error == SHMIPC_E_STATE);
     return error;
 }
 
 int shmipc_wait(shmipc_peer *p, int64_t timeout) {
-    uint32_t wakes_before;
+    struct until until = {.stop = NULL};
     int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = check_server(p);
     if (error == SHMIPC_OK)
-        error = enter_waiter(p, &wakes_before);
+        error = enter_waiter(p, &until);
     if (error)
         return error;
-    error = wait_for_request(p, timeout, wakes_before);
+    error = wait_for_request(p, timeout, &until);
     leave_waiter(p);
     return error;
 }

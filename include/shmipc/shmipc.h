@@ -159,6 +159,33 @@ typedef struct shmipc_peer shmipc_peer;
 /* Bytes of a name. It is UTF-8; of ASCII it has only [A-Za-z0-9_.-]. */
 #define SHMIPC_NAME_MAX 200
 
+/*
+ * Ends waits from outside: shmipc_serve_until, and a guest's attach that waits for its host. It
+ * belongs to the application: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and give the
+ * same token to all that are to end together, as a pool of threads, of one peer or of several. It
+ * must not be moved or copied, must live as long as anything uses it, and is of no use in a forked
+ * child, which initialises its own. Its words are private.
+ */
+typedef struct shmipc_stop_token {
+    uint64_t words[8];
+} shmipc_stop_token;
+
+#define SHMIPC_STOP_TOKEN_INIT                                                                     \
+    {                                                                                              \
+        { 0, 0, 0, 0, 0, 0, 0, 0 }                                                                 \
+    }
+
+/*
+ * Ends, with SHMIPC_E_CANCELLED, all that runs with `token` and, for ever, all that is begun with it
+ * later. Nothing that runs without it ends. A handler that runs is not interrupted: its worker ends
+ * when it returns. Returns at once; from any thread, also from a handler, and as often as you like.
+ * NULL is harmless.
+ */
+SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
+
+/* 1: shmipc_stop was called; 0: not yet, or NULL. For a handler that takes long. */
+SHMIPC_API int shmipc_stopped(const shmipc_stop_token *token);
+
 typedef enum shmipc_log_level {
     SHMIPC_LOG_DEBUG = 0,
     SHMIPC_LOG_INFO = 1,
@@ -237,12 +264,17 @@ typedef struct shmipc_guest_config {
        `sddl`, such as "SY". NULL: this user's; an elevated process also trusts the Administrators'.
        Elsewhere it must be NULL, and `owner` serves. */
     const char *owner_sid;
+
+    shmipc_stop_token *stop; /* ends an attach that waits for its host; NULL: nothing does */
 } shmipc_guest_config;
 
 #define SHMIPC_OWNER_SELF INT64_C(-1)
 
 #define SHMIPC_GUEST_CONFIG_INIT                                                                   \
-    { sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL, NULL }
+    {                                                                                              \
+        sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL,     \
+            NULL, NULL                                                                             \
+    }
 
 /*
  * Creates the region `name` and becomes its host. `config` NULL means all defaults. A region left
@@ -258,7 +290,7 @@ SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *co
  * Attaches to the region `name` as a guest, waiting up to `timeout` for its host to appear.
  * `config` NULL means all defaults. On success *peer is the caller's, to be given to shmipc_free;
  * on failure it is NULL.
- * Errors: INVALID, NAME, NOT_FOUND (the time-out passed), DENIED, FULL, NOT_A_REGION, BYTE_ORDER,
+ * Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER,
  * VERSION, NOT_READY, TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
  */
 SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *config,
@@ -484,6 +516,15 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 
 /*
+ * The same until `token` is stopped, which it may have been before: then it returns CANCELLED and
+ * has served nothing. A pool of threads stops for certain that way, also those of its threads that
+ * are only about to begin. shmipc_wake ends it too. `token` NULL: as shmipc_serve.
+ * Returns CANCELLED (shmipc_stop), and as shmipc_serve.
+ */
+SHMIPC_API int shmipc_serve_until(shmipc_peer *peer, shmipc_handler handler, void *context,
+                                  shmipc_stop_token *token);
+
+/*
  * Serves what is there and never blocks of its own: the number of requests served, or an error
  * as shmipc_serve.
  */
@@ -494,7 +535,8 @@ SHMIPC_API int shmipc_wait(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Ends, with SHMIPC_E_WOKEN, every shmipc_serve and shmipc_wait that runs on `peer` now; if none
- * does, the next one. From any thread. Errors: INVALID, CLOSED.
+ * does, the next one. A thread that is about to begin while another one serves is not ended: a pool
+ * stops by shmipc_stop. From any thread. Errors: INVALID, CLOSED.
  */
 SHMIPC_API int shmipc_wake(shmipc_peer *peer);
 

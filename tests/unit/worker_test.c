@@ -296,6 +296,28 @@ static void an_idle_worker_sleeps_from_the_last_look(void **state) {
     idle(look_before_the_last_tick, TICKS_TO_IDLE + 2);
 }
 
+static shmipc_stop_token stopped_asleep = SHMIPC_STOP_TOKEN_INIT;
+
+static void stop_and_be_rung(void) {
+    struct doorbell *bell = &idler->serves.requests;
+    uint32_t before = shmi_doorbell_generation(bell);
+    shmipc_stop(&stopped_asleep);
+    must(shmi_doorbell_generation(bell) != before);
+}
+
+static void a_sleeping_worker_is_rung_when_it_is_stopped(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    idler = pair.guest;
+    fake.during_sleep = stop_and_be_rung;
+    assert_int_equal(shmipc_serve_until(idler, echo_handler, NULL, &stopped_asleep),
+                     SHMIPC_E_CANCELLED);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 1);
+    pair_close(&pair);
+}
+
 static struct {
     struct pair pair;
     shmipc_slot slot;
@@ -350,6 +372,7 @@ int main(void) {
         cmocka_unit_test_setup(the_first_request_ends_the_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
+        cmocka_unit_test_setup(a_sleeping_worker_is_rung_when_it_is_stopped, fake_system),
         cmocka_unit_test_setup(a_standby_sleeps_longer_while_the_poller_rests, fake_system),
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
