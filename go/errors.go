@@ -140,12 +140,15 @@ type Error struct {
 	Kind    Code   // which failure; errors.Is(err, err.Kind) holds
 	Value   uint64 // ErrTooLarge: the message's size; ErrVersion, ErrType: what was found
 	Limit   uint64 // ErrTooLarge: the capacity; ErrVersion: what is understood
-	Message string // ErrHandler: the handler's message; else what the sentence of Kind leaves out
+	Message string // ErrHandler: the handler's message, as it wrote it; else what the sentence of Kind leaves out
 	Cause   error  // the system's error or the context's; nil if neither had a part in it
 	unit    string // what Value and Limit count; "": they mean nothing here
 }
 
-// Error returns a sentence that names the value and the limit.
+// Error returns a sentence that names the value and the limit. It is one line of UTF-8: where it repeats
+// what others wrote, such as Message, line feed, return and tab are shown as \n, \r and \t, and \xNN stands
+// for each byte of other control characters, of separators of lines and paragraphs, of characters that
+// change the direction of writing, and of what is no UTF-8.
 func (e *Error) Error() string {
 	text := e.Kind.Error()
 	if e.unit != "" {
@@ -157,7 +160,7 @@ func (e *Error) Error() string {
 	if e.Cause != nil {
 		text += ": " + e.Cause.Error()
 	}
-	return text
+	return printable(text)
 }
 
 // Code returns the number that the C library uses for this failure.

@@ -11,7 +11,7 @@ func (g *Guest) error(text string, args ...any) { g.say(slog.LevelError, text, a
 
 func (g *Guest) say(level slog.Level, text string, args []any) {
 	if g.log != nil {
-		args = append([]any{"region", g.name}, args...)
+		args = append([]any{"region", printable(g.name)}, args...)
 		g.log.Log(context.Background(), level, "shmipc: "+text, args...)
 	}
 }

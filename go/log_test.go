@@ -4,6 +4,8 @@ package shmipc
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -61,5 +63,31 @@ func TestLogHearsOfDeathsButNotOfCalls(t *testing.T) {
 	wantError(t, serve(), ErrPeerDied)
 	if text := heard.String(); !strings.Contains(text, "the host died") {
 		t.Fatalf("of the death it heard %q", text)
+	}
+}
+
+// lastName keeps the region that a log was told, as it was told.
+type lastName struct {
+	slog.Handler
+	name string
+}
+
+func (h *lastName) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "region" {
+			h.name = a.Value.String()
+		}
+		return true
+	})
+	return nil
+}
+
+// Not every handler quotes what it writes.
+func TestLogShowsNamesInOneLine(t *testing.T) {
+	heard := &lastName{Handler: slog.NewTextHandler(io.Discard, nil)}
+	g := &Guest{name: "a\u2028b", log: slog.New(heard)}
+	g.info("attached")
+	if heard.name != `a\xe2\x80\xa8b` {
+		t.Errorf("it heard of %q", heard.name)
 	}
 }

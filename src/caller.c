@@ -9,6 +9,7 @@
 #include "membership.h"
 #include "rouse.h"
 #include "slot.h"
+#include "text.h"
 
 enum { CALLS_PER_TURN = 8192 };
 
@@ -341,6 +342,16 @@ static int excess_error(const shmipc_response *response) {
                      (unsigned long long)excess.size, (unsigned long long)excess.capacity);
 }
 
+/* The message is the other side's, and so is the memory: what is shown is checked in a copy. */
+static int handler_error(const shmipc_response *response) {
+    char copy[400];
+    char message[480];
+    size_t length = response->length < sizeof copy ? response->length : sizeof copy;
+    memcpy(copy, response->data, length);
+    shmi_text_escape(message, sizeof message, copy, length);
+    return shmi_fail(SHMIPC_E_HANDLER, "the handler failed: %s", message);
+}
+
 COLD static int peers_error(shmipc_peer *p, const shmipc_response *response) {
     switch (response->type) {
     case -SHMIPC_E_TOO_LARGE:
@@ -350,9 +361,7 @@ COLD static int peers_error(shmipc_peer *p, const shmipc_response *response) {
     case -SHMIPC_E_SHUTDOWN:
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the other side is shutting down; never started");
     case -SHMIPC_E_HANDLER:
-        return shmi_fail(SHMIPC_E_HANDLER, "the handler failed: %.*s",
-                         (int)(response->length < 400 ? response->length : 400),
-                         (const char *)response->data);
+        return handler_error(response);
     default:
         return shmi_peer_poison(p, "an error response of type %u", (unsigned)response->type);
     }

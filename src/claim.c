@@ -79,24 +79,33 @@ static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
 }
 
 int shmipc_slot_cancel(shmipc_slot slot) {
-    struct local_slot *l;
-    int error = pool_resolve(slot, &l);
+    struct local_slot *l = pool_find(slot);
+    if (l == NULL)
+        return SHMIPC_E_STALE;
     /* The slot may be released, and the peer closed, meanwhile. */
-    if (error == SHMIPC_OK)
-        error = shmi_peer_enter(slot.peer);
-    if (error)
-        return error;
+    if (!shmi_peer_try_enter(slot.peer))
+        return SHMIPC_E_CLOSED;
     bool held = mark_cancelled(l, slot.ticket);
     if (held)
         shmi_caller_wake(slot.peer, l);
     shmi_peer_leave(slot.peer);
-    return held ? SHMIPC_OK : pool_resolve(slot, &l);
+    return held ? SHMIPC_OK : SHMIPC_E_STALE;
+}
+
+/* A call that is given up is a failure elsewhere, but not here: it is what was asked for. */
+COLD static void give_up(shmipc_peer *p, struct local_slot *l) {
+    const struct last_failure kept = shmi_thread_state()->last;
+    shmi_caller_abandon(p, l);
+    shmi_thread_state()->last = kept;
 }
 
 int shmipc_slot_release(shmipc_slot slot) {
-    struct local_slot *l;
-    int error = pool_resolve(slot, &l);
-    if (error == SHMIPC_OK)
-        shmi_caller_abandon(slot.peer, l);
-    return error;
+    struct local_slot *l = pool_find(slot);
+    if (l == NULL)
+        return SHMIPC_E_STALE;
+    if (l->phase == PHASE_SENT)
+        give_up(slot.peer, l);
+    else
+        shmi_pool_release(slot.peer, l);
+    return SHMIPC_OK;
 }

@@ -1,9 +1,11 @@
 #include "error.h"
 
 #include "platform.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const sentences[] = {
     [-SHMIPC_OK] = "success",
@@ -47,11 +49,11 @@ const char *shmipc_strerror(int error) {
 }
 
 const char *shmipc_last_error(void) {
-    return shmi_thread_state()->text;
+    return shmi_thread_state()->last.text;
 }
 
 int shmipc_last_os_error(void) {
-    return shmi_thread_state()->os_error;
+    return shmi_thread_state()->last.os_error;
 }
 
 uint32_t shmipc_version(void) {
@@ -59,10 +61,12 @@ uint32_t shmipc_version(void) {
 }
 
 void shmi_record_failure(int os_error, const char *format, ...) {
-    struct thread_state *last = shmi_thread_state();
+    struct last_failure *last = &shmi_thread_state()->last;
+    char text[sizeof last->text]; /* the last text may be part of the new one */
     va_list arguments;
     va_start(arguments, format);
     last->os_error = os_error;
-    (void)vsnprintf(last->text, sizeof last->text, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    shmi_text_escape(last->text, sizeof last->text, text, strlen(text));
     va_end(arguments);
 }

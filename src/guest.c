@@ -148,5 +148,12 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
         error = shmi_config_read(&known, sizeof known, config);
     if (error == SHMIPC_OK)
         error = check_config(&known);
-    return error ? error : attach(name, &known, timeout, peer);
+    if (error)
+        return error;
+    /* What it tried in vain is no failure of an attach that succeeds. */
+    const struct last_failure kept = shmi_thread_state()->last;
+    error = attach(name, &known, timeout, peer);
+    if (error == SHMIPC_OK)
+        shmi_thread_state()->last = kept;
+    return error;
 }

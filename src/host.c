@@ -60,5 +60,12 @@ int shmipc_host_create(const char *name, const shmipc_host_config *config, shmip
     int error = shmi_region_check_name(name);
     if (error == SHMIPC_OK)
         error = shmi_config_read(&known, sizeof known, config);
-    return error ? error : create(name, &known, peer);
+    if (error)
+        return error;
+    /* What it tried and did otherwise is no failure of a creation that succeeds. */
+    const struct last_failure kept = shmi_thread_state()->last;
+    error = create(name, &known, peer);
+    if (error == SHMIPC_OK)
+        shmi_thread_state()->last = kept;
+    return error;
 }

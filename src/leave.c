@@ -62,7 +62,7 @@ static void await_gone(shmipc_peer *p) {
         (void)shmi_word_wait(NULL, &p->gone, 0, CLOCK_NEVER);
 }
 
-void shmipc_close(shmipc_peer *p) {
+static void close_peer(shmipc_peer *p) {
     struct deadline forever = deadline_in(SHMIPC_FOREVER);
     if (p == NULL)
         return;
@@ -76,6 +76,12 @@ void shmipc_close(shmipc_peer *p) {
     leave_region(p);
     store_release32(&p->gone, 1); /* pairs with await_gone */
     (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
+}
+
+void shmipc_close(shmipc_peer *p) {
+    const struct last_failure kept = shmi_thread_state()->last;
+    close_peer(p);
+    shmi_thread_state()->last = kept;
 }
 
 /* From now on new calls are refused, here at once and on the other side as it sees the status. */

@@ -1,9 +1,11 @@
 #include "peer.h"
 
 #include "liveness.h"
+#include "text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct doorbell doorbell_of(const shmipc_peer *p, enum bell_name name) {
     return region_doorbell(&p->region, name, p->index);
@@ -107,14 +109,18 @@ void shmi_peer_leave(shmipc_peer *p) {
 }
 
 /* seq_cst: either the closing thread sees us inside, or we see that it closes. */
+bool shmi_peer_try_enter(shmipc_peer *p) {
+    add_seq_cst32(&p->users, 1);
+    if (load_seq_cst32(&p->phase) != PEER_CLOSED)
+        return true;
+    shmi_peer_leave(p);
+    return false;
+}
+
 int shmi_peer_enter(shmipc_peer *p) {
     if (p == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
-    add_seq_cst32(&p->users, 1);
-    if (load_seq_cst32(&p->phase) != PEER_CLOSED)
-        return SHMIPC_OK;
-    shmi_peer_leave(p);
-    return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
+    return shmi_peer_try_enter(p) ? SHMIPC_OK : shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
 }
 
 int shmi_peer_refuse(const shmipc_peer *p) {
@@ -133,10 +139,12 @@ int shmi_peer_refuse(const shmipc_peer *p) {
 static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *format,
                      va_list arguments) {
     char text[256];
+    char line[512];
     if (p->log == NULL)
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
-    p->log(p->log_context, level, text);
+    shmi_text_escape(line, sizeof line, text, strlen(text));
+    p->log(p->log_context, level, line);
 }
 
 void shmi_peer_log(const shmipc_peer *p, shmipc_log_level level, const char *format, ...) {

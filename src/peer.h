@@ -129,6 +129,8 @@ static inline struct peer_line *peer_own_line(shmipc_peer *p) {
 /* Every call that touches the region without having claimed a slot goes in and out here. CLOSED if
    the peer is closed (it is then not entered), INVALID for NULL. */
 int shmi_peer_enter(shmipc_peer *peer);
+/* The same where that is no failure of the user's call: nothing is recorded. */
+bool shmi_peer_try_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
 /* Tells a closing thread that somebody has left, if there is one. */

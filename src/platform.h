@@ -172,12 +172,17 @@ uint64_t shmi_random_nonce(void);
 void *shmi_memory_allocate(size_t size);
 void shmi_memory_free(void *memory); /* NULL is allowed */
 
+/* The system's code, and a sentence. Who must not change it keeps a copy and puts that back. */
+struct last_failure {
+    int os_error;
+    char text[512];
+};
+
 /* What the library keeps of each thread, zero at first. Its storage needs no destructor, so that
    the library can be unloaded. */
 struct thread_state {
-    uint32_t affinity; /* pool.c */
-    int os_error;      /* error.c, as the text */
-    char text[512];
+    uint32_t affinity;        /* pool.c */
+    struct last_failure last; /* error.c */
 };
 
 struct thread_state *shmi_thread_state(void);

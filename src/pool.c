@@ -37,7 +37,7 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
    the slot taken. It is rung again if there is something for it. */
 COLD static void undo_claim(shmipc_peer *p, struct local_slot *l) {
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
-    if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_enter(p) == SHMIPC_OK) {
+    if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_try_enter(p)) {
         if (word_state(slot_look_again(l->shared)) == SLOT_FREE)
             shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
         shmi_peer_leave(p);
@@ -178,7 +178,7 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
 }
 
 COLD static void ring_vacancies(shmipc_peer *p) {
-    if (shmi_peer_enter(p) != SHMIPC_OK) /* closing: everybody is woken anyway */
+    if (!shmi_peer_try_enter(p)) /* closing: everybody is woken anyway */
         return;
     shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
     shmi_peer_leave(p);

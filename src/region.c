@@ -1,6 +1,7 @@
 #include "region.h"
 
 #include "error.h"
+#include "text.h"
 
 #include <string.h>
 
@@ -9,26 +10,9 @@ static bool allowed_ascii(uint8_t c) {
            c == '.' || c == '-';
 }
 
-/* How many of `left` bytes the well-formed UTF-8 sequence beyond ASCII has that begins here; 0 if
-   there is none: cut short, longer than need be, a surrogate, or beyond Unicode. */
-static size_t sequence_length(const uint8_t *bytes, size_t left) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* that needs so many bytes */
-    uint8_t first = bytes[0];
-    size_t length = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
-    if (length == 0 || length > left)
-        return 0;
-    uint32_t code = first & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (bytes[i] & 0x3fu);
-    }
-    bool surrogate = code >= 0xd800 && code <= 0xdfff;
-    return code < least[length] || code > 0x10ffff || surrogate ? 0 : length;
-}
-
 static size_t character_length(const uint8_t *bytes, size_t left) {
-    return bytes[0] < 0x80 ? allowed_ascii(bytes[0]) : sequence_length(bytes, left);
+    uint32_t code;
+    return bytes[0] < 0x80 ? allowed_ascii(bytes[0]) : shmi_text_sequence(bytes, left, &code);
 }
 
 static int check_characters(const uint8_t *name, size_t length) {

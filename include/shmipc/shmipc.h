@@ -136,7 +136,15 @@ SHMIPC_API const char *shmipc_strerror(int error);
 
 /*
  * The last failure of this thread in a sentence that names the value and the limit, for people.
- * Never NULL; "" when nothing failed yet. Valid until this thread's next failure. Kept per thread.
+ * Never NULL; "" when nothing failed yet. Kept per thread, and valid until the thread's next
+ * failure: a call that succeeds does not change it. Nor do the functions that only give something
+ * back, so that they may come between a failure and its sentence, whatever they return:
+ * shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
+ *
+ * It is one line of UTF-8, and so is a text for shmipc_log: where it repeats what others wrote, such
+ * as the message of a handler, line feed, return and tab are shown as \n, \r and \t, and \xNN stands
+ * for each byte of other control characters, of separators of lines and paragraphs, of characters
+ * that change the direction of writing, and of what is no UTF-8.
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
