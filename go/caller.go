@@ -344,6 +344,9 @@ func (e *exchange) nudgeFromOutside() {
 // found finds the answer in place. keep is false if that ended the claim; with keep the error, if
 // any, is what the answer says.
 func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
+	if e.word&flagReclaimed != 0 {
+		return Message{}, false, e.endDied()
+	}
 	m, ok := e.line.get(e.response, e.word.flags(), e.guest.responseCapacity)
 	if !ok {
 		return Message{}, false, e.broken("the answer's length exceeds the capacity", e.word)
@@ -356,6 +359,13 @@ func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
 		return m, true, nil
 	}
 	return Message{}, false, e.broken("the answer's type is reserved", e.word)
+}
+
+// endDied ends a call whose host has left while its handler ran.
+func (e *exchange) endDied() error {
+	e.stats.failed.Add(1)
+	e.release()
+	return failure(ErrPeerDied, "the host left after its handler had started")
 }
 
 // keepAfter tells whether an answer that says err leaves the slot claimed; else it gives it back: of

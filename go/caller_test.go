@@ -285,7 +285,6 @@ func TestCallPoisonsTheGuestOnImpossibleWords(t *testing.T) {
 		"busy":                   func(h *testHost, w word) word { return w.to(stateBusy, 0) },
 		"cancelled":              func(h *testHost, w word) word { return w.to(stateCancelled, 0) },
 		"state 15":               func(h *testHost, w word) word { return w | stateMask },
-		"reclaimed":              func(h *testHost, w word) word { return w.to(stateResponse, flagReclaimed) },
 		"length over capacity":   func(h *testHost, w word) word { h.guestSlot(0).length = 65; return w.to(stateResponse, 0) },
 		"length 2^32-1 as error": func(h *testHost, w word) word { h.guestSlot(0).length--; return w.to(stateResponse, flagError) },
 		"reserved type":          func(h *testHost, w word) word { h.guestSlot(0).kind = 3; return w.to(stateResponse, 0) },

@@ -66,7 +66,9 @@ type Guest struct {
 	stopped chan struct{} // closed when the first flag is set
 	idle    chan struct{} // told whenever somebody has left while a flag is set
 	closing sync.Mutex
-	gone    bool // unmapped; under closing
+	left    bool        // the region; under closing
+	lingers bool        // closed, but could not be cut off from the region; set before flagLeft
+	cleared atomic.Bool // unmapped, or about to be
 
 	pool    pool
 	serving serving

@@ -51,6 +51,9 @@ func (b *heapBacking) locked(index uint32) bool {
 func (b *heapBacking) linked() bool            { return !b.unlinked.Load() }
 func (b *heapBacking) waiting(*region) parking { return heapParking }
 func (b *heapBacking) close() error            { b.closed.Store(true); return nil }
+func (b *heapBacking) detach() []byte          { return nil }
+func (b *heapBacking) keep([]byte)             {}
+func (b *heapBacking) letGo([]byte)            {}
 
 func uniqueName(tb testing.TB) string {
 	var b [8]byte

@@ -14,6 +14,7 @@ const (
 	flagPoisoned                    // the region is corrupt
 	flagHostLeft
 	flagHostDied
+	flagLeft // closed while others were still inside: the last of them unmaps
 )
 
 // end sets a flag and wakes every waiter of this guest; false: it was set already.
@@ -85,8 +86,12 @@ func (g *Guest) leaveUsers() {
 
 // tellIdle is called by whoever leaves: who waits for the last one looks again.
 func (g *Guest) tellIdle() {
-	if g.flags.Load() == 0 {
+	flags := g.flags.Load()
+	if flags == 0 {
 		return
+	}
+	if flags&flagLeft != 0 {
+		g.clearUp()
 	}
 	select {
 	case g.idle <- struct{}{}:
@@ -137,33 +142,129 @@ func (g *Guest) faulted(p any) error {
 	return err
 }
 
+// closeGrace is for those whose calls and waits have just been ended, to return before they are cut off.
+const closeGrace = 5 * time.Millisecond
+
 // Close leaves at once: every call and wait on g ends with ErrClosed or ErrClosedStarted, also
-// later ones. It returns when none is left in the region and its memory is unmapped: a handler
-// that runs is waited for, and so is a claimed slot until its owner releases it; so call it
-// neither from a handler nor while holding a slot. Closing twice is harmless.
+// later ones. It waits neither for handlers nor for slots that are held, so it may be called anywhere,
+// also in a handler; Serve returns when its handlers have.
+//
+// What takes longer than 5 ms to return is cut off. A handler that still runs goes on in private memory:
+// its request stays as it is, Request.Abandoned says true, and its answer is thrown away; the host is
+// told ErrPeerDied at once. A slot that is still held keeps its bytes until it is released, and every call
+// on it ends with ErrClosed or ErrStale. The last one to return unmaps the memory. (Windows cannot cut
+// off: there the guest's place and the slots it has stay taken until then.)
+//
+// Closing twice is harmless.
 func (g *Guest) Close() error {
 	g.end(flagClosing)
 	g.closing.Lock()
 	defer g.closing.Unlock()
-	if g.gone {
+	if g.left {
 		return nil
 	}
 	g.wakeAll()
-	for g.users.Load() != 0 || !g.pool.empty() {
-		<-g.idle
-	}
-	g.gone = true
-	g.tellIdle()
+	g.left = true
+	defer g.tellIdle() // others may wait for the same, and a notice wakes one
 	g.info("closed", "guest", g.index)
-	if err := g.leave(); err != nil {
+	if g.quietWithin(closeGrace) {
+		g.leave()
+		return g.unmap()
+	}
+	g.cutOff()
+	return nil
+}
+
+func (g *Guest) isQuiet() bool { return g.users.Load() == 0 && g.pool.empty() }
+
+// quietWithin waits until nobody is inside any more.
+func (g *Guest) quietWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for !g.isQuiet() {
+		select {
+		case <-g.idle:
+		case <-timer.C:
+			return g.isQuiet()
+		}
+	}
+	return true
+}
+
+// cutOff leaves the region while others are still inside.
+func (g *Guest) cutOff() {
+	if memory := g.detach(); memory != nil {
+		g.leaveDetached(memory)
+	} else {
+		g.lingers = true
+	}
+	g.end(flagLeft)
+	g.clearUp()
+}
+
+// leaveDetached leaves by the second mapping; the first is private.
+func (g *Guest) leaveDetached(memory []byte) {
+	g.keepInUse()
+	real := newRegion(memory, g.geometry, g.backing, g.index)
+	real.me, real.epoch = g.me, g.epoch
+	real.disown()
+	real.leave()
+	g.letGo(memory)
+}
+
+// keepInUse keeps the slots as they are that others still have. A worker that takes a request later than
+// this looks sees that the guest is closed.
+func (g *Guest) keepInUse() {
+	var fault error
+	defer g.catchFault(&fault)()
+	g.keep(g.bytes(0, slotsOffset))
+	for i := range g.pool.exchanges {
+		if e := &g.pool.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
+			g.keepSlot(&e.slot)
+		}
+	}
+	for i := range g.hostSlots {
+		s := &g.hostSlots[i]
+		if w := s.load(); w.owner() == g.me && (w.state() == stateWorking || w.state() == stateCancelled) {
+			g.keepSlot(s)
+			s.abandon(w)
+		}
+	}
+}
+
+func (g *Guest) keepSlot(s *slot) { g.keep(g.bytes(g.slotOffset(s.index), g.stride)) }
+
+// abandon has the caller give up, in the private word of a slot that was kept: so the handler is told.
+func (s *slot) abandon(w word) {
+	for i := 0; i < wordChanges && w.state() == stateWorking && !s.cancel(w); i++ {
+		w = s.load()
+	}
+}
+
+// clearUp unmaps a region that was left while others were inside, once nobody is.
+func (g *Guest) clearUp() {
+	if !g.isQuiet() || !g.cleared.CompareAndSwap(false, true) {
+		return
+	}
+	if g.lingers {
+		g.disown()
+		g.leave()
+	}
+	_ = g.unmap()
+}
+
+func (g *Guest) unmap() error {
+	if err := g.close(); err != nil {
 		return &Error{Kind: ErrSystem, Message: "close", Cause: err}
 	}
 	return nil
 }
 
 // Shutdown leaves in order: new calls are refused with ErrShutdown, Serve returns ErrShutdown, and
-// what is under way is waited for until ctx is done; the rest is ended as by Close. Then g is closed.
-// Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but calls had to be cut short), ErrCorrupt.
+// what is under way, handlers that run and slots that are held are waited for until ctx is done, or as
+// Config.Timeout says; the rest is ended as by Close. Then g is closed. In a handler it waits for that
+// handler as for others, so until ctx is done.
+// Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
 func (g *Guest) Shutdown(ctx context.Context) error {
 	if err := g.announce(); err != nil {
 		return err

@@ -149,11 +149,15 @@ func (f *regionFile) close() error {
 		unmapped = syscall.Munmap(f.memory)
 		f.memory = nil
 	}
+	f.unlockAll()
+	return errors.Join(unmapped, syscall.Close(f.fd))
+}
+
+func (f *regionFile) unlockAll() {
 	for index := uint32(1); index <= guestsMax; index++ {
 		l := lockOf(index, syscall.F_UNLCK)
 		_ = syscall.FcntlFlock(uintptr(f.fd), ofdSetLock, &l)
 	}
-	return errors.Join(unmapped, syscall.Close(f.fd))
 }
 
 // processID is for people to read; it decides nothing.

@@ -15,7 +15,21 @@ type backing interface {
 	locked(index uint32) bool // somebody else holds the lock of this peer index
 	linked() bool             // the region still has a name
 	waiting(*region) parking  // how to sleep and wake in the memory
-	close() error             // unmaps and gives up the own lock
+	detacher
+	close() error // unmaps and gives up the own lock
+}
+
+// detacher is how a guest leaves while others still write to its mapping.
+type detacher interface {
+	// detach turns the mapping, where it lies, into memory of this process alone, at one instant: what
+	// is written there from then on nobody else sees. Reads still show what others write, but for what
+	// is kept. It returns a second mapping, in which the caller goes on as the guest that it is; nil: the
+	// system cannot do that now, and nothing has changed.
+	detach() []byte
+	// keep has bytes of a detached mapping keep the contents they have.
+	keep([]byte)
+	// letGo unmaps what detach returned, and gives up the own lock. The private memory stays until close.
+	letGo([]byte)
 }
 
 // region is the mapping with the private copy of its geometry.
@@ -186,19 +200,24 @@ func (r *region) silenceBells() {
 	r.peer(r.index).answers.sleepers.Store(0)
 }
 
-// leave takes the guest out of the region and unmaps it. Nothing of this process may be in there.
-func (r *region) leave() (err error) {
-	func() {
-		var fault error
-		defer r.catchFault(&fault)()
-		r.silenceBells()
-		line := r.peer(r.index)
-		line.left.Store(r.epoch)
-		line.status.Store(statusVacant)
-		r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
-		r.ringAll(r.bell(bellMembership))
-	}()
-	return r.close()
+// leave takes the guest out of the region. Nothing of this process may write there any more.
+func (r *region) leave() {
+	var fault error
+	defer r.catchFault(&fault)()
+	r.silenceBells()
+	line := r.peer(r.index)
+	line.left.Store(r.epoch)
+	line.status.Store(statusVacant)
+	r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
+	r.ringAll(r.bell(bellMembership))
+}
+
+// disown gives up the slots that the guest still has: whom its handlers worked for is told that they
+// had started, what its own calls had becomes free.
+func (r *region) disown() {
+	var fault error
+	defer r.catchFault(&fault)()
+	r.reclaim(func(o owner) bool { return o.index() == r.index })
 }
 
 // reclaim changes every word whose owner is dead. dead is asked after the word was read, and each

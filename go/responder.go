@@ -24,7 +24,8 @@ type Request struct {
 	slot *slot
 }
 
-// Abandoned tells whether the caller has given up, so that nobody waits for the answer.
+// Abandoned tells whether the caller has given up, or this guest was closed and has cut the handler off,
+// so that nobody waits for the answer.
 func (r *Request) Abandoned() bool { return r.slot.load().state() == stateCancelled }
 
 // Response is a handler's answer: length 0 and TypeNormal to begin with. Write copies bytes into
@@ -77,6 +78,11 @@ func (w *worker) serve(s *slot, found word) bool {
 		w.heedRing()
 	}
 	w.slot, w.working = s, working
+	if w.guest.flags.Load()&flagClosing != 0 {
+		// Who closes looks for what was taken, and may not have seen this: no handler may run now.
+		w.reply(nil, errorType(ErrShutdown), flagError)
+		return true
+	}
 	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
 	w.beyond = reachesBeyond(len(m.Data))
 	switch {

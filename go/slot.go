@@ -157,7 +157,7 @@ func validProgress(w, sent word) bool {
 	case stateRequest, stateWorking:
 		return w.flags()&^flagParked == sent.flags()&^flagParked
 	case stateResponse:
-		return w.flags()&(flagParked|flagReclaimed) == 0
+		return !w.parked()
 	}
 	return false
 }

@@ -1,0 +1,93 @@
+package shmipc
+
+import (
+	"bytes"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	remapMayMove  = 1  // MREMAP_MAYMOVE
+	remapFixed    = 2  // MREMAP_FIXED
+	populateWrite = 23 // MADV_POPULATE_WRITE, of Linux 5.14; before, EINVAL
+)
+
+// detach puts a private mapping of the same file in the mapping's place. It shows the same bytes; a page
+// that is written becomes this process's own.
+func (f *regionFile) detach() []byte {
+	size := len(f.memory)
+	view := remap(f.memory, 0, remapMayMove, nil) // of the same opening, which keeps the lock
+	if view == nil {
+		return nil
+	}
+	private := f.mapPrivately(size)
+	if private != nil && syscall.Madvise(view, dontFork) == nil {
+		// The kernel moves one over the other while no thread can touch either.
+		if remap(private, size, remapMayMove|remapFixed, f.memory) != nil {
+			return view
+		}
+	}
+	unmap(private)
+	unmap(view)
+	return nil
+}
+
+// mapPrivately maps the file. Where a descriptor's number has come to mean another one, the bytes do not
+// agree.
+func (f *regionFile) mapPrivately(size int) []byte {
+	if st, err := f.stat(); err != nil || st.Size < int64(size) {
+		return nil
+	}
+	private, err := syscall.Mmap(f.fd, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE)
+	if err != nil {
+		return nil
+	}
+	const same = headerSize - 4 // all but the word that others may still read
+	if bytes.Equal(private[:same], f.memory[:same]) && syscall.Madvise(private, dontFork) == nil {
+		return private
+	}
+	unmap(private)
+	return nil
+}
+
+// remap is mremap to the size of `memory`, whose present size is given as `size`; 0 makes a second mapping
+// of the same pages. nil: the system refused.
+func remap(memory []byte, size int, flags uintptr, to []byte) []byte {
+	address, _, errno := syscall.Syscall6(syscall.SYS_MREMAP, uintptr(unsafe.Pointer(&memory[0])), uintptr(size),
+		uintptr(len(memory)), flags, uintptr(unsafe.Pointer(unsafe.SliceData(to))), 0)
+	if errno != 0 {
+		return nil
+	}
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), len(memory)) // it is not Go's memory
+}
+
+// unmap unmaps what may be nil.
+func unmap(memory []byte) {
+	if memory != nil {
+		_, _, _ = syscall.Syscall(syscall.SYS_MUNMAP, uintptr(unsafe.Pointer(&memory[0])), uintptr(len(memory)), 0)
+	}
+}
+
+func (f *regionFile) keep(b []byte) {
+	page := uintptr(syscall.Getpagesize())
+	start := uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&f.memory[0]))
+	pages := f.memory[start/page*page : start+uintptr(len(b))]
+	if syscall.Madvise(pages, populateWrite) == syscall.EINVAL {
+		touch(pages, int(page))
+	}
+}
+
+// touch writes each page by adding nothing to a word of it: what another thread writes there at the same
+// moment is not lost.
+func touch(pages []byte, page int) {
+	for i := 0; i < len(pages); i += page {
+		atomic.AddUint32((*uint32)(unsafe.Pointer(&pages[i])), 0)
+	}
+}
+
+// letGo also unlocks by the descriptor, which may be of the opening that has the lock.
+func (f *regionFile) letGo(view []byte) {
+	unmap(view)
+	f.unlockAll()
+}
