@@ -392,7 +392,8 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
 COLD static int end_died(shmipc_peer *p, struct local_slot *l) {
     count64(&l->failed);
     shmi_pool_release(p, l);
-    return shmi_fail(SHMIPC_E_PEER_DIED, "the guest died after its handler had started");
+    return shmi_fail(SHMIPC_E_PEER_DIED,
+                     "the other side died, or left, after its handler had started");
 }
 
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {

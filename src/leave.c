@@ -2,10 +2,16 @@
  * How a peer leaves: in order (shmipc_shutdown) or at once (shmipc_close).
  */
 #include "caller.h"
+#include "detach.h"
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
 #include "responder.h"
+
+/* For those whose calls and waits have just been ended, to come out before they are cut off. */
+#define GRACE_NS INT64_C(5000000)
+
+/* ---- Waiting for those inside ---- */
 
 static void wake_everybody_here(shmipc_peer *p) {
     (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
@@ -31,57 +37,122 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
     }
 }
 
-static void vacate(shmipc_peer *p) {
-    struct peer_line *line = peer_own_line(p);
-    shmi_membership_publish_counters(p);
-    shmi_silence_bells(&p->region, p->index);
+/* Private memory only: the peer may have departed already, and left these behind. */
+static void await_threads(shmipc_peer *p) {
+    for (;;) {
+        uint32_t departures = load_seq_cst32(&p->departures);
+        if (load_seq_cst32(&p->users) == 0)
+            return;
+        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS);
+    }
+}
+
+/* ---- Leaving the region, `r` as this peer sees it ---- */
+
+static void vacate(const shmipc_peer *p, const struct region *r) {
+    struct peer_line *line = &r->shared->peers[p->index];
+    bool host = peer_is_host(p);
+    struct doorbell vacancies =
+        region_doorbell(r, host ? BELL_HOST_FREE : BELL_GUEST_FREE, p->index);
+    struct doorbell requests = region_doorbell(r, BELL_HOST_REQUEST, p->index);
+    struct doorbell members = region_doorbell(r, BELL_MEMBERS, p->index);
+    shmi_membership_publish_counters(p, line);
+    shmi_silence_bells(r, p->index);
     shmi_vacate_line(line, load_relaxed32(&line->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
-    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_doorbell_ring(&vacancies, WAKE_ALL);
     /* Workers of guests, who sleep long, see that nobody is left to call them. */
-    if (peer_is_host(p))
-        (void)shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
-    shmi_membership_announce(p);
+    if (host)
+        (void)shmi_doorbell_ring(&requests, WAKE_ALL);
+    (void)shmi_doorbell_ring(&members, WAKE_ALL);
 }
 
 /* The line is vacant before the name is gone: a region without a name whose host did not leave in
    order has lost it. */
-static void leave_region(shmipc_peer *p) {
-    vacate(p);
+static void leave_region(const shmipc_peer *p, const struct region *r) {
+    vacate(p, r);
     if (peer_is_host(p)) {
-        shmi_object_unpublish(p->region.object);
-        shmi_responder_refuse_all(p);
+        shmi_object_unpublish(r->object);
+        shmi_responder_refuse_all(p, r);
     }
-    shmi_region_close(&p->region);
     shmi_peer_log(p, SHMIPC_LOG_INFO, "left the region");
 }
 
-/* Of several threads that close, one does; the others return when it is done. */
-static void await_gone(shmipc_peer *p) {
-    while (load_acquire32(&p->gone) == 0)
-        (void)shmi_word_wait(NULL, &p->gone, 0, CLOCK_NEVER);
+static void leave_and_disown(const shmipc_peer *p, const struct region *r) {
+    shmi_disown(p, r);
+    leave_region(p, r);
 }
 
-static void close_peer(shmipc_peer *p) {
-    struct deadline forever = deadline_in(SHMIPC_FOREVER);
-    if (p == NULL)
-        return;
-    /* seq_cst: the partner of whoever claims or enters, then reads the phase. */
-    if (exchange_seq_cst32(&p->phase, PEER_CLOSED) == PEER_CLOSED) {
-        await_gone(p);
-        return;
+/* Where those who stay cannot be cut off, the region stays mapped and the lock held until the peer
+   is freed. A host's guests are rid of it all the same; a guest keeps its index. */
+static void linger(shmipc_peer *p) {
+    p->lingers = true;
+    if (peer_is_host(p))
+        leave_region(p, &p->region);
+}
+
+static void depart(shmipc_peer *p) {
+    struct deadline grace = deadline_in(GRACE_NS);
+    struct region real;
+    if (await_quiet(p, &grace, 0)) {
+        leave_region(p, &p->region);
+        shmi_region_close(&p->region);
+    } else if (shmi_detach(p, &real)) {
+        leave_and_disown(p, &real);
+        shmi_object_let_go(p->region.object, real.shared);
+    } else {
+        linger(p);
     }
-    wake_everybody_here(p);
-    (void)await_quiet(p, &forever, 0);
-    leave_region(p);
-    store_release32(&p->gone, 1); /* pairs with await_gone */
-    (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
 }
 
-void shmipc_close(shmipc_peer *p) {
+/* Of several threads that close, one departs; the others return when it is done. */
+static void depart_once(shmipc_peer *p) {
+    uint32_t ahead = DEPARTURE_AHEAD;
+    if (cas_seq_cst32(&p->gone, &ahead, DEPARTING)) {
+        depart(p);
+        exchange_seq_cst32(&p->gone, DEPARTED); /* release: pairs with the loads below */
+        (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
+    }
+    while (load_acquire32(&p->gone) == DEPARTING)
+        (void)shmi_word_wait(NULL, &p->gone, DEPARTING, CLOCK_NEVER);
+}
+
+/* The first thread that closes is inside meanwhile, so that another does not depart under it.
+   seq_cst: the partner of whoever claims or enters, or takes a request, then reads the phase. */
+static void end_everything(shmipc_peer *p) {
+    add_seq_cst32(&p->users, 1);
+    if (exchange_seq_cst32(&p->phase, PEER_CLOSED) != PEER_CLOSED)
+        wake_everybody_here(p);
+    shmi_peer_leave(p);
+}
+
+/* What the way out meets is no failure of the caller: the last sentence stays. */
+static void end_and_depart(shmipc_peer *p, bool wait_for_threads) {
     const struct last_failure kept = shmi_thread_state()->last;
-    close_peer(p);
+    end_everything(p);
+    if (wait_for_threads)
+        await_threads(p);
+    depart_once(p);
     shmi_thread_state()->last = kept;
+}
+
+/* ---- The public calls ---- */
+
+/* The handler's own thread would wait for itself. */
+static int check_thread(const shmipc_peer *p, const char *what) {
+    if (p == NULL || !shmi_peer_is_served_here(p))
+        return SHMIPC_OK;
+    shmi_peer_log(p, SHMIPC_LOG_ERROR, "%s was called by a handler of the same peer", what);
+    return shmi_fail(SHMIPC_E_STATE, "%s was called by a handler of the same peer; nothing is done",
+                     what);
+}
+
+int shmipc_close(shmipc_peer *p) {
+    int error = check_thread(p, "shmipc_close");
+    if (error || p == NULL || load_relaxed32(&p->forked))
+        return error;
+    end_and_depart(p, true);
+    return SHMIPC_OK;
 }
 
 /* From now on new calls are refused, here at once and on the other side as it sees the status. */
@@ -95,34 +166,64 @@ static int begin_draining(shmipc_peer *p) {
     (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
     (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
     if (peer_is_host(p))
-        shmi_responder_refuse_all(p);
+        shmi_responder_refuse_all(p, &p->region);
     return SHMIPC_OK;
 }
 
-int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
+/* Who was still inside at the deadline, but for this thread. */
+static int cut_short(struct occupants left, int64_t timeout) {
+    return shmi_fail(SHMIPC_E_TIMEOUT,
+                     "after %lld ns %u threads were still inside, and %u slots held or in use",
+                     (long long)timeout, (unsigned)left.threads - 1, (unsigned)left.slots);
+}
+
+static int drain(shmipc_peer *p, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
+    (void)shmi_deadline_at(&deadline);
+    int error = begin_draining(p);
+    if (error || await_quiet(p, &deadline, 1))
+        return error;
+    return cut_short(shmi_peer_occupants(p), timeout);
+}
+
+int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     int error = check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = check_thread(p, "shmipc_shutdown");
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = begin_draining(p);
-    bool drained = error != SHMIPC_OK || await_quiet(p, &deadline, 1);
+    error = drain(p, timeout);
     shmi_peer_leave(p);
-    if (error)
+    if (error == SHMIPC_E_CLOSED)
         return error;
-    shmipc_close(p);
-    return drained ? SHMIPC_OK
-                   : shmi_fail(SHMIPC_E_TIMEOUT, "calls were still under way after %lld ns",
-                               (long long)timeout);
+    end_and_depart(p, false);
+    return error;
 }
 
-void shmipc_free(shmipc_peer *p) {
-    if (p == NULL)
-        return;
-    shmipc_close(p);
-    if (load_relaxed32(&p->forked))
-        shmi_region_close(&p->region);
+/* By the last holder: a handler that ran on, if there was one. */
+static void end_peer(shmipc_peer *p) {
+    if (p->lingers && !peer_is_host(p) && !load_relaxed32(&p->forked))
+        leave_and_disown(p, &p->region);
+    shmi_region_close(&p->region);
     shmi_memory_free(p->slots);
     shmi_memory_free(p);
+}
+
+static void free_peer(shmipc_peer *p) {
+    if (check_thread(p, "shmipc_free") != SHMIPC_OK)
+        return;
+    if (load_acquire32(&p->gone) != DEPARTED)
+        (void)shmipc_close(p);
+    p->end = end_peer;
+    shmi_peer_let_go(p);
+}
+
+/* Whom a shutdown did not wait for, this does not wait for either. */
+void shmipc_free(shmipc_peer *p) {
+    const struct last_failure kept = shmi_thread_state()->last;
+    if (p != NULL)
+        free_peer(p);
+    shmi_thread_state()->last = kept;
 }

@@ -37,10 +37,27 @@ static void ring_free(const struct region *r, uint32_t slot) {
         (void)shmi_doorbell_ring(&bell, WAKE_ALL);
 }
 
+/* The caller may still give up meanwhile: then there is a second look. */
+void shmi_answer_for_responder(const struct region *r, uint32_t index) {
+    struct slot *slot = region_slot(r, index);
+    enum reclaim result = RECLAIM_NOTHING;
+    word seen = 0;
+    for (int i = 0; i < WORD_CHANGES && result == RECLAIM_NOTHING; i++) {
+        seen = slot_look(slot);
+        if (word_state(seen) != SLOT_WORKING && word_state(seen) != SLOT_CANCELLED)
+            return;
+        result = shmi_slot_reclaim_responder(slot, seen);
+    }
+    if (result == RECLAIM_ANSWERED_SLEEPER)
+        shmi_rouse_caller(r, index, owner_index(word_owner(seen)));
+    if (result == RECLAIM_FREED)
+        ring_free(r, index);
+}
+
 bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     struct slot *slot = region_slot(r, index);
-    enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_host_slot(slot, seen)
-                                                        : shmi_slot_reclaim_guest_slot(slot, seen);
+    enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_responder(slot, seen)
+                                                        : shmi_slot_reclaim_caller(slot, seen);
     if (result == RECLAIM_ANSWERED_SLEEPER)
         shmi_rouse_caller(r, index, HOST);
     if (result == RECLAIM_FREED)

@@ -160,7 +160,7 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
         (void)shmi_peer_has_company(p);
     /* Looking through cold slots is half of what an idle peer costs: now and then is enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
-        shmi_membership_publish_counters(p);
+        shmi_membership_publish_counters(p, peer_own_line(p));
     return true;
 }
 
@@ -256,8 +256,7 @@ static shmipc_stats sum(const shmipc_peer *p) {
     return stats;
 }
 
-void shmi_membership_publish_counters(shmipc_peer *p) {
-    struct peer_line *line = peer_own_line(p);
+void shmi_membership_publish_counters(const shmipc_peer *p, struct peer_line *line) {
     shmipc_stats stats = sum(p);
     store_relaxed64(&line->served, stats.served);
     store_relaxed64(&line->discarded, stats.discarded);

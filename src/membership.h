@@ -17,7 +17,7 @@ bool shmi_membership_tick(shmipc_peer *peer, bool death);
 uint64_t shmi_membership_last_look(const shmipc_peer *peer);
 
 /* Writes the peer's counters to its line, for others to look at. */
-void shmi_membership_publish_counters(shmipc_peer *peer);
+void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_line *line);
 
 /* Tells everybody that something about this peer has changed. */
 void shmi_membership_announce(shmipc_peer *peer);

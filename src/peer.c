@@ -27,7 +27,7 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
 static void forget_region(void *context) {
     shmipc_peer *p = context;
     store_relaxed32(&p->phase, PEER_CLOSED);
-    store_relaxed32(&p->gone, 1);
+    store_relaxed32(&p->gone, DEPARTED);
     store_relaxed32(&p->forked, 1);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         uint32_t claim = load_relaxed32(&p->slots[i].claim);
@@ -46,6 +46,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
         p->slots[i].spins = spins;
         p->slots[i].hold_off = hold_off;
     }
+    store_relaxed32(&p->holders, 1);
     p->processors = shmi_cpu_count();
     p->claim_spins = spins;
     p->wait_spins = spins;
@@ -123,6 +124,31 @@ int shmi_peer_enter(shmipc_peer *p) {
     return shmi_peer_try_enter(p) ? SHMIPC_OK : shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
 }
 
+void shmi_peer_begin_serving(shmipc_peer *p, struct served *served) {
+    struct thread_state *thread = shmi_thread_state();
+    add_seq_cst32(&p->holders, 1);
+    *served = (struct served){.peer = p, .outer = thread->serving};
+    thread->serving = served;
+}
+
+void shmi_peer_end_serving(shmipc_peer *p, const struct served *served) {
+    shmi_thread_state()->serving = served->outer;
+    shmi_peer_let_go(p);
+}
+
+bool shmi_peer_is_served_here(const shmipc_peer *p) {
+    const struct served *served = shmi_thread_state()->serving;
+    while (served != NULL && served->peer != p)
+        served = served->outer;
+    return served != NULL;
+}
+
+/* seq_cst: what every holder did comes before the end, and `end` was stored before its user let go. */
+void shmi_peer_let_go(shmipc_peer *p) {
+    if (add_seq_cst32(&p->holders, UINT32_MAX) == 1)
+        p->end(p);
+}
+
 int shmi_peer_refuse(const shmipc_peer *p) {
     uint32_t phase = load_seq_cst32(&p->phase);
     if (phase == PEER_CLOSED)
@@ -140,7 +166,7 @@ static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *f
                      va_list arguments) {
     char text[256];
     char line[512];
-    if (p->log == NULL)
+    if (p->log == NULL || load_relaxed32(&p->gone) == DEPARTED) /* then its user may be gone too */
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
     shmi_text_escape(line, sizeof line, text, strlen(text));
@@ -192,12 +218,14 @@ bool shmi_peer_has_company(shmipc_peer *p) {
 }
 
 /* seq_cst: the partner of whoever claims or enters, then reads the phase. */
-bool shmi_peer_is_quiet(shmipc_peer *p, uint32_t expected) {
-    if (load_seq_cst32(&p->users) != expected)
-        return false;
-    for (uint32_t i = 0; i < region_slots(&p->region); i++) {
-        if (load_seq_cst32(&p->slots[i].claim) % 2 != 0)
-            return false;
-    }
-    return true;
+struct occupants shmi_peer_occupants(const shmipc_peer *p) {
+    struct occupants occupants = {.threads = load_seq_cst32(&p->users)};
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)
+        occupants.slots += load_seq_cst32(&p->slots[i].claim) % 2;
+    return occupants;
+}
+
+bool shmi_peer_is_quiet(const shmipc_peer *p, uint32_t expected) {
+    struct occupants occupants = shmi_peer_occupants(p);
+    return occupants.threads == expected && occupants.slots == 0;
 }

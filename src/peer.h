@@ -51,6 +51,16 @@ struct local_slot {
 
 enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
 
+/* Whether a closed peer has left the region. */
+enum departure { DEPARTURE_AHEAD, DEPARTING, DEPARTED };
+
+/* The peers that a thread serves, the innermost first. Each lies on the stack of its shmipc_serve or
+   shmipc_poll. */
+struct served {
+    const shmipc_peer *peer;
+    const struct served *outer;
+};
+
 struct known_peer {
     uint32_t epoch;
     bool present;
@@ -65,7 +75,7 @@ struct shmipc_peer {
     atomic_u32 corrupt;  /* set once, for ever */
     atomic_u32 deserted; /* a guest's host was found dead */
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
-    atomic_u32 gone;     /* closed, and the region unmapped */
+    atomic_u32 gone;     /* enum departure; only rises */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
     uint32_t processors; /* that this process may use at a time */
     struct local_slot *slots;
@@ -78,6 +88,12 @@ struct shmipc_peer {
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct doorbell members;
     struct doorbell answers; /* for threads that wait for the first of several */
+
+    /* Who keeps this structure: its user until shmipc_free, and each thread that serves. The last
+       one calls `end`, which shmipc_free has set. */
+    atomic_u32 holders;
+    void (*end)(shmipc_peer *peer);
+    bool lingers; /* departed, but could not be detached; set before `gone` */
 
     /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
     atomic_u32 users;
@@ -133,6 +149,17 @@ int shmi_peer_enter(shmipc_peer *peer);
 bool shmi_peer_try_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
+/* Around serving, outside of entering and leaving: the structure stays meanwhile, and the thread is
+   known to serve. */
+void shmi_peer_begin_serving(shmipc_peer *peer, struct served *served);
+void shmi_peer_end_serving(shmipc_peer *peer, const struct served *served);
+
+/* True in a handler of this peer, in this thread. */
+bool shmi_peer_is_served_here(const shmipc_peer *peer);
+
+/* One holder less. */
+void shmi_peer_let_go(shmipc_peer *peer);
+
 /* Tells a closing thread that somebody has left, if there is one. */
 COLD void shmi_peer_tell_departure(shmipc_peer *peer);
 
@@ -170,8 +197,16 @@ void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *
    each dead guest that is not buried yet. Remembers the answer. */
 bool shmi_peer_has_company(shmipc_peer *peer);
 
+/* Those whom a peer that leaves waits for. */
+struct occupants {
+    uint32_t threads; /* that are inside without a claim, or serve */
+    uint32_t slots;   /* that are claimed */
+};
+
+struct occupants shmi_peer_occupants(const shmipc_peer *peer);
+
 /* True when no thread but `expected` ones is inside and no slot is claimed. */
-bool shmi_peer_is_quiet(shmipc_peer *peer, uint32_t expected);
+bool shmi_peer_is_quiet(const shmipc_peer *peer, uint32_t expected);
 
 COLD int shmi_refuse_timeout(int64_t timeout);
 

@@ -52,6 +52,19 @@ bool shmi_object_has_name(const struct object *object);
 /* Unmaps and closes; the locks go with it. NULL is allowed. */
 void shmi_object_close(struct object *object);
 
+/* Turns the mapping, where it lies, into memory of this process alone, at one instant: what any
+   thread writes there from then on nobody else sees. Reads still show what others write, but for
+   what is kept. Returns a second mapping, in which the caller goes on as the peer that it is; NULL:
+   the system cannot do that now, and nothing has changed. */
+void *shmi_object_detach(struct object *object);
+
+/* `size` bytes from `start` in the memory of a detached object keep the contents they have. */
+void shmi_object_keep(struct object *object, void *start, size_t size);
+
+/* Unmaps what shmi_object_detach returned, and gives up this peer's lock: nothing of this process
+   can write to the object any more. The private memory stays until the object is closed. */
+void shmi_object_let_go(struct object *object, void *view);
+
 /* Has `hook(context)` called in a child process after fork, when the child has neither mapping
    nor locks any more; it may only store flags. */
 void shmi_object_on_fork(struct object *object, void (*hook)(void *context), void *context);
@@ -181,8 +194,9 @@ struct last_failure {
 /* What the library keeps of each thread, zero at first. Its storage needs no destructor, so that
    the library can be unloaded. */
 struct thread_state {
-    uint32_t affinity;        /* pool.c */
-    struct last_failure last; /* error.c */
+    const struct served *serving; /* peer.h */
+    uint32_t affinity;            /* pool.c */
+    struct last_failure last;     /* error.c */
 };
 
 struct thread_state *shmi_thread_state(void);

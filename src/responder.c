@@ -207,6 +207,12 @@ static void heed_ring(shmipc_peer *p, struct worker *worker) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
 }
 
+/* A peer that closes looks for what it has taken, and may not see this: so it runs no handler now.
+   seq_cst: the partner of the closing store. */
+static bool may_run(const shmipc_peer *p) {
+    return load_seq_cst32(&p->phase) != PEER_CLOSED;
+}
+
 int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
     if (!request_fits(p, seen))
@@ -215,17 +221,31 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
         return 0;
     if (worker->roused)
         heed_ring(p, worker);
-    int error = respond(&job, worker);
+    int error = may_run(p) ? respond(&job, worker) : answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
     worker->beyond = job.beyond || reaches_beyond(job.request.length);
     worker->obliged |= job.roused;
     return error ? error : 1;
 }
 
-void shmi_responder_refuse_all(shmipc_peer *p) {
+static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index, word seen) {
+    struct slot *slot = region_slot(r, index);
+    struct doorbell vacancies = region_doorbell(r, BELL_GUEST_FREE, p->index);
+    word taken;
+    if (!shmi_slot_take(slot, seen, word_owner(seen), &taken))
+        return;
+    store_relaxed32(&slot->length, 0);
+    store_relaxed32(&slot->type, type_of_error(SHMIPC_E_SHUTDOWN));
+    enum answer_fate fate = shmi_slot_publish_response(slot, taken, WORD_ERROR);
+    if (fate == ANSWER_DELIVERED_TO_SLEEPER)
+        shmi_rouse_caller(r, index, owner_index(word_owner(seen)));
+    if (fate == ANSWER_DISCARDED && doorbell_wants_ring(&vacancies))
+        (void)shmi_doorbell_ring(&vacancies, WAKE_ONE);
+}
+
+void shmi_responder_refuse_all(const shmipc_peer *p, const struct region *r) {
     for (uint32_t i = p->serves.first; i < p->serves.first + p->serves.count; i++) {
-        word seen = slot_look(region_slot(&p->region, i));
-        struct job job;
-        if (word_state(seen) == SLOT_REQUEST && request_fits(p, seen) && take(p, i, seen, &job))
-            (void)answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
+        word seen = slot_look(region_slot(r, i));
+        if (word_state(seen) == SLOT_REQUEST && request_fits(p, seen))
+            refuse(p, r, i, seen);
     }
 }

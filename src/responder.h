@@ -52,7 +52,7 @@ static inline bool responder_request_waits(const shmipc_peer *peer) {
     return shmi_responder_find_request(peer, 0) != peer->serves.count;
 }
 
-/* Answers every waiting request with SHUTDOWN: for a host that leaves. */
-void shmi_responder_refuse_all(shmipc_peer *peer);
+/* Answers every request that waits in `region` with SHUTDOWN: for a host that leaves. */
+void shmi_responder_refuse_all(const shmipc_peer *peer, const struct region *region);
 
 #endif

@@ -21,10 +21,11 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
 }
 
 /* Acquire: pairs with slot_publish_request; the request may be read. Release: whoever sees the
-   owner sees its epoch in the peer table. PARKED stays as it is. */
+   owner sees its epoch in the peer table. seq_cst: the taker looks at its peer's phase next, the
+   partner of a peer that closes and looks for what it has taken (detach.c). PARKED stays as it is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
-    return cas_acq_rel64(&slot->word, &seen, *taken);
+    return cas_seq_cst64(&slot->word, &seen, *taken);
 }
 
 static bool is_cancelled(word taken, word seen) {
@@ -113,7 +114,7 @@ bool shmi_slot_release(struct slot *slot, word seen) {
     return change(slot, seen, free_word(seen));
 }
 
-enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen) {
+enum reclaim shmi_slot_reclaim_responder(struct slot *slot, word seen) {
     switch (word_state(seen)) {
     case SLOT_WORKING:
         if (!change(slot, seen, word_with(seen, SLOT_RESPONSE, WORD_RECLAIMED)))
@@ -126,7 +127,7 @@ enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen) {
     }
 }
 
-enum reclaim shmi_slot_reclaim_guest_slot(struct slot *slot, word seen) {
+enum reclaim shmi_slot_reclaim_caller(struct slot *slot, word seen) {
     switch (word_state(seen)) {
     case SLOT_BUSY:
     case SLOT_REQUEST:

@@ -45,7 +45,7 @@ static inline bool slot_publish_request(struct slot *slot, word last, owner call
 }
 
 /* REQUEST -> WORKING, for any responder that saw REQUEST. Legal to fail: the caller gave up or
-   parked, or another responder was faster. */
+   parked, or another responder was faster. The responder looks at its phase next (responder.c). */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken);
 
 enum answer_fate {
@@ -101,9 +101,10 @@ bool shmi_slot_release(struct slot *slot, word seen);
 
 enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERED_SLEEPER };
 
-/* What a dead owner left, by whoever saw the word `seen` first and had proof of the death then. */
-enum reclaim shmi_slot_reclaim_host_slot(struct slot *slot, word seen);
-enum reclaim shmi_slot_reclaim_guest_slot(struct slot *slot, word seen);
+/* What a dead responder of a host slot, or a dead caller of a guest slot, left: by whoever saw the
+   word `seen` first and had proof of the death then. A leaving host does the first in guest slots. */
+enum reclaim shmi_slot_reclaim_responder(struct slot *slot, word seen);
+enum reclaim shmi_slot_reclaim_caller(struct slot *slot, word seen);
 
 /* For a side that looks at the word again and again: has the slot's second line come along with the
    first, in case the message needs both. */

@@ -235,7 +235,9 @@ static int serve(shmipc_peer *p, struct worker *worker, const struct until *unti
 /* ---- The public calls ---- */
 
 static int check_server(const shmipc_peer *p) {
-    if (p == NULL || !p->calls_only)
+    if (p == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
+    if (!p->calls_only)
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
                      (unsigned)p->index);
@@ -275,13 +277,11 @@ static void wake_server(void *context) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
-int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
-                       shmipc_stop_token *token) {
+static int serve_inside(shmipc_peer *p, shmipc_handler handler, void *context,
+                        shmipc_stop_token *token) {
     struct until until = {.stop = token};
     struct stop_waiter waiter = {.wake = wake_server, .context = p};
-    int error = check_handler(p, handler);
-    if (error == SHMIPC_OK)
-        error = enter_waiter(p, &until);
+    int error = enter_waiter(p, &until);
     if (error)
         return error;
     shmi_stop_join(token, &waiter);
@@ -289,6 +289,18 @@ int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
     error = serve(p, &worker, &until);
     shmi_stop_leave(token, &waiter);
     leave_waiter(p);
+    return error;
+}
+
+int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
+                       shmipc_stop_token *token) {
+    struct served served;
+    int error = check_handler(p, handler);
+    if (error)
+        return error;
+    shmi_peer_begin_serving(p, &served);
+    error = serve_inside(p, handler, context, token);
+    shmi_peer_end_serving(p, &served);
     return error;
 }
 
@@ -320,15 +332,24 @@ static int poll_once(shmipc_peer *p, struct worker *worker) {
     return count;
 }
 
-int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
-    int error = check_handler(p, handler);
-    if (error == SHMIPC_OK)
-        error = shmi_peer_enter(p);
+static int poll_inside(shmipc_peer *p, shmipc_handler handler, void *context) {
+    int error = shmi_peer_enter(p);
     if (error)
         return error;
     struct worker worker = new_worker(p, handler, context);
     int result = poll_once(p, &worker);
     shmi_peer_leave(p);
+    return result;
+}
+
+int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
+    struct served served;
+    int result = check_handler(p, handler);
+    if (result)
+        return result;
+    shmi_peer_begin_serving(p, &served);
+    result = poll_inside(p, handler, context);
+    shmi_peer_end_serving(p, &served);
     return result;
 }
 

@@ -127,7 +127,7 @@ typedef enum shmipc_error {
 
     /* Slots and waits. */
     SHMIPC_E_STALE = -30, /* the slot was released, or its call ended without an answer */
-    SHMIPC_E_STATE = -31, /* not now: a request is under way, or none is */
+    SHMIPC_E_STATE = -31, /* not now: a request is under way, or none is, or a handler runs */
     SHMIPC_E_WOKEN = -32  /* shmipc_wake ended the wait */
 } shmipc_error;
 
@@ -306,22 +306,34 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
 
 /*
  * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN (those of this peer; when the host
- * leaves, also its guests'), those under way are waited for up to `timeout`, the rest is ended as
- * by shmipc_close; then the peer is closed.
- * Errors: INVALID, CLOSED, TIMEOUT (closed, but calls had to be cut short).
+ * leaves, also its guests'), and those under way, handlers that run and slots that are held are
+ * waited for up to `timeout`. The rest is ended as by shmipc_close, and given 5 ms to return; then the
+ * peer is closed.
+ *
+ * TIMEOUT: closed, but somebody is cut off. A handler that still runs goes on in private memory: its
+ * request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other side is
+ * told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and every call
+ * on it ends with CLOSED or STALE. No code that handlers may still run may be unloaded: shmipc_close
+ * waits for them. (Windows: docs/windows.md has what differs.)
+ * Errors: INVALID, STATE (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT.
  */
 SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Leaves at once: every call and wait on `peer` ends with SHMIPC_E_CLOSED or _CLOSED_STARTED, also
- * later ones. Returns when none is left in the region and its memory is unmapped: a handler that
- * runs is waited for, and so is a claimed slot until its owner releases it; so call it neither
- * from a handler nor while holding a slot. Closing twice is harmless; so is NULL.
+ * later ones. Returns when no handler runs and nobody waits any more, however long a handler takes;
+ * slots that are held are not waited for, but cut off as by shmipc_shutdown. Closing twice is
+ * harmless, and after a shutdown that timed out waits for its handlers; so is NULL.
+ * Errors: STATE (called by a handler of this peer: nothing is done).
  */
-SHMIPC_API void shmipc_close(shmipc_peer *peer);
+SHMIPC_API int shmipc_close(shmipc_peer *peer);
 
-/* Closes `peer` if need be and frees it. No other call on it, or on a slot of it, may be running or
-   follow. NULL is harmless. */
+/*
+ * Closes `peer` if need be and frees it. No other call on it, or on a slot of it, may be running or
+ * follow, but for the shmipc_serve and shmipc_poll that a shutdown left behind: those are not waited
+ * for, and the last one frees the rest when it returns. Called by a handler of this peer it does
+ * nothing but log an error. NULL is harmless.
+ */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
 typedef struct shmipc_info {
@@ -513,7 +525,8 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
     SHMIPC_PRINTF_LIKE(2, 3);
 
-/* In a handler: 1 if the caller has given up, so that nobody waits for the answer; else 0. */
+/* In a handler: 1 if the caller has given up, or a shutdown of this peer has cut the handler off, so
+   that nobody waits for the answer; else 0. */
 SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 
 /*

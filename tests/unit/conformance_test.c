@@ -373,8 +373,8 @@ static const char *release_slot(struct transition *t) {
 
 /* What became of the word tells a cancelled slot from an unchanged one. */
 static const char *reclaim(struct transition *t) {
-    enum reclaim result = t->host ? shmi_slot_reclaim_host_slot(&t->slot, t->seen)
-                                  : shmi_slot_reclaim_guest_slot(&t->slot, t->seen);
+    enum reclaim result = t->host ? shmi_slot_reclaim_responder(&t->slot, t->seen)
+                                  : shmi_slot_reclaim_caller(&t->slot, t->seen);
     switch (result) {
     case RECLAIM_FREED:
         return "freed";

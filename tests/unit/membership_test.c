@@ -161,7 +161,7 @@ static void a_guest_hears_of_its_host(void **state) {
 static void die(shmipc_peer *peer) {
     shmi_region_close(&peer->region);
     store_relaxed32(&peer->phase, PEER_CLOSED);
-    store_relaxed32(&peer->gone, 1);
+    store_relaxed32(&peer->gone, DEPARTED);
     shmipc_free(peer);
 }
 

@@ -282,7 +282,7 @@ static void a_reclaimer_that_was_paused_changes_nothing(void **state) {
     word seen = take(&slot, publish(&slot, 0, 0), FIRST);
     assert_int_equal(shmi_slot_publish_response(&slot, seen, 0), ANSWER_DELIVERED);
     word taken = take(&slot, publish(&slot, look(&slot), 0), FIRST);
-    assert_int_equal(shmi_slot_reclaim_host_slot(&slot, seen), RECLAIM_NOTHING);
+    assert_int_equal(shmi_slot_reclaim_responder(&slot, seen), RECLAIM_NOTHING);
     assert_true(look(&slot) == taken);
 }
 
@@ -290,14 +290,14 @@ static void only_one_of_two_reclaimers_succeeds(void **state) {
     (void)state;
     struct slot slot = {.word = 0};
     word seen = put(&slot, SLOT_CANCELLED, 0, FIRST);
-    assert_int_equal(shmi_slot_reclaim_host_slot(&slot, seen), RECLAIM_FREED);
-    assert_int_equal(shmi_slot_reclaim_host_slot(&slot, seen), RECLAIM_NOTHING);
+    assert_int_equal(shmi_slot_reclaim_responder(&slot, seen), RECLAIM_FREED);
+    assert_int_equal(shmi_slot_reclaim_responder(&slot, seen), RECLAIM_NOTHING);
     seen = put(&slot, SLOT_WORKING, WORD_PARKED, FIRST);
-    assert_int_equal(shmi_slot_reclaim_host_slot(&slot, seen), RECLAIM_ANSWERED_SLEEPER);
-    assert_int_equal(shmi_slot_reclaim_host_slot(&slot, seen), RECLAIM_NOTHING);
+    assert_int_equal(shmi_slot_reclaim_responder(&slot, seen), RECLAIM_ANSWERED_SLEEPER);
+    assert_int_equal(shmi_slot_reclaim_responder(&slot, seen), RECLAIM_NOTHING);
     seen = put(&slot, SLOT_BUSY, 0, FIRST);
-    assert_int_equal(shmi_slot_reclaim_guest_slot(&slot, seen), RECLAIM_FREED);
-    assert_int_equal(shmi_slot_reclaim_guest_slot(&slot, seen), RECLAIM_NOTHING);
+    assert_int_equal(shmi_slot_reclaim_caller(&slot, seen), RECLAIM_FREED);
+    assert_int_equal(shmi_slot_reclaim_caller(&slot, seen), RECLAIM_NOTHING);
 }
 
 static void a_dead_callers_request_still_belongs_to_its_responder(void **state) {
@@ -306,7 +306,7 @@ static void a_dead_callers_request_still_belongs_to_its_responder(void **state) 
     word seen = 0;
     assert_true(shmi_slot_claim(&slot, &seen, FIRST));
     word taken = take(&slot, publish(&slot, seen, FIRST), FIRST);
-    (void)shmi_slot_reclaim_guest_slot(&slot, taken);
+    (void)shmi_slot_reclaim_caller(&slot, taken);
     assert_int_equal(word_state(look(&slot)), SLOT_CANCELLED);
     assert_int_equal(shmi_slot_publish_response(&slot, taken, 0), ANSWER_DISCARDED);
     assert_int_equal(word_state(look(&slot)), SLOT_FREE);

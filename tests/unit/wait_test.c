@@ -477,23 +477,23 @@ static void a_claim_that_was_given_back_unseen_is_soon_found(void **state) {
 }
 
 /* How long closing takes by the clock, while a slot is claimed and this happens in each sleep. */
-static uint64_t time_to_close(void (*during_sleep)(void)) {
+static uint64_t time_to_shut_down(void (*during_sleep)(void)) {
     struct pair pair;
     pair_open(&pair, NULL);
     claim_several(pair.host, 1);
     fake.during_sleep = during_sleep;
     fake.sleeps = 0;
     uint64_t begin = fake.now;
-    shmipc_close(pair.host);
+    assert_int_equal(shmipc_shutdown(pair.host, SHMIPC_FOREVER), SHMIPC_OK);
     uint64_t took = fake.now - begin;
     fake.during_sleep = NULL;
     pair_close(&pair);
     return took;
 }
 
-static void a_peer_closes_soon_after_a_claim_was_given_back_unseen(void **state) {
+static void a_shutdown_ends_soon_after_a_claim_was_given_back_unseen(void **state) {
     (void)state;
-    assert_in_range(time_to_close(give_back_unseen), 1, STORES_SEEN_NS);
+    assert_in_range(time_to_shut_down(give_back_unseen), 1, STORES_SEEN_NS);
 }
 
 /* It looks soon once; then it sleeps in ticks, however long the claim is kept. */
@@ -504,9 +504,9 @@ static void keep_the_claim_for_long(void) {
     fake.now = fake.until;
 }
 
-static void a_peer_that_closes_sleeps_while_a_claim_is_kept(void **state) {
+static void a_shutdown_sleeps_while_a_claim_is_kept(void **state) {
     (void)state;
-    assert_true(time_to_close(keep_the_claim_for_long) > 8 * TICK_NS);
+    assert_true(time_to_shut_down(keep_the_claim_for_long) > 8 * TICK_NS);
     assert_int_equal(fake.sleeps, 10);
 }
 
@@ -586,8 +586,9 @@ int main(void) {
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_claim_that_was_given_back_unseen_is_soon_found, fake_system),
-        cmocka_unit_test_setup(a_peer_closes_soon_after_a_claim_was_given_back_unseen, fake_system),
-        cmocka_unit_test_setup(a_peer_that_closes_sleeps_while_a_claim_is_kept, fake_system),
+        cmocka_unit_test_setup(a_shutdown_ends_soon_after_a_claim_was_given_back_unseen,
+                               fake_system),
+        cmocka_unit_test_setup(a_shutdown_sleeps_while_a_claim_is_kept, fake_system),
         cmocka_unit_test_setup(a_call_that_may_not_wait_does_not_sleep, fake_system),
         cmocka_unit_test_setup(every_public_wait_keeps_its_deadline, fake_system),
     };

@@ -1,0 +1,18 @@
+#include "platform.h"
+
+/* A view cannot be replaced by another at one instant: between the two there would be none. */
+void *shmi_object_detach(struct object *o) {
+    (void)o;
+    return NULL;
+}
+
+void shmi_object_keep(struct object *o, void *start, size_t size) {
+    (void)o;
+    (void)start;
+    (void)size;
+}
+
+void shmi_object_let_go(struct object *o, void *view) {
+    (void)o;
+    (void)view;
+}
