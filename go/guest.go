@@ -30,9 +30,12 @@ type Config struct {
 	// Without meaning on Windows.
 	Mode os.FileMode
 	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
-	// Windows has no such ids: there it must be 0, which also trusts the Administrators if this
-	// process is elevated.
+	// Windows has no such ids: there it must be 0.
 	Owner int
+	// OwnerSID is the SID that must own the region on Windows, such as "S-1-5-18", or an abbreviation
+	// such as "SY". "": this user's; an elevated process also trusts the Administrators'. On other
+	// systems it must be "".
+	OwnerSID string
 	// Global looks for the name among those of all sessions of a Windows machine, where a host must
 	// have put it, and not among those of this session. Without meaning on other systems.
 	Global bool
@@ -131,8 +134,9 @@ func newSettings(name string, config *Config) (settings, error) {
 		config = &Config{}
 	}
 	s := settings{
-		mode: config.Mode, owner: config.Owner, global: config.Global, callsOnly: config.CallsOnly,
-		spin: config.Spin, timeout: config.Timeout, log: config.Logger,
+		mode: config.Mode, owner: config.Owner, ownerSID: config.OwnerSID, global: config.Global,
+		callsOnly: config.CallsOnly,
+		spin:      config.Spin, timeout: config.Timeout, log: config.Logger,
 	}
 	s.fill()
 	return s, nil

@@ -17,6 +17,7 @@ import (
 
 // hostFile is the region's objects, as the host holds them.
 type hostFile struct {
+	sddl      string // of the sections; "": for this user alone
 	directory *directory
 	page      syscall.Handle // the directory's section
 	names     names
@@ -28,12 +29,35 @@ type hostFile struct {
 
 func createSection(tb testing.TB, name string, size uint64) (section syscall.Handle, view unsafe.Pointer) {
 	tb.Helper()
-	access, err := ownAccess()
+	me, err := self()
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return createSectionFor(tb, name, size, "D:P(A;;GA;;;"+me.user+")")
+}
+
+var descriptorOf = advapi32.NewProc("ConvertStringSecurityDescriptorToSecurityDescriptorW")
+
+// accessOf is what the security descriptor definition language says. It stays for good.
+func accessOf(tb testing.TB, sddl string) *syscall.SecurityAttributes {
+	tb.Helper()
+	const revision = 1 // SDDL_REVISION_1
+	text, _ := syscall.UTF16PtrFromString(sddl)
+	access := &syscall.SecurityAttributes{}
+	access.Length = uint32(unsafe.Sizeof(*access))
+	r, _, code := syscall.SyscallN(descriptorOf.Addr(), uintptr(unsafe.Pointer(text)), revision,
+		uintptr(unsafe.Pointer(&access.SecurityDescriptor)), 0)
+	if r == 0 {
+		tb.Fatal(sddl, ": ", code)
+	}
+	return access
+}
+
+func createSectionFor(tb testing.TB, name string, size uint64, sddl string) (section syscall.Handle, view unsafe.Pointer) {
+	tb.Helper()
+	access := accessOf(tb, sddl)
 	text, _ := syscall.UTF16PtrFromString(name)
-	section, err = syscall.CreateFileMapping(syscall.InvalidHandle, access, syscall.PAGE_READWRITE,
+	section, err := syscall.CreateFileMapping(syscall.InvalidHandle, access, syscall.PAGE_READWRITE,
 		uint32(size>>32), uint32(size), text)
 	if section == 0 {
 		tb.Fatal(name, ": ", err)
@@ -42,6 +66,13 @@ func createSection(tb testing.TB, name string, size uint64) (section syscall.Han
 		tb.Fatal(name, ": ", err)
 	}
 	return section, view
+}
+
+func (h *testHost) createSection(name string, size uint64) (section syscall.Handle, view unsafe.Pointer) {
+	if h.sddl == "" {
+		return createSection(h.tb, name, size)
+	}
+	return createSectionFor(h.tb, name, size, h.sddl)
 }
 
 // newNonce differs from any other.
@@ -60,13 +91,13 @@ func (h *testHost) create() {
 func (h *testHost) createRegion() {
 	h.geometry.nonce = newNonce(h.tb)
 	h.names = newNames(false, h.geometry.nonce)
-	h.section, h.hostFile.view = createSection(h.tb, string(h.names), h.total)
+	h.section, h.hostFile.view = h.createSection(string(h.names), h.total)
 	memory := unsafe.Slice((*byte)(h.hostFile.view), h.total)
 	h.sleeper = newSleeper(newView(memory), h.geometry, h.names, hostIndex, 0)
 	h.parking = h.sleeper.parking()
 	h.setUp(memory)
 	binary.LittleEndian.PutUint64(memory[16:], h.geometry.nonce)
-	held, existed, err := createEvent(h.names.of("lock", hostIndex))
+	held, existed, err := createEvent(h.names.of("lock", hostIndex), nil)
 	h.must(err)
 	if existed {
 		h.tb.Fatal("somebody has the lock")
@@ -76,7 +107,7 @@ func (h *testHost) createRegion() {
 
 func (h *testHost) publishName() {
 	if h.directory == nil {
-		section, view := createSection(h.tb, directoryName(h.name, false), directorySize)
+		section, view := h.createSection(directoryName(h.name, false), directorySize)
 		h.page, h.directory = section, (*directory)(view)
 		h.directory.magic.Store(directoryMagic)
 	}
@@ -98,7 +129,7 @@ func (h *testHost) unname() {
 
 // named tells whether the name leads to the region.
 func (h *testHost) named() bool {
-	nonce, err := findRegion(directoryName(h.name, false))
+	nonce, err := findRegion(directoryName(h.name, false), "")
 	return err == nil && nonce == h.geometry.nonce
 }
 
@@ -161,7 +192,7 @@ func countHandles(t *testing.T) int {
 	if count != 0 {
 		return int(count)
 	}
-	event, _, err := createEvent("Local\\" + uniqueName(t))
+	event, _, err := createEvent("Local\\"+uniqueName(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,10 @@ type regionFile struct {
 }
 
 // openRegion opens the region's file without following a link. There is but one kind of name here.
-func openRegion(name string, _ settings) (*regionFile, error) {
+func openRegion(name string, s settings) (*regionFile, error) {
+	if s.ownerSID != "" {
+		return nil, failure(ErrInvalid, "Config.OwnerSID: it is for Windows; here Owner serves")
+	}
 	flags := syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_CLOEXEC | syscall.O_NONBLOCK
 	for {
 		fd, err := syscall.Open(regionPrefix+name, flags, 0)

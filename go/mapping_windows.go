@@ -16,6 +16,8 @@ const (
 	sectionQuery = 0x0001 // SECTION_QUERY
 	mapWrite     = 0x0002 // FILE_MAP_WRITE
 	mapRead      = 0x0004 // FILE_MAP_READ
+
+	memoryCommitted = 0x1000 // MEM_COMMIT
 )
 
 // directory overlays the section that a region's name stands for: a small one, since it may
@@ -36,13 +38,13 @@ const (
 func directoryName(name string, global bool) string { return prefix(global) + "shmipc." + name }
 
 // findRegion returns the nonce of the region that a name stands for now.
-func findRegion(name string) (uint64, error) {
+func findRegion(name, owner string) (uint64, error) {
 	section, err := openSection(name, mapRead|readControl)
 	if err != nil {
 		return 0, err
 	}
 	defer closeHandle(section)
-	if err := checkOwner(section); err != nil {
+	if err := checkOwner(section, owner); err != nil {
 		return 0, err
 	}
 	return readDirectory(section)
@@ -54,6 +56,9 @@ func readDirectory(section syscall.Handle) (uint64, error) {
 		return 0, err
 	}
 	defer unmapView(&view)
+	if size, err := sizeOf(view); err != nil || size < directorySize {
+		return 0, failure(ErrNotARegion, "its directory is shorter than a page")
+	}
 	return (*directory)(view).read()
 }
 
@@ -92,9 +97,11 @@ type regionFile struct {
 	directory string // its name
 	names     names
 	nonce     uint64
+	owner     string // the SID that is trusted; "": this user
 	section   syscall.Handle
-	header    unsafe.Pointer // a view to read from, until there is the mapping
-	memory    unsafe.Pointer // the mapping
+	access    *syscall.SecurityAttributes // of the events that are made here
+	header    unsafe.Pointer              // a view to read from, until there is the mapping
+	memory    unsafe.Pointer              // the mapping
 	held      syscall.Handle
 	host      syscall.Handle // its process; 0: this one, or it cannot be watched
 	sleeper   *sleeper
@@ -105,9 +112,12 @@ func openRegion(name string, s settings) (*regionFile, error) {
 	if s.owner != 0 {
 		return nil, failure(ErrInvalid, "Config.Owner: Windows has no such ids")
 	}
-	f := &regionFile{directory: directoryName(name, s.global)}
-	var err error
-	if f.nonce, err = findRegion(f.directory); err != nil {
+	owner, err := parseOwner(s.ownerSID)
+	if err != nil {
+		return nil, err
+	}
+	f := &regionFile{directory: directoryName(name, s.global), owner: owner}
+	if f.nonce, err = findRegion(f.directory, owner); err != nil {
 		return nil, err
 	}
 	f.names = newNames(s.global, f.nonce)
@@ -120,10 +130,13 @@ func openRegion(name string, s settings) (*regionFile, error) {
 
 // inspect checks who made the section, and returns its size, rounded up to pages.
 func (f *regionFile) inspect(settings) (uint64, error) {
-	if err := checkOwner(f.section); err != nil {
+	err := checkOwner(f.section, f.owner)
+	if err != nil {
 		return 0, err
 	}
-	var err error
+	if f.access, err = accessForEvents(f.section); err != nil {
+		return 0, err
+	}
 	if f.header, err = mapView(f.section, mapRead, 0); err != nil {
 		return 0, err
 	}
@@ -135,23 +148,26 @@ type memoryInformation struct {
 	base, allocation uintptr
 	_                [2]uint32
 	size             uintptr
-	_                [2]uint32
+	state, _         uint32
 	kind             uint32
 }
 
-// sizeOf is the size of a view.
+// sizeOf is how much of a view can be touched: of memory that is reserved only, nothing.
 func sizeOf(view unsafe.Pointer) (uint64, error) {
 	var info memoryInformation
 	r, _, code := syscall.SyscallN(virtualQuery.Addr(), uintptr(view), uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
 	if r == 0 {
 		return 0, systemError("VirtualQuery", code)
 	}
+	if info.state != memoryCommitted {
+		return 0, nil
+	}
 	return uint64(info.size), nil
 }
 
 // read fills b from the beginning of the section, which has a page at least.
 func (f *regionFile) read(b []byte) error {
-	if len(b) > directorySize {
+	if size, err := sizeOf(f.header); err != nil || uint64(len(b)) > size {
 		return io.ErrUnexpectedEOF
 	}
 	copy(b, unsafe.Slice((*byte)(f.header), len(b)))
@@ -160,7 +176,10 @@ func (f *regionFile) read(b []byte) error {
 
 // lock takes the lock of a peer index; false says that somebody has it.
 func (f *regionFile) lock(index uint32) (bool, error) {
-	event, existed, err := createEvent(f.names.of("lock", index))
+	event, existed, err := createEvent(f.names.of("lock", index), f.access)
+	if errors.Is(err, ErrDenied) {
+		return false, nil // somebody's, whose lock may not be opened
+	}
 	if err != nil {
 		return false, err
 	}
@@ -214,6 +233,7 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 // waiting is how this peer sleeps and wakes in the mapping.
 func (f *regionFile) waiting(r *region) parking {
 	f.sleeper = newSleeper(r.view, r.geometry, f.names, r.index, f.host)
+	f.sleeper.access = f.access
 	return f.sleeper.parking()
 }
 
@@ -228,5 +248,6 @@ func (f *regionFile) close() error {
 	closeHandle(f.host)
 	closeHandle(f.section)
 	closeHandle(f.held)
+	freeAccess(f.access)
 	return nil
 }

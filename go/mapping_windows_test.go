@@ -117,7 +117,7 @@ func wantClash(t *testing.T, err error) {
 
 func TestAttachRefusesAnotherKindOfObject(t *testing.T) {
 	name := uniqueName(t)
-	event, _, err := createEvent(directoryName(name, false))
+	event, _, err := createEvent(directoryName(name, false), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,11 +179,7 @@ func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	const stranger = "S-1-5-21-1-2-3-4"
-	text, _ := syscall.UTF16PtrFromString("O:" + stranger + "D:P(A;;GA;;;" + me.user + ")")
-	access := &syscall.SecurityAttributes{}
-	access.Length = uint32(unsafe.Sizeof(*access))
-	_, _, _ = syscall.SyscallN(descriptorOf.Addr(), uintptr(unsafe.Pointer(text)), descriptorRevision,
-		uintptr(unsafe.Pointer(&access.SecurityDescriptor)), 0)
+	access := accessOf(t, "O:"+stranger+"D:P(A;;GA;;;"+me.user+")")
 	name := uniqueName(t)
 	object, _ := syscall.UTF16PtrFromString(directoryName(name, false))
 	section, err := syscall.CreateFileMapping(syscall.InvalidHandle, access, syscall.PAGE_READWRITE, 0, directorySize, object)
@@ -198,16 +194,88 @@ func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
 	}
 }
 
-// The guest's own objects are for its user alone, and belong to somebody whom it trusts.
-func TestOwnObjectsAreOnesOwn(t *testing.T) {
-	event, _, err := createEvent(`Local\` + uniqueName(t))
+// Who may read and write the region may sleep and wake at its events, also those that a guest made.
+func TestEventsAreForThoseOfTheRegion(t *testing.T) {
+	for section, want := range map[uint32]uint32{
+		genericAll: genericAll, genericRead | genericWrite: synchronize | eventModifyState,
+		0x000f001f: 0x000f0000 | synchronize | eventModifyState, mapRead | readControl: readControl | synchronize,
+		mapWrite: eventModifyState, sectionQuery: 0,
+	} {
+		if got := eventRights(section); got != want {
+			t.Errorf("0x%x became 0x%x, want 0x%x", section, got, want)
+		}
+	}
+	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape)}
+	h.sddl = "D:P(A;;GA;;;SY)(A;;GRGW;;;WD)(A;;GR;;;LS)"
+	h.create()
+	defer h.die()
+	g := h.attach(nil)
+	f := g.backing.(*regionFile)
+	closeHandle(f.held)
+	f.held = 0
+	if ok, err := f.lock(g.index); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	event, err := openEvent(f.names.of("lock", g.index), synchronize|readControl)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer closeHandle(event)
-	if err := checkOwner(event); err != nil {
+	var list *accessList
+	var descriptor syscall.Handle
+	code, _, _ := syscall.SyscallN(getSecurityInfo.Addr(), uintptr(event), kernelObject, accessInformation, 0, 0,
+		uintptr(unsafe.Pointer(&list)), 0, uintptr(unsafe.Pointer(&descriptor)))
+	if code != 0 || list == nil || list.count != 3 {
+		t.Fatal(code, list)
+	}
+	defer syscall.LocalFree(descriptor)
+	everybody := (*accessEntry)(unsafe.Add(unsafe.Pointer(list), 8+uintptr((*accessEntry)(unsafe.Add(unsafe.Pointer(list), 8)).size)))
+	if everybody.rights&^uint32(readControl) != synchronize|eventModifyState {
+		t.Fatalf("0x%x", everybody.rights)
+	}
+}
+
+func TestAttachTrustsTheOwnerThatIsNamed(t *testing.T) {
+	const stranger = "S-1-5-21-1-2-3-4"
+	for _, owner := range []string{stranger, "SY"} {
+		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape)}
+		h.sddl = "O:" + owner + "D:P(A;;GA;;;WD)"
+		h.create()
+		for trusted, want := range map[string]Code{"": ErrDenied, "BA": ErrDenied, "nobody at all": ErrInvalid} {
+			_, err := Attach(deadline(t), h.name, &Config{OwnerSID: trusted})
+			wantError(t, err, want)
+		}
+		h.attach(&Config{OwnerSID: owner})
+		h.die()
+	}
+}
+
+// A lock that may not be opened is somebody's, and no reason to stay out of the region.
+func TestLockThatMayNotBeOpenedIsHeld(t *testing.T) {
+	h := newHost(t, smallShape)
+	event, _, err := createEvent(h.names.of("lock", 1), accessOf(t, "D:P(D;;GA;;;WD)"))
+	if err != nil {
 		t.Fatal(err)
 	}
+	defer closeHandle(event)
+	if g := h.attach(nil); g.index != 2 {
+		t.Fatal(g.index)
+	}
+}
+
+// Memory that is reserved only faults where it is touched.
+func TestReservedMemoryIsNotTouched(t *testing.T) {
+	const reserve = 0x04000000 // SEC_RESERVE
+	name := uniqueName(t)
+	text, _ := syscall.UTF16PtrFromString(directoryName(name, false))
+	section, err := syscall.CreateFileMapping(syscall.InvalidHandle, accessOf(t, "D:P(A;;GA;;;WD)"),
+		syscall.PAGE_READWRITE|reserve, 0, directorySize, text)
+	if section == 0 {
+		t.Fatal(err)
+	}
+	defer closeHandle(section)
+	_, err = Attach(deadline(t), name, nil)
+	wantError(t, err, ErrNotARegion)
 }
 
 // A process that has the id of the one that is meant, but was started at another time, is not

@@ -15,7 +15,7 @@ import (
 
 var (
 	kernel32        = syscall.NewLazyDLL("kernel32.dll")
-	createEventW    = kernel32.NewProc("CreateEventW")
+	createEventEx   = kernel32.NewProc("CreateEventExW")
 	openEventW      = kernel32.NewProc("OpenEventW")
 	openFileMapping = kernel32.NewProc("OpenFileMappingW")
 )
@@ -60,18 +60,15 @@ func (n names) of(kind string, numbers ...uint32) string {
 	return name
 }
 
-// createEvent creates an auto-reset event, or opens the one that has existed.
-func createEvent(name string) (event syscall.Handle, existed bool, err error) {
-	access, err := ownAccess()
-	if err != nil {
-		return 0, false, err
-	}
+// createEvent creates an auto-reset event, or opens the one that has existed. It asks for no more
+// than the permissions of a region's events give to every peer.
+func createEvent(name string, access *syscall.SecurityAttributes) (event syscall.Handle, existed bool, err error) {
 	text, err := syscall.UTF16PtrFromString(name)
 	if err != nil {
 		return 0, false, systemError(name, err)
 	}
-	r, _, code := syscall.SyscallN(createEventW.Addr(), uintptr(unsafe.Pointer(access)), 0, 0,
-		uintptr(unsafe.Pointer(text)))
+	r, _, code := syscall.SyscallN(createEventEx.Addr(), uintptr(unsafe.Pointer(access)),
+		uintptr(unsafe.Pointer(text)), 0, eventModifyState|synchronize)
 	if r == 0 {
 		return 0, false, systemError("CreateEvent "+name, code)
 	}

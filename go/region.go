@@ -54,6 +54,7 @@ type region struct {
 type settings struct {
 	mode      os.FileMode
 	owner     int
+	ownerSID  string
 	global    bool
 	callsOnly bool
 	spin      time.Duration

@@ -93,3 +93,10 @@ func TestForkedProcessesKeepNothing(t *testing.T) {
 	}
 	_ = c
 }
+
+// An owner of another system's kind is not passed over.
+func TestAttachRefusesAnOwnerOfWindows(t *testing.T) {
+	h := newHost(t, smallShape)
+	_, err := Attach(deadline(t), h.name, &Config{OwnerSID: "SY"})
+	wantError(t, err, ErrInvalid)
+}

@@ -13,14 +13,19 @@ import (
 var (
 	advapi32        = syscall.NewLazyDLL("advapi32.dll")
 	getSecurityInfo = advapi32.NewProc("GetSecurityInfo")
-	descriptorOf    = advapi32.NewProc("ConvertStringSecurityDescriptorToSecurityDescriptorW")
 )
 
 const (
-	kernelObject       = 6 // SE_KERNEL_OBJECT
-	ownerInformation   = 1 // OWNER_SECURITY_INFORMATION
-	tokenOwner         = 4 // TokenOwner
-	descriptorRevision = 1 // SDDL_REVISION_1
+	kernelObject      = 6  // SE_KERNEL_OBJECT
+	ownerInformation  = 1  // OWNER_SECURITY_INFORMATION
+	accessInformation = 4  // DACL_SECURITY_INFORMATION
+	labelInformation  = 16 // LABEL_SECURITY_INFORMATION
+	tokenOwner        = 4  // TokenOwner
+
+	standardRights = 0x001f0000 // STANDARD_RIGHTS_ALL
+	genericRead    = 0x80000000 // GENERIC_READ
+	genericWrite   = 0x40000000 // GENERIC_WRITE
+	genericAll     = 0x10000000 // GENERIC_ALL
 )
 
 // identity is who this process is.
@@ -74,28 +79,98 @@ func defaultOwner(token syscall.Token) (string, error) {
 	return textOf(info.owner)
 }
 
-// ownAccess gives an object to this user alone. What it returns stays for the life of the process.
-var ownAccess = sync.OnceValues(func() (*syscall.SecurityAttributes, error) {
-	me, err := self()
-	if err != nil {
-		return nil, err
-	}
-	text, err := syscall.UTF16PtrFromString("D:P(A;;GA;;;" + me.user + ")")
-	if err != nil {
-		return nil, systemError("SDDL", err)
-	}
+// accessForEvents gives those who may read and write a region's section leave to sleep on its events
+// and to set them. The section's handle needs READ_CONTROL. What it returns is to be freed.
+func accessForEvents(section syscall.Handle) (*syscall.SecurityAttributes, error) {
+	var list *accessList
 	access := &syscall.SecurityAttributes{}
 	access.Length = uint32(unsafe.Sizeof(*access))
-	r, _, code := syscall.SyscallN(descriptorOf.Addr(), uintptr(unsafe.Pointer(text)), descriptorRevision,
-		uintptr(unsafe.Pointer(&access.SecurityDescriptor)), 0)
-	if r == 0 {
-		return nil, systemError("ConvertStringSecurityDescriptorToSecurityDescriptor", code)
+	code, _, _ := syscall.SyscallN(getSecurityInfo.Addr(), uintptr(section), kernelObject,
+		accessInformation|labelOf(section), 0, 0, uintptr(unsafe.Pointer(&list)), 0,
+		uintptr(unsafe.Pointer(&access.SecurityDescriptor)))
+	if code != 0 {
+		return nil, systemError("GetSecurityInfo", syscall.Errno(code))
 	}
+	list.translate()
 	return access, nil
-})
+}
 
-// checkOwner refuses an object that somebody else made. The handle needs READ_CONTROL.
-func checkOwner(object syscall.Handle) error {
+func freeAccess(access *syscall.SecurityAttributes) {
+	if access != nil {
+		_, _ = syscall.LocalFree(syscall.Handle(access.SecurityDescriptor))
+	}
+}
+
+// labelOf is labelInformation where the object has an integrity label. Elsewhere none is copied: a
+// list of labels that is empty could be taken for one of audits, which needs a privilege.
+func labelOf(object syscall.Handle) uintptr {
+	var labels *accessList
+	var descriptor syscall.Handle
+	code, _, _ := syscall.SyscallN(getSecurityInfo.Addr(), uintptr(object), kernelObject, labelInformation,
+		0, 0, 0, uintptr(unsafe.Pointer(&labels)), uintptr(unsafe.Pointer(&descriptor)))
+	defer syscall.LocalFree(descriptor)
+	if code != 0 || labels == nil || labels.count == 0 {
+		return 0
+	}
+	return labelInformation
+}
+
+// accessList is ACL: the entries follow it.
+type accessList struct {
+	_     uint16
+	size  uint16
+	count uint16
+	_     uint16
+}
+
+// accessEntry is how every kind of entry begins.
+type accessEntry struct {
+	kind, flags uint8
+	size        uint16
+	rights      uint32
+}
+
+// translate makes a section's permissions an event's.
+func (l *accessList) translate() {
+	if l == nil {
+		return
+	}
+	next := unsafe.Add(unsafe.Pointer(l), unsafe.Sizeof(*l))
+	for i := uint16(0); i < l.count; i++ {
+		entry := (*accessEntry)(next)
+		entry.rights = eventRights(entry.rights)
+		next = unsafe.Add(next, uintptr(entry.size))
+	}
+}
+
+// eventRights are an event's rights from a section's: sleeping is reading, waking is writing. The
+// rights that every object has are the same.
+func eventRights(section uint32) uint32 {
+	rights := section & (standardRights | genericAll)
+	if section&(mapRead|genericRead) != 0 {
+		rights |= synchronize
+	}
+	if section&(mapWrite|genericWrite) != 0 {
+		rights |= eventModifyState
+	}
+	return rights
+}
+
+// parseOwner returns a SID's text from that or from one of the two-letter abbreviations; "" from "".
+func parseOwner(owner string) (string, error) {
+	if owner == "" {
+		return "", nil
+	}
+	sid, err := syscall.StringToSid(owner)
+	if err != nil {
+		return "", &Error{Kind: ErrInvalid, Message: "Config.OwnerSID: " + owner, Cause: err}
+	}
+	return textOf(sid)
+}
+
+// checkOwner refuses an object that does not belong to the trusted SID; "": to this user. The handle
+// needs READ_CONTROL.
+func checkOwner(object syscall.Handle, trusted string) error {
 	me, err := self()
 	if err != nil {
 		return err
@@ -104,10 +179,13 @@ func checkOwner(object syscall.Handle) error {
 	if err != nil {
 		return err
 	}
-	if me.trusts(owner) {
+	if trusted == owner || trusted == "" && me.trusts(owner) {
 		return nil
 	}
-	return failure(ErrDenied, "its owner is "+owner+", not "+me.user)
+	if trusted == "" {
+		trusted = me.user
+	}
+	return failure(ErrDenied, "its owner is "+owner+", not "+trusted)
 }
 
 // ownerOf returns the SID of an object's owner.

@@ -77,9 +77,10 @@ func scale(ticks, frequency int64) int64 {
 type sleeper struct {
 	view
 	geometry
-	names names
-	index uint32
-	host  syscall.Handle // its process; 0: not to be watched
+	names  names
+	index  uint32
+	host   syscall.Handle              // its process; 0: not to be watched
+	access *syscall.SecurityAttributes // of the events that are made here
 
 	slots   []event
 	bells   [bellCount][peersMax]event
@@ -174,7 +175,7 @@ func (s *sleeper) made(p spot) syscall.Handle {
 	if h := e.handle(); h != 0 {
 		return h
 	}
-	created, _, err := createEvent(s.nameOf(p, s.index))
+	created, _, err := createEvent(s.nameOf(p, s.index), s.access)
 	if err != nil {
 		return 0
 	}
