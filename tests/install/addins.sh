@@ -17,7 +17,7 @@ install "$build" "$prefix"
 
 step a library of another patch version
 mkdir "$next"
-cp -R "$source"/{CMakeLists.txt,LICENSE,README.md,docs,include,packaging,src} "$next"
+cp -R "$source"/{CMakeLists.txt,LICENSE,README.md,docs,include,src} "$next"
 sed -i 's/\(define SHMIPC_VERSION_PATCH\) .*/\1 99/' "$next/$header"
 build "$next" "$work/next-build" -DBUILD_SHARED_LIBS=OFF
 install "$work/next-build" "$newer"

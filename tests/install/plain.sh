@@ -14,7 +14,7 @@ commands() {
 
 step build and install
 mkdir "$work/tree"
-cp -R "$source"/{CMakeLists.txt,LICENSE,README.md,docs,include,packaging,src} "$work/tree"
+cp -R "$source"/{CMakeLists.txt,LICENSE,README.md,docs,include,src} "$work/tree"
 [[ $(commands | wc -l) == 3 ]] || fail "README.md has no three commands that build"
 cd "$work/tree"
 export CMAKE_INSTALL_MODE=COPY CMAKE_BUILD_PARALLEL_LEVEL=2

@@ -13,7 +13,7 @@ set(compatibility SameMajorVersion)
 if(PROJECT_VERSION_MAJOR EQUAL 0)
   set(compatibility SameMinorVersion)
 endif()
-configure_package_config_file(packaging/libshmipcConfig.cmake.in libshmipcConfig.cmake
+configure_package_config_file(src/packaging/libshmipcConfig.cmake.in libshmipcConfig.cmake
                               INSTALL_DESTINATION "${package_dir}")
 write_basic_package_version_file(libshmipcConfigVersion.cmake COMPATIBILITY ${compatibility})
 
@@ -29,7 +29,7 @@ set(pc_dir "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig")
 file(RELATIVE_PATH SHMIPC_PC_PREFIX "${pc_dir}" "${CMAKE_INSTALL_PREFIX}")
 file(RELATIVE_PATH SHMIPC_PC_LIBDIR "${pc_dir}" "${CMAKE_INSTALL_FULL_LIBDIR}")
 file(RELATIVE_PATH SHMIPC_PC_INCLUDEDIR "${pc_dir}" "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
-configure_file(packaging/libshmipc.pc.in libshmipc.pc @ONLY)
+configure_file(src/packaging/libshmipc.pc.in libshmipc.pc @ONLY)
 
 install(
   TARGETS ${libraries}
