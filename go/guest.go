@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,9 +124,20 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// checkMachine refuses machines whose view of a region, or of its locks' offsets, is not that of the others.
+func checkMachine(littleEndian bool, bits int) error {
+	if !littleEndian {
+		return failure(ErrNotSupported, "the machine is big-endian")
+	}
+	if bits != 64 {
+		return failure(ErrNotSupported, fmt.Sprintf("this program has %d bits, a region needs 64", bits))
+	}
+	return nil
+}
+
 func newSettings(name string, config *Config) (settings, error) {
-	if !littleEndian() {
-		return settings{}, ErrNotSupported
+	if err := checkMachine(littleEndian(), strconv.IntSize); err != nil {
+		return settings{}, err
 	}
 	if err := checkName(name); err != nil {
 		return settings{}, err

@@ -5,6 +5,7 @@ package shmipc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -55,4 +56,15 @@ func echoHandler(request *Request, response *Response) error {
 	response.Type = request.Type
 	_, err := response.Write(request.Data)
 	return err
+}
+
+func TestMachineThatCannotUseARegionIsRefused(t *testing.T) {
+	if err := checkMachine(true, 64); err != nil {
+		t.Errorf("a little-endian machine of 64 bits: %v", err)
+	}
+	for _, err := range []error{checkMachine(false, 64), checkMachine(true, 32)} {
+		if !errors.Is(err, ErrNotSupported) {
+			t.Errorf("got %v, want ErrNotSupported", err)
+		}
+	}
 }

@@ -9,6 +9,10 @@
 
 #include <stddef.h>
 
+/* The offsets of the locks are cut where off_t has 32 bits: such a guest would hold none, and be
+   taken for dead. */
+_Static_assert(sizeof(void *) == 8, "libshmipc needs a 64-bit system");
+
 enum {
     PROTOCOL_VERSION = 5,
     CACHE_LINE = 64,

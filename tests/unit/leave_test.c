@@ -7,7 +7,6 @@
 #include "responder.h"
 #include "slot.h"
 
-
 static const shmipc_request nothing = {.data = NULL};
 
 struct inside {
