@@ -1,13 +1,17 @@
-/* Too few descriptors, too little shared memory: an error at once, and nothing is left. */
+/* Too few descriptors, too little shared memory, limits and signals: an error at once, and nothing
+   is left. */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 /* ---- Descriptors ---- */
@@ -191,6 +195,117 @@ static void test_a_full_file_system_is_an_error_at_creation_and_no_fault_later(v
     must_equal(result, 0);
 }
 
+/* ---- Limits of the process ---- */
+
+static void limit(int resource, rlim_t most) {
+    struct rlimit limits;
+    must_equal(getrlimit((__rlimit_resource_t)resource, &limits), 0);
+    limits.rlim_cur = most;
+    must_equal(setrlimit((__rlimit_resource_t)resource, &limits), 0);
+}
+
+/* The names of both kinds of region go through the same limit; 1 MiB is too much, 64 KiB is not. */
+static int create_under_a_limit_of_files(void *context) {
+    const char *name = context;
+    shmipc_host_config large = config_of_size(16, 1 << 15);
+    shmipc_host_config small = config_of_size(1, 1 << 14);
+    shmipc_peer *host;
+    limit(RLIMIT_FSIZE, 1 << 17);
+    for (uint32_t lazy = 0; lazy <= SHMIPC_LAZY; lazy += SHMIPC_LAZY) {
+        large.flags = lazy;
+        must_equal(shmipc_host_create(name, &large, &host), SHMIPC_E_NO_SPACE);
+        must(strstr(shmipc_last_error(), "131072") != NULL);
+        must_equal(shmipc_last_os_error(), EFBIG);
+    }
+    must_equal(shmipc_host_create(name, &small, &host), 0);
+    shmipc_free(host);
+    return 0;
+}
+
+static void test_a_limit_of_file_sizes_is_an_error_and_no_signal(void **state) {
+    struct region_name name = new_name();
+    (void)state;
+    must_equal(child_wait(child_start(create_under_a_limit_of_files, name.text)), 0);
+}
+
+static int create_without_address_space(void *context) {
+    const char *name = context;
+    shmipc_host_config large = config_of_size(256, 1 << 20);
+    shmipc_peer *host;
+    large.flags = SHMIPC_LAZY;
+    limit(RLIMIT_AS, 256 << 20);
+    must_equal(shmipc_host_create(name, &large, &host), SHMIPC_E_NO_MEMORY);
+    must_equal(shmipc_last_os_error(), ENOMEM);
+    return 0;
+}
+
+/* The sanitizers map more than any limit. */
+static void test_a_limit_of_address_space_is_an_error(void **state) {
+    struct region_name name = new_name();
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip();
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+    skip();
+#endif
+#endif
+    must_equal(child_wait(child_start(create_without_address_space, name.text)), 0);
+}
+
+/* ---- Signals ---- */
+
+static volatile sig_atomic_t signals;
+static bool old_tmpfs;
+
+static void count_signal(int number) {
+    (void)number;
+    signals++;
+}
+
+int __real_fallocate(int fd, int mode, off_t from, off_t size);
+int __wrap_fallocate(int fd, int mode, off_t from, off_t size);
+
+/* As tmpfs before Linux 6.11: a call during which a handler ran has reserved nothing. */
+int __wrap_fallocate(int fd, int mode, off_t from, off_t size) {
+    sig_atomic_t before = signals;
+    int result = __real_fallocate(fd, mode, from, size);
+    if (!old_tmpfs || result != 0)
+        return result;
+    uint64_t end = now_ns() + 20000000; /* a signal comes within this time */
+    while (now_ns() < end && signals == before)
+        continue;
+    if (signals == before)
+        return 0;
+    must_equal(ftruncate(fd, from), 0);
+    errno = EINTR;
+    return -1;
+}
+
+static int create_under_signals(void *context) {
+    const char *name = context;
+    const shmipc_host_config config = config_of_size(16, 1 << 19);
+    const struct itimerval often = {{0, 10000}, {0, 10000}};
+    struct sigaction action = {.sa_handler = count_signal};
+    shmipc_peer *host;
+    old_tmpfs = true;
+    must_equal(sigaction(SIGALRM, &action, NULL), 0);
+    must_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    must_equal(shmipc_host_create(name, &config, &host), 0);
+    must(signals > 1); /* they were not kept back for all that time */
+    shmipc_free(host);
+    return 0;
+}
+
+static void test_signals_do_not_keep_a_region_from_being_created(void **state) {
+    struct region_name name = new_name();
+    (void)state;
+    must_equal(child_wait(child_start(create_under_signals, name.text)), 0);
+}
+
 HAZARD_MAIN("limits", hazard_test(test_too_few_descriptors_are_an_error),
             hazard_test(test_a_region_larger_than_the_file_system_is_refused),
-            hazard_test(test_a_full_file_system_is_an_error_at_creation_and_no_fault_later))
+            hazard_test(test_a_full_file_system_is_an_error_at_creation_and_no_fault_later),
+            hazard_test(test_a_limit_of_file_sizes_is_an_error_and_no_signal),
+            hazard_test(test_a_limit_of_address_space_is_an_error),
+            hazard_test(test_signals_do_not_keep_a_region_from_being_created))
