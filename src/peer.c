@@ -143,7 +143,8 @@ bool shmi_peer_is_served_here(const shmipc_peer *p) {
     return served != NULL;
 }
 
-/* seq_cst: what every holder did comes before the end, and `end` was stored before its user let go. */
+/* seq_cst: what every holder did comes before the end, and `end` was stored before its user let
+   go. */
 void shmi_peer_let_go(shmipc_peer *p) {
     if (add_seq_cst32(&p->holders, UINT32_MAX) == 1)
         p->end(p);

@@ -54,8 +54,8 @@ enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
 /* Whether a closed peer has left the region. */
 enum departure { DEPARTURE_AHEAD, DEPARTING, DEPARTED };
 
-/* The peers that a thread serves, the innermost first. Each lies on the stack of its shmipc_serve or
-   shmipc_poll. */
+/* The peers that a thread serves, the innermost first. Each lies on the stack of its
+   shmipc_serve or shmipc_poll. */
 struct served {
     const shmipc_peer *peer;
     const struct served *outer;

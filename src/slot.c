@@ -22,7 +22,8 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
 
 /* Acquire: pairs with slot_publish_request; the request may be read. Release: whoever sees the
    owner sees its epoch in the peer table. seq_cst: the taker looks at its peer's phase next, the
-   partner of a peer that closes and looks for what it has taken (detach.c). PARKED stays as it is. */
+   partner of a peer that closes and looks for what it has taken (detach.c). PARKED stays as it
+   is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
     return cas_seq_cst64(&slot->word, &seen, *taken);

@@ -101,8 +101,9 @@ bool shmi_slot_release(struct slot *slot, word seen);
 
 enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERED_SLEEPER };
 
-/* What a dead responder of a host slot, or a dead caller of a guest slot, left: by whoever saw the
-   word `seen` first and had proof of the death then. A leaving host does the first in guest slots. */
+/* What a dead responder of a host slot, or a dead caller of a guest slot, left: by whoever saw
+   the word `seen` first and had proof of the death then. A leaving host does the first in guest
+   slots. */
 enum reclaim shmi_slot_reclaim_responder(struct slot *slot, word seen);
 enum reclaim shmi_slot_reclaim_caller(struct slot *slot, word seen);
 

@@ -141,10 +141,10 @@ SHMIPC_API const char *shmipc_strerror(int error);
  * back, so that they may come between a failure and its sentence, whatever they return:
  * shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
  *
- * It is one line of UTF-8, and so is a text for shmipc_log: where it repeats what others wrote, such
- * as the message of a handler, line feed, return and tab are shown as \n, \r and \t, and \xNN stands
- * for each byte of other control characters, of separators of lines and paragraphs, of characters
- * that change the direction of writing, and of what is no UTF-8.
+ * It is one line of UTF-8, and so is a text for shmipc_log: where it repeats what others wrote,
+ * such as the message of a handler, line feed, return and tab are shown as \n, \r and \t, and \xNN
+ * stands for each byte of other control characters, of separators of lines and paragraphs, of
+ * characters that change the direction of writing, and of what is no UTF-8.
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
@@ -184,10 +184,10 @@ typedef struct shmipc_stop_token {
     }
 
 /*
- * Ends, with SHMIPC_E_CANCELLED, all that runs with `token` and, for ever, all that is begun with it
- * later. Nothing that runs without it ends. A handler that runs is not interrupted: its worker ends
- * when it returns. Returns at once; from any thread, also from a handler, and as often as you like.
- * NULL is harmless.
+ * Ends, with SHMIPC_E_CANCELLED, all that runs with `token` and, for ever, all that is begun with
+ * it later. Nothing that runs without it ends. A handler that runs is not interrupted: its worker
+ * ends when it returns. Returns at once; from any thread, also from a handler, and as often as you
+ * like. NULL is harmless.
  */
 SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
 
@@ -297,9 +297,9 @@ SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *co
 /*
  * Attaches to the region `name` as a guest, waiting up to `timeout` for its host to appear.
  * `config` NULL means all defaults. On success *peer is the caller's, to be given to shmipc_free;
- * on failure it is NULL.
- * Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER,
- * VERSION, NOT_READY, TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
+ * on failure it is NULL. Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED
+ * (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT,
+ * NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
  */
 SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *config,
                                    int64_t timeout, shmipc_peer **peer);
@@ -307,15 +307,15 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
 /*
  * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN (those of this peer; when the host
  * leaves, also its guests'), and those under way, handlers that run and slots that are held are
- * waited for up to `timeout`. The rest is ended as by shmipc_close, and given 5 ms to return; then the
- * peer is closed.
+ * waited for up to `timeout`. The rest is ended as by shmipc_close, and given 5 ms to return; then
+ * the peer is closed.
  *
- * TIMEOUT: closed, but somebody is cut off. A handler that still runs goes on in private memory: its
- * request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other side is
- * told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and every call
- * on it ends with CLOSED or STALE. No code that handlers may still run may be unloaded: shmipc_close
- * waits for them. (Windows: docs/windows.md has what differs.)
- * Errors: INVALID, STATE (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT.
+ * TIMEOUT: closed, but somebody is cut off. A handler that still runs goes on in private memory:
+ * its request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other
+ * side is told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and
+ * every call on it ends with CLOSED or STALE. No code that handlers may still run may be unloaded:
+ * shmipc_close waits for them. (Windows: docs/windows.md has what differs.) Errors: INVALID, STATE
+ * (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT.
  */
 SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
@@ -330,9 +330,9 @@ SHMIPC_API int shmipc_close(shmipc_peer *peer);
 
 /*
  * Closes `peer` if need be and frees it. No other call on it, or on a slot of it, may be running or
- * follow, but for the shmipc_serve and shmipc_poll that a shutdown left behind: those are not waited
- * for, and the last one frees the rest when it returns. Called by a handler of this peer it does
- * nothing but log an error. NULL is harmless.
+ * follow, but for the shmipc_serve and shmipc_poll that a shutdown left behind: those are not
+ * waited for, and the last one frees the rest when it returns. Called by a handler of this peer it
+ * does nothing but log an error. NULL is harmless.
  */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
@@ -525,8 +525,8 @@ typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
     SHMIPC_PRINTF_LIKE(2, 3);
 
-/* In a handler: 1 if the caller has given up, or a shutdown of this peer has cut the handler off, so
-   that nobody waits for the answer; else 0. */
+/* In a handler: 1 if the caller has given up, or a shutdown of this peer has cut the handler
+   off, so that nobody waits for the answer; else 0. */
 SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 
 /*

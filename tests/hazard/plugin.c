@@ -1,6 +1,6 @@
 /*
- * An add-in that leaves when it is unloaded, with what it has: a slot that it holds, and a handler that
- * runs until its answer is of no use.
+ * An add-in that leaves when it is unloaded, with what it has: a slot that it holds, and a handler
+ * that runs until its answer is of no use.
  */
 #include "hazard/plugin.h"
 

@@ -1,6 +1,6 @@
 /*
- * Shutting down while others stay: whoever holds, waits or runs, the deadline is kept, the other side
- * is told at once, and no byte written later gets anywhere.
+ * Shutting down while others stay: whoever holds, waits or runs, the deadline is kept, the other
+ * side is told at once, and no byte written later gets anywhere.
  */
 #define _GNU_SOURCE
 #include "support/fixture.h"
@@ -228,7 +228,8 @@ static void a_request_under_way_in_a_held_slot_delays_no_shutdown(void **state) 
 
 /* ---- Handlers ---- */
 
-/* A handler that looks at its request, stays, and looks again, writing to its answer all the while. */
+/* A handler that looks at its request, stays, and looks again, writing to its answer all the
+   while. */
 struct stayer {
     struct gate entered;
     atomic_bool leave;
@@ -317,7 +318,8 @@ static void a_handler_that_runs_on_delays_no_shutdown_and_harms_nobody(void **st
         shut_down_under_a_handler(i & 1, i & 2, i & 4);
 }
 
-/* The handler writes there meanwhile: to the thread sanitizer that is a race, whatever is written. */
+/* The handler writes there meanwhile: to the thread sanitizer that is a race, whatever is
+   written. */
 static void where_no_page_can_be_populated_it_is_written(void **state) {
     (void)state;
 #if defined(__has_feature)

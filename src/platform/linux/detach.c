@@ -63,8 +63,8 @@ void *shmi_object_detach(struct object *o) {
     return view;
 }
 
-/* Adding nothing to a byte writes its page. Atomically: what another thread writes there at the same
-   moment is not lost. */
+/* Adding nothing to a byte writes its page. Atomically: what another thread writes there at the
+   same moment is not lost. */
 static void touch(char *start, const char *end, size_t page) {
     for (; start < end; start += page)
         (void)__atomic_fetch_add(start, 0, __ATOMIC_RELAXED);
