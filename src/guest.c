@@ -9,7 +9,7 @@
 
 enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
 
-CONFIG_CAN_GROW(shmipc_guest_config, stop);
+CONFIG_CAN_GROW(shmipc_guest_config, stop); // NOLINT(bugprone-sizeof-expression): a pointer
 
 static int check_config(const shmipc_guest_config *config) {
     if ((config->flags & ~(SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY)) != 0)

@@ -38,7 +38,7 @@ void shmi_vacate_line(struct peer_line *line, uint32_t left);
 
 /* By a host that leaves: a guest slot in which its handler still works is answered as if the
    host had died, and one that its caller has given up becomes free. */
-void shmi_answer_for_responder(const struct region *region, uint32_t slot);
+void shmi_answer_for_responder(const struct region *region, uint32_t index);
 
 /* Reclaims one word whose owner was found dead. True if it has changed. */
 bool shmi_reclaim_slot(const struct region *region, uint32_t slot, word seen);

@@ -263,6 +263,7 @@ static void count_signal(int number) {
     signals++;
 }
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 int __real_fallocate(int fd, int mode, off_t from, off_t size);
 int __wrap_fallocate(int fd, int mode, off_t from, off_t size);
 
@@ -281,6 +282,7 @@ int __wrap_fallocate(int fd, int mode, off_t from, off_t size) {
     errno = EINTR;
     return -1;
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static int create_under_signals(void *context) {
     const char *name = context;

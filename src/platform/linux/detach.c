@@ -65,6 +65,7 @@ void *shmi_object_detach(struct object *o) {
 
 /* Adding nothing to a byte writes its page. Atomically: what another thread writes there at the
    same moment is not lost. */
+// NOLINTNEXTLINE(readability-non-const-parameter): its page is written, if with the same bytes
 static void touch(char *start, const char *end, size_t page) {
     for (; start < end; start += page)
         (void)__atomic_fetch_add(start, 0, __ATOMIC_RELAXED);

@@ -10,7 +10,7 @@
 
 #define LOCK_OFFSET (INT64_C(1) << 62)
 
-_Static_assert(sizeof(off_t) == sizeof(INT64_C(1) << 62), "off_t must hold the locks' offsets");
+_Static_assert(sizeof(off_t) == sizeof(int64_t), "off_t must hold the locks' offsets");
 
 static struct flock range(short type, uint32_t first, uint32_t count) {
     return (struct flock){.l_type = type,
