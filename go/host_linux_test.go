@@ -50,7 +50,15 @@ func linkat(tb testing.TB, fd int, path string) {
 func (h *testHost) path() string { return filepath.Join("/dev/shm", "shmipc."+h.name) }
 
 // unname removes the name.
-func (h *testHost) unname() { _ = os.Remove(h.path()) }
+func (h *testHost) unname() { removeName(h.name) }
+
+func removeName(name string) { _ = os.Remove("/dev/shm/shmipc." + name) }
+
+// namesLeft lists the files of regions whose names begin like this.
+func namesLeft(prefix string) []string {
+	left, _ := filepath.Glob("/dev/shm/shmipc." + prefix + "*")
+	return left
+}
 
 // named tells whether the name leads to the region.
 func (h *testHost) named() bool {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -55,12 +56,28 @@ func (b *heapBacking) detach() []byte          { return nil }
 func (b *heapBacking) keep([]byte)             {}
 func (b *heapBacking) letGo([]byte)            {}
 
+// namesOfThisRun is how the names of the regions of this process's tests begin.
+var namesOfThisRun = fmt.Sprintf("gotest.%d.", os.Getpid())
+
+// uniqueName is a name for a region; it is free again when the test has ended, whoever was killed.
 func uniqueName(tb testing.TB) string {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
 		tb.Fatal(err)
 	}
-	return "gotest." + hex.EncodeToString(b[:])
+	name := namesOfThisRun + hex.EncodeToString(b[:])
+	tb.Cleanup(func() { removeName(name) })
+	return name
+}
+
+// TestMain fails a run whose tests leave regions behind.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if left := namesLeft(namesOfThisRun); len(left) > 0 {
+		fmt.Println("FAIL: the tests left these regions behind:", left)
+		status = max(status, 1)
+	}
+	os.Exit(status)
 }
 
 func (h *testHost) setUp(memory []byte) {

@@ -27,6 +27,11 @@ type hostFile struct {
 	held      syscall.Handle // the host's lock
 }
 
+// removeName has nothing to do: a region is gone with its last user.
+func removeName(string) {}
+
+func namesLeft(string) []string { return nil }
+
 func createSection(tb testing.TB, name string, size uint64) (section syscall.Handle, view unsafe.Pointer) {
 	tb.Helper()
 	me, err := self()
