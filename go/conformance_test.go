@@ -106,6 +106,7 @@ var codesByName = map[string]Code{
 	"TIMEOUT_STARTED": ErrTimeoutStarted, "CANCELLED": ErrCancelled, "CANCELLED_STARTED": ErrCancelledStarted,
 	"NO_PEER": ErrNoPeer, "PEER_DIED": ErrPeerDied, "CLOSED": ErrClosed, "CLOSED_STARTED": ErrClosedStarted,
 	"SHUTDOWN": ErrShutdown, "HANDLER": ErrHandler, "STALE": ErrStale, "STATE": ErrState, "WOKEN": ErrWoken,
+	"NAME_LOST": ErrNameLost,
 }
 
 // The layout's constants. The header has no structure here, and is compared by its vectors; the

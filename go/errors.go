@@ -64,6 +64,9 @@ const (
 	ErrStale Code = -30 // the slot was released, or its call ended without an answer
 	ErrState Code = -31 // not now: a request is under way, or none is
 	ErrWoken Code = -32 // another thread ended the wait; C only
+	// ErrNameLost is for hosts, which are C: somebody else has removed the region's name. Guests of
+	// such a host are told that it is gone.
+	ErrNameLost Code = -33
 )
 
 var codeTexts = [...]string{
@@ -100,6 +103,7 @@ var codeTexts = [...]string{
 	"the slot is stale",
 	"the slot is in the wrong state for this",
 	"the wait was ended",
+	"the region's name was removed by somebody else",
 }
 
 // Error returns a short sentence.

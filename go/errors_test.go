@@ -31,6 +31,7 @@ func TestErrorsHaveTheCodesOfC(t *testing.T) {
 		ErrNotFound, ErrDenied, ErrFull, ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated,
 		ErrCorrupt, ErrTooLarge, ErrType, ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted,
 		ErrNoPeer, ErrPeerDied, ErrClosed, ErrClosedStarted, ErrShutdown, ErrHandler, ErrStale, ErrState, ErrWoken,
+		ErrNameLost,
 	}
 	seen := map[string]bool{}
 	for i, code := range codes {

@@ -282,7 +282,8 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 
 static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     end_unstarted(p, l, now);
-    return shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
+    int error = shmi_peer_name_refusal(p);
+    return error ? error : shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
 /* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could
@@ -433,7 +434,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     uint64_t now = shmi_clock_now();
     if (now - l->looked_after < TICK_NS)
-        return load_relaxed32(&p->deserted) != 0;
+        return load_relaxed32(&p->deserted) == HOST_IS_DEAD;
     l->looked_after = now;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
         return !shmi_peer_has_company(p);

@@ -41,6 +41,7 @@ static const char *const sentences[] = {
     [-SHMIPC_E_STALE] = "the slot is no longer claimed",
     [-SHMIPC_E_STATE] = "not possible in the slot's present state",
     [-SHMIPC_E_WOKEN] = "woken",
+    [-SHMIPC_E_NAME_LOST] = "the region's name was removed by somebody else",
 };
 
 const char *shmipc_strerror(int error) {

@@ -101,7 +101,9 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
 static int event_refusal(shmipc_peer *p) {
     switch (load_seq_cst32(&p->phase)) {
     case PEER_OPEN:
-        return SHMIPC_OK;
+        if (peer_is_host(p))
+            shmi_peer_look_for_name(p);
+        return shmi_peer_name_refusal(p);
     case PEER_DRAINING:
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
     default:
@@ -154,10 +156,12 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
     enum { TICKS_PER_PUBLISHING = 10 };
     if (!tick_is_due(p) && !death)
         return false;
-    if (peer_is_host(p))
+    if (peer_is_host(p)) {
         shmi_membership_bury_dead(p);
-    else
+        shmi_peer_look_for_name(p);
+    } else {
         (void)shmi_peer_has_company(p);
+    }
     /* Looking through cold slots is half of what an idle peer costs: now and then is enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
         shmi_membership_publish_counters(p, peer_own_line(p));

@@ -158,6 +158,8 @@ int shmi_peer_refuse(const shmipc_peer *p) {
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
     if (load_relaxed32(&p->corrupt))
         return shmi_fail(SHMIPC_E_CORRUPT, "the region was found corrupt before");
+    if (load_relaxed32(&p->deserted) == NAME_IS_LOST)
+        return shmi_peer_name_refusal(p);
     if (load_relaxed32(&p->deserted))
         return shmi_fail(SHMIPC_E_NO_PEER, "the host of the region has died");
     return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
@@ -201,12 +203,42 @@ static bool host_left_in_order(const shmipc_peer *p) {
     return load_acquire32(&p->region.shared->peers[HOST].status) == PEER_VACANT;
 }
 
+int shmi_peer_name_refusal(const shmipc_peer *p) {
+    if (load_relaxed32(&p->deserted) != NAME_IS_LOST)
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_NAME_LOST, "somebody else has removed the region's name");
+}
+
+/* Everybody who waits here is to hear of it now: some sleep for seconds. */
+static void tell_that_name_is_lost(shmipc_peer *p) {
+    shmi_peer_log(p, SHMIPC_LOG_WARN,
+                  "somebody else has removed the region's name: shut down and create it again");
+    (void)shmi_doorbell_ring(&p->members, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+}
+
+void shmi_peer_look_for_name(shmipc_peer *p) {
+    uint32_t not_yet = NOT_DESERTED;
+    if (!shmi_object_has_name(p->region.object) &&
+        cas_seq_cst32(&p->deserted, &not_yet, NAME_IS_LOST))
+        tell_that_name_is_lost(p);
+}
+
+/* Where no guest is left the reason may be that they cannot find this host. */
+static bool look_for_guests(shmipc_peer *p) {
+    bool any = shmi_any_guest_serves(&p->region);
+    if (!any)
+        shmi_peer_look_for_name(p);
+    return any;
+}
+
 static bool look_for_company(shmipc_peer *p) {
     if (peer_is_host(p))
-        return shmi_any_guest_serves(&p->region);
+        return look_for_guests(p);
     bool alive = shmi_host_is_alive(&p->region);
     if (!alive && !host_left_in_order(p) && load_relaxed32(&p->deserted) == 0) {
-        store_relaxed32(&p->deserted, 1);
+        store_relaxed32(&p->deserted, HOST_IS_DEAD);
         shmi_peer_log(p, SHMIPC_LOG_WARN, "the host of the region has died");
     }
     return alive;

@@ -49,6 +49,9 @@ struct local_slot {
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
 };
 
+/* Why nobody meets anybody in this region any more. */
+enum desertion { NOT_DESERTED, HOST_IS_DEAD, NAME_IS_LOST };
+
 enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
 
 /* Whether a closed peer has left the region. */
@@ -73,7 +76,7 @@ struct shmipc_peer {
     bool calls_only;     /* a guest that does not serve */
     atomic_u32 phase;    /* enum peer_phase; only rises */
     atomic_u32 corrupt;  /* set once, for ever */
-    atomic_u32 deserted; /* a guest's host was found dead */
+    atomic_u32 deserted; /* enum desertion; set once: a guest's host died, a host's name went */
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
     atomic_u32 gone;     /* enum departure; only rises */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
@@ -196,6 +199,13 @@ void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *
 /* True if somebody on the other side is alive and may answer: a system call or two, and one for
    each dead guest that is not buried yet. Remembers the answer. */
 bool shmi_peer_has_company(shmipc_peer *peer);
+
+/* Host: looks whether the region still has its name. Without it no guest comes, those that are here
+   leave, and another host may take the name. */
+COLD void shmi_peer_look_for_name(shmipc_peer *peer);
+
+/* NAME_LOST, if a look has found that; else OK. */
+int shmi_peer_name_refusal(const shmipc_peer *peer);
 
 /* Those whom a peer that leaves waits for. */
 struct occupants {

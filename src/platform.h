@@ -46,7 +46,8 @@ int shmi_object_read(struct object *object, void *to, size_t size);
 
 void *shmi_object_base(const struct object *object);
 
-/* False once the name has been taken away: the host has gone, or another has taken over. */
+/* False once the name has been taken away: the host has gone, another has taken over, or somebody
+   has removed it. True if it cannot be told. */
 bool shmi_object_has_name(const struct object *object);
 
 /* Unmaps and closes; the locks go with it. NULL is allowed. */

@@ -42,7 +42,7 @@ static int woken(shmipc_peer *p, const struct until *until) {
 }
 
 static int host_is_gone(shmipc_peer *p) {
-    if (load_relaxed32(&p->deserted))
+    if (load_relaxed32(&p->deserted) == HOST_IS_DEAD)
         return shmi_fail(SHMIPC_E_PEER_DIED, "the host of the region has died");
     if (peer_host_is_leaving(p) && !responder_request_waits(p))
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
@@ -52,7 +52,7 @@ static int host_is_gone(shmipc_peer *p) {
 static int end_of_serving(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
         return peer_refusal(p);
-    return host_is_gone(p);
+    return peer_is_host(p) ? shmi_peer_name_refusal(p) : host_is_gone(p);
 }
 
 static int end_of_waiting(shmipc_peer *p, const struct until *until) {

@@ -128,7 +128,10 @@ typedef enum shmipc_error {
     /* Slots and waits. */
     SHMIPC_E_STALE = -30, /* the slot was released, or its call ended without an answer */
     SHMIPC_E_STATE = -31, /* not now: a request is under way, or none is, or a handler runs */
-    SHMIPC_E_WOKEN = -32  /* shmipc_wake ended the wait */
+    SHMIPC_E_WOKEN = -32, /* shmipc_wake ended the wait */
+
+    /* A host's region. */
+    SHMIPC_E_NAME_LOST = -33 /* somebody else removed its name; shut down, then create it again */
 } shmipc_error;
 
 /* A short sentence for an error code; never NULL. The text lives as long as the library. */
@@ -288,6 +291,9 @@ typedef struct shmipc_guest_config {
  * Creates the region `name` and becomes its host. `config` NULL means all defaults. A region left
  * behind by a dead host is replaced. On success *peer is the caller's, to be given to shmipc_free;
  * on failure it is NULL.
+ * If somebody else removes the name later (a cleaner of /dev/shm, systemd's RemoveIPC at logout),
+ * guests leave and no other finds this host: within 200 ms the log hears of it, and the host's
+ * calls, waits and serving end with NAME_LOST. Shut down then, and create the region again.
  * Errors: INVALID, NAME, NAME_IN_USE, DENIED, NO_SPACE, NO_DESCRIPTORS, NO_MEMORY, NOT_A_REGION,
  * NOT_SUPPORTED, SYSTEM.
  */
@@ -351,7 +357,7 @@ typedef struct shmipc_info {
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
 /* Host only: waits until at least `count` guests that serve are attached. Errors: INVALID, TIMEOUT,
-   SHUTDOWN, CLOSED. */
+   SHUTDOWN, CLOSED, NAME_LOST. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -407,7 +413,7 @@ typedef struct shmipc_response {
  * response->length is the size it has. SHMIPC_E_HANDLER: the response holds the handler's message
  * (as much of it as fits), and shmipc_last_error too.
  * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
- * HANDLER, CLOSED, CLOSED_STARTED, CORRUPT.
+ * HANDLER, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
  */
 SHMIPC_API int shmipc_call(shmipc_peer *peer, const shmipc_request *request,
                            shmipc_response *response, int64_t timeout);
@@ -434,7 +440,7 @@ typedef struct shmipc_slot {
 } shmipc_slot;
 
 /* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, NO_PEER (a guest's host
-   has died), SHUTDOWN, CLOSED, CORRUPT. On failure *slot is a slot that is stale. */
+   has died), SHUTDOWN, CLOSED, CORRUPT, NAME_LOST. On failure *slot is a slot that is stale. */
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
@@ -532,7 +538,8 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 /*
  * Serves requests with this thread until something ends it; several threads may serve one peer.
  * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (orderly, here or by the host),
- * PEER_DIED (in a guest: the host is gone; attach again by name), CORRUPT, INVALID.
+ * PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
+ * CORRUPT, INVALID.
  */
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 
@@ -581,7 +588,7 @@ typedef struct shmipc_event {
  * host. Each change is reported once per peer handle; a guest that came and went before anybody
  * asked is reported to have come, then to have gone, but of several in the same place only the
  * last. A death is noticed within 200 ms.
- * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED.
+ * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 

@@ -246,6 +246,17 @@ static void meet_a_death(void) {
     shmipc_free(host);
 }
 
+static void meet_a_lost_name(void) {
+    struct region_name name = new_name();
+    char path[256];
+    shmipc_peer *host;
+    must_equal(shmipc_host_create(name.text, NULL, &host), 0);
+    path_of(name.text, path);
+    must_equal(unlink(path), 0);
+    expect(shmipc_wait(host, 20 * SECOND), SHMIPC_E_NAME_LOST, "name");
+    shmipc_free(host);
+}
+
 static void test_each_error_is_met_once_and_says_what_is_wrong(void **state) {
     (void)state;
     meet_bad_arguments();
@@ -257,11 +268,12 @@ static void test_each_error_is_met_once_and_says_what_is_wrong(void **state) {
     meet_errors_of_calls();
     meet_errors_of_leaving();
     meet_a_death();
+    meet_a_lost_name();
     /* Met where the system's calls are made to fail: steps_test.c. */
     met[-SHMIPC_E_NO_MEMORY] = true;
     met[-SHMIPC_E_SYSTEM] = true;
     met[-SHMIPC_E_NOT_SUPPORTED] = true;
-    for (int code = 1; code <= -SHMIPC_E_WOKEN; code++) {
+    for (int code = 1; code <= -SHMIPC_E_NAME_LOST; code++) {
         if (!met[code])
             fixture_die(__FILE__, __LINE__, shmipc_strerror(-code));
     }

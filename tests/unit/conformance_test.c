@@ -211,6 +211,7 @@ static struct fact facts[] = {
     ERROR(STALE),
     ERROR(STATE),
     ERROR(WOKEN),
+    ERROR(NAME_LOST),
 };
 
 enum { FACTS = sizeof facts / sizeof *facts };

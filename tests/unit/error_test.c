@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { LAST_ERROR = -SHMIPC_E_WOKEN };
+enum { LAST_ERROR = -SHMIPC_E_NAME_LOST };
 
 static void every_code_has_a_sentence_of_its_own(void **state) {
     (void)state;

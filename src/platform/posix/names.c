@@ -83,5 +83,5 @@ void shmi_object_unpublish(struct object *o) {
 
 bool shmi_object_has_name(const struct object *o) {
     struct stat status;
-    return fstat(o->fd, &status) == 0 && status.st_nlink > 0;
+    return fstat(o->fd, &status) != 0 || status.st_nlink > 0;
 }

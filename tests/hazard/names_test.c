@@ -1,0 +1,213 @@
+/* What happens to names: somebody else removes one, or a host may not remove its own. */
+#define _GNU_SOURCE
+#include "hazard/peers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- A log ---- */
+
+struct hearing {
+    atomic_uint warnings;
+    char last[300];
+};
+
+static void hear(void *context, shmipc_log_level level, const char *text) {
+    struct hearing *hearing = context;
+    if (level != SHMIPC_LOG_WARN)
+        return;
+    (void)snprintf(hearing->last, sizeof hearing->last, "%s", text);
+    atomic_fetch_add(&hearing->warnings, 1);
+}
+
+static shmipc_peer *create_heard(const char *name, struct hearing *hearing) {
+    shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    config.log = hear;
+    config.log_context = hearing;
+    must_equal(shmipc_host_create(name, &config, &host), 0);
+    return host;
+}
+
+/* ---- A live host loses its name ---- */
+
+static void remove_name(const char *name) {
+    char path[256];
+    path_of(name, path);
+    must_equal(unlink(path), 0);
+}
+
+static int serve(shmipc_peer *host) {
+    return shmipc_serve(host, echo_handler, NULL);
+}
+
+static int wait_for_request(shmipc_peer *host) {
+    return shmipc_wait(host, SHMIPC_FOREVER);
+}
+
+static int wait_for_guests(shmipc_peer *host) {
+    return shmipc_wait_guests(host, SHMIPC_GUESTS_MAX, SHMIPC_FOREVER);
+}
+
+static int wait_for_event(shmipc_peer *host) {
+    shmipc_event event;
+    int error;
+    do {
+        error = shmipc_next_event(host, SHMIPC_FOREVER, &event);
+    } while (error == SHMIPC_OK);
+    return error;
+}
+
+static int wait_for_slot(shmipc_peer *host) {
+    shmipc_slot slot;
+    return shmipc_slot_claim(host, SHMIPC_FOREVER, &slot);
+}
+
+static int poll_for_ever(shmipc_peer *host) {
+    int result;
+    do {
+        result = shmipc_poll(host, echo_handler, NULL);
+        pause_briefly();
+    } while (result >= 0);
+    return result;
+}
+
+/* While its guest is there calls time out; when that has left, for want of the host's name, it is
+   no guest that is missing. */
+static int call_for_ever(shmipc_peer *host) {
+    const shmipc_request request = {.data = NULL};
+    int error;
+    do {
+        error = shmipc_call(host, &request, NULL, MILLISECOND);
+    } while (error == SHMIPC_E_TIMEOUT || error == SHMIPC_E_TIMEOUT_STARTED ||
+             error == SHMIPC_E_PEER_DIED || error == SHMIPC_E_SHUTDOWN);
+    return error;
+}
+
+struct waiter {
+    pthread_t thread;
+    shmipc_peer *host;
+    int (*wait)(shmipc_peer *host);
+    int result;
+};
+
+static void *run_waiter(void *context) {
+    struct waiter *waiter = context;
+    waiter->result = waiter->wait(waiter->host);
+    return NULL;
+}
+
+static void waiter_start(struct waiter *waiter, shmipc_peer *host, int (*wait)(shmipc_peer *)) {
+    *waiter = (struct waiter){.host = host, .wait = wait};
+    waiter->thread = thread_start(run_waiter, waiter);
+}
+
+static void waiter_is_told(struct waiter *waiter) {
+    thread_join(waiter->thread);
+    must_equal(waiter->result, SHMIPC_E_NAME_LOST);
+}
+
+static void let_them_sleep(shmipc_peer *host, unsigned sleepers) {
+    shmipc_stats stats = {.parks = 0};
+    do {
+        pause_briefly();
+        must_equal(shmipc_get_stats(host, &stats), 0);
+    } while (stats.parks < sleepers);
+}
+
+/* Each alone, so that it looks itself and is not told by another. */
+static void test_every_wait_of_a_host_says_that_its_name_was_removed(void **state) {
+    int (*const waits[])(shmipc_peer *) = {serve,          wait_for_request, wait_for_guests,
+                                           wait_for_event, poll_for_ever,    call_for_ever};
+    (void)state;
+    for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+        struct hearing hearing = {.warnings = 0};
+        struct region_name name = new_name();
+        struct waiter waiter;
+        shmipc_peer *guest;
+        shmipc_peer *host = create_heard(name.text, &hearing);
+        must_equal(shmipc_guest_attach(name.text, NULL, SECOND, &guest), 0);
+        waiter_start(&waiter, host, waits[i]);
+        dawdle(20000000);
+        must_equal(atomic_load(&hearing.warnings), 0);
+        remove_name(name.text);
+        if (waits[i] == call_for_ever)
+            shmipc_free(guest);
+        waiter_is_told(&waiter);
+        must_equal(atomic_load(&hearing.warnings), 1);
+        must(strstr(hearing.last, "name") != NULL);
+        if (waits[i] != call_for_ever)
+            shmipc_free(guest);
+        must_equal(shmipc_shutdown(host, SECOND), 0);
+        shmipc_free(host);
+    }
+}
+
+/* Of all who wait one looks; the others, who sleep for seconds, hear of it too. */
+static void test_one_look_tells_all_who_wait(void **state) {
+    int (*const waits[])(shmipc_peer *) = {
+        serve, serve, serve, wait_for_request, wait_for_guests, wait_for_event, wait_for_slot};
+    enum { WAITERS = sizeof waits / sizeof *waits };
+    struct hearing hearing = {.warnings = 0};
+    struct region_name name = new_name();
+    struct waiter waiters[WAITERS];
+    shmipc_slot slots[2];
+    (void)state;
+    shmipc_peer *host = create_heard(name.text, &hearing);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_claim(host, 0, &slots[i]), 0);
+    for (int i = 0; i < WAITERS; i++)
+        waiter_start(&waiters[i], host, waits[i]);
+    let_them_sleep(host, 4); /* whose sleeps are counted */
+    remove_name(name.text);
+    for (int i = 0; i < WAITERS; i++)
+        waiter_is_told(&waiters[i]);
+    must_equal(atomic_load(&hearing.warnings), 1);
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(slots[i]), 0);
+    shmipc_free(host);
+}
+
+static void test_a_host_without_its_name_begins_no_call(void **state) {
+    const shmipc_request request = {.data = NULL};
+    struct hearing hearing = {.warnings = 0};
+    struct region_name name = new_name();
+    shmipc_slot held;
+    shmipc_slot slot;
+    (void)state;
+    shmipc_peer *host = create_heard(name.text, &hearing);
+    must_equal(shmipc_slot_claim(host, 0, &held), 0);
+    must_equal(shmipc_call(host, &request, NULL, SECOND), SHMIPC_E_NO_PEER);
+    remove_name(name.text);
+    must_equal(shmipc_call(host, &request, NULL, SECOND), SHMIPC_E_NAME_LOST); /* found by this */
+    must_equal(shmipc_call(host, &request, NULL, SECOND), SHMIPC_E_NAME_LOST);
+    must_equal(shmipc_ping(host, SECOND, NULL), SHMIPC_E_NAME_LOST);
+    must_equal(shmipc_slot_claim(host, 0, &slot), SHMIPC_E_NAME_LOST);
+    must_equal(shmipc_slot_send(held, 0, 0, 0), SHMIPC_E_NAME_LOST);
+    must_equal(shmipc_slot_call(held, &request, NULL, SECOND), SHMIPC_E_NAME_LOST);
+    must_equal(atomic_load(&hearing.warnings), 1);
+    shmipc_free(host);
+}
+
+static void test_a_name_that_another_took_is_left_to_it(void **state) {
+    struct hearing hearing = {.warnings = 0};
+    struct region_name name = new_name();
+    shmipc_peer *second;
+    shmipc_peer *guest;
+    (void)state;
+    shmipc_peer *first = create_heard(name.text, &hearing);
+    remove_name(name.text);
+    must_equal(shmipc_host_create(name.text, NULL, &second), 0);
+    must_equal(shmipc_wait(first, SHMIPC_FOREVER), SHMIPC_E_NAME_LOST);
+    must_equal(shmipc_shutdown(first, SECOND), 0);
+    shmipc_free(first);
+    must_equal(shmipc_guest_attach(name.text, NULL, SECOND, &guest), 0);
+    shmipc_free(guest);
+    shmipc_free(second);
+}
+
+HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_was_removed),
+            hazard_test(test_one_look_tells_all_who_wait),
+            hazard_test(test_a_host_without_its_name_begins_no_call),
+            hazard_test(test_a_name_that_another_took_is_left_to_it))
