@@ -18,6 +18,23 @@ COLD static int answer_exceeds(const shmipc_response *view, size_t capacity) {
                      view->length, capacity);
 }
 
+/* Has the user make room for what does not fit, and for nothing else. */
+static bool make_room(const shmipc_response *view, shmipc_response *response) {
+    if (view->length <= response->capacity || response->allocate == NULL)
+        return true;
+    void *data = response->allocate(response->allocate_context, view->length);
+    if (data == NULL)
+        return false;
+    response->data = data;
+    response->capacity = view->length;
+    return true;
+}
+
+COLD static int no_room(const shmipc_response *view) {
+    return shmi_fail(SHMIPC_E_NO_MEMORY,
+                     "response->allocate gave no memory for an answer of %zu bytes", view->length);
+}
+
 /* `error` is what the answer says. A handler's message is copied as far as it fits; an answer
    that does not fit is not copied, but its size is told. */
 static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
@@ -26,12 +43,14 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
     response->flags = 0;
     response->type = view->type;
     response->length = 0;
+    if (error != SHMIPC_OK && error != SHMIPC_E_HANDLER)
+        return error;
+    bool room = make_room(view, response);
     if (error == SHMIPC_OK && view->length > response->capacity) {
         response->length = view->length;
-        return answer_exceeds(view, response->capacity);
+        return room ? answer_exceeds(view, response->capacity) : no_room(view);
     }
-    if (error == SHMIPC_OK || error == SHMIPC_E_HANDLER)
-        take_bytes(view, response);
+    take_bytes(view, response);
     return error;
 }
 
@@ -68,9 +87,9 @@ COLD static int refuse_call(const shmipc_peer *p, const shmipc_request *request,
     if (request->data == NULL && request->length > 0)
         return shmi_fail(SHMIPC_E_INVALID, "the request's data is NULL, its length %zu",
                          request->length);
-    if (request->flags != 0)
-        return shmi_fail(SHMIPC_E_INVALID, "the request's flags are 0x%x, allowed: 0",
-                         (unsigned)request->flags);
+    if ((request->flags & ~SHMIPC_WAIT_READY) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "the request's flags are 0x%x, allowed: 0x%x",
+                         (unsigned)request->flags, SHMIPC_WAIT_READY);
     return shmi_fail(SHMIPC_E_INVALID, "the response's data is NULL, its capacity %zu",
                      response->capacity);
 }
@@ -78,7 +97,7 @@ COLD static int refuse_call(const shmipc_peer *p, const shmipc_request *request,
 static int check_call(const shmipc_peer *p, const shmipc_request *request,
                       const shmipc_response *response, int64_t timeout) {
     if (p == NULL || request == NULL || (request->data == NULL && request->length > 0) ||
-        request->flags != 0 ||
+        (request->flags & ~SHMIPC_WAIT_READY) != 0 ||
         (response != NULL && response->data == NULL && response->capacity > 0))
         return refuse_call(p, request, response);
     return check_timeout(timeout);

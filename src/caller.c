@@ -81,8 +81,13 @@ static int send_inline(shmipc_peer *p, struct local_slot *l, uint32_t type, cons
     return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
 }
 
+static bool waits_ready(const shmipc_peer *p, uint32_t flags) {
+    return p->wait_ready || (flags & SHMIPC_WAIT_READY) != 0;
+}
+
 int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     size_t length = request->length;
+    l->waits_ready = waits_ready(p, request->flags);
     if (length <= INLINE_SIZE)
         return send_inline(p, l, request->type, request->data, length, belongs_at_end(length));
     memcpy(region_request_buffer(l->shared), request->data, length);
@@ -92,6 +97,7 @@ int shmi_caller_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_req
 int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
                               uint32_t flags) {
     bool at_end = (flags & SHMIPC_ALIGN_END) != 0;
+    l->waits_ready = waits_ready(p, flags);
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
     const uint8_t *buffer = region_request_buffer(l->shared);
@@ -265,6 +271,13 @@ static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
     store_relaxed32(&p->company, 0); /* as when one was buried */
 }
 
+/* True if nobody is there who could answer, and the call does not wait for a guest to come. None
+   comes to a region without a name. */
+static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
+    bool may_come = peer_is_host(p) && l->waits_ready;
+    return !shmi_peer_has_company(p) && !(may_come && load_relaxed32(&p->deserted) == NOT_DESERTED);
+}
+
 /* What has become of the responder of a call that is still pending. */
 static const struct reason *look_after_responder(shmipc_peer *p, struct local_slot *l, word seen) {
     if (peer_is_host(p) && word_state(seen) == SLOT_WORKING) {
@@ -272,7 +285,7 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
             reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
         return NULL;
     }
-    if (shmi_peer_has_company(p))
+    if (!is_hopeless(p, l))
         return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down : NULL;
     if (!peer_is_host(p))
         return &deserted;
@@ -286,6 +299,15 @@ static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     return error ? error : shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
+/* True once per tick and slot, for those who do not sleep until a tick comes. */
+static bool look_is_due(struct local_slot *l) {
+    uint64_t now = shmi_clock_now();
+    if (now - l->looked_after < TICK_NS)
+        return false;
+    l->looked_after = now;
+    return true;
+}
+
 /* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could
    not be parked has changed; the reasons to stop hold all the same. What became of the responder
    says more than that the time is up. */
@@ -295,6 +317,9 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     if (!parked && ++await->missed > WORD_CHANGES)
         return end_corrupt(p, l, seen);
     const struct reason *reason = reason_to_stop(p, l);
+    bool over = shmi_deadline_passed(await->deadline);
+    if (over && look_is_due(l)) /* the time-outs may all be shorter than a tick */
+        await->check_responder = true;
     if (parked && reason == NULL && await->check_responder) {
         reason = look_after_responder(p, l, seen);
         await->check_responder = false;
@@ -302,7 +327,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
             return end_withdrawn(p, l, slot_look(l->shared));
         seen = slot_look(l->shared);
     }
-    if (reason == NULL && shmi_deadline_passed(await->deadline))
+    if (reason == NULL && over)
         reason = &timed_out;
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
@@ -432,12 +457,10 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 
 /* Whoever only looks, and never sleeps, learns of a death too. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
-    uint64_t now = shmi_clock_now();
-    if (now - l->looked_after < TICK_NS)
+    if (!look_is_due(l))
         return load_relaxed32(&p->deserted) == HOST_IS_DEAD;
-    l->looked_after = now;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
-        return !shmi_peer_has_company(p);
+        return is_hopeless(p, l);
     if (shmi_owner_is_dead(&p->region, seen))
         reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
     return !is_pending(slot_look(l->shared));

@@ -39,10 +39,11 @@ struct await {
 int shmi_caller_receive(shmipc_peer *peer, struct local_slot *local, struct await *await,
                         shmipc_response *view);
 
-/* True if the slot is still claimed after shmi_caller_receive returned `error`. */
+/* True if the slot is still claimed after shmi_caller_receive returned `error`, or a call that
+   copies did. NO_MEMORY: the user had none for the answer. */
 static inline bool is_answer(int error) {
     return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
-           error == SHMIPC_E_TYPE;
+           error == SHMIPC_E_TYPE || error == SHMIPC_E_NO_MEMORY;
 }
 
 /* True if a call whose word was just seen as `seen` is over, or has been told to end: then

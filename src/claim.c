@@ -34,9 +34,9 @@ int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t fl
     int error = pool_resolve_idle(slot, &l);
     if (error)
         return error;
-    if ((flags & ~SHMIPC_ALIGN_END) != 0)
+    if ((flags & ~(SHMIPC_ALIGN_END | SHMIPC_WAIT_READY)) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "the flags are 0x%x, allowed: 0x%x", (unsigned)flags,
-                         SHMIPC_ALIGN_END);
+                         SHMIPC_ALIGN_END | SHMIPC_WAIT_READY);
     error = caller_check(slot.peer, type, length);
     if (error == SHMIPC_OK)
         error = peer_refusal(slot.peer);

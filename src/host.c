@@ -8,9 +8,10 @@
 CONFIG_CAN_GROW(shmipc_host_config, sddl);
 
 static int check_config(const shmipc_host_config *config, struct geometry *g) {
-    if ((config->flags & ~(SHMIPC_LAZY | SHMIPC_GLOBAL)) != 0)
+    const uint32_t known = SHMIPC_LAZY | SHMIPC_GLOBAL | SHMIPC_WAIT_READY;
+    if ((config->flags & ~known) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
-                         (unsigned)config->flags, SHMIPC_LAZY | SHMIPC_GLOBAL);
+                         (unsigned)config->flags, (unsigned)known);
     if ((config->mode & ~0777u) != 0 || (config->mode & 0600u) != 0600u)
         return shmi_fail(SHMIPC_E_INVALID,
                          "config.mode is 0%o, it needs 0600 and no more than 0777",
@@ -37,8 +38,10 @@ static int create(const char *name, const shmipc_host_config *config, shmipc_pee
                                        .lazy = (config->flags & SHMIPC_LAZY) != 0,
                                        .global = (config->flags & SHMIPC_GLOBAL) != 0,
                                        .sddl = config->sddl};
-    const struct peer_settings settings = {
-        .spin_ns = config->spin_ns, .log = config->log, .log_context = config->log_context};
+    const struct peer_settings settings = {.spin_ns = config->spin_ns,
+                                           .log = config->log,
+                                           .log_context = config->log_context,
+                                           .wait_ready = (config->flags & SHMIPC_WAIT_READY) != 0};
     struct geometry geometry;
     struct region region;
     int error = check_config(config, &geometry);

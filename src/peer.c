@@ -58,6 +58,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     p->members = doorbell_of(p, BELL_MEMBERS);
     p->answers = region_answers(&p->region, p->index);
     p->calls_only = settings->calls_only;
+    p->wait_ready = settings->wait_ready;
     p->log = settings->log;
     p->log_context = settings->log_context;
     shmi_object_on_fork(p->region.object, forget_region, p);

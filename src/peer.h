@@ -37,13 +37,14 @@ struct local_slot {
     atomic_u32 cancelled; /* the ticket whose call is to end */
     enum slot_phase phase;
     uint32_t type;         /* of the request under way */
-    uint64_t looked_after; /* by shmipc_slot_ready: when the responder was last seen alive */
+    uint64_t looked_after; /* by who does not sleep: when it last looked for the responder */
     word last;             /* the last word we stored, or saw the other side store */
     struct slot *shared;
     atomic_u64 calls, failed, served, discarded, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
     struct hold_off hold_off; /* of the same */
     bool beyond;              /* the request went on in the slot's second line */
+    bool waits_ready;         /* the call waits for somebody who can answer */
     bool roused;              /* a worker was asleep when this request was published */
     bool rang;                /* a worker was rung for it when its caller was about to sleep */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
@@ -74,6 +75,7 @@ struct shmipc_peer {
     uint32_t index;      /* in the peer table: HOST or a guest's */
     owner self;          /* 0 for the host */
     bool calls_only;     /* a guest that does not serve */
+    bool wait_ready;     /* every call of this host waits for somebody who can answer */
     atomic_u32 phase;    /* enum peer_phase; only rises */
     atomic_u32 corrupt;  /* set once, for ever */
     atomic_u32 deserted; /* enum desertion; set once: a guest's host died, a host's name went */
@@ -131,6 +133,7 @@ struct peer_settings {
     shmipc_log log;
     void *log_context;
     bool calls_only;
+    bool wait_ready;
 };
 
 /* Wraps a region, which it takes over also on failure. */

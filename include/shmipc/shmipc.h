@@ -218,7 +218,7 @@ typedef struct shmipc_host_config {
     uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX, */
     uint32_t response_capacity; /* and of the largest response; both are rounded up to 64 */
     uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
-    uint32_t flags;             /* of SHMIPC_LAZY and SHMIPC_GLOBAL */
+    uint32_t flags;             /* of SHMIPC_LAZY, SHMIPC_GLOBAL and SHMIPC_WAIT_READY */
     int64_t spin_ns;            /* how long a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
     shmipc_log log;             /* NULL: no log */
     void *log_context;
@@ -252,6 +252,15 @@ typedef struct shmipc_host_config {
  * does not count it.
  */
 #define SHMIPC_CALLS_ONLY 4u
+
+/*
+ * For a host's calls, all of them (in its configuration) or one (in the request's flags, or in
+ * those of shmipc_slot_send): where no guest can answer, wait until one can, within the time-out,
+ * instead of failing with NO_PEER. So a call outlives a guest's restart, unless a handler had
+ * started on it (PEER_DIED). TIMEOUT then says that nobody came. In a guest's calls it changes
+ * nothing: a guest whose host is gone has to attach again.
+ */
+#define SHMIPC_WAIT_READY 8u
 
 /* 50,000, and 1 more for each 16 bytes that a request and a response may have together, up to
    100,000; 0 on a single processor. That is the most: a wait learns to spin less where it is in
@@ -389,7 +398,7 @@ typedef struct shmipc_request {
     uint32_t peer;  /* in a handler: the calling peer's index (0: the host), no proof of who calls:
                        another peer could forge it. Ignored in a call */
     uint32_t slot;  /* in a handler: index of the slot, counted over both directions. Ignored */
-    uint32_t flags; /* 0: a call refuses flags that it does not know. In a handler 0 */
+    uint32_t flags; /* 0 or SHMIPC_WAIT_READY; a call refuses others. In a handler 0 */
     uint64_t reserved[4];
 } shmipc_request;
 
@@ -399,7 +408,11 @@ typedef struct shmipc_response {
     size_t length;   /* bytes of the response */
     uint32_t type;
     uint32_t flags; /* set by a handler: 0 or SHMIPC_ALIGN_END */
-    uint64_t reserved[4];
+
+    /* For calls that copy; NULL: none. See shmipc_call. */
+    void *(*allocate)(void *context, size_t length);
+    void *allocate_context;
+    uint64_t reserved[2];
 } shmipc_response;
 
 /*
@@ -412,8 +425,16 @@ typedef struct shmipc_response {
  * exceeded the response capacity, or the answer exceeds response->capacity; in the last case
  * response->length is the size it has. SHMIPC_E_HANDLER: the response holds the handler's message
  * (as much of it as fits), and shmipc_last_error too.
+ *
+ * An answer of unknown size: set response->allocate. If the answer, or the handler's message,
+ * exceeds response->capacity, allocate(allocate_context, length) is called once, by this thread,
+ * with the size it has. What it returns becomes response->data, with that capacity, is filled in,
+ * and is the caller's to free; the answer is copied once. If it returns NULL, the answer is lost:
+ * NO_MEMORY, and response->length is the size it has. It must return: not by longjmp or a C++
+ * exception.
+ *
  * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
- * HANDLER, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
+ * HANDLER, NO_MEMORY, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
  */
 SHMIPC_API int shmipc_call(shmipc_peer *peer, const shmipc_request *request,
                            shmipc_response *response, int64_t timeout);
@@ -454,6 +475,7 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
  * last) and returns at once. The buffer may not be touched until the answer has come. On an error,
  * CORRUPT too, nothing is sent and the slot stays claimed.
+ * `flags`: 0, or of SHMIPC_ALIGN_END and SHMIPC_WAIT_READY.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
  * CORRUPT.
  */
@@ -480,7 +502,8 @@ SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_res
  * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot). A slot that a
  * guest holds is one less for all guests.
  *
- * An answer, and INVALID, TYPE, TOO_LARGE and STATE, leave the slot claimed; all else releases it.
+ * An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed; all else
+ * releases it.
  * Errors: as shmipc_call, and CANCELLED, CANCELLED_STARTED, STATE (a request is under way), STALE.
  */
 SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,

@@ -86,7 +86,7 @@ static void refused_settings_are_named_with_value_and_limit(void **state) {
     config.flags = 6;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     assert_says("0x6");
-    assert_says("0x3");
+    assert_says("0xb");
     config = test_host_config();
     config.size = 3;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
