@@ -223,7 +223,11 @@ func (e *exchange) awaitParked(l *limit) error {
 			return e.arrive(w)
 		}
 		end := e.over(l)
-		if end == goOn && leaving && w.state() == stateRequest {
+		if end == timedOut && e.guest.lookIsDue() { // the time-outs may all be shorter than a tick
+			leaving = e.guest.checkHost() == hostLeaving
+			end = e.over(l)
+		}
+		if (end == goOn || end == timedOut) && leaving && w.state() == stateRequest {
 			end = shutDown
 		}
 		if end != goOn {

@@ -18,8 +18,9 @@
 //		return err
 //	})
 //
-// Run does all this again whenever the host comes back. In a slot of one's own, of Claim, Send and
-// Receive do without copies, and Call is shortest for a goroutine that calls often.
+// Run does all this again whenever the host comes back; a Client makes calls that outlive the host's
+// restart. In a slot of one's own, of Claim, Send and Receive do without copies, and Call is shortest for a
+// goroutine that calls often.
 //
 // # Errors
 //

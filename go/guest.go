@@ -77,6 +77,7 @@ type Guest struct {
 	pool    pool
 	serving serving
 	events  events
+	looked  atomic.Int64 // when a call that was over looked whether the host is there
 
 	answers    doorbell   // for goroutines that wait for the first of several answers
 	collecting spinBudget // of their waits

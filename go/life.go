@@ -121,6 +121,12 @@ func (g *Guest) poison(why string, args ...any) error {
 	return failure(ErrCorrupt, why)
 }
 
+// lookIsDue is true once per tick, for those who do not sleep until a tick comes.
+func (g *Guest) lookIsDue() bool {
+	last, t := g.looked.Load(), now()
+	return t-last >= livenessTick && g.looked.CompareAndSwap(last, t)
+}
+
 // checkHost looks whether the host is there and records it if not.
 func (g *Guest) checkHost() hostState {
 	state := g.host()

@@ -1,0 +1,146 @@
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+// Client calls a host that may go and come back: it attaches with the first call, and again when the host
+// that it was attached to is gone. A call that no handler had started on waits for the next host, until its
+// context is done; so it outlives the host's restart. All methods may be called from any goroutine at any
+// time.
+type Client struct {
+	name   string
+	config Config
+
+	guest  atomic.Pointer[Guest] // of the host that was there last; changed by who holds turn
+	turn   chan struct{}         // holds one token; who has taken it attaches
+	ctx    context.Context       // ends with Close
+	cancel context.CancelFunc
+}
+
+// NewClient returns a client of the region `name`, which need not be there yet. `config` nil means all
+// defaults; a client never serves, so CallsOnly is set. The Client is the caller's, who must Close it.
+//
+// Errors: ErrName, ErrInvalid, ErrNotSupported.
+func NewClient(name string, config *Config) (*Client, error) {
+	if _, err := newSettings(name, config); err != nil {
+		return nil, err
+	}
+	c := &Client{name: name, turn: make(chan struct{}, 1)}
+	if config != nil {
+		c.config = *config
+	}
+	c.config.CallsOnly = true
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.turn <- struct{}{}
+	return c, nil
+}
+
+// Call is Guest.Call to the host that is there, or to the next one. What it waits for a host counts towards
+// the time-out: that of ctx or, if ctx has no deadline, Config.Timeout from the moment when no host is found.
+//
+// ErrPeerDied: a handler had started on the call when the host died; it is not made again. ErrNotFound: no
+// host came in time; it matches ctx's cause too. Errors: those, and as Guest.Call and Attach.
+func (c *Client) Call(ctx context.Context, request Message, response []byte) (Message, error) {
+	if g := c.guest.Load(); g != nil {
+		answer, err := g.Call(ctx, request, response)
+		again, err := c.after(g, err)
+		if !again {
+			return answer, err
+		}
+	}
+	return c.callNext(ctx, request, response)
+}
+
+// callNext is Call where no host is known, or the known one is gone.
+func (c *Client) callNext(ctx context.Context, request Message, response []byte) (Message, error) {
+	ctx, cancel := c.withTimeout(ctx)
+	defer cancel()
+	for {
+		g, err := c.attached(ctx)
+		if err != nil {
+			return Message{}, err
+		}
+		answer, err := g.Call(ctx, request, response)
+		again, err := c.after(g, err)
+		if !again {
+			return answer, err
+		}
+	}
+}
+
+// after tells whether a call that ended with err is to be made again: it never started, and its host is gone.
+// The guest of a lost host is let go of in any case, so that the next call attaches anew. That ends the calls
+// of others, if they have not found out by themselves, as if they had.
+func (c *Client) after(g *Guest, err error) (again bool, _ error) {
+	if err == nil || c.ctx.Err() != nil {
+		return false, err
+	}
+	if g.lostHost(err) && c.guest.CompareAndSwap(g, nil) {
+		_ = g.Close()
+	}
+	if c.guest.Load() == g {
+		return false, err
+	}
+	if errors.Is(err, ErrClosedStarted) {
+		return false, &Error{Kind: ErrPeerDied, Message: "the host is gone"}
+	}
+	return errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown) || errors.Is(err, ErrClosed), err
+}
+
+// attached is the guest of the host that is there; it waits for one.
+func (c *Client) attached(ctx context.Context) (*Guest, error) {
+	select {
+	case <-c.turn:
+		defer func() { c.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, &Error{Kind: ErrNotFound, Message: c.name, Cause: context.Cause(ctx)}
+	}
+	if c.ctx.Err() != nil {
+		return nil, ErrClosed
+	}
+	if g := c.guest.Load(); g != nil {
+		return g, nil
+	}
+	g, err := Attach(ctx, c.name, &c.config)
+	if c.ctx.Err() != nil {
+		if err == nil {
+			_ = g.Close()
+		}
+		return nil, ErrClosed
+	}
+	if err == nil {
+		c.guest.Store(g)
+	}
+	return g, err
+}
+
+// withTimeout gives a context without a deadline the client's, and has it end with Close.
+func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	var cancel context.CancelFunc
+	timeout := c.config.Timeout
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	if _, ok := ctx.Deadline(); ok || timeout < 0 {
+		ctx, cancel = context.WithCancel(ctx)
+	} else {
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+	}
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// Close ends every call with ErrClosed or ErrClosedStarted, also later ones, and leaves the host. Closing
+// twice is harmless.
+func (c *Client) Close() error {
+	c.cancel()
+	<-c.turn // who attaches has seen that this client is closed, or has stored its guest
+	defer func() { c.turn <- struct{}{} }()
+	if g := c.guest.Swap(nil); g != nil {
+		return g.Close()
+	}
+	return nil
+}

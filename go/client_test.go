@@ -1,0 +1,103 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func newTestClient(t *testing.T, name string) *Client {
+	t.Helper()
+	c, err := NewClient(name, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// The host is killed again and again, at any moment. Calls are answered, or had started.
+func TestClientOutlivesTheHostsRestarts(t *testing.T) {
+	name := uniqueName(t)
+	c := newTestClient(t, name)
+	var answered atomic.Int64
+	var callers sync.WaitGroup
+	done := make(chan struct{})
+	for i := 0; i < 2; i++ {
+		callers.Add(1)
+		go func() {
+			defer callers.Done()
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				answer, err := c.Call(deadline(t), Message{Data: []byte("hello")}, nil)
+				switch {
+				case err == nil && string(answer.Data) == "hello":
+					answered.Add(1)
+				case !errors.Is(err, ErrPeerDied):
+					t.Errorf("got %q, %v", answer.Data, err)
+					return
+				}
+			}
+		}()
+	}
+	for i := 0; i < 5; i++ {
+		host := startChild(t, "host", name)
+		if host.hear() != "ready" {
+			t.Fatal("it is not ready")
+		}
+		before := answered.Load()
+		eventually(t, "calls are answered", func() bool { return answered.Load() > before+20 })
+		if i == 4 {
+			close(done)
+			callers.Wait()
+		}
+		host.kill()
+		removeName(name)
+	}
+}
+
+func TestClientWaitsForAHostUntilItsContextIsDone(t *testing.T) {
+	c := newTestClient(t, uniqueName(t))
+	_, err := c.Call(short(t, 20*time.Millisecond), Message{}, nil)
+	wantError(t, err, ErrNotFound)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v does not match its context's cause", err)
+	}
+}
+
+func TestClientThatIsClosedCallsNobody(t *testing.T) {
+	c := newTestClient(t, uniqueName(t))
+	call := background(t, func() error { _, err := c.Call(context.Background(), Message{}, nil); return err })
+	eventually(t, "the call waits for a host", func() bool { return len(c.turn) == 0 })
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, call(), ErrClosed)
+	_, err := c.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrClosed)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err = NewClient("", nil)
+	wantError(t, err, ErrName)
+}
+
+// A call that never lasts until a tick hears of it all the same.
+func TestCallsShorterThanATickHearOfTheHostsDeath(t *testing.T) {
+	h := newHost(t, smallShape)
+	g := h.attach(nil)
+	h.kill()
+	eventually(t, "a call says so", func() bool {
+		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
+		return errors.Is(err, ErrNoPeer)
+	})
+}
