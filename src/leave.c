@@ -67,18 +67,26 @@ static void vacate(const shmipc_peer *p, const struct region *r) {
     (void)shmi_doorbell_ring(&members, WAKE_ALL);
 }
 
+/* A process that has given up its rights since it created the region leaves its file behind. */
+static void unpublish(shmipc_peer *p, struct object *object) {
+    if (shmi_object_unpublish(object) == SHMIPC_OK)
+        return;
+    p->name_stays = shmipc_last_os_error();
+    shmi_peer_log(p, SHMIPC_LOG_WARN, "the region's name stays behind: %s", shmipc_last_error());
+}
+
 /* The line is vacant before the name is gone: a region without a name whose host did not leave in
    order has lost it. */
-static void leave_region(const shmipc_peer *p, const struct region *r) {
+static void leave_region(shmipc_peer *p, const struct region *r) {
     vacate(p, r);
     if (peer_is_host(p)) {
-        shmi_object_unpublish(r->object);
+        unpublish(p, r->object);
         shmi_responder_refuse_all(p, r);
     }
     shmi_peer_log(p, SHMIPC_LOG_INFO, "left the region");
 }
 
-static void leave_and_disown(const shmipc_peer *p, const struct region *r) {
+static void leave_and_disown(shmipc_peer *p, const struct region *r) {
     shmi_disown(p, r);
     leave_region(p, r);
 }
@@ -186,6 +194,13 @@ static int drain(shmipc_peer *p, int64_t timeout) {
     return cut_short(shmi_peer_occupants(p), timeout);
 }
 
+static int check_name(const shmipc_peer *p) {
+    if (p->name_stays == 0)
+        return SHMIPC_OK;
+    return shmi_fail_os(SHMIPC_E_DENIED, p->name_stays,
+                        "closed, but this process may not remove the region's name any more");
+}
+
 int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
@@ -199,7 +214,7 @@ int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     if (error == SHMIPC_E_CLOSED)
         return error;
     end_and_depart(p, false);
-    return error;
+    return error ? error : check_name(p);
 }
 
 /* By the last holder: a handler that ran on, if there was one. */

@@ -67,7 +67,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
 /* Of a peer that never came to be, nobody is to hear. */
 static void withdraw(struct region *region, uint32_t index) {
     if (index == HOST)
-        shmi_object_unpublish(region->object);
+        (void)shmi_object_unpublish(region->object);
     else
         store_release32(&region->shared->peers[index].status, PEER_VACANT);
     shmi_region_close(region);

@@ -81,6 +81,7 @@ struct shmipc_peer {
     atomic_u32 deserted; /* enum desertion; set once: a guest's host died, a host's name went */
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
     atomic_u32 gone;     /* enum departure; only rises */
+    int name_stays;      /* why the name could not be removed, as errno; by who departs */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
     uint32_t processors; /* that this process may use at a time */
     struct local_slot *slots;

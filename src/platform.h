@@ -32,8 +32,9 @@ int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *
    that is held proves a live host. The caller holds its own host lock. */
 int shmi_object_publish(struct object *object);
 
-/* Takes the name away again, if it still means this object. */
-void shmi_object_unpublish(struct object *object);
+/* Takes the name away again, if it still means this object. DENIED: this process may not, any
+   more. */
+int shmi_object_unpublish(struct object *object);
 
 /* Opens what has the name, not mapped yet. NOT_FOUND if nothing has. */
 int shmi_object_open(const char *name, const struct object_rules *rules, struct object **object);

@@ -329,8 +329,11 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
  * its request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other
  * side is told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and
  * every call on it ends with CLOSED or STALE. No code that handlers may still run may be unloaded:
- * shmipc_close waits for them. (Windows: docs/windows.md has what differs.) Errors: INVALID, STATE
- * (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT.
+ * shmipc_close waits for them. (Windows: docs/windows.md has what differs.)
+ *
+ * DENIED: closed, but this process, a host that has given up rights since it created the region,
+ * may not remove its name; the file stays. (shmipc_close says so in the log.) Errors: INVALID,
+ * STATE (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT, DENIED.
  */
 SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 

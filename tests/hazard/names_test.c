@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -207,7 +208,57 @@ static void test_a_name_that_another_took_is_left_to_it(void **state) {
     shmipc_free(second);
 }
 
+/* ---- A process that gives up its rights ---- */
+
+enum { NOBODY = 65534 };
+
+struct overheard {
+    char name[64];
+    atomic_uint warnings;
+};
+
+static void count_warnings(void *context, shmipc_log_level level, const char *text) {
+    struct overheard *o = context;
+    if (level == SHMIPC_LOG_WARN && strstr(text, "stays behind") != NULL)
+        atomic_fetch_add(&o->warnings, 1);
+}
+
+static int leave_without_rights(void *context) {
+    struct overheard *o = context;
+    shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    config.log = count_warnings;
+    config.log_context = o;
+    must_equal(shmipc_host_create(o->name, &config, &host), 0);
+    must_equal(setuid(NOBODY), 0);
+    must_equal(shmipc_shutdown(host, SECOND), SHMIPC_E_DENIED);
+    must_equal(shmipc_last_os_error(), EPERM);
+    shmipc_free(host);
+    must_equal(atomic_load(&o->warnings), 1);
+    must_equal(shmipc_host_create(o->name, NULL, &host), SHMIPC_E_DENIED);
+    must(strstr(shmipc_last_error(), "belongs to user 0") != NULL);
+    must(strstr(shmipc_last_error(), "65534") != NULL);
+    return 0;
+}
+
+static void test_a_name_that_may_not_be_removed_is_told(void **state) {
+    struct region_name name = new_name();
+    struct overheard *o = shared_memory(sizeof *o);
+    char path[256];
+    (void)state;
+    if (geteuid() != 0) {
+        print_message("             not tried: only root has rights to give up\n");
+        skip();
+    }
+    (void)snprintf(o->name, sizeof o->name, "%s", name.text);
+    must_equal(child_wait(child_start(leave_without_rights, o)), 0);
+    path_of(name.text, path);
+    must_equal(unlink(path), 0);
+    shared_memory_free(o, sizeof *o);
+}
+
 HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_was_removed),
             hazard_test(test_one_look_tells_all_who_wait),
             hazard_test(test_a_host_without_its_name_begins_no_call),
-            hazard_test(test_a_name_that_another_took_is_left_to_it))
+            hazard_test(test_a_name_that_another_took_is_left_to_it),
+            hazard_test(test_a_name_that_may_not_be_removed_is_told))

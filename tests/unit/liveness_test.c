@@ -377,7 +377,7 @@ static void a_host_is_alive_while_it_has_lock_and_name(void **state) {
     struct scene s;
     open_scene(&s);
     assert_true(shmi_host_is_alive(&s.guest));
-    shmi_object_unpublish(s.host->region.object);
+    (void)shmi_object_unpublish(s.host->region.object);
     assert_false(shmi_host_is_alive(&s.guest));
     shmipc_free(s.host);
     s.host = NULL;

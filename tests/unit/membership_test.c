@@ -176,7 +176,7 @@ static void a_death_is_told_from_a_departure(void **state) {
     assert_no_event(host);
     guest = attach(name.text);
     assert_event(host, SHMIPC_EVENT_ATTACHED, 1);
-    shmi_object_unpublish(host->region.object);
+    (void)shmi_object_unpublish(host->region.object);
     die(host);
     assert_event(guest, SHMIPC_EVENT_DIED, 0);
     shmipc_free(guest);

@@ -121,7 +121,7 @@ static void a_new_region_is_as_the_layout_says(void **state) {
     assert_int_equal(stat("/proc/self/ns/pid", &namespace), 0);
     assert_int_equal(load_relaxed64(&r.shared->peers[HOST].origin), namespace.st_ino);
     assert_ptr_equal(region_slot(&r, 4), (char *)r.shared + 1408 + 4 * (size_t)read.slot_stride);
-    shmi_object_unpublish(r.object);
+    (void)shmi_object_unpublish(r.object);
     shmi_region_close(&r);
 }
 
@@ -138,7 +138,7 @@ static void everything_but_header_and_host_line_is_zero(void **state) {
         if (i < 64 + 48 || i >= 64 + 56) /* its origin */
             assert_int_equal(bytes[i], 0);
     }
-    shmi_object_unpublish(r.object);
+    (void)shmi_object_unpublish(r.object);
     shmi_region_close(&r);
 }
 

@@ -200,7 +200,7 @@ static void a_name_that_cannot_be_looked_at_is_not_gone(void **state) {
     pair_open(&pair, NULL);
     const struct object *object = pair.guest->region.object;
     assert_true(shmi_object_has_name(object));
-    shmi_object_unpublish(pair.host->region.object);
+    (void)shmi_object_unpublish(pair.host->region.object);
     assert_false(shmi_object_has_name(object));
     (void)snprintf(directory, sizeof directory, "Local\\shmipc.%s", pair.name.text);
     HANDLE closed = make_section(directory, "D:P(D;;GA;;;WD)", "", 1);

@@ -76,9 +76,10 @@ int shmi_object_publish(struct object *o) {
     }
 }
 
-void shmi_object_unpublish(struct object *o) {
-    if (o->fd >= 0 && means_same_file(o->path, o->fd))
-        unlink(o->path);
+int shmi_object_unpublish(struct object *o) {
+    if (o->fd >= 0 && means_same_file(o->path, o->fd) && unlink(o->path) != 0 && errno != ENOENT)
+        return shmi_fail_call("unlink", o->path);
+    return SHMIPC_OK;
 }
 
 bool shmi_object_has_name(const struct object *o) {

@@ -70,10 +70,23 @@ int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *
     return SHMIPC_OK;
 }
 
+/* Of a file that may not be opened, whose it is says what to do. */
+static int fail_open(const struct object *o) {
+    int os_error = errno;
+    struct stat status;
+    if (os_error == EACCES && lstat(o->path, &status) == 0)
+        return shmi_fail_os(
+            SHMIPC_E_DENIED, os_error,
+            "%s belongs to user %lld and has mode 0%o, this process is of user %lld", o->path,
+            (long long)status.st_uid, (unsigned)status.st_mode & 07777, (long long)geteuid());
+    errno = os_error;
+    return shmi_fail_call("open", o->path);
+}
+
 int shmi_object_open_existing(struct object *o) {
     open_held(o, o->path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
     if (o->fd < 0)
-        return shmi_fail_call("open", o->path);
+        return fail_open(o);
     struct stat status;
     if (fstat(o->fd, &status) != 0)
         return shmi_fail_call("stat", o->path);

@@ -165,10 +165,11 @@ static void erase_entry(const struct object *o) {
     UnmapViewOfFile((void *)directory);
 }
 
-void shmi_object_unpublish(struct object *o) {
+int shmi_object_unpublish(struct object *o) {
     if (o->directory == NULL)
-        return;
+        return SHMIPC_OK;
     erase_entry(o);
     CloseHandle(o->directory);
     o->directory = NULL;
+    return SHMIPC_OK;
 }
