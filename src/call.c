@@ -7,7 +7,7 @@
 
 static void take_bytes(const shmipc_response *view, shmipc_response *response) {
     response->length = view->length < response->capacity ? view->length : response->capacity;
-    if (view->length <= INLINE_SIZE)
+    if (response->length <= INLINE_SIZE)
         copy_out(response->data, view->data, response->length);
     else
         memcpy(response->data, view->data, response->length);
