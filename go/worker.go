@@ -66,7 +66,8 @@ func (w *worker) work() (again bool) {
 		}
 	}()
 	for !w.crew.stopped.Load() {
-		if w.holdsToken() {
+		// One that was relieved stands by, though the token may be free again: it takes that as a standby does.
+		if !w.standby && w.holdsToken() {
 			w.poll()
 		} else if !w.standBy() {
 			return false

@@ -515,6 +515,35 @@ func TestStandbyThatDisplacesAnotherServesPollerLeavesThePlaceToItsOwnCrew(t *te
 	}
 }
 
+// A standby relieves a sleeping poller, and ends. Whoever wakes up is a standby that finds the token free, and
+// takes it as one: it polls only once it is not counted any more.
+func TestRelievedWorkerThatFindsTheTokenFreeIsNoStandbyAnyMore(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	var w *worker
+	served := false
+	w = newWorker(h.attach(nil), func(*Request, *Response) error {
+		served = true
+		if w.standby || w.crew.standbys.Load() != 0 {
+			t.Error("it polls and is counted as a standby")
+		}
+		w.crew.stopped.Store(true)
+		return nil
+	})
+	w.crew.size.Store(int32(len(w.guest.hostSlots))) // it may not spawn
+	other := &worker{crew: w.crew, guest: w.guest, standby: true}
+	w.crew.standbys.Store(1)
+	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		other.seize()
+		w.guest.serving.token.Store(nil) // as when it retires
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	w.sleep()
+	if w.work(); !served {
+		t.Fatal("it served nothing")
+	}
+}
+
 // Of two Serves, each has a standby: a poller that was displaced while it slept may be surplus. It has perhaps
 // heard the ring for a request that nobody has taken.
 func TestSurplusWorkerPassesOnTheRingThatItHeard(t *testing.T) {
