@@ -92,11 +92,16 @@ func (c *Client) after(g *Guest, err error) (again bool, _ error) {
 
 // attached is the guest of the host that is there; it waits for one.
 func (c *Client) attached(ctx context.Context) (*Guest, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.ctx, cancel)()
 	select {
 	case <-c.turn:
 		defer func() { c.turn <- struct{}{} }()
+	case <-c.ctx.Done():
+		return nil, ErrClosed
 	case <-ctx.Done():
-		return nil, &Error{Kind: ErrNotFound, Message: c.name, Cause: context.Cause(ctx)}
+		return nil, c.notFound(ctx)
 	}
 	if c.ctx.Err() != nil {
 		return nil, ErrClosed
@@ -117,20 +122,24 @@ func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	return g, err
 }
 
-// withTimeout gives a context without a deadline the client's, and has it end with Close.
+// notFound says that the wait for a host's turn is over with this context, which may be over by Close.
+func (c *Client) notFound(ctx context.Context) error {
+	if c.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return &Error{Kind: ErrNotFound, Message: c.name, Cause: context.Cause(ctx)}
+}
+
+// withTimeout gives a context without a deadline the client's.
 func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	var cancel context.CancelFunc
 	timeout := c.config.Timeout
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
 	if _, ok := ctx.Deadline(); ok || timeout < 0 {
-		ctx, cancel = context.WithCancel(ctx)
-	} else {
-		ctx, cancel = context.WithTimeout(ctx, timeout)
+		return context.WithCancel(ctx)
 	}
-	stop := context.AfterFunc(c.ctx, cancel)
-	return ctx, func() { stop(); cancel() }
+	return context.WithTimeout(ctx, timeout)
 }
 
 // Close ends every call with ErrClosed or ErrClosedStarted, also later ones, and leaves the host. Closing

@@ -91,6 +91,32 @@ func TestClientThatIsClosedCallsNobody(t *testing.T) {
 	wantError(t, err, ErrName)
 }
 
+// While somebody else waits for a host, a call waits for its turn.
+func TestClientThatIsClosedEndsWhoWaitsForItsTurn(t *testing.T) {
+	c := newTestClient(t, uniqueName(t))
+	<-c.turn
+	defer func() { c.turn <- struct{}{} }()
+	call := background(t, func() error { _, err := c.Call(deadline(t), Message{}, nil); return err })
+	c.cancel()
+	wantError(t, call(), ErrClosed)
+}
+
+func TestClientThatIsClosedEndsACallThatHasStarted(t *testing.T) {
+	h := newHost(t, smallShape)
+	c := newTestClient(t, h.name)
+	call := background(t, func() error { _, err := c.Call(context.Background(), Message{}, nil); return err })
+	line := h.guestSlot(0)
+	eventually(t, "the call has started", func() bool {
+		found := word(line.state.Load())
+		working := found.to(stateWorking, found.flags())
+		return found.state() == stateRequest && line.state.CompareAndSwap(uint64(found), uint64(working))
+	})
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, call(), ErrClosedStarted)
+}
+
 // A call that never lasts until a tick hears of it all the same.
 func TestCallsShorterThanATickHearOfTheHostsDeath(t *testing.T) {
 	h := newHost(t, smallShape)
