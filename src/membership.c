@@ -205,13 +205,21 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     }
 }
 
+static int check_awaited(const shmipc_peer *p, uint32_t count) {
+    if (p == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
+    if (!peer_is_host(p))
+        return shmi_fail(SHMIPC_E_INVALID, "only a host waits for guests");
+    if (count <= SHMIPC_GUESTS_MAX)
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_INVALID, "%u guests, at most %d can attach", (unsigned)count,
+                     SHMIPC_GUESTS_MAX);
+}
+
 int shmipc_wait_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     int error = check_timeout(timeout);
-    if (error == SHMIPC_OK && p != NULL && !peer_is_host(p))
-        error = shmi_fail(SHMIPC_E_INVALID, "only a host waits for guests");
-    if (error == SHMIPC_OK && count > SHMIPC_GUESTS_MAX)
-        error = shmi_fail(SHMIPC_E_INVALID, "%u guests, at most %d can attach", (unsigned)count,
-                          SHMIPC_GUESTS_MAX);
+    if (error == SHMIPC_OK)
+        error = check_awaited(p, count);
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(p);
     if (error)
