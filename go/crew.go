@@ -15,6 +15,7 @@ type serving struct {
 	token      atomic.Pointer[worker] // the poller; whoever takes its place stores itself
 	idleAt     atomic.Uint32          // the bell, when a poller last found that no request waits and slept
 	restsSince atomic.Int64           // when that was; 0: a request has ended it
+	sentry     sentryState
 	polling    spinBudget
 	holdOff    holdOff    // that a worker begins with
 	stats      []counters // by host slot

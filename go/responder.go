@@ -77,6 +77,9 @@ func (w *worker) serve(s *slot, found word) bool {
 	if w.roused {
 		w.heedRing()
 	}
+	if w.watching && w.guest.serving.sentry.wantsCall() {
+		w.guest.callSentry()
+	}
 	w.slot, w.working = s, working
 	if w.guest.flags.Load()&flagClosing != 0 {
 		// Who closes looks for what was taken, and may not have seen this: no handler may run now.

@@ -76,6 +76,8 @@ type parking struct {
 	// ended says that meanwhile a peer's process has ended: its caller then looks for the dead.
 	wait func(word *uint32, value uint32, deadline int64) (ended bool)
 	wake func(word *uint32, n int)
+	// wakeOwn wakes one of this very peer's sleepers.
+	wakeOwn func(word *uint32)
 	// giveWay lets another process have this processor.
 	giveWay func()
 }

@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	waitBitset   = 9 // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
-	futexWakeOp  = 1 // FUTEX_WAKE
-	clockMonoton = 1 // CLOCK_MONOTONIC
+	waitBitset   = 9  // FUTEX_WAIT_BITSET: absolute, CLOCK_MONOTONIC
+	futexWakeOp  = 1  // FUTEX_WAKE
+	wakeBitset   = 10 // FUTEX_WAKE_BITSET
+	clockMonoton = 1  // CLOCK_MONOTONIC
 )
 
 var origin = time.Now()
@@ -23,7 +24,11 @@ func futexParking(bit uint32) parking {
 		futexWait(address, value, deadline, bit)
 		return false // of a process that ends a futex knows nothing
 	}
-	return parking{wait: wait, wake: futexWake, giveWay: schedYield}
+	wakeOwn := func(address *uint32) {
+		_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), wakeBitset, 1, 0, 0,
+			uintptr(bit))
+	}
+	return parking{wait: wait, wake: futexWake, wakeOwn: wakeOwn, giveWay: schedYield}
 }
 
 // futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It

@@ -97,7 +97,9 @@ func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) 
 	return &sleeper{view: v, geometry: g, names: n, index: index, host: host, slots: make([]event, g.slots())}
 }
 
-func (s *sleeper) parking() parking { return parking{wait: s.wait, wake: s.wake, giveWay: yieldThread} }
+func (s *sleeper) parking() parking {
+	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, giveWay: yieldThread}
+}
 
 func yieldThread() { _, _, _ = switchToThread.Call() }
 
@@ -155,6 +157,9 @@ func (s *sleeper) wake(word *uint32, _ int) {
 		}
 	}
 }
+
+// wakeOwn wakes one of this peer's sleepers on a bell.
+func (s *sleeper) wakeOwn(word *uint32) { s.signal(s.spotOf(word), s.index) }
 
 func (s *sleeper) signal(p spot, peer uint32) {
 	e := s.event(p, peer)

@@ -56,8 +56,8 @@ func (g *Guest) pollersTick(ticks int) int64 {
 }
 
 // standbysTick is how long one may sleep that stands by.
-func (g *Guest) standbysTick() int64 {
-	if g.watched() || g.serving.restsSince.Load() != 0 {
+func (g *Guest) standbysTick(pollerRests bool) int64 {
+	if g.watched() || pollerRests {
 		return standbyTicksAtRest * standbyTick
 	}
 	return standbyTick

@@ -81,6 +81,7 @@ func TestProcessThatIsNotThereIsNotWatched(t *testing.T) {
 
 func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
+	resting := false
 	ticks := func(busy, poller, standby int64) {
 		t.Helper()
 		if got := g.pollersTick(ticksToIdle - 1); got != busy {
@@ -89,7 +90,7 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 		if got := g.pollersTick(ticksToIdle); got != poller {
 			t.Errorf("an idle poller sleeps %d, want %d", got, poller)
 		}
-		if got := g.standbysTick(); got != standby {
+		if got := g.standbysTick(resting); got != standby {
 			t.Errorf("a standby sleeps %d, want %d", got, standby)
 		}
 	}
@@ -101,7 +102,7 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	g.unnamed.Store(0)
 	stop()
 	ticks(livenessTick, idleTick, standbyTick)
-	g.serving.restsSince.Store(now())
+	resting = true
 	ticks(livenessTick, idleTick, 5*standbyTick)
 }
 

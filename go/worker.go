@@ -29,22 +29,35 @@ type worker struct {
 	handling bool  // its handler runs
 }
 
-// What a worker's pause says. The worker stores awake and asleep; a standby of its crew that takes the token
-// from a sleeping poller makes asleep relieved.
+// What a worker's pause says. The worker stores it; but a standby of its crew that takes the token from a
+// sleeping poller makes asleep relieved.
 const (
-	awake    uint32 = iota
-	asleep          // it sleeps, announced on the bell
-	relieved        // the same, but the place that it has is now the standby's
+	awake     uint32 = iota
+	announced        // awake, and still announced on the bell: whoever publishes something rings
+	asleep           // it sleeps, announced on the bell
+	relieved         // the same, but the place that it has is now the standby's
 )
 
-// wakeUp ends a pause. A worker that was relieved meanwhile has the standby's place in its crew's count.
+// wakeUp ends a sleep; the worker stays announced. One that was relieved meanwhile has the standby's place in
+// its crew's count.
 func (w *worker) wakeUp() {
-	if w.pause.Swap(awake) == relieved {
+	if w.pause.Swap(announced) == relieved {
 		w.standby = true
 	}
 }
 
-// isAsleep tells whether it sleeps as the poller, and relies on its guest's bit.
+// unannounce ends that.
+func (w *worker) unannounce() {
+	if w.pause.Load() != awake {
+		w.pause.Store(awake)
+		w.disarm(w.guest.bell(bellHostRequest))
+	}
+}
+
+// isAnnounced tells whether it relies on its guest's bit.
+func (w *worker) isAnnounced() bool { p := w.pause.Load(); return p == announced || p == asleep }
+
+// isAsleep tells whether it sleeps as the poller.
 func (w *worker) isAsleep() bool { return w.pause.Load() == asleep }
 
 func (w *worker) run() {
@@ -84,7 +97,9 @@ func (w *worker) retire() {
 		w.crew.end(err)
 	}
 	c, s := w.crew, &w.guest.serving
-	w.wakeUp() // from a fault in its sleep
+	if w.pause.Load() != awake {
+		w.wakeUp() // from a fault in its sleep, or a handler's end
+	}
 	if w.handling && err == nil {
 		w.failed("the handler ended its goroutine")
 	}
@@ -92,6 +107,9 @@ func (w *worker) retire() {
 		c.standbys.Add(-1)
 	}
 	c.size.Add(-1)
+	if err == nil {
+		w.unannounce()
+	}
 	if err == nil && s.token.Load() == w {
 		w.lookAway() // before another may become the poller and watch
 	}
@@ -122,10 +140,9 @@ func (w *worker) isPoller() bool {
 func (w *worker) poll() {
 	roused := w.roused
 	heldOff := !roused && !w.obliged
-	if roused {
-		w.lone = w.guest.bell(bellHostRequest).rungOnce(w.guest.serving.idleAt.Load())
+	if w.pause.Load() == awake {
+		w.watch()
 	}
-	w.watch()
 	if roused {
 		w.aim()
 	}
@@ -142,8 +159,10 @@ func (w *worker) poll() {
 				w.serveOn()
 			}
 			w.lone = w.lone && roused
+			w.unannounce()
 			return
 		}
+		w.stayAwake()
 		if w.obliged {
 			w.giveWay()
 		}
@@ -187,21 +206,36 @@ func (w *worker) lookAway() {
 }
 
 // sleep waits for a ring as the poller. It sets its bit first and looks again after, so that a
-// caller that has not seen the bit has published what is found here.
+// caller that has not seen the bit has published what is found here. It stays announced: so whoever publishes
+// something while it runs its first handler rings, for a standby.
 func (w *worker) sleep() {
 	b := w.guest.bell(bellHostRequest)
 	w.pause.Store(asleep) // then it reads the token; who takes that reads the pause
-	if !w.hasToken() {
-		w.wakeUp()
-		return
+	if w.hasToken() {
+		b.want(w.guest.bit)
+		w.doze(b)
 	}
-	b.want(w.guest.bit)
-	w.doze(b)
 	w.wakeUp()
+	w.hear(b)
+	w.guest.serving.sentry.miss()
 	// If a standby has taken the token, a ring that this worker has heard may have been for a request
 	// that it has not looked for since: it looks again.
 	w.seen = b.generation.Load() - 1
-	w.disarm(b)
+	if w.standby || !w.hasToken() {
+		w.unannounce()
+	}
+}
+
+// hear tells whether the ring that it heard was the only one. Before it changes the bell's sets.
+func (w *worker) hear(b *bell) { w.lone = b.rungOnce(w.guest.serving.idleAt.Load()) }
+
+// stayAwake is for a worker that was woken and found nothing: from now on callers need not ring until it
+// sleeps. It looks once more after that.
+func (w *worker) stayAwake() {
+	if w.pause.Load() != awake {
+		w.watch()
+		w.unannounce()
+	}
 }
 
 // doze sleeps, announced, until something is to be done. After a tick it sleeps on, without a look at the
@@ -267,9 +301,9 @@ func (g *Guest) tick() {
 	g.showCounters()
 }
 
-// unannounce clears the guest's bit, and forgets when it was idle first: nobody rings for what is published
+// unwant clears the guest's bit, and forgets when it was idle first: nobody rings for what is published
 // while the bit is clear, so the next ring is not the only one that there was to be since then.
-func (g *Guest) unannounce(b *bell) {
+func (g *Guest) unwant(b *bell) {
 	if generation := b.generation.Load(); g.serving.idleAt.Load() == generation {
 		g.serving.idleAt.Store(generation + notIdle)
 	}
@@ -280,9 +314,9 @@ func (g *Guest) unannounce(b *bell) {
 // that came to rely on it meanwhile gets it back, and a ring in case that came too late.
 func (w *worker) disarm(b *bell) {
 	g := w.guest
-	for !w.otherSleeps() {
-		g.unannounce(b)
-		if !w.otherSleeps() {
+	for !w.otherIsAnnounced() {
+		g.unwant(b)
+		if !w.otherIsAnnounced() {
 			return
 		}
 		b.want(g.bit)
@@ -290,15 +324,15 @@ func (w *worker) disarm(b *bell) {
 	}
 }
 
-// otherSleeps tells whether another worker is the poller and sleeps.
-func (w *worker) otherSleeps() bool {
+// otherIsAnnounced tells whether another worker is the poller and relies on the guest's bit.
+func (w *worker) otherIsAnnounced() bool {
 	poller := w.guest.serving.token.Load()
-	return poller != nil && poller != w && poller.isAsleep()
+	return poller != nil && poller != w && poller.isAnnounced()
 }
 
-// standBy waits to be needed; false: the worker is surplus. The bell's ring is what it is needed
-// for; a worker that begins to stand by may have missed one, and looks too.
+// standBy waits to be needed; false: the worker is surplus.
 func (w *worker) standBy() bool {
+	w.unannounce() // after a panic in its first handler
 	if w.obliged { // from when it was the poller
 		w.giveWay()
 	}
@@ -306,7 +340,7 @@ func (w *worker) standBy() bool {
 		w.passOnRing()
 		return false
 	}
-	w.roused = true
+	w.roused, w.lone = true, false
 	w.watching = false // for the poller, which this one was before, to say
 	if !w.standby {
 		w.standby = true
@@ -316,24 +350,52 @@ func (w *worker) standBy() bool {
 		yield()
 		w.seen = w.guest.bell(bellHostRequest).generation.Load() - 1
 	}
+	duty := sentry{guest: w.guest}
+	switch w.waitToBeNeeded(&duty) {
+	case neededAsPoller:
+		w.seize()
+		duty.leave()
+	case tokenIsFree:
+		w.leaveStandby()
+		duty.leave()
+	default:
+		duty.resign()
+	}
+	return true
+}
+
+// need is what a standby has waited for.
+type need uint8
+
+const (
+	crewEnds need = iota
+	tokenIsFree
+	neededAsPoller
+)
+
+// waitToBeNeeded sleeps until there is something to do. The bell's ring is what a standby is needed for; one
+// that begins to stand by may have missed one, and looks too.
+func (w *worker) waitToBeNeeded(duty *sentry) need {
 	for b := w.guest.bell(bellHostRequest); ; {
 		seen := b.generation.Load() // first: whoever wants something else to be seen rings after it
 		if w.ended() {
-			return true
+			return crewEnds
 		}
 		if w.holdsToken() {
-			w.leaveStandby()
-			return true
+			return tokenIsFree
 		}
 		if seen != w.seen {
 			w.seen = seen
 			if w.aim() {
-				w.seize()
-				return true
+				return neededAsPoller
 			}
 		}
-		if w.guest.wait(bellWord(b), seen, now()+w.guest.standbysTick()) {
+		duty.join()
+		if w.guest.wait(bellWord(b), seen, duty.until()) {
 			w.guest.checkHost()
+		}
+		if duty.look() {
+			return neededAsPoller
 		}
 	}
 }
@@ -346,17 +408,19 @@ func (w *worker) passOnRing() {
 	}
 }
 
-// seize makes this worker the poller. A former one of its crew that sleeps has its place as the standby
-// then. One that is in a handler does not, nor one of another crew, whose standbys are counted apart: so
-// there is a new standby.
+// seize makes this worker the poller, whose first handler is announced too. A former one of its crew that
+// sleeps has its place as the standby then. One that is in a handler does not, nor one of another crew, whose
+// standbys are counted apart: so there is a new standby.
 func (w *worker) seize() {
+	b := w.guest.bell(bellHostRequest)
+	w.hear(b)
+	w.pause.Store(announced) // who sees that it has the token sees that it relies on the bit
 	former := w.guest.serving.token.Swap(w)
-	if former != nil && former.isAsleep() {
-		w.guest.unannounce(w.guest.bell(bellHostRequest))
-		if former.crew == w.crew && former.pause.CompareAndSwap(asleep, relieved) {
-			w.standby = false
-			return
-		}
+	b.want(w.guest.bit)
+	b.lookAway(w.guest.bit)
+	if former != nil && former.crew == w.crew && former.pause.CompareAndSwap(asleep, relieved) {
+		w.standby = false
+		return
 	}
 	w.leaveStandby()
 }

@@ -110,6 +110,8 @@ struct shmipc_peer {
     atomic_u32 next_worker;
     atomic_u32 idle_at;     /* its bell, when a poller last found that no request waits and slept */
     atomic_u64 rests_since; /* when a poller went to sleep; 0: a request has ended that */
+    atomic_u32 resting;     /* the poller that sleeps, by itself; 0: none */
+    atomic_u32 sentry;      /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
     atomic_u64 attendance;

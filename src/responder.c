@@ -6,6 +6,7 @@
 #include "copy.h"
 #include "error.h"
 #include "rouse.h"
+#include "sentry.h"
 #include "slot.h"
 #include "types.h"
 
@@ -221,6 +222,8 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
         return 0;
     if (worker->roused)
         heed_ring(p, worker);
+    if (worker->watching && sentry_wants_call(p))
+        shmi_sentry_call(p);
     int error = may_run(p) ? respond(&job, worker) : answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
     worker->beyond = job.beyond || reaches_beyond(job.request.length);
     worker->obliged |= job.roused;

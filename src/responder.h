@@ -26,12 +26,13 @@ struct worker {
     struct scan scan;
     struct spin_budget spins;
     struct hold_off hold_off;
-    bool beyond;   /* the last request, or its answer, went on in the slot's second line */
-    bool watching; /* has joined the watchers of the bell */
-    bool roused;   /* came out of a sleep, and has taken no request since */
-    bool lone;     /* when it came out, no other request waited than the one it was rung for, */
-                   /* and it has served no other since */
-    bool obliged;  /* owes a yield: it has answered a request that ended a rest, or a sleeper */
+    bool beyond;    /* the last request, or its answer, went on in the slot's second line */
+    bool watching;  /* has joined the watchers of the bell */
+    bool announced; /* is among the sleepers of the bell, though it is awake */
+    bool roused;    /* came out of a sleep, and has taken no request since */
+    bool lone;      /* when it came out, no other request waited than the one it was rung for, */
+                    /* and it has served no other since */
+    bool obliged;   /* owes a yield: it has answered a request that ended a rest, or a sleeper */
 };
 
 /* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else

@@ -34,6 +34,7 @@ enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks; */
 /* and one that stands by, in case the poller never comes back from its handler, this; */
 #define STANDBY_TICK_NS UINT64_C(1000000000)
 enum { STANDBY_TICKS_AT_REST = 5 }; /* so many of them while the poller rests and ticks itself */
+#define SENTRY_TICK_NS UINT64_C(20000000) /* and one of them, while there is traffic, this */
 
 /* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
    reads who waits, without the barrier between the two that would take as long as the claim does:

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "membership.h"
 #include "scan.h"
+#include "sentry.h"
 #include "stop.h"
 
 #define NOT_IDLE (UINT32_C(1) << 31) /* further than any bell is ahead */
@@ -88,11 +89,6 @@ static bool is_poller(shmipc_peer *p, const struct worker *worker) {
     return poller == 0 && cas_seq_cst32(&p->poller, &poller, worker->id);
 }
 
-/* A poller that is superseded while it is in a handler stands by when it comes back. */
-static void become_poller(shmipc_peer *p, const struct worker *worker) {
-    exchange_seq_cst32(&p->poller, worker->id);
-}
-
 /* Until it sleeps, callers need not ring. */
 static void watch(shmipc_peer *p, struct worker *worker) {
     if (worker->watching)
@@ -106,9 +102,27 @@ static void look_away(shmipc_peer *p, struct worker *worker) {
     shmi_doorbell_look_away(&p->serves.requests);
 }
 
+/* It forgets when it was idle first: nobody rings for what is published while nobody is announced,
+   so the next ring is not the only one that there was to be since then. */
+static void unannounce(shmipc_peer *p, struct worker *worker) {
+    uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
+    if (!worker->announced)
+        return;
+    worker->announced = false;
+    if (load_relaxed32(&p->idle_at) == generation)
+        store_relaxed32(&p->idle_at, generation + NOT_IDLE);
+    shmi_doorbell_disarm(&p->serves.requests);
+}
+
+static uint32_t announce(shmipc_peer *p, struct worker *worker) {
+    worker->announced = true;
+    return shmi_doorbell_arm(&p->serves.requests);
+}
+
 /* It looks away before another may become the poller and watch. */
 static void resign(shmipc_peer *p, struct worker *worker) {
     uint32_t poller = worker->id;
+    unannounce(p, worker);
     if (load_relaxed32(&p->poller) == worker->id)
         look_away(p, worker);
     if (cas_seq_cst32(&p->poller, &poller, 0))
@@ -130,6 +144,7 @@ static int doze(shmipc_peer *p, const struct worker *worker, const struct until 
         return error;
     store_relaxed32(&p->idle_at, generation);
     store_relaxed64(&p->rests_since, shmi_clock_now());
+    exchange_seq_cst32(&p->resting, worker->id); /* seq_cst: see sentry.c */
     for (uint32_t ticks = 0; !error && load_relaxed32(&p->poller) == worker->id; ticks++) {
         if (!sleep_on_requests(p, generation, pollers_tick(p, ticks)))
             break;
@@ -137,23 +152,40 @@ static int doze(shmipc_peer *p, const struct worker *worker, const struct until 
             break;
         error = end_of_waiting(p, until);
     }
+    uint32_t resting = worker->id;
+    (void)cas_seq_cst32(&p->resting, &resting, 0);
     return error;
 }
 
-/* It forgets when it was idle first: nobody rings for what is published while nobody is announced,
-   so the next ring is not the only one that there was to be since then. */
-static void unannounce(shmipc_peer *p) {
-    uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
-    if (load_relaxed32(&p->idle_at) == generation)
-        store_relaxed32(&p->idle_at, generation + NOT_IDLE);
-    shmi_doorbell_disarm(&p->serves.requests);
+/* Whether the ring that it heard was the only one. Before it changes the bell's sets. */
+static void hear(const shmipc_peer *p, struct worker *worker) {
+    worker->roused = true;
+    worker->lone = shmi_doorbell_rung_once(&p->serves.requests, load_relaxed32(&p->idle_at));
 }
 
-static int rest_as_poller(shmipc_peer *p, const struct worker *worker, const struct until *until) {
-    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
-    int error = doze(p, worker, until, generation);
-    unannounce(p);
+/* It stays announced: so whoever publishes something while it runs its first handler rings, for a
+   standby. */
+static int rest_as_poller(shmipc_peer *p, struct worker *worker, const struct until *until) {
+    look_away(p, worker);
+    int error = doze(p, worker, until, announce(p, worker));
+    hear(p, worker);
+    shmi_sentry_miss(p);
     return error;
+}
+
+/* By a standby, whose first handler is announced too. A poller that is superseded while it is in a
+   handler stands by when it comes back. */
+static void become_poller(shmipc_peer *p, struct worker *worker) {
+    hear(p, worker);
+    (void)announce(p, worker);
+    exchange_seq_cst32(&p->poller, worker->id);
+    look_away(p, worker);
+}
+
+/* From now on callers need not ring until it sleeps. It looks once more after that. */
+static void stay_awake(shmipc_peer *p, struct worker *worker) {
+    watch(p, worker);
+    unannounce(p, worker);
 }
 
 /* Whoever rang, or was woken, may be waiting for this very processor. Others who wait for an answer
@@ -170,9 +202,8 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
     struct spin spin = spin_begin(&worker->spins);
     const bool roused = worker->roused;
     const bool held_off = !roused && !worker->obliged;
-    if (roused)
-        worker->lone = shmi_doorbell_rung_once(&p->serves.requests, load_relaxed32(&p->idle_at));
-    watch(p, worker);
+    if (!worker->announced)
+        watch(p, worker);
     if (roused)
         (void)shmi_scan_aim(p, worker);
     if (held_off && hold_off_wait(&worker->hold_off)) {
@@ -188,40 +219,58 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
             if (held_off)
                 hold_off_learn(&worker->hold_off, spin_was_needless(&spin));
             worker->lone &= roused;
+            unannounce(p, worker);
             return end_of_busy_serving(p, until);
         }
+        stay_awake(p, worker);
         give_way(p, worker);
     } while (spin_again(&spin));
-    worker->roused = true;
-    look_away(p, worker);
     return rest_as_poller(p, worker, until);
 }
 
-static uint64_t standbys_tick(const shmipc_peer *p) {
-    bool rests = load_relaxed64(&p->rests_since) != 0;
+static uint64_t standbys_tick(const shmipc_peer *p, const struct sentry *sentry) {
+    if (sentry->is_on_duty)
+        return sentry->look_at;
+    bool rests = load_relaxed32(&p->resting) != 0;
     return shmi_clock_now() + STANDBY_TICK_NS * (rests ? STANDBY_TICKS_AT_REST : 1);
 }
 
-/* Waits to be needed. The bell's ring is what it is needed for; whoever begins to stand by may have
-   missed one, and looks too. */
-static int stand_by(shmipc_peer *p, struct worker *worker, const struct until *until) {
+/* Waits to be needed: true if it is to become the poller. The bell's ring is what it is needed for;
+   whoever begins to stand by may have missed one, and looks too. */
+static bool wait_to_be_needed(shmipc_peer *p, struct worker *worker, const struct until *until,
+                              struct sentry *sentry, int *error) {
     const struct doorbell *bell = &p->serves.requests;
-    give_way(p, worker); /* what it owes from when it was the poller */
-    worker->roused = true;
-    worker->watching = false; /* for the poller, which this one was before, to say */
     for (uint32_t looked = shmi_doorbell_generation(bell) - 1;;) {
         /* First: whoever wants something else to be seen rings after it. */
         uint32_t generation = shmi_doorbell_generation(bell);
-        int error = end_of_waiting(p, until);
-        if (error || load_seq_cst32(&p->poller) == 0)
-            return error;
-        if (generation != looked && shmi_scan_aim(p, worker)) {
-            become_poller(p, worker);
-            return SHMIPC_OK;
-        }
+        *error = end_of_waiting(p, until);
+        if (*error || load_seq_cst32(&p->poller) == 0)
+            return false;
+        if (generation != looked && shmi_scan_aim(p, worker))
+            return true;
         looked = generation;
-        (void)sleep_on_requests(p, generation, standbys_tick(p));
+        shmi_sentry_join(p, sentry);
+        (void)sleep_on_requests(p, generation, standbys_tick(p, sentry));
+        if (shmi_sentry_look(p, sentry))
+            return true;
     }
+}
+
+static int stand_by(shmipc_peer *p, struct worker *worker, const struct until *until) {
+    struct sentry sentry = {.is_on_duty = false};
+    int error;
+    unannounce(p, worker);
+    give_way(p, worker); /* what it owes from when it was the poller */
+    worker->roused = true;
+    worker->lone = false;
+    worker->watching = false; /* for the poller, which this one was before, to say */
+    if (wait_to_be_needed(p, worker, until, &sentry, &error))
+        become_poller(p, worker);
+    if (error)
+        shmi_sentry_resign(p, &sentry);
+    else
+        shmi_sentry_leave(p, &sentry);
+    return error;
 }
 
 static int serve(shmipc_peer *p, struct worker *worker, const struct until *until) {

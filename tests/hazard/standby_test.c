@@ -18,11 +18,14 @@ struct meeting {
     atomic_uint inside;
 };
 
+enum { ANSWERED_AT_ONCE = SHMIPC_TYPE_APPLICATION }; /* a message type */
+
 /* Returns when as many handlers have begun as meet. */
 static int meet(void *context, const shmipc_request *request, shmipc_response *response) {
     struct meeting *meeting = context;
-    (void)request;
     (void)response;
+    if (request->type == ANSWERED_AT_ONCE)
+        return 0;
     unsigned whole = atomic_fetch_add(&meeting->inside, 1) / meeting->size * meeting->size;
     while (atomic_load(&meeting->inside) < whole + meeting->size)
         pause_briefly();
@@ -175,6 +178,61 @@ static void test_sleeping_on_one_request_gets_the_others_a_worker(void **state) 
     the_first_gets_the_second_a_worker(false);
 }
 
+/* ---- Requests that are only sent ---- */
+
+static void make_calls(shmipc_peer *peer, unsigned count) {
+    const shmipc_request request = {.type = ANSWERED_AT_ONCE};
+    while (count--)
+        must_equal(shmipc_call(peer, &request, NULL, 30 * SECOND), 0);
+}
+
+/* Sends as many requests as meet, each when the handlers before it have begun, and looks at none of
+   their slots until all have. The workers slept before, or have just served so many calls. */
+static uint64_t send_all(struct scene *scene, const struct meeting *meeting, unsigned calls) {
+    shmipc_slot slots[WORKERS];
+    unsigned before = atomic_load(&meeting->inside);
+    make_calls(scene->caller, calls);
+    uint64_t begin = now_ns();
+    for (unsigned i = 0; i < meeting->size; i++) {
+        send_empty(scene->caller, &slots[i]);
+        eventually(atomic_load(&meeting->inside) > before + i);
+    }
+    uint64_t took = now_ns() - begin;
+    for (unsigned i = 0; i < meeting->size; i++)
+        receive_and_release(slots[i]);
+    return took;
+}
+
+static void what_is_only_sent_is_run(bool host_calls, unsigned calls) {
+    struct meeting *meeting = new_meeting(WORKERS);
+    struct scene scene;
+    uint64_t longest = 0;
+    open_for(&scene, host_calls, meeting);
+    for (unsigned i = 0; i < 10; i++) {
+        const struct timespec nap = {.tv_nsec = calls ? 1000000 : 100000000};
+        nanosleep(&nap, NULL);
+        uint64_t took = send_all(&scene, meeting, calls);
+        longest = took > longest ? took : longest;
+    }
+    print_message("             %s, after %u calls: the longest took %llu us\n",
+                  direction_name(host_calls), calls, (unsigned long long)longest / 1000);
+    must(longest < LONGEST);
+    close_with(&scene, meeting);
+}
+
+static void test_what_is_only_sent_after_a_rest_is_run_beside_others(void **state) {
+    (void)state;
+    what_is_only_sent_is_run(true, 0);
+    what_is_only_sent_is_run(false, 0);
+}
+
+/* The worker that runs the first handler watches: nobody rings for what is sent meanwhile. */
+static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state) {
+    (void)state;
+    what_is_only_sent_is_run(true, 100);
+    what_is_only_sent_is_run(false, 100);
+}
+
 /* ---- Several guests ---- */
 
 static int answer_who(void *context, const shmipc_request *request, shmipc_response *response) {
@@ -220,4 +278,6 @@ HAZARD_MAIN("standby", hazard_test(test_two_workers_run_two_requests_at_once),
             hazard_test(test_four_workers_run_four_requests_at_once),
             hazard_test(test_looking_whether_it_is_ready_gets_a_request_a_worker),
             hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker),
+            hazard_test(test_what_is_only_sent_after_a_rest_is_run_beside_others),
+            hazard_test(test_what_is_only_sent_in_traffic_is_run_beside_others),
             hazard_test(test_of_sleeping_guests_the_one_that_served_last_is_woken))

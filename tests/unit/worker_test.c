@@ -5,6 +5,7 @@
 #include "support/fixture.h"
 
 #include "responder.h"
+#include "sentry.h"
 #include "slot.h"
 
 enum { SOMEBODY_ELSE = 1000 }; /* a worker's id */
@@ -191,6 +192,7 @@ static void send_one_silently_or_end(void) {
 static uint32_t rings_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
+    store_relaxed32(&silent.pair.guest->sentry, SENTRY_CONTENT); /* so nobody rings for one */
     (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
                     2 + with.displaced);
@@ -231,18 +233,12 @@ static void a_tick_finds_what_was_not_rung_for(void **state) {
 
 static shmipc_peer *idler;
 
-/* poller: who is that already; 0: nobody, so the worker is. */
-static void idle_beside(uint32_t poller, void (*during)(void), uint32_t sleeps) {
+static void idle(void (*during)(void), uint32_t sleeps) {
     struct pair pair;
     pair_open(&pair, NULL);
     idler = pair.guest;
-    store_relaxed32(&idler->poller, poller);
     serve_asleep(idler, echo_handler, during, sleeps);
     pair_close(&pair);
-}
-
-static void idle(void (*during)(void), uint32_t sleeps) {
-    idle_beside(0, during, sleeps);
 }
 
 /* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
@@ -260,19 +256,6 @@ static void sleep_to_the_end(void) {
 static void a_worker_without_work_sleeps_longer(void **state) {
     (void)state;
     idle(sleep_to_the_end, 30);
-}
-
-/* The poller is in its handler, then it rests. */
-static void see_the_poller_rest(void) {
-    must_equal(fake.until - fake.now, fake.sleeps == 1 ? STANDBY_TICK_NS : 5 * STANDBY_TICK_NS);
-    store_relaxed64(&idler->rests_since, fake.now);
-    if (fake.sleeps == 2)
-        must_equal(shmipc_wake(idler), SHMIPC_OK);
-}
-
-static void a_standby_sleeps_longer_while_the_poller_rests(void **state) {
-    (void)state;
-    idle_beside(SOMEBODY_ELSE, see_the_poller_rest, 2);
 }
 
 /* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
@@ -373,7 +356,6 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
         cmocka_unit_test_setup(a_sleeping_worker_is_rung_when_it_is_stopped, fake_system),
-        cmocka_unit_test_setup(a_standby_sleeps_longer_while_the_poller_rests, fake_system),
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
         cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),

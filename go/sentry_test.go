@@ -1,0 +1,145 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"testing"
+	"time"
+)
+
+// newSentry is the sentry of a guest whose poller is only played: it is in a handler, or rests.
+func newSentry(t *testing.T) (s *sentry, poller *worker) {
+	g := newHeapHost(t, shape{2, 1, 64, 64}).attach(nil)
+	poller = &worker{crew: &crew{guest: g}, guest: g}
+	g.serving.token.Store(poller)
+	s = &sentry{guest: g}
+	if s.join(); !s.onDuty {
+		t.Fatal("it does not come")
+	}
+	return s, poller
+}
+
+// lookNow is look when it is time.
+func (s *sentry) lookNow() (stuck bool) {
+	s.lookAt = 0
+	return s.look()
+}
+
+func (g *Guest) hostRings() uint32 { return g.bell(bellHostRequest).generation.Load() }
+
+func TestSentryTellsThatThePollerIsStuck(t *testing.T) {
+	s, _ := newSentry(t)
+	for i := 0; i < 3; i++ { // a request after each look
+		if s.lookNow() || !s.guest.serving.sentry.wantsCall() {
+			t.Fatal("it has no doubt, or too much")
+		}
+		if s.guest.callSentry(); s.guest.serving.sentry.wantsCall() {
+			t.Fatal("it still doubts")
+		}
+	}
+	if s.lookNow() || s.look() {
+		t.Fatal("it is sure too soon")
+	}
+	if !s.lookNow() {
+		t.Fatal("it does not tell")
+	}
+}
+
+func TestSentryGoesWhileThePollerRestsAndComesWhenItIsCalled(t *testing.T) {
+	s, poller := newSentry(t)
+	g := s.guest
+	s.lookNow() // and doubts
+	poller.pause.Store(asleep)
+	for i := 0; i < quietLooks; i++ {
+		if !s.onDuty || s.lookNow() {
+			t.Fatal("it goes too soon, or takes a resting poller's place")
+		}
+	}
+	if s.onDuty {
+		t.Fatal("it stays")
+	}
+	if s.join(); s.onDuty {
+		t.Fatal("it comes back to a poller that rests")
+	}
+	poller.pause.Store(awake)
+	before := g.hostRings()
+	for i := 0; i < 3; i++ {
+		g.callSentry()
+	}
+	if n := g.hostRings() - before; n != 1 {
+		t.Fatalf("it was rung for %d times", n)
+	}
+	if s.join(); !s.onDuty || g.serving.sentry.wantsCall() {
+		t.Fatal("it does not come")
+	}
+}
+
+func TestSentryThatEndsCallsAnother(t *testing.T) {
+	s, _ := newSentry(t)
+	before := s.guest.hostRings()
+	s.resign()
+	if s.guest.hostRings() == before || s.guest.serving.sentry.Load() != sentryCalled {
+		t.Fatal("it calls nobody")
+	}
+	other := &sentry{guest: s.guest}
+	other.resign() // called, it ends too
+	if s.guest.hostRings() != before+2 {
+		t.Fatal("the call is lost")
+	}
+	other.leave() // called, it becomes the poller
+	if !s.guest.serving.sentry.wantsCall() {
+		t.Fatal("nobody will be called")
+	}
+}
+
+// Each request is sent when the handlers before it have begun, and nobody waits for any until all have. The
+// workers slept before, or have just served: then the one that runs the first handler watches.
+func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
+	const slots, longest = 4, 500 * time.Millisecond
+	for name, calls := range map[string]int{"after a rest": 0, "in traffic": 100} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, shape{slots, 1, 64, 64})
+			began, goOn := make(chan bool, slots), make(chan bool)
+			serveWith(t, h.attach(nil), func(r *Request, _ *Response) error {
+				if len(r.Data) > 0 {
+					began <- true
+					<-goOn
+				}
+				return nil
+			})
+			for round := 0; round < 10; round++ {
+				for i := 0; i < calls; i++ {
+					if _, err := h.call(0, TypeNormal, nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if calls == 0 {
+					time.Sleep(100 * time.Millisecond)
+				}
+				h.sendBesideOthers(t, began, longest)
+				for i := 0; i < slots; i++ {
+					goOn <- true
+				}
+				for i := uint32(0); i < slots; i++ {
+					eventually(t, "it is answered", func() bool { return h.word(i).state() == stateResponse })
+				}
+			}
+		})
+	}
+}
+
+func (h *testHost) sendBesideOthers(t *testing.T, began chan bool, longest time.Duration) {
+	t.Helper()
+	start := time.Now()
+	for i := uint32(0); i < h.hostCount; i++ {
+		h.send(i, TypeNormal, []byte{1})
+		select {
+		case <-began:
+		case <-time.After(watchdog):
+			t.Fatalf("request %d is not run", i)
+		}
+	}
+	if took := time.Since(start); took > longest {
+		t.Fatalf("it took %v", took)
+	}
+}
