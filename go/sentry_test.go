@@ -92,8 +92,9 @@ func TestSentryThatEndsCallsAnother(t *testing.T) {
 	}
 }
 
-// Each request is sent when the handlers before it have begun, and nobody waits for any until all have. The
-// workers slept before, or have just served: then the one that runs the first handler watches.
+// Each request is sent a while after the handlers before it have begun; nobody waits for any until all have. The
+// workers slept before, or have just served: then the one that runs the first handler watches. After a rest no
+// request waits until the sentry looks: not even in one of ten rounds.
 func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 	const slots, longest = 4, 500 * time.Millisecond
 	for name, calls := range map[string]int{"after a rest": 0, "in traffic": 100} {
@@ -107,6 +108,7 @@ func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 				}
 				return nil
 			})
+			shortest := longest
 			for round := 0; round < 10; round++ {
 				for i := 0; i < calls; i++ {
 					if _, err := h.call(0, TypeNormal, nil); err != nil {
@@ -116,7 +118,11 @@ func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 				if calls == 0 {
 					time.Sleep(100 * time.Millisecond)
 				}
-				h.sendBesideOthers(t, began, longest)
+				took := h.sendBesideOthers(t, began)
+				if took >= longest {
+					t.Fatalf("it took %v", took)
+				}
+				shortest = min(shortest, took)
 				for i := 0; i < slots; i++ {
 					goOn <- true
 				}
@@ -124,22 +130,26 @@ func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 					eventually(t, "it is answered", func() bool { return h.word(i).state() == stateResponse })
 				}
 			}
+			if calls == 0 && int64(shortest) >= sentryTick {
+				t.Fatalf("it took %v, or longer", shortest)
+			}
 		})
 	}
 }
 
-func (h *testHost) sendBesideOthers(t *testing.T, began chan bool, longest time.Duration) {
+// sendBesideOthers returns the longest time that it takes until a request's handler begins.
+func (h *testHost) sendBesideOthers(t *testing.T, began chan bool) (longest time.Duration) {
 	t.Helper()
-	start := time.Now()
 	for i := uint32(0); i < h.hostCount; i++ {
+		start := time.Now()
 		h.send(i, TypeNormal, []byte{1})
 		select {
 		case <-began:
 		case <-time.After(watchdog):
 			t.Fatalf("request %d is not run", i)
 		}
+		longest = max(longest, time.Since(start))
+		time.Sleep(3 * time.Millisecond)
 	}
-	if took := time.Since(start); took > longest {
-		t.Fatalf("it took %v", took)
-	}
+	return longest
 }

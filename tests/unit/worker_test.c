@@ -213,6 +213,31 @@ static void a_standby_passes_a_ring_on_also_the_first(void **state) {
     assert_int_equal(rings_passed_on((struct silence){.displaced = true, .rings = 1}), 1);
 }
 
+static void send_first_or_end(void) {
+    if (fake.sleeps == 1)
+        must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    else
+        must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
+}
+
+/* The second request comes while the first one's handler runs. */
+static int send_second(void *context, const shmipc_request *request, shmipc_response *response) {
+    const struct doorbell *bell = &silent.pair.guest->serves.requests;
+    const bool first = request->slot == silent.slots[0].index;
+    must_equal(doorbell_wants_ring(bell), first);
+    must_equal(doorbell_is_watched(bell), !first);
+    if (first)
+        must_equal(shmipc_slot_send(silent.slots[1], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    return echo_handler(context, request, response);
+}
+
+/* Whoever sends something during that rings for a standby. */
+static void a_woken_worker_is_announced_until_it_has_run_its_first_handler(void **state) {
+    (void)state;
+    pair_open(&silent.pair, NULL);
+    serve_two_slots(&silent.pair, silent.slots, send_second, send_first_or_end, 2);
+}
+
 static void send_to_a_watcher_or_end(void) {
     if (fake.sleeps == 2) {
         must_equal(word_state(slot_look(silent.pair.host->slots[silent.slots[0].index].shared)),
@@ -359,6 +384,8 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
         cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),
+        cmocka_unit_test_setup(a_woken_worker_is_announced_until_it_has_run_its_first_handler,
+                               fake_system),
         cmocka_unit_test_setup(a_tick_finds_what_was_not_rung_for, fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
