@@ -9,7 +9,6 @@
 #include "membership.h"
 #include "rouse.h"
 #include "slot.h"
-#include "text.h"
 
 enum { CALLS_PER_TURN = 8192 };
 
@@ -371,11 +370,9 @@ static int excess_error(const shmipc_response *response) {
 /* The message is the other side's, and so is the memory: what is shown is checked in a copy. */
 static int handler_error(const shmipc_response *response) {
     char copy[400];
-    char message[480];
     size_t length = response->length < sizeof copy ? response->length : sizeof copy;
     memcpy(copy, response->data, length);
-    shmi_text_escape(message, sizeof message, copy, length);
-    return shmi_fail(SHMIPC_E_HANDLER, "the handler failed: %s", message);
+    return shmi_fail(SHMIPC_E_HANDLER, "the handler failed: %.*s", (int)length, copy);
 }
 
 COLD static int peers_error(shmipc_peer *p, const shmipc_response *response) {
