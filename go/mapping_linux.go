@@ -158,9 +158,13 @@ func (f *regionFile) close() error {
 
 func (f *regionFile) unlockAll() {
 	for index := uint32(1); index <= guestsMax; index++ {
-		l := lockOf(index, syscall.F_UNLCK)
-		_ = syscall.FcntlFlock(uintptr(f.fd), ofdSetLock, &l)
+		f.unlock(index)
 	}
+}
+
+func (f *regionFile) unlock(index uint32) {
+	l := lockOf(index, syscall.F_UNLCK)
+	_ = syscall.FcntlFlock(uintptr(f.fd), ofdSetLock, &l)
 }
 
 // processID is for people to read; it decides nothing.

@@ -21,7 +21,9 @@ func (*regionFile) locked(uint32) bool               { return true }
 func (*regionFile) linked() bool                     { return true }
 func (*regionFile) mapMemory(uint64) ([]byte, error) { return nil, ErrNotSupported }
 func (*regionFile) waiting(*region) parking          { return parking{} }
+func (*regionFile) removeDead(string) error          { return ErrNotSupported }
 func (*regionFile) close() error                     { return nil }
+func regionNames() ([]string, error)                 { return nil, ErrNotSupported }
 func processID() uint32                              { return uint32(os.Getpid()) }
 func processOrigin() uint64                          { return 0 }
 

@@ -9,7 +9,7 @@
 
 #include "layout.h"
 
-/* ---- The shared object: named memory with one lock per peer (object.c, lock.c) ---- */
+/* ---- The shared object: named memory with one lock per peer (object.c, names.c, lock.c) ---- */
 
 struct object;
 
@@ -46,6 +46,17 @@ int shmi_object_map(struct object *object, const struct geometry *geometry);
 int shmi_object_read(struct object *object, void *to, size_t size);
 
 void *shmi_object_base(const struct object *object);
+
+/* Takes the name away from an object whose host lock is free; the object is of no use afterwards
+   but to be closed. Of several that try at the same time one succeeds. NAME_IN_USE: the lock is
+   held; NOT_FOUND: the name does not mean this object any more. */
+int shmi_object_remove_dead(struct object *object);
+
+/* Calls visit(context, name) for everything that has a name and begins with `prefix`, region or
+   not, until one returns other than 0: the result is that, 0, or an error. Where nothing outlives
+   those who use it there is nothing to visit. */
+typedef int (*object_visitor)(void *context, const char *name);
+int shmi_object_list(const char *prefix, object_visitor visit, void *context);
 
 /* False once the name has been taken away: the host has gone, another has taken over, or somebody
    has removed it. True if it cannot be told. */

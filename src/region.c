@@ -101,11 +101,14 @@ static int verdict_error(enum header_verdict verdict, const char *name, const st
     }
 }
 
-static int check_and_map(struct region *r, const char *name) {
+int shmi_region_check(struct object *object, const char *name, struct geometry *geometry) {
     struct header copy;
-    int error = shmi_object_read(r->object, &copy, sizeof copy);
-    if (error == SHMIPC_OK)
-        error = verdict_error(shmi_header_read(&copy, &r->geometry), name, &copy);
+    int error = shmi_object_read(object, &copy, sizeof copy);
+    return error ? error : verdict_error(shmi_header_read(&copy, geometry), name, &copy);
+}
+
+static int check_and_map(struct region *r, const char *name) {
+    int error = shmi_region_check(r->object, name, &r->geometry);
     if (error == SHMIPC_OK)
         error = shmi_object_map(r->object, &r->geometry);
     return error;

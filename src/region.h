@@ -20,6 +20,9 @@ int shmi_region_check_name(const char *name);
 int shmi_region_create(struct region *region, const char *name, const struct geometry *settings,
                        const struct object_rules *rules);
 
+/* Whether an object that is not mapped begins with the header of a region; its geometry. */
+int shmi_region_check(struct object *object, const char *name, struct geometry *geometry);
+
 /* Opens, checks and maps the region that has the name now. On failure nothing is left. */
 int shmi_region_open(struct region *region, const char *name, const struct object_rules *rules);
 

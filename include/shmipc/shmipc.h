@@ -618,6 +618,37 @@ typedef struct shmipc_event {
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 
+/* ---- Dead regions ---------------------------------------------------------------------------- */
+
+/*
+ * The region of a host that was killed keeps its name and its memory until the next host of the
+ * name replaces it, or until it is removed by these functions: the library never does that of its
+ * own. They are for any process, also one that is no peer, and for regions of its own user. They
+ * wait only for another process that is removing the same region, a second at most.
+ *
+ * A region is dead if its host is. Its guests may still live; they are told of the host's death
+ * anyway. The region of a live host, or one that is just being created, is never removed, nor is a
+ * file that is no region, or a region of another protocol version. On Windows a region goes with
+ * the last process that has it open, and there is nothing to find.
+ */
+
+/* Hears of one. May call the library. */
+typedef void (*shmipc_dead_region)(void *context, const char *name);
+
+/* Calls found(context, name) for each dead region whose name begins with `prefix`, in no particular
+   order; NULL and "": for all. `found` NULL: they are only counted. Returns how many there were.
+   Errors: NO_DESCRIPTORS, NO_MEMORY, DENIED (the directory), SYSTEM. */
+SHMIPC_API int shmipc_dead_regions(const char *prefix, shmipc_dead_region found, void *context);
+
+/* Removes the dead region `name`. Errors: INVALID, NAME, NAME_IN_USE (its host is alive),
+   NOT_FOUND, DENIED (also: it is another user's), NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY,
+   TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, SYSTEM. */
+SHMIPC_API int shmipc_remove_dead_region(const char *name);
+
+/* Removes every dead region whose name begins with `prefix`; NULL and "": all. Returns how many it
+   removed; after an error some may have been. Errors: as shmipc_dead_regions. */
+SHMIPC_API int shmipc_remove_dead_regions(const char *prefix);
+
 /* ---- Processors ------------------------------------------------------------------------------ */
 
 /*

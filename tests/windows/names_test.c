@@ -239,6 +239,25 @@ static void a_lock_that_exists_already_is_not_used(void **state) {
 
 /* ---- Unicode and sessions ---- */
 
+static void found_one(void *context, const char *name) {
+    (void)context;
+    fail_msg("%s is said to be left behind", name);
+}
+
+static void a_host_leaves_no_name_to_be_removed(void **state) {
+    (void)state;
+    const shmipc_host_config config = test_host_config();
+    struct region_name name = new_name();
+    shmipc_peer *host;
+    assert_int_equal(shmipc_host_create(name.text, &config, &host), SHMIPC_OK);
+    assert_int_equal(shmipc_remove_dead_region(name.text), SHMIPC_E_NAME_IN_USE);
+    assert_int_equal(shmipc_dead_regions(NULL, found_one, NULL), 0);
+    assert_int_equal(shmipc_remove_dead_regions(NULL), 0);
+    assert_int_equal(attach(name.text), SHMIPC_OK);
+    shmipc_free(host);
+    assert_int_equal(shmipc_remove_dead_region(name.text), SHMIPC_E_NOT_FOUND);
+}
+
 static void a_name_beyond_ascii_leads_to_its_region(void **state) {
     (void)state;
     static const char *const endings[] = {"Größe", "区域", "\xf0\x9f\x9a\x80"};
@@ -510,6 +529,7 @@ int main(void) {
         watched_test(a_name_that_cannot_be_looked_at_is_not_gone),
         watched_test(a_region_that_exists_already_is_not_used),
         watched_test(a_lock_that_exists_already_is_not_used),
+        watched_test(a_host_leaves_no_name_to_be_removed),
         watched_test(a_name_beyond_ascii_leads_to_its_region),
         watched_test(a_global_name_is_another_name),
         watched_test(by_default_the_user_alone_may_open_a_region),

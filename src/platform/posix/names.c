@@ -23,23 +23,18 @@ static bool means_same_file(const char *path, int fd) {
 /* Only the holder of a dead file's takeover lock unlinks it, so between the look and the unlink the
    name cannot come to mean another file. */
 static int unlink_dead(const struct object *o) {
-    if (means_same_file(o->path, o->fd) && unlink(o->path) != 0 && errno != ENOENT)
-        return shmi_fail_call("unlink", o->path);
-    return SHMIPC_OK;
+    if (!means_same_file(o->path, o->fd))
+        return shmi_fail(SHMIPC_E_NOT_FOUND, "%s was removed by somebody else", o->path);
+    return unlink(o->path) == 0 ? SHMIPC_OK : shmi_fail_call("unlink", o->path);
 }
 
-static int replace_if_dead(struct object *squatter) {
-    switch (shmi_peer_lock(squatter, TAKEOVER_LOCK)) {
-    case LOCK_TAKEN:
-        break;
-    case LOCK_HELD:
-        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s is being taken over", squatter->path);
-    default:
-        return shmi_fail_call("lock", squatter->path);
-    }
-    if (shmi_peer_is_locked(squatter, HOST_LOCK))
-        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", squatter->path);
-    return unlink_dead(squatter);
+int shmi_object_remove_dead(struct object *o) {
+    int error = shmi_take_over(o);
+    if (error)
+        return error;
+    if (shmi_peer_is_locked(o, HOST_LOCK))
+        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", o->path);
+    return unlink_dead(o);
 }
 
 static int clear_name(const struct object *o) {
@@ -49,7 +44,7 @@ static int clear_name(const struct object *o) {
         return error;
     error = shmi_object_open_existing(squatter);
     if (error == SHMIPC_OK)
-        error = replace_if_dead(squatter);
+        error = shmi_object_remove_dead(squatter);
     shmi_object_close(squatter);
     return error == SHMIPC_E_NOT_FOUND ? SHMIPC_OK : error;
 }

@@ -25,6 +25,10 @@ struct object {
 int shmi_object_new(const char *name, struct object **object);
 int shmi_object_open_existing(struct object *object);
 
+/* takeover.c: takes the lock without which nobody takes a dead host's name away; it goes with the
+   handle. NAME_IN_USE if others hold it for long. */
+int shmi_take_over(struct object *object);
+
 /* reserve.c: gives the file its size and, unless it is to be lazy, its memory. */
 int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
 

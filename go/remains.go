@@ -1,0 +1,126 @@
+package shmipc
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// The region of a host that was killed keeps its name and its memory until the next host of the name
+// replaces it, or until it is removed on request. Whether it is dead is asked as a guest asks.
+
+// DeadRegions returns the names of the regions that begin with prefix and whose host is dead, sorted; ""
+// means all. Their guests may still live, and are told that the host is dead anyway. Only regions of this
+// process's user count, of this protocol version. On Windows a region goes with the last process that
+// has it open, and there are none.
+//
+// Errors: ErrNoDescriptors, ErrNoMemory, ErrDenied (the directory), ErrNotSupported, ErrSystem.
+func DeadRegions(prefix string) ([]string, error) {
+	var dead []string
+	err := visitDead(prefix, func(_ *regionFile, name string) error {
+		dead = append(dead, name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return dead, nil
+}
+
+// RemoveDeadRegion removes the region `name`, whose host is dead: its name, and its memory when nobody has
+// it open any more. It is for any process, and never removes the region of a live host, or of one that is
+// about to become host.
+//
+// Errors: ErrName, ErrNameInUse (its host is alive), ErrNotFound, ErrDenied (also: it is another user's),
+// ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors,
+// ErrNoMemory, ErrNotSupported, ErrSystem.
+func RemoveDeadRegion(name string) error {
+	return openDead(name, (*regionFile).removeDead)
+}
+
+// RemoveDeadRegions removes the dead regions whose names begin with prefix, and returns how many it
+// removed; "" means all. Errors: as DeadRegions.
+func RemoveDeadRegions(prefix string) (removed int, err error) {
+	err = visitDead(prefix, func(f *regionFile, name string) error {
+		err := f.removeDead(name)
+		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNameInUse) {
+			return nil // somebody else was faster
+		}
+		if err == nil {
+			removed++
+		}
+		return err
+	})
+	return removed, err
+}
+
+// visitDead calls visit for each dead region, until that fails.
+func visitDead(prefix string, visit func(f *regionFile, name string) error) error {
+	if err := checkMachine(littleEndian(), strconv.IntSize); err != nil {
+		return err
+	}
+	names, err := regionNames()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		if err := visitIfDead(name, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func visitIfDead(name string, visit func(f *regionFile, name string) error) error {
+	visited := false
+	err := openDead(name, func(f *regionFile, name string) error {
+		visited = true
+		return visit(f, name)
+	})
+	if !visited && isNoDeadRegion(err) {
+		return nil
+	}
+	return err
+}
+
+// isNoDeadRegion tells an error that says something about the file and nothing about this process:
+// ErrName, ErrNameInUse, ErrNotFound, ErrDenied, ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady,
+// ErrTruncated, ErrCorrupt.
+func isNoDeadRegion(err error) bool {
+	coded, ok := err.(interface{ Code() int })
+	return ok && coded.Code() <= int(ErrName) && coded.Code() >= int(ErrCorrupt)
+}
+
+// openDead opens the region `name`, and calls use with it if its host is dead.
+func openDead(name string, use func(f *regionFile, name string) error) error {
+	s, err := newSettings(name, &Config{Mode: anyMode})
+	if err != nil {
+		return err
+	}
+	f, err := openRegion(name, s)
+	if err != nil {
+		return err
+	}
+	err = checkDead(f, s)
+	if err == nil {
+		err = use(f, name)
+	}
+	_ = f.close()
+	return err
+}
+
+// anyMode is what a region's permissions may be, of this user's.
+const anyMode = 0o777
+
+func checkDead(f *regionFile, s settings) error {
+	if _, err := inspect(f, s); err != nil {
+		return err
+	}
+	if f.locked(hostIndex) {
+		return ErrNameInUse
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package shmipc
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// takeoverIndex is the lock of whoever takes a dead host's name away, beside those of the peers.
+const takeoverIndex = peersMax
+
+// A takeover lock is held for some system calls, so who finds it held waits for it.
+const (
+	takeoverTime     = time.Second
+	takeoverInterval = time.Millisecond
+)
+
+// regionNames returns what may be the names of regions, sorted. Anything but a plain file is none of
+// ours, and may not even be opened: a pipe would notice.
+func regionNames() (names []string, err error) {
+	directory, filePrefix := filepath.Split(regionPrefix)
+	entries, err := os.ReadDir(directory)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, systemError("read "+directory, err)
+	}
+	for _, entry := range entries {
+		if name, ok := strings.CutPrefix(entry.Name(), filePrefix); ok && entry.Type().IsRegular() {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// removeDead takes the name away, if the host is still dead. Only the holder of a dead file's takeover lock
+// unlinks it, so between the look and the unlink the name cannot come to mean another file.
+func (f *regionFile) removeDead(name string) error {
+	if err := f.takeOver(); err != nil {
+		return err
+	}
+	defer f.unlock(takeoverIndex)
+	if f.locked(hostIndex) {
+		return ErrNameInUse
+	}
+	if !f.isCalled(regionPrefix + name) {
+		return failure(ErrNotFound, "somebody else removed it")
+	}
+	if err := syscall.Unlink(regionPrefix + name); err != nil {
+		return systemError("unlink "+regionPrefix+name, err)
+	}
+	return nil
+}
+
+func (f *regionFile) takeOver() error {
+	for end := now() + int64(takeoverTime); ; time.Sleep(takeoverInterval) {
+		taken, err := f.lock(takeoverIndex)
+		if taken || err != nil {
+			return err
+		}
+		if now() > end {
+			return failure(ErrNameInUse, "it is being taken over")
+		}
+	}
+}
+
+// isCalled tells whether the path leads to this file.
+func (f *regionFile) isCalled(path string) bool {
+	var found syscall.Stat_t
+	own, err := f.stat()
+	return err == nil && syscall.Lstat(path, &found) == nil && found.Dev == own.Dev && found.Ino == own.Ino
+}

@@ -1,0 +1,24 @@
+//go:build amd64 || arm64
+
+package shmipc
+
+import "testing"
+
+// A name goes with its host, so there is nothing to find, and nothing of a live host's to lose.
+func TestDeadHostsLeaveNoName(t *testing.T) {
+	h := newHost(t, smallShape)
+	for i := 0; i < 2; i++ {
+		if dead, err := DeadRegions(""); len(dead) != 0 || err != nil {
+			t.Fatal(dead, err)
+		}
+		if n, err := RemoveDeadRegions(""); n != 0 || err != nil {
+			t.Fatal(n, err)
+		}
+		if i == 0 {
+			wantError(t, RemoveDeadRegion(h.name), ErrNameInUse)
+			h.attach(nil)
+			h.kill()
+		}
+	}
+	wantError(t, RemoveDeadRegion(h.name), ErrNotFound)
+}
