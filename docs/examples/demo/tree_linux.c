@@ -1,20 +1,33 @@
 #define _GNU_SOURCE
 #include "tree.h"
 
-#include <ftw.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
-static struct tree *reading; /* nftw hands no context to its visitor */
-
-static int visit(const char *path, const struct stat *status, int kind, struct FTW *where) {
-    if (kind == FTW_D && where->level > 0 && tree_leaves_out(path, path + where->base))
-        return FTW_SKIP_SUBTREE;
-    if (kind == FTW_F && S_ISREG(status->st_mode) && !tree_add(reading, path))
-        return FTW_STOP;
-    return FTW_CONTINUE;
+static bool visit(struct tree *tree, const char *directory, const char *name) {
+    struct stat status;
+    char path[PATH_MAX];
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return true;
+    int length = snprintf(path, sizeof path, "%s/%s", directory, name);
+    if (length < 0 || (size_t)length >= sizeof path || lstat(path, &status) != 0)
+        return true;
+    if (S_ISREG(status.st_mode))
+        return tree_add(tree, path);
+    return !S_ISDIR(status.st_mode) || tree_leaves_out(path, name) || tree_walk(tree, path);
 }
 
 bool tree_walk(struct tree *tree, const char *directory) {
-    enum { DESCRIPTORS = 16 };
-    reading = tree;
-    return nftw(directory, visit, DESCRIPTORS, FTW_PHYS | FTW_ACTIONRETVAL) == 0;
+    DIR *entries = opendir(directory);
+    if (entries == NULL)
+        return errno == EACCES; /* what may not be read is passed over */
+    bool good = true;
+    for (const struct dirent *e = readdir(entries); good && e != NULL; e = readdir(entries))
+        good = visit(tree, directory, e->d_name);
+    (void)closedir(entries);
+    return good;
 }
