@@ -197,12 +197,14 @@ static void test_a_full_file_system_is_an_error_at_creation_and_no_fault_later(v
 
 /* ---- Limits of the process ---- */
 
-static void limit(int resource, rlim_t most) {
-    struct rlimit limits;
-    must_equal(getrlimit((__rlimit_resource_t)resource, &limits), 0);
-    limits.rlim_cur = most;
-    must_equal(setrlimit((__rlimit_resource_t)resource, &limits), 0);
-}
+/* A macro, since C libraries differ in the type of `resource`. */
+#define limit(resource, most)                                                                      \
+    do {                                                                                           \
+        struct rlimit limits;                                                                      \
+        must_equal(getrlimit(resource, &limits), 0);                                               \
+        limits.rlim_cur = (most);                                                                  \
+        must_equal(setrlimit(resource, &limits), 0);                                               \
+    } while (0)
 
 /* The names of both kinds of region go through the same limit; 1 MiB is too much, 64 KiB is not. */
 static int create_under_a_limit_of_files(void *context) {
