@@ -3,12 +3,14 @@
 #define BENCHMARKS_SUPPORT_FUTEX_H
 
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* As in the kernel's uapi/linux/futex.h, which a C library such as musl comes without. */
+enum { FUTEX_WAIT = 0, FUTEX_WAKE = 1 };
 
 static inline void futex_sleep_while(_Atomic uint32_t *word, uint32_t old) {
     while (atomic_load_explicit(word, memory_order_acquire) == old)
