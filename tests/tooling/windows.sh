@@ -10,7 +10,7 @@ step() {
 }
 
 step bash tests/tooling/wine.sh build/wine
-step sh tests/tooling/cmocka-windows.sh build/cmocka-windows
+step sh tests/tooling/cmocka.sh tests/tooling/mingw-w64.cmake build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_TESTS=ON \
     -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_BENCHMARKS=ON -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"

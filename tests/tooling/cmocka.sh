@@ -1,12 +1,12 @@
 #!/bin/sh
-# cmocka-windows.sh <directory>: builds cmocka for Windows x64 with mingw-w64 into the directory,
-# unless it is there already. No Debian package holds it, so it is made of the source package, which
-# any machine has that has the binary ones.
+# cmocka.sh <toolchain file> <directory>: builds cmocka with the toolchain into the directory, unless it
+# is there already. No Debian package holds it for Windows, musl or another processor, so it is made of
+# the source package, which any machine has that has the binary ones.
 set -eu
 
-mkdir -p "$1"
-directory=$(CDPATH='' cd -- "$1" && pwd)
-tools=$(CDPATH='' cd -- "$(dirname "$0")" && pwd)
+toolchain=$(realpath "$1")
+mkdir -p "$2"
+directory=$(CDPATH='' cd -- "$2" && pwd)
 if [ -e "$directory/lib/libcmocka.a" ]; then exit 0; fi
 
 # This machine's own sources, asked for source packages; the machine's lists stay as they are.
@@ -36,7 +36,7 @@ fetch() {
 }
 
 build() {
-    cmake -S source -B built --log-level=ERROR --toolchain "$tools/mingw-w64.cmake" \
+    cmake -S source -B built --log-level=ERROR --toolchain "$toolchain" \
         -DCMAKE_BUILD_TYPE=Release -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_C_FLAGS=-w \
         -DBUILD_SHARED_LIBS=OFF -DWITH_STATIC_LIB=ON
     cmake --build built --parallel
