@@ -22,7 +22,9 @@ COLD static int answer_exceeds(const shmipc_response *view, size_t capacity) {
 static bool make_room(const shmipc_response *view, shmipc_response *response) {
     if (view->length <= response->capacity || response->allocate == NULL)
         return true;
+    const int cancellation = shmi_cancellation_off();
     void *data = response->allocate(response->allocate_context, view->length);
+    shmi_cancellation_restore(cancellation);
     if (data == NULL)
         return false;
     response->data = data;

@@ -152,7 +152,9 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
         return error;
     /* What it tried in vain is no failure of an attach that succeeds. */
     const struct last_failure kept = shmi_thread_state()->last;
+    const int cancellation = shmi_cancellation_off();
     error = attach(name, &known, timeout, peer);
+    shmi_cancellation_restore(cancellation);
     if (error == SHMIPC_OK)
         shmi_thread_state()->last = kept;
     return error;

@@ -67,7 +67,9 @@ int shmipc_host_create(const char *name, const shmipc_host_config *config, shmip
         return error;
     /* What it tried and did otherwise is no failure of a creation that succeeds. */
     const struct last_failure kept = shmi_thread_state()->last;
+    const int cancellation = shmi_cancellation_off();
     error = create(name, &known, peer);
+    shmi_cancellation_restore(cancellation);
     if (error == SHMIPC_OK)
         shmi_thread_state()->last = kept;
     return error;

@@ -174,7 +174,9 @@ static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *f
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
     shmi_text_escape(line, sizeof line, text, strlen(text));
+    const int cancellation = shmi_cancellation_off();
     p->log(p->log_context, level, line);
+    shmi_cancellation_restore(cancellation);
 }
 
 void shmi_peer_log(const shmipc_peer *p, shmipc_log_level level, const char *format, ...) {

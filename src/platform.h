@@ -191,6 +191,15 @@ uint64_t shmi_process_origin(void);
 
 uint64_t shmi_random_nonce(void);
 
+/* ---- Cancellation (thread.c) ---- */
+
+/* The calling thread is not cancelled (pthread_cancel) from the one to the other, which is given
+   what the first returned; they nest. Around what has cancellation points in it, of the system's or
+   of the user's: whoever were cancelled there would take to the grave what it holds. Nothing else
+   below this layer is a cancellation point. */
+int shmi_cancellation_off(void);
+void shmi_cancellation_restore(int before);
+
 /* ---- Memory (memory.c) and what a thread keeps (thread.c) ---- */
 
 /* Zeroed memory of this process that shares no pair of cache lines with any other; NULL if there is

@@ -21,6 +21,14 @@
  * Threads. Every function may be called from any thread at any time, also two on the same peer;
  * the exceptions are shmipc_free and the calls on one slot, and they say so.
  *
+ * Cancellation (pthread_cancel). No function is a cancellation point, however long it waits: a
+ * thread that is cancelled in it goes on until it returns, and ends at the next cancellation point
+ * behind it. So neither a slot nor a lock is lost, and nothing that waits is ended: for that there
+ * are shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close and time-outs; docs/running.md
+ * says what ends what. A log function and response->allocate run with cancellation disabled, a
+ * handler with the thread's own setting. A thread that is cancelled asynchronously
+ * (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
+ *
  * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
  * it spins before it first looks at the clock, some 100 microseconds at most.

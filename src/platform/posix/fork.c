@@ -10,21 +10,54 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What may interrupt a thread: signal handlers, and its cancellation. */
+struct mask {
+    sigset_t signals; /* that it had blocked before */
+    int cancellation;
+};
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct object *objects;
+static struct mask of_holder; /* of the thread that holds the mutex */
 static int hook_error;
 
-void shmi_fork_hold(void) {
-    pthread_mutex_lock(&mutex);
+/* A signal handler that forked in a thread that holds the mutex would wait for that thread, which
+   is its own; and after a thread that was cancelled while it holds the mutex everybody would.
+   Signals by which the kernel says what an instruction has done are let through: blocked, they kill
+   the process. */
+static struct mask mask_all(void) {
+    static const int of_instructions[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    struct mask before = {.cancellation = shmi_cancellation_off()};
+    sigset_t others;
+    (void)sigfillset(&others);
+    for (size_t i = 0; i < sizeof of_instructions / sizeof *of_instructions; i++)
+        (void)sigdelset(&others, of_instructions[i]);
+    (void)pthread_sigmask(SIG_BLOCK, &others, &before.signals);
+    return before;
 }
 
+static void mask_restore(const struct mask *before) {
+    (void)pthread_sigmask(SIG_SETMASK, &before->signals, NULL);
+    shmi_cancellation_restore(before->cancellation);
+}
+
+void shmi_fork_hold(void) {
+    const struct mask before = mask_all();
+    pthread_mutex_lock(&mutex);
+    of_holder = before;
+}
+
+/* errno stays. */
 void shmi_fork_release(void) {
+    const struct mask before = of_holder;
     pthread_mutex_unlock(&mutex);
+    mask_restore(&before);
 }
 
 static void after_fork_in_child(void) {
@@ -36,15 +69,22 @@ static void after_fork_in_child(void) {
         if (o->fork_hook != NULL)
             o->fork_hook(o->fork_context);
     }
-    pthread_mutex_unlock(&mutex);
+    shmi_fork_release();
 }
 
 static void install(void) {
     hook_error = pthread_atfork(shmi_fork_hold, shmi_fork_release, after_fork_in_child);
 }
 
-int shmi_fork_watch(struct object *o) {
+/* A fork waits while a hook is installed. */
+static void install_once(void) {
+    const struct mask before = mask_all();
     pthread_once(&once, install);
+    mask_restore(&before);
+}
+
+int shmi_fork_watch(struct object *o) {
+    install_once();
     if (hook_error != 0)
         return shmi_fail_os(SHMIPC_E_NO_MEMORY, hook_error, "pthread_atfork: %s",
                             strerror(hook_error));

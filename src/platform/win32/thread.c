@@ -38,3 +38,12 @@ struct thread_state *shmi_thread_state(void) {
 }
 
 #endif
+
+/* Threads are not cancelled here. */
+int shmi_cancellation_off(void) {
+    return 0;
+}
+
+void shmi_cancellation_restore(int before) {
+    (void)before;
+}
