@@ -54,12 +54,16 @@ int watched_teardown(void **state) {
 
 /* ---- Regions ---- */
 
-/* The time keeps apart what an aborted run of the same process id has left behind. */
+/* Of this program, and the children that it forks, since they count too. The time keeps apart what
+   an aborted run of the same process id has left behind. */
 void name_prefix(char prefix[static 48]) {
+    static atomic_long program;
     static atomic_ullong begin;
+    long nobody = 0;
     unsigned long long unset = 0;
+    atomic_compare_exchange_strong(&program, &nobody, (long)getpid());
     atomic_compare_exchange_strong(&begin, &unset, now_ns());
-    (void)snprintf(prefix, 48, "test-%ld-%llx-", (long)getpid(), atomic_load(&begin));
+    (void)snprintf(prefix, 48, "test-%ld-%llx-", atomic_load(&program), atomic_load(&begin));
 }
 
 struct region_name new_name(void) {
@@ -67,7 +71,8 @@ struct region_name new_name(void) {
     struct region_name name;
     char prefix[48];
     name_prefix(prefix);
-    (void)snprintf(name.text, sizeof name.text, "%s%u", prefix, atomic_fetch_add(&next, 1));
+    (void)snprintf(name.text, sizeof name.text, "%s%ld-%u", prefix, (long)getpid(),
+                   atomic_fetch_add(&next, 1));
     return name;
 }
 
