@@ -246,6 +246,23 @@ static int shut_down(shmipc_peer *peer) {
     return shmipc_shutdown(peer, 20 * SECOND);
 }
 
+/* On every system; unit/detach has what else holds where a peer can be cut off. */
+static void a_shutdown_keeps_its_deadline_while_a_slot_is_held(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair pair;
+        shmipc_slot slot;
+        pair_open(&pair, NULL);
+        shmipc_peer *leaver = host ? pair.host : pair.guest;
+        assert_int_equal(shmipc_slot_claim(leaver, 0, &slot), SHMIPC_OK);
+        uint64_t begin = now_ns();
+        assert_int_equal(shmipc_shutdown(leaver, 20 * MILLISECOND), SHMIPC_E_TIMEOUT);
+        assert_true(now_ns() - begin < 10 * SECOND);
+        assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+        pair_close(&pair);
+    }
+}
+
 static void a_draining_peer_refuses_new_calls(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
@@ -422,6 +439,7 @@ int main(void) {
         watched_test(nothing_may_be_closed_and_freed),
         watched_test(shutdown_waits_for_calls_under_way),
         watched_test(shutdown_cuts_short_what_takes_too_long),
+        watched_test(a_shutdown_keeps_its_deadline_while_a_slot_is_held),
         watched_test(a_draining_peer_refuses_new_calls),
         watched_test(a_host_that_leaves_answers_what_it_will_not_run),
         watched_test(a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot),
