@@ -282,6 +282,7 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
     if (peer_is_host(p) && word_state(seen) == SLOT_WORKING) {
         if (shmi_owner_is_dead(&p->region, seen))
             reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
+        shmi_peer_tell_trouble(p);
         return NULL;
     }
     if (!is_hopeless(p, l))
@@ -460,6 +461,7 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
         return is_hopeless(p, l);
     if (shmi_owner_is_dead(&p->region, seen))
         reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
+    shmi_peer_tell_trouble(p);
     return !is_pending(slot_look(l->shared));
 }
 

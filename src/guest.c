@@ -73,6 +73,8 @@ static int join(struct region region, const struct peer_settings *settings, shmi
     int error = find_index(&region, &index);
     if (error == SHMIPC_OK && !host_takes_guests(&region))
         error = shmi_fail(SHMIPC_E_NOT_FOUND, "the region's host is dead or leaving");
+    if (error == SHMIPC_OK)
+        error = shmi_object_settle(region.object);
     if (error) {
         shmi_region_close(&region);
         return error;

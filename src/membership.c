@@ -95,6 +95,7 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
         shmi_cpu_yield();
     bool found = find_event(p, event);
     end_scan(p);
+    shmi_peer_tell_trouble(p);
     return found;
 }
 
@@ -162,6 +163,7 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
     } else {
         (void)shmi_peer_has_company(p);
     }
+    shmi_peer_tell_trouble(p);
     /* Looking through cold slots is half of what an idle peer costs: now and then is enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
         shmi_membership_publish_counters(p, peer_own_line(p));

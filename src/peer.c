@@ -186,6 +186,12 @@ void shmi_peer_log(const shmipc_peer *p, shmipc_log_level level, const char *for
     va_end(arguments);
 }
 
+void shmi_peer_tell_trouble(const shmipc_peer *p) {
+    const char *trouble = shmi_object_trouble(p->region.object);
+    if (trouble != NULL)
+        shmi_peer_log(p, SHMIPC_LOG_WARN, "%s", trouble);
+}
+
 int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
     char text[200];
     va_list arguments;

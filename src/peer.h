@@ -202,6 +202,9 @@ void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 
+/* Logs what the system layer met with. By whoever has just looked who is alive. */
+void shmi_peer_tell_trouble(const shmipc_peer *peer);
+
 /* True if somebody on the other side is alive and may answer: a system call or two, and one for
    each dead guest that is not buried yet. Remembers the answer. */
 bool shmi_peer_has_company(shmipc_peer *peer);

@@ -60,7 +60,16 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context);
 
 /* False once the name has been taken away: the host has gone, another has taken over, or somebody
    has removed it. True if it cannot be told. */
-bool shmi_object_has_name(const struct object *object);
+bool shmi_object_has_name(struct object *object);
+
+/* By the holder of its own lock in an object that is mapped and has its name: from now on the
+   mapping alone keeps the lock, and no child that inherits descriptors does. NOT_FOUND: the name
+   means another object by now. */
+int shmi_object_settle(struct object *object);
+
+/* Something that somebody did to the object and that its user should read in the log; told once.
+   NULL: nothing. */
+const char *shmi_object_trouble(struct object *object);
 
 /* Unmaps and closes; the locks go with it. NULL is allowed. */
 void shmi_object_close(struct object *object);
@@ -90,11 +99,8 @@ enum lock_verdict { LOCK_TAKEN, LOCK_HELD, LOCK_ERROR };
 enum lock_verdict shmi_peer_lock(struct object *object, uint32_t peer);
 void shmi_peer_unlock(struct object *object, uint32_t peer);
 
-/* True if another opening of the object holds the lock, or it cannot be told. */
+/* True if another opening of the object than this peer's holds the lock, or it cannot be told. */
 bool shmi_peer_is_locked(struct object *object, uint32_t peer);
-
-/* True if another opening holds the lock of any of `count` peers from `first` on. */
-bool shmi_any_peer_is_locked(struct object *object, uint32_t first, uint32_t count);
 
 /* ---- Waiting ---- */
 

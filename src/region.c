@@ -50,10 +50,25 @@ static void initialise(struct region *r, uint64_t nonce) {
     store_release32(&r->shared->header.ready, READY);
 }
 
+static int settle_published(struct region *r, const char *name) {
+    int error = shmi_object_settle(r->object);
+    if (error == SHMIPC_E_NOT_FOUND)
+        return shmi_fail(SHMIPC_E_NAME_LOST,
+                         "somebody else removed the name %s as soon as the region had it", name);
+    if (error)
+        (void)shmi_object_unpublish(r->object);
+    return error;
+}
+
+static int publish(struct region *r, const char *name) {
+    int error = shmi_object_publish(r->object);
+    return error ? error : settle_published(r, name);
+}
+
 static int lock_and_publish(struct region *r, const char *name) {
     switch (shmi_peer_lock(r->object, HOST)) {
     case LOCK_TAKEN:
-        return shmi_object_publish(r->object);
+        return publish(r, name);
     case LOCK_HELD:
         return shmi_fail(SHMIPC_E_DENIED, "somebody else holds the lock of the new region %s",
                          name);

@@ -312,7 +312,7 @@ typedef struct shmipc_guest_config {
  * guests leave and no other finds this host: within 200 ms the log hears of it, and the host's
  * calls, waits and serving end with NAME_LOST. Shut down then, and create the region again.
  * Errors: INVALID, NAME, NAME_IN_USE, DENIED, NO_SPACE, NO_DESCRIPTORS, NO_MEMORY, NOT_A_REGION,
- * NOT_SUPPORTED, SYSTEM.
+ * NOT_SUPPORTED, NAME_LOST (removed before this was done), SYSTEM.
  */
 SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *config,
                                   shmipc_peer **peer);

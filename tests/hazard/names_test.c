@@ -3,6 +3,7 @@
 #include "hazard/peers.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -208,6 +209,39 @@ static void test_a_name_that_another_took_is_left_to_it(void **state) {
     shmipc_free(second);
 }
 
+/* ---- A name that is removed as soon as it is there; named for the linker ---- */
+
+static bool names_vanish;
+
+int real_link(int from, const char *old, int to, const char *path,
+              int flags) __asm__("__real_linkat");
+int test_link(int from, const char *old, int to, const char *path,
+              int flags) __asm__("__wrap_linkat");
+
+int test_link(int from, const char *old, int to, const char *path, int flags) {
+    int result = real_link(from, old, to, path, flags);
+    if (names_vanish && result == 0)
+        must_equal(unlinkat(to, path, 0), 0);
+    return result;
+}
+
+static void test_a_name_that_vanishes_during_creation_is_lost(void **state) {
+    struct region_name name = new_name();
+    int descriptors = count_descriptors();
+    int mappings = count_mappings();
+    shmipc_peer *host;
+    (void)state;
+    names_vanish = true;
+    must_equal(shmipc_host_create(name.text, NULL, &host), SHMIPC_E_NAME_LOST);
+    names_vanish = false;
+    must(host == NULL);
+    must(strstr(shmipc_last_error(), name.text) != NULL);
+    must_equal(count_descriptors(), descriptors);
+    must_equal(count_mappings(), mappings);
+    must_equal(shmipc_host_create(name.text, NULL, &host), 0);
+    shmipc_free(host);
+}
+
 /* ---- A process that gives up its rights ---- */
 
 enum { NOBODY = 65534 };
@@ -261,4 +295,5 @@ HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_wa
             hazard_test(test_one_look_tells_all_who_wait),
             hazard_test(test_a_host_without_its_name_begins_no_call),
             hazard_test(test_a_name_that_another_took_is_left_to_it),
+            hazard_test(test_a_name_that_vanishes_during_creation_is_lost),
             hazard_test(test_a_name_that_may_not_be_removed_is_told))

@@ -2,7 +2,7 @@
  * Host and guest of one process normally map their region twice, at two addresses; the thread
  * sanitizer then does not see that they synchronise. A test linked with shared_mapping.c and
  *
- *     target_link_options(... "LINKER:--wrap=mmap,--wrap=munmap")
+ *     target_link_options(... "LINKER:--wrap=mmap,--wrap=munmap,--wrap=shmi_object_settle")
  *
  * has each region at one address, however often it is mapped.
  */

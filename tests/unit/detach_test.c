@@ -6,11 +6,14 @@
 #include "support/fixture.h"
 
 #include "peer.h"
+#include "platform/posix/object.h"
 #include "slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum { REQUEST_CAPACITY = 9024, RESPONSE_CAPACITY = 7040 };
 
@@ -30,8 +33,24 @@ void *test_detach(struct object *object) __asm__("__wrap_shmi_object_detach");
 int real_madvise(void *start, size_t size, int advice) __asm__("__real_madvise");
 int test_madvise(void *start, size_t size, int advice) __asm__("__wrap_madvise");
 
+/* As another process sees it. */
+static bool is_locked(const struct object *object, uint32_t peer) {
+    struct flock lock = {.l_type = F_WRLCK,
+                         .l_whence = SEEK_SET,
+                         .l_start = (off_t)(INT64_C(1) << 62) + (off_t)peer,
+                         .l_len = 1};
+    int fd = open(object->path, O_RDWR | O_CLOEXEC);
+    must(fd >= 0);
+    must_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+    must_equal(close(fd), 0);
+    return lock.l_type != F_UNLCK;
+}
+
+/* Who is cut off has yet to vacate its line: until then it must not look dead. */
 void *test_detach(struct object *object) {
-    return atomic_load(&no_detaching) ? NULL : real_detach(object);
+    void *view = atomic_load(&no_detaching) ? NULL : real_detach(object);
+    must(is_locked(object, object->self));
+    return view;
 }
 
 int test_madvise(void *start, size_t size, int advice) {

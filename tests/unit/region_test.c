@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "region.h"
+#include "peer.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -55,6 +55,17 @@ static void host_lock_lies_where_the_protocol_says(void **state) {
     assert_true(is_locked(fd, 1));
     assert_false(is_locked(fd, 2));
     (void)close(fd);
+    pair_close(&pair);
+}
+
+static void a_peers_own_lock_is_not_anothers(void **state) {
+    (void)state;
+    struct pair pair;
+    pair_open(&pair, NULL);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(shmi_peer_is_locked(pair.host->region.object, i), i == 1);
+        assert_int_equal(shmi_peer_is_locked(pair.guest->region.object, i), i == 0);
+    }
     pair_close(&pair);
 }
 
@@ -431,6 +442,7 @@ static void a_failed_attach_leaves_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(host_lock_lies_where_the_protocol_says),
+        watched_test(a_peers_own_lock_is_not_anothers),
         watched_test(names_of_allowed_characters_are_taken),
         watched_test(names_of_other_characters_are_refused),
         watched_test(empty_and_overlong_names_are_refused),

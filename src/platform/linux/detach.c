@@ -57,6 +57,8 @@ static void *detach(const struct object *o) {
 }
 
 void *shmi_object_detach(struct object *o) {
+    if (!shmi_opening_regain(o))
+        return NULL;
     shmi_fork_hold();
     void *view = detach(o);
     shmi_fork_release();
@@ -80,8 +82,7 @@ void shmi_object_keep(struct object *o, void *start, size_t size) {
         touch(begin, end, page);
 }
 
-/* The descriptor may be of the opening that has the lock: then it would keep it. */
+/* The view was the last of the opening that has the lock. */
 void shmi_object_let_go(struct object *o, void *view) {
     munmap(view, o->size);
-    shmi_peer_unlock(o, o->self);
 }

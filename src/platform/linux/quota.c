@@ -10,6 +10,8 @@
 #define _GNU_SOURCE
 #include "quota.h"
 
+#include "platform/posix/descriptor.h"
+
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,7 +33,7 @@ struct search {
 
 static FILE *open_below(struct search *s, const char *directory, const char *name) {
     int length = snprintf(s->path, sizeof s->path, "%s%s/%s", s->root, directory, name);
-    return length >= 0 && (size_t)length < sizeof s->path ? fopen(s->path, "re") : NULL;
+    return length >= 0 && (size_t)length < sizeof s->path ? shmi_descriptor_read(s->path) : NULL;
 }
 
 /* True if `item` is one of the words of a list with commas between them. */

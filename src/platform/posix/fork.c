@@ -63,8 +63,9 @@ void shmi_fork_release(void) {
 static void after_fork_in_child(void) {
     for (struct object *o = objects; o != NULL; o = o->next) {
         if (o->fd >= 0)
-            close(o->fd);
+            shmi_descriptor_close(o->fd, &o->file);
         o->fd = -1;
+        o->settled = false; /* it is not opened again here */
         o->base = NULL;
         if (o->fork_hook != NULL)
             o->fork_hook(o->fork_context);

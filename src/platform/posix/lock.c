@@ -1,6 +1,9 @@
 /*
  * Peers' locks: open-file-description locks on bytes far behind the end of the memory. The kernel
  * drops them when the last descriptor and the last mapping of that opening are gone.
+ *
+ * An answer is believed only of our own file: the number may have been closed by somebody else in
+ * this process, and mean another file.
  */
 #define _GNU_SOURCE
 #include "object.h"
@@ -12,32 +15,75 @@
 
 _Static_assert(sizeof(off_t) == sizeof(int64_t), "off_t must hold the locks' offsets");
 
-static struct flock range(short type, uint32_t first, uint32_t count) {
-    return (struct flock){.l_type = type,
-                          .l_whence = SEEK_SET,
-                          .l_start = (off_t)(LOCK_OFFSET + first),
-                          .l_len = (off_t)count};
+static struct flock lock_of(uint32_t peer, short type) {
+    return (struct flock){
+        .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)(LOCK_OFFSET + peer), .l_len = 1};
+}
+
+/* The descriptor, and how often it was replaced until then. */
+struct opening {
+    int fd;
+    uint32_t reopenings;
+};
+
+static struct opening opening_now(const struct object *o) {
+    /* Acquire: the descriptor is read after the count; the partner is the count in opening.c. */
+    uint32_t reopenings = load_acquire32(&o->reopenings);
+    return (struct opening){o->fd, reopenings};
+}
+
+/* After a question: was it about our file? A number that was lost may be ours again by now, but
+   then there was a reopening in between. */
+static bool was_ours(const struct object *o, struct opening opening) {
+    return shmi_descriptor_is(opening.fd, &o->file) &&
+           load_acquire32(&o->reopenings) == opening.reopenings;
+}
+
+static enum lock_verdict take(struct object *o, uint32_t peer) {
+    struct flock lock = lock_of(peer, F_WRLCK);
+    struct opening opening = opening_now(o);
+    if (fcntl(opening.fd, F_OFD_SETLK, &lock) != 0)
+        return errno == EAGAIN || errno == EACCES ? LOCK_HELD : LOCK_ERROR;
+    if (was_ours(o, opening))
+        return LOCK_TAKEN;
+    lock.l_type = F_UNLCK;
+    (void)fcntl(opening.fd, F_OFD_SETLK, &lock);
+    errno = EBADF;
+    return LOCK_ERROR;
 }
 
 enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
-    struct flock lock = range(F_WRLCK, peer, 1);
-    if (fcntl(o->fd, F_OFD_SETLK, &lock) != 0)
-        return errno == EAGAIN || errno == EACCES ? LOCK_HELD : LOCK_ERROR;
-    if (o->self == NO_PEER && peer < PEERS) /* nobody sleeps or wakes here before that */
-        o->self = peer;
-    return LOCK_TAKEN;
+    if (!shmi_descriptor_is(o->fd, &o->file) && !shmi_opening_regain(o))
+        return LOCK_ERROR;
+    enum lock_verdict verdict = take(o, peer);
+    if (verdict == LOCK_TAKEN && o->self == NO_PEER && peer < PEERS)
+        o->self = peer; /* nobody sleeps or wakes here before that */
+    return verdict;
 }
 
 void shmi_peer_unlock(struct object *o, uint32_t peer) {
-    struct flock lock = range(F_UNLCK, peer, 1);
-    (void)fcntl(o->fd, F_OFD_SETLK, &lock);
+    struct flock lock = lock_of(peer, F_UNLCK);
+    int fd = o->fd;
+    if (shmi_descriptor_is(fd, &o->file))
+        (void)fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-bool shmi_any_peer_is_locked(struct object *o, uint32_t first, uint32_t count) {
-    struct flock lock = range(F_WRLCK, first, count);
-    return fcntl(o->fd, F_OFD_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+enum answer { FREE, HELD, NO_ANSWER };
+
+static enum answer ask(const struct object *o, uint32_t peer) {
+    struct flock lock = lock_of(peer, F_WRLCK);
+    struct opening opening = opening_now(o);
+    if (fcntl(opening.fd, F_OFD_GETLK, &lock) != 0 || !was_ours(o, opening))
+        return NO_ANSWER;
+    return lock.l_type == F_UNLCK ? FREE : HELD;
 }
 
+/* The own lock is held through the mapping's opening: asked through this one it is another's. */
 bool shmi_peer_is_locked(struct object *o, uint32_t peer) {
-    return shmi_any_peer_is_locked(o, peer, 1);
+    if (peer == o->self)
+        return false;
+    enum answer answer = ask(o, peer);
+    if (answer == NO_ANSWER && shmi_opening_regain(o))
+        answer = ask(o, peer);
+    return answer != FREE;
 }

@@ -13,17 +13,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool means_same_file(const char *path, int fd) {
-    struct stat by_path;
-    struct stat by_fd;
-    return lstat(path, &by_path) == 0 && fstat(fd, &by_fd) == 0 && by_path.st_ino == by_fd.st_ino &&
-           by_path.st_dev == by_fd.st_dev;
+static bool name_means(const struct object *o) {
+    struct stat status;
+    return lstat(o->path, &status) == 0 && is_file(&status, &o->file);
+}
+
+/* What may not be looked at may be there. */
+static bool name_is_gone(const struct object *o) {
+    struct stat status;
+    return lstat(o->path, &status) == 0 ? !is_file(&status, &o->file) : errno == ENOENT;
 }
 
 /* Only the holder of a dead file's takeover lock unlinks it, so between the look and the unlink the
    name cannot come to mean another file. */
 static int unlink_dead(const struct object *o) {
-    if (!means_same_file(o->path, o->fd))
+    if (!name_means(o))
         return shmi_fail(SHMIPC_E_NOT_FOUND, "%s was removed by somebody else", o->path);
     return unlink(o->path) == 0 ? SHMIPC_OK : shmi_fail_call("unlink", o->path);
 }
@@ -32,9 +36,12 @@ int shmi_object_remove_dead(struct object *o) {
     int error = shmi_take_over(o);
     if (error)
         return error;
-    if (shmi_peer_is_locked(o, HOST_LOCK))
-        return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", o->path);
-    return unlink_dead(o);
+    error = shmi_peer_is_locked(o, HOST_LOCK)
+                ? shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", o->path)
+                : unlink_dead(o);
+    /* By hand: a child that was forked meanwhile by clone has the descriptor too. */
+    shmi_peer_unlock(o, TAKEOVER_LOCK);
+    return error;
 }
 
 static int clear_name(const struct object *o) {
@@ -42,7 +49,8 @@ static int clear_name(const struct object *o) {
     int error = shmi_object_new(o->name, &squatter);
     if (error)
         return error;
-    error = shmi_object_open_existing(squatter);
+    struct stat status;
+    error = shmi_object_open_existing(squatter, &status);
     if (error == SHMIPC_OK)
         error = shmi_object_remove_dead(squatter);
     shmi_object_close(squatter);
@@ -72,12 +80,15 @@ int shmi_object_publish(struct object *o) {
 }
 
 int shmi_object_unpublish(struct object *o) {
-    if (o->fd >= 0 && means_same_file(o->path, o->fd) && unlink(o->path) != 0 && errno != ENOENT)
+    if (name_means(o) && unlink(o->path) != 0 && errno != ENOENT)
         return shmi_fail_call("unlink", o->path);
     return SHMIPC_OK;
 }
 
-bool shmi_object_has_name(const struct object *o) {
+/* A peer that lost its descriptor and cannot open the file again is told by the name itself. */
+bool shmi_object_has_name(struct object *o) {
     struct stat status;
-    return fstat(o->fd, &status) != 0 || status.st_nlink > 0;
+    if (fstat(o->fd, &status) == 0 && is_file(&status, &o->file))
+        return status.st_nlink > 0;
+    return shmi_opening_regain(o) || !name_is_gone(o);
 }

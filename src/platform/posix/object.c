@@ -31,21 +31,16 @@ int shmi_object_new(const char *name, struct object **object) {
     return error;
 }
 
-static void open_held(struct object *o, const char *path, int flags, mode_t mode) {
-    shmi_fork_hold();
-    o->fd = open(path, flags | O_RDWR | O_CLOEXEC, mode);
-    shmi_fork_release();
-}
-
 static int create_unnamed(struct object *o, const struct geometry *geometry,
                           const struct object_rules *rules) {
-    open_held(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode);
-    if (o->fd < 0 && (errno == ENOENT || errno == EISDIR || errno == EOPNOTSUPP))
+    struct stat status;
+    int fd = shmi_opening_first(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode, &status);
+    if (fd < 0 && (errno == ENOENT || errno == EISDIR || errno == EOPNOTSUPP))
         return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, errno, DIRECTORY " is no tmpfs: %s",
                             strerror(errno));
-    if (o->fd < 0)
+    if (fd < 0)
         return shmi_fail_call("open", DIRECTORY);
-    if (fchmod(o->fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
+    if (fchmod(fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
         return shmi_fail_call("chmod", o->path);
     int error = shmi_reserve(o, geometry->total_size, rules->lazy);
     return error ? error : shmi_object_map(o, geometry);
@@ -83,31 +78,25 @@ static int fail_open(const struct object *o) {
     return shmi_fail_call("open", o->path);
 }
 
-int shmi_object_open_existing(struct object *o) {
-    open_held(o, o->path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);
-    if (o->fd < 0)
+int shmi_object_open_existing(struct object *o, struct stat *status) {
+    if (shmi_opening_first(o, o->path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, status) < 0)
         return fail_open(o);
-    struct stat status;
-    if (fstat(o->fd, &status) != 0)
-        return shmi_fail_call("stat", o->path);
-    if (!S_ISREG(status.st_mode))
+    if (!S_ISREG(status->st_mode))
         return shmi_fail(SHMIPC_E_NOT_A_REGION, "%s is not a regular file (mode 0%o)", o->path,
-                         (unsigned)status.st_mode);
-    o->size = (uint64_t)status.st_size;
+                         (unsigned)status->st_mode);
+    o->size = (uint64_t)status->st_size;
     return SHMIPC_OK;
 }
 
-static int check_trust(const struct object *o, const struct object_rules *rules) {
-    struct stat status;
-    if (fstat(o->fd, &status) != 0)
-        return shmi_fail_call("stat", o->path);
+static int check_trust(const struct object *o, const struct stat *status,
+                       const struct object_rules *rules) {
     int64_t wanted = rules->owner == SHMIPC_OWNER_SELF ? (int64_t)geteuid() : rules->owner;
-    if ((int64_t)status.st_uid != wanted)
+    if ((int64_t)status->st_uid != wanted)
         return shmi_fail(SHMIPC_E_DENIED, "%s is owned by user %lld, expected %lld", o->path,
-                         (long long)status.st_uid, (long long)wanted);
-    if ((status.st_mode & 07777 & ~(mode_t)rules->mode) != 0)
+                         (long long)status->st_uid, (long long)wanted);
+    if ((status->st_mode & 07777 & ~(mode_t)rules->mode) != 0)
         return shmi_fail(SHMIPC_E_DENIED, "%s has mode 0%o, more than the 0%o allowed", o->path,
-                         (unsigned)status.st_mode & 07777, (unsigned)rules->mode);
+                         (unsigned)status->st_mode & 07777, (unsigned)rules->mode);
     return SHMIPC_OK;
 }
 
@@ -119,9 +108,10 @@ int shmi_object_open(const char *name, const struct object_rules *rules, struct 
     int error = shmi_object_new(name, &o);
     if (error)
         return error;
-    error = shmi_object_open_existing(o);
+    struct stat status;
+    error = shmi_object_open_existing(o, &status);
     if (error == SHMIPC_OK)
-        error = check_trust(o, rules);
+        error = check_trust(o, &status, rules);
     if (error) {
         shmi_object_close(o);
         return error;
@@ -136,6 +126,8 @@ static int map_held(struct object *o, size_t size) {
         return shmi_fail_call("mmap", o->path);
     o->base = base;
     o->size = size;
+    if (!shmi_descriptor_is(o->fd, &o->file))
+        return shmi_fail(SHMIPC_E_SYSTEM, "somebody else closed the descriptor of %s", o->path);
     return shmi_fork_keep_out(base, size);
 }
 
@@ -181,7 +173,7 @@ void shmi_object_close(struct object *o) {
     if (o->base != NULL)
         munmap(o->base, (size_t)o->size);
     if (o->fd >= 0)
-        close(o->fd);
+        shmi_descriptor_close(o->fd, &o->file);
     shmi_fork_release();
     free(o);
 }

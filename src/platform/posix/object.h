@@ -2,6 +2,7 @@
 #ifndef SHMIPC_POSIX_OBJECT_H
 #define SHMIPC_POSIX_OBJECT_H
 
+#include "descriptor.h"
 #include "platform.h"
 
 /* Besides the peers': who replaces a dead host's name holds this, so that only one does. */
@@ -10,8 +11,13 @@ enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 #define DIRECTORY "/dev/shm"
 
 struct object {
-    int fd;        /* -1 after fork, in the child */
-    uint32_t self; /* the first lock that was taken says who we are; NO_PEER */
+    _Atomic int fd; /* written while fork is held, by opening.c; -1 after fork, in the child */
+    struct identity file; /* what fd was opened to mean; set with the first opening */
+    bool settled;         /* the mapping alone keeps the own lock; written while fork is held */
+    bool blind;           /* fd was lost, and the file cannot be opened again; while fork is held */
+    atomic_u32 reopenings; /* counted before each of them, while fork is held */
+    atomic_u32 trouble;    /* of opening.c, until somebody has been told */
+    uint32_t self;         /* the first lock that was taken says who we are; NO_PEER */
     void *base;
     uint64_t size;
     void (*fork_hook)(void *context);
@@ -21,9 +27,17 @@ struct object {
     char path[256];
 };
 
-/* object.c: a handle of the name that has nothing open yet, and opening what has the name. */
+/* object.c: a handle of the name that has nothing open yet, and opening what has the name,
+   whose status it tells. */
 int shmi_object_new(const char *name, struct object **object);
-int shmi_object_open_existing(struct object *object);
+int shmi_object_open_existing(struct object *object, struct stat *status);
+
+/* opening.c: the first opening, whose status it tells; -1 with errno. */
+int shmi_opening_first(struct object *object, const char *path, int flags, mode_t mode,
+                       struct stat *status);
+
+/* True if the descriptor means our file, if need be after it was opened again. */
+bool shmi_opening_regain(struct object *object);
 
 /* takeover.c: takes the lock without which nobody takes a dead host's name away; it goes with the
    handle. NAME_IN_USE if others hold it for long. */

@@ -75,7 +75,7 @@ int shmi_directory_read(const struct object *o, uint64_t *nonce) {
 /* For a host: the directory is open here, so it stays, and nobody writes to it but a host that
    finds our lock free. Elsewhere: that it could not be looked at is no proof that the name was
    taken away. */
-bool shmi_object_has_name(const struct object *o) {
+bool shmi_object_has_name(struct object *o) {
     if (o->directory != NULL)
         return true;
     uint64_t nonce = 0;

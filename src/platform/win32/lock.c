@@ -59,11 +59,3 @@ bool shmi_peer_is_locked(struct object *o, uint32_t peer) {
     struct object_name name = shmi_name_lock(&o->names, peer);
     return o->locks[peer] == NULL && shmi_existence_is_held(&name);
 }
-
-bool shmi_any_peer_is_locked(struct object *o, uint32_t first, uint32_t count) {
-    for (uint32_t peer = first; peer < first + count; peer++) {
-        if (shmi_peer_is_locked(o, peer))
-            return true;
-    }
-    return false;
-}

@@ -142,6 +142,18 @@ void *shmi_object_base(const struct object *o) {
     return o->base;
 }
 
+/* Handles are not inherited, and nothing else than the process keeps a lock. */
+int shmi_object_settle(struct object *o) {
+    (void)o;
+    return SHMIPC_OK;
+}
+
+/* A handle that is closed twice is not noticed here. */
+const char *shmi_object_trouble(struct object *o) {
+    (void)o;
+    return NULL;
+}
+
 /* There is no fork. */
 void shmi_object_on_fork(struct object *o, void (*hook)(void *context), void *context) {
     (void)o;
