@@ -11,7 +11,7 @@ import (
 // A round that finds no new thread is the last.
 func pinProcess(mask []uintptr) error {
 	for done := map[string]bool{}; ; {
-		tasks, err := os.ReadDir("/proc/self/task")
+		tasks, err := readDirectory("/proc/self/task")
 		if err != nil {
 			return systemError("threads", err)
 		}
@@ -29,6 +29,15 @@ func pinProcess(mask []uintptr) error {
 			return nil
 		}
 	}
+}
+
+func readDirectory(path string) ([]os.DirEntry, error) {
+	directory, err := openStream(path)
+	if err != nil {
+		return nil, err
+	}
+	defer directory.Close()
+	return directory.ReadDir(-1)
 }
 
 func pinThread(task string, mask []uintptr) error {

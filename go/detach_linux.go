@@ -16,6 +16,9 @@ const (
 // detach puts a private mapping of the same file in the mapping's place. It shows the same bytes; a page
 // that is written becomes this process's own.
 func (f *regionFile) detach() []byte {
+	if !f.regain() {
+		return nil
+	}
 	size := len(f.memory)
 	view := remap(f.memory, 0, remapMayMove, nil) // of the same opening, which keeps the lock
 	if view == nil {
@@ -36,10 +39,12 @@ func (f *regionFile) detach() []byte {
 // mapPrivately maps the file. Where a descriptor's number has come to mean another one, the bytes do not
 // agree.
 func (f *regionFile) mapPrivately(size int) []byte {
-	if st, err := f.stat(); err != nil || st.Size < int64(size) {
+	fd := int(f.fd.Load())
+	var st syscall.Stat_t
+	if err := syscall.Fstat(fd, &st); err != nil || st.Size < int64(size) {
 		return nil
 	}
-	private, err := syscall.Mmap(f.fd, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE)
+	private, err := syscall.Mmap(fd, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE)
 	if err != nil {
 		return nil
 	}
@@ -86,8 +91,5 @@ func touch(pages []byte, page int) {
 	}
 }
 
-// letGo also unlocks by the descriptor, which may be of the opening that has the lock.
-func (f *regionFile) letGo(view []byte) {
-	unmap(view)
-	f.unlockAll()
-}
+// letGo unmaps the last of the opening that has the lock.
+func (f *regionFile) letGo(view []byte) { unmap(view) }

@@ -50,6 +50,7 @@ func (b *heapBacking) locked(index uint32) bool {
 	return !b.guestDead[index].Load()
 }
 func (b *heapBacking) linked() bool            { return !b.unlinked.Load() }
+func (b *heapBacking) trouble() string         { return "" }
 func (b *heapBacking) waiting(*region) parking { return heapParking }
 func (b *heapBacking) close() error            { b.closed.Store(true); return nil }
 func (b *heapBacking) detach() []byte          { return nil }

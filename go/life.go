@@ -130,6 +130,9 @@ func (g *Guest) lookIsDue() bool {
 // checkHost looks whether the host is there and records it if not.
 func (g *Guest) checkHost() hostState {
 	state := g.host()
+	if trouble := g.trouble(); trouble != "" {
+		g.warn(trouble)
+	}
 	switch {
 	case state == hostDied && g.end(flagHostDied):
 		g.warn("the host died")

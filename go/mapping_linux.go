@@ -13,15 +13,15 @@ import (
 const (
 	regionPrefix = "/dev/shm/shmipc."
 
-	ofdGetLock = 36 // F_OFD_GETLK
-	ofdSetLock = 37 // F_OFD_SETLK
-
 	dontFork = 10 // MADV_DONTFORK
 )
 
+const noPeer = math.MaxUint32
+
 // regionFile is the region's file; its locks tell who is alive.
 type regionFile struct {
-	fd     int
+	opening
+	self   uint32 // the index whose lock was taken last; noPeer: none yet
 	memory []byte
 }
 
@@ -30,27 +30,20 @@ func openRegion(name string, s settings) (*regionFile, error) {
 	if s.ownerSID != "" {
 		return nil, failure(ErrInvalid, "Config.OwnerSID: it is for Windows; here Owner serves")
 	}
-	flags := syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_CLOEXEC | syscall.O_NONBLOCK
-	for {
-		fd, err := syscall.Open(regionPrefix+name, flags, 0)
-		switch err {
-		case nil:
-			return &regionFile{fd: fd}, nil
-		case syscall.EINTR:
-			continue
-		case syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.ENODEV:
-			return nil, &Error{Kind: ErrNotARegion, Message: regionPrefix + name, Cause: err}
-		}
-		return nil, systemError("open "+regionPrefix+name, err)
+	f := &regionFile{opening: opening{path: regionPrefix + name}, self: noPeer}
+	err := f.open()
+	switch err {
+	case nil:
+		return f, nil
+	case syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.ENODEV:
+		return nil, &Error{Kind: ErrNotARegion, Message: f.path, Cause: err}
 	}
+	return nil, systemError("open "+f.path, err)
 }
 
 // inspect checks what the file is and who could have written it, and returns its size.
 func (f *regionFile) inspect(s settings) (uint64, error) {
-	st, err := f.stat()
-	if err != nil {
-		return 0, err
-	}
+	st := &f.first
 	mode := os.FileMode(st.Mode & 0o777)
 	switch {
 	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
@@ -61,13 +54,6 @@ func (f *regionFile) inspect(s settings) (uint64, error) {
 		return 0, failure(ErrDenied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", mode, s.mode))
 	}
 	return uint64(st.Size), nil
-}
-
-func (f *regionFile) stat() (st syscall.Stat_t, err error) {
-	if err := syscall.Fstat(f.fd, &st); err != nil {
-		return st, systemError("fstat", err)
-	}
-	return st, nil
 }
 
 // trustedUser is who must own the region.
@@ -83,7 +69,7 @@ func (s settings) trustedUser() int {
 
 // read fills b from the beginning of the file; io.ErrUnexpectedEOF says that the file is shorter.
 func (f *regionFile) read(b []byte) error {
-	n, err := syscall.Pread(f.fd, b, 0)
+	n, err := syscall.Pread(int(f.fd.Load()), b, 0)
 	if err != nil {
 		return systemError("read", err)
 	}
@@ -93,35 +79,22 @@ func (f *regionFile) read(b []byte) error {
 	return nil
 }
 
-// lock takes the lock of a peer index; false says that somebody has it.
-func (f *regionFile) lock(index uint32) (bool, error) {
-	l := lockOf(index, syscall.F_WRLCK)
-	err := syscall.FcntlFlock(uintptr(f.fd), ofdSetLock, &l)
-	if err == syscall.EAGAIN || err == syscall.EACCES {
-		return false, nil
-	}
-	if err != nil {
-		return false, systemError("lock", err)
-	}
-	return true, nil
-}
-
-// locked tells whether another open file holds the lock of a peer index. An error is no proof of
-// a death, so it counts as locked.
-func (f *regionFile) locked(index uint32) bool {
-	l := lockOf(index, syscall.F_WRLCK)
-	err := syscall.FcntlFlock(uintptr(f.fd), ofdGetLock, &l)
-	return err != nil || l.Type != syscall.F_UNLCK
-}
-
-// linked tells whether the file still has a name. An error is no proof, as above.
+// linked tells whether the file still has a name. A guest that lost its descriptor and cannot open the file
+// again is told by the name itself. An error is no proof that it is gone.
 func (f *regionFile) linked() bool {
-	st, err := f.stat()
-	return err != nil || st.Nlink != 0
+	var st syscall.Stat_t
+	if syscall.Fstat(int(f.fd.Load()), &st) == nil && identityOf(&st) == f.file() {
+		return st.Nlink != 0
+	}
+	return f.regain() || !f.nameIsGone()
 }
 
-func lockOf(index uint32, kind int16) syscall.Flock_t {
-	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: lockOffset + int64(index), Len: 1}
+func (f *regionFile) nameIsGone() bool {
+	var st syscall.Stat_t
+	if err := syscall.Lstat(f.path, &st); err != nil {
+		return err == syscall.ENOENT
+	}
+	return identityOf(&st) != f.file()
 }
 
 // mapMemory maps the file; a process forked from this one gets no copy of the mapping, so it
@@ -130,11 +103,15 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	if size > math.MaxInt {
 		return nil, systemError("mmap", syscall.ENOMEM)
 	}
-	memory, err := syscall.Mmap(f.fd, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	fd := int(f.fd.Load())
+	memory, err := syscall.Mmap(fd, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
 		return nil, systemError("mmap", err)
 	}
 	f.memory = memory
+	if !descriptorIs(fd, f.file()) {
+		return nil, failure(ErrSystem, "somebody else closed the descriptor of "+f.path)
+	}
 	if err := syscall.Madvise(memory, dontFork); err != nil {
 		return nil, systemError("madvise", err)
 	}
@@ -144,27 +121,15 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 // waiting is how peers sleep and wake in the mapping.
 func (f *regionFile) waiting(r *region) parking { return futexParking(r.bit) }
 
-// close unmaps, gives up the lock, and closes, in this order: while the lock is held, others
-// believe that the memory may still be written.
+// close unmaps, by which it gives up the lock, and closes.
 func (f *regionFile) close() error {
 	var unmapped error
 	if f.memory != nil {
 		unmapped = syscall.Munmap(f.memory)
 		f.memory = nil
 	}
-	f.unlockAll()
-	return errors.Join(unmapped, syscall.Close(f.fd))
-}
-
-func (f *regionFile) unlockAll() {
-	for index := uint32(1); index <= guestsMax; index++ {
-		f.unlock(index)
-	}
-}
-
-func (f *regionFile) unlock(index uint32) {
-	l := lockOf(index, syscall.F_UNLCK)
-	_ = syscall.FcntlFlock(uintptr(f.fd), ofdSetLock, &l)
+	f.shut()
+	return unmapped
 }
 
 // processID is for people to read; it decides nothing.

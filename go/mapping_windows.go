@@ -216,6 +216,12 @@ func (f *regionFile) linked() bool {
 	return nonce == f.nonce || err != nil && !errors.Is(err, ErrNotFound)
 }
 
+// settle: handles are not inherited, and nothing else than the process keeps a lock.
+func (*regionFile) settle() error { return nil }
+
+// trouble: a handle that is closed twice is not noticed here.
+func (*regionFile) trouble() string { return "" }
+
 // mapMemory maps the section, and begins to watch the host's process.
 func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	var err error

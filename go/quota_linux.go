@@ -1,8 +1,8 @@
 package shmipc
 
 import (
+	"io"
 	"math"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -146,6 +146,11 @@ func readNumber(directory, name string) string { return strings.TrimSpace(readFi
 
 // readFile is a file's text, or nothing if it cannot be read.
 func readFile(directory, name string) string {
-	text, _ := os.ReadFile(directory + "/" + name)
+	file, err := openStream(directory + "/" + name)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	text, _ := io.ReadAll(file)
 	return string(text)
 }

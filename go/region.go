@@ -14,6 +14,7 @@ import (
 type backing interface {
 	locked(index uint32) bool // somebody else holds the lock of this peer index
 	linked() bool             // the region still has a name
+	trouble() string          // what somebody did to the file and people should know, once; "": nothing
 	waiting(*region) parking  // how to sleep and wake in the memory
 	detacher
 	close() error // unmaps and gives up the own lock
@@ -91,6 +92,9 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 	}
 	memory, err := file.mapMemory(geometry.total)
 	if err != nil {
+		return nil, err
+	}
+	if err := file.settle(); err != nil {
 		return nil, err
 	}
 	r := newRegion(memory, geometry, file, index)

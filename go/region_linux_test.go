@@ -59,18 +59,39 @@ func TestAttachRefusesWhatIsNoFile(t *testing.T) {
 // Descriptors run out at every step of attach: an error, and nothing leaks.
 func TestAttachWithoutDescriptors(t *testing.T) {
 	h := newHost(t, smallShape)
-	var old syscall.Rlimit
-	h.must(syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old))
-	files := openFiles(t)
-	limited := old
-	limited.Cur = 1
-	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited))
-	_, err := Attach(deadline(t), h.name, nil)
-	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
-	wantError(t, err, ErrNoDescriptors)
-	if openFiles(t) != files {
-		t.Fatal("a file leaked")
+	lowest, err := syscall.Dup(h.fd)
+	h.must(err)
+	h.must(syscall.Close(lowest))
+	for _, limit := range []int{1, lowest, lowest + 1} {
+		before := resources(t)
+		old := limitDescriptors(t, limit)
+		_, err := Attach(deadline(t), h.name, nil)
+		h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+		wantError(t, err, ErrNoDescriptors)
+		if after := resources(t); after.leaks(before) || h.lockedByOther(1) {
+			t.Fatalf("it holds %+v, before %+v", after, before)
+		}
 	}
+	old := limitDescriptors(t, lowest+2)
+	g, err := Attach(deadline(t), h.name, nil)
+	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
+	h.must(err)
+	h.must(g.Close())
+}
+
+// limitDescriptors allows those below a number, and returns the limit before.
+func limitDescriptors(t *testing.T, below int) (old syscall.Rlimit) {
+	t.Helper()
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
+	limited := old
+	limited.Cur = uint64(below)
+	if err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return old
 }
 
 // A process forked from a guest keeps neither the mapping nor the lock.

@@ -1,8 +1,8 @@
 package shmipc
 
 import (
-	"os"
 	"path/filepath"
+	"sort"
 	"strings"
 	"syscall"
 	"time"
@@ -21,10 +21,16 @@ const (
 // ours, and may not even be opened: a pipe would notice.
 func regionNames() (names []string, err error) {
 	directory, filePrefix := filepath.Split(regionPrefix)
-	entries, err := os.ReadDir(directory)
-	if os.IsNotExist(err) {
+	stream, err := openStream(directory)
+	if err == syscall.ENOENT {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, systemError("open "+directory, err)
+	}
+	defer stream.Close()
+	entries, err := stream.ReadDir(-1)
+	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
 	if err != nil {
 		return nil, systemError("read "+directory, err)
 	}
@@ -70,6 +76,5 @@ func (f *regionFile) takeOver() error {
 // isCalled tells whether the path leads to this file.
 func (f *regionFile) isCalled(path string) bool {
 	var found syscall.Stat_t
-	own, err := f.stat()
-	return err == nil && syscall.Lstat(path, &found) == nil && found.Dev == own.Dev && found.Ino == own.Ino
+	return syscall.Lstat(path, &found) == nil && identityOf(&found) == f.file()
 }

@@ -5,59 +5,89 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
 // watch tells of the end of a process, at once and at no cost until then: by a pidfd, for which Go's own
 // poller waits.
 type watch struct {
-	file *os.File
-	done chan struct{} // closed after over has been called
+	file     *os.File
+	process  identity      // of the pidfd
+	done     chan struct{} // closed after over has been called
+	stopping sync.Once
 }
 
 // watchProcess calls over, from a goroutine, when the process is watched no longer: stopped says that
 // this was by stop; else the process has ended, or cannot be waited for. nil: it cannot be watched at
 // all, and over will not be called.
 func watchProcess(pid uint32, over func(stopped bool)) *watch {
-	file := openProcess(pid)
-	if file == nil {
-		return nil
-	}
-	raw, err := file.SyscallConn()
+	fd, err := openProcess(pid)
 	if err != nil {
-		_ = file.Close()
 		return nil
 	}
-	w := &watch{file: file, done: make(chan struct{})}
+	w := &watch{file: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}
+	raw, err := w.file.SyscallConn()
+	if err == nil {
+		w.process, err = identify(fd)
+	}
+	if err != nil {
+		_ = w.file.Close()
+		return nil
+	}
 	go func() {
 		defer close(w.done)
-		over(errors.Is(raw.Read(hasEnded), os.ErrClosed))
+		err := raw.Read(hasEnded)
+		over(errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded))
 	}()
 	return w
 }
 
 // stop ends the watch, and returns when over has.
 func (w *watch) stop() {
-	_ = w.file.Close()
+	w.stopping.Do(w.closeFile)
 	<-w.done
 }
 
-// openProcess is a pidfd; nil: there is none to be had.
-func openProcess(pid uint32) *os.File {
+// lostFiles are kept from the collector, which would close what is not ours.
+var lostFiles sync.Map
+
+// closeFile closes the pidfd, unless somebody else did and its number means something else by now.
+func (w *watch) closeFile() {
+	raw, _ := w.file.SyscallConn()
+	ours := true
+	_ = raw.Control(func(fd uintptr) { ours = descriptorIs(int(fd), w.process) })
+	if ours {
+		_ = w.file.Close()
+		return
+	}
+	lostFiles.Store(w.file, true)
+	_ = w.file.SetReadDeadline(time.Now())
+}
+
+// openProcess is a pidfd.
+func openProcess(pid uint32) (int, error) {
 	const pidfdOpen = 434 // but on MIPS, which numbers its calls otherwise
 	if strings.HasPrefix(runtime.GOARCH, "mips") {
-		return nil
+		return -1, syscall.ENOSYS
 	}
-	fd, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
-	if errno != 0 {
-		return nil
+	fd, err := aboveStandard(func() (int, error) {
+		fd, _, errno := syscall.Syscall(pidfdOpen, uintptr(pid), 0, 0)
+		if errno != 0 {
+			return -1, errno
+		}
+		return int(fd), nil
+	})
+	if err != nil {
+		return -1, err
 	}
-	if err := syscall.SetNonblock(int(fd), true); err != nil {
-		_ = syscall.Close(int(fd))
-		return nil
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		_ = syscall.Close(fd)
+		return -1, err
 	}
-	return os.NewFile(fd, "pidfd")
+	return fd, nil
 }
 
 // hasEnded tells whether the process of a pidfd has ended: only then is there something to be read.

@@ -6,7 +6,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FILE_PREFIX "shmipc."
 
@@ -36,9 +38,15 @@ static int visit_all(DIR *directory, const char *prefix, object_visitor visit, v
 }
 
 int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
-    DIR *directory = opendir(DIRECTORY);
-    if (directory == NULL)
-        return errno == ENOENT ? 0 : shmi_fail_call("opendir", DIRECTORY);
+    int fd = shmi_descriptor_open(DIRECTORY, O_RDONLY | O_DIRECTORY, 0);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : shmi_fail_call("open", DIRECTORY);
+    DIR *directory = fdopendir(fd);
+    if (directory == NULL) {
+        int error = shmi_fail_call("fdopendir", DIRECTORY);
+        (void)close(fd);
+        return error;
+    }
     int result = visit_all(directory, prefix, visit, context);
     (void)closedir(directory);
     return result;

@@ -1,0 +1,92 @@
+package shmipc
+
+import (
+	"io"
+	"syscall"
+)
+
+// Peers' locks: open-file-description locks on bytes far behind the end of the memory. The kernel drops them
+// when the last descriptor and the last mapping of that opening are gone.
+//
+// An answer is believed only of our own file: the number may have been closed by somebody else in this
+// process, and mean another file.
+
+const (
+	ofdGetLock = 36 // F_OFD_GETLK
+	ofdSetLock = 37 // F_OFD_SETLK
+)
+
+func lockOf(index uint32, kind int16) syscall.Flock_t {
+	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: lockOffset + int64(index), Len: 1}
+}
+
+// lock takes the lock of a peer index, which is the own one from then on; false says that somebody has it.
+func (f *regionFile) lock(index uint32) (bool, error) {
+	fd := int(f.fd.Load())
+	l := lockOf(index, syscall.F_WRLCK)
+	err := syscall.EBADF
+	if descriptorIs(fd, f.file()) {
+		err = setLock(fd, &l)
+	}
+	switch err {
+	case 0:
+		return f.own(fd, index)
+	case syscall.EAGAIN, syscall.EACCES:
+		return false, nil
+	}
+	return false, systemError("lock", err)
+}
+
+func setLock(fd int, l *syscall.Flock_t) syscall.Errno {
+	err := syscall.FcntlFlock(uintptr(fd), ofdSetLock, l)
+	errno, _ := err.(syscall.Errno)
+	return errno
+}
+
+// own gives a lock back that was taken in another file.
+func (f *regionFile) own(fd int, index uint32) (bool, error) {
+	if descriptorIs(fd, f.file()) {
+		f.self = index
+		return true, nil
+	}
+	l := lockOf(index, syscall.F_UNLCK)
+	_ = setLock(fd, &l)
+	return false, systemError("lock", syscall.EBADF)
+}
+
+// unlock gives a lock back by hand: a child that was forked meanwhile may have the descriptor too.
+func (f *regionFile) unlock(index uint32) {
+	if fd := int(f.fd.Load()); descriptorIs(fd, f.file()) {
+		l := lockOf(index, syscall.F_UNLCK)
+		_ = setLock(fd, &l)
+	}
+}
+
+// locked tells whether another opening than this guest's holds the lock of a peer index. Where it cannot be
+// told that is no proof of a death, so it counts as locked. The own lock is held through the mapping's
+// opening: asked through this one it is another's.
+func (f *regionFile) locked(index uint32) bool {
+	if index == f.self {
+		return false
+	}
+	held, ok := f.ask(index)
+	if !ok && f.regain() {
+		held, ok = f.ask(index)
+	}
+	return held || !ok
+}
+
+// ask returns no answer that was about another file. A number that was lost may be ours again by now, but
+// then there was a reopening in between.
+func (f *regionFile) ask(index uint32) (held, ok bool) {
+	reopenings := f.reopenings.Load()
+	fd := int(f.fd.Load())
+	held, err := askLock(fd, index)
+	return held, err == nil && descriptorIs(fd, f.file()) && f.reopenings.Load() == reopenings
+}
+
+func askLock(fd int, index uint32) (held bool, err error) {
+	l := lockOf(index, syscall.F_WRLCK)
+	err = syscall.FcntlFlock(uintptr(fd), ofdGetLock, &l)
+	return l.Type != syscall.F_UNLCK, err
+}

@@ -1,0 +1,125 @@
+package shmipc
+
+import (
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// opening is the descriptor of a region's file. The first opening takes the own lock and is mapped. Then it
+// is closed, so that the mapping, which no child inherits, alone keeps the lock; a second opening of the
+// same file is there to ask about others' locks. If somebody else closes that one, the file is opened again
+// by its name.
+type opening struct {
+	path       string
+	first      syscall.Stat_t // of the file, when it was first opened
+	fd         atomic.Int64   // written under mutex
+	reopenings atomic.Uint32  // counted before each of them
+	told       atomic.Uint32  // what there is to tell, until somebody is told
+
+	mutex   sync.Mutex
+	settled bool // the mapping alone keeps the own lock
+	blind   bool // the descriptor was lost, and the file cannot be opened again
+}
+
+const openFlags = syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// trouble is something that somebody did to the file and that people should know.
+const (
+	troubleNone uint32 = iota
+	troubleReopened
+	troubleBlind
+)
+
+func (o *opening) file() identity { return identityOf(&o.first) }
+
+func (o *opening) open() error {
+	fd, err := openDescriptor(o.path, openFlags)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Fstat(fd, &o.first); err != nil {
+		_ = syscall.Close(fd)
+		return err
+	}
+	o.fd.Store(int64(fd))
+	return nil
+}
+
+// openAgain returns ENOENT if the name does not mean our file any more.
+func (o *opening) openAgain() (int, error) {
+	fd, err := openDescriptor(o.path, openFlags)
+	if err != nil {
+		return -1, err
+	}
+	now, err := identify(fd)
+	if err == nil && now == o.file() {
+		return fd, nil
+	}
+	if err == nil {
+		err = syscall.ENOENT
+	}
+	_ = syscall.Close(fd)
+	return -1, err
+}
+
+// settle is called by who holds its lock and has the file mapped: from now on the mapping alone keeps the
+// lock, and no child that inherits descriptors does. ErrNotFound: the name means another file by now.
+func (o *opening) settle() error {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	fd, err := o.openAgain()
+	if err != nil {
+		return systemError("second opening of "+o.path, err)
+	}
+	closeDescriptor(int(o.fd.Load()), o.file())
+	o.fd.Store(int64(fd))
+	o.settled = true
+	return nil
+}
+
+// regain tells whether the descriptor means our file, if need be after it was opened again.
+func (o *opening) regain() bool {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if o.settled && !descriptorIs(int(o.fd.Load()), o.file()) {
+		o.replace()
+	}
+	return o.settled && !o.blind
+}
+
+func (o *opening) replace() {
+	o.reopenings.Add(1)
+	fd, err := o.openAgain()
+	if err == nil {
+		o.told.Store(troubleReopened)
+	} else if !o.blind {
+		o.told.Store(troubleBlind)
+	}
+	o.fd.Store(int64(fd))
+	o.blind = err != nil
+}
+
+// trouble is what people should know, once; "": nothing.
+func (o *opening) trouble() string {
+	if o.told.Load() == troubleNone {
+		return ""
+	}
+	switch o.told.Swap(troubleNone) {
+	case troubleReopened:
+		return "somebody else closed the region's descriptor; it was opened again"
+	case troubleBlind:
+		return "somebody else closed the region's descriptor, and the region cannot be opened again by its " +
+			"name: while that is so no death is noticed"
+	}
+	return ""
+}
+
+// shut closes the descriptor for good.
+func (o *opening) shut() {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	closeDescriptor(int(o.fd.Load()), o.file())
+	o.settled = false
+	o.fd.Store(-1)
+}
