@@ -77,7 +77,7 @@ func TestCallThatTimedOutUnstartedNeverRuns(t *testing.T) {
 func TestCallThatWasTakenTimesOutAsStarted(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
 		defer cancel()
 		call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
 		working := h.takeOn(0)
