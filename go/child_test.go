@@ -19,6 +19,9 @@ import (
 const (
 	roleVariable = "SHMIPC_TEST_ROLE"
 	nameVariable = "SHMIPC_TEST_NAME"
+
+	// What runs this binary, with its own arguments, if it is for another processor.
+	emulatorVariable = "SHMIPC_EMULATOR"
 )
 
 var roles = map[string]func(t *testing.T, name string){
@@ -129,7 +132,7 @@ type child struct {
 func startChild(t *testing.T, role, name string) *child {
 	t.Helper()
 	for attempt := 1; ; attempt++ {
-		c, err := runChild(t, exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v"), role, name)
+		c, err := runChild(t, childCommand(), role, name)
 		if err == nil {
 			return c
 		}
@@ -140,6 +143,12 @@ func startChild(t *testing.T, role, name string) *child {
 }
 
 const startAttempts = 5
+
+func childCommand() *exec.Cmd {
+	words := strings.Fields(os.Getenv(emulatorVariable))
+	words = append(words, os.Args[0], "-test.run=^TestChildProcess$", "-test.v")
+	return exec.Command(words[0], words[1:]...)
+}
 
 func runChild(t *testing.T, cmd *exec.Cmd, role, name string) (*child, error) {
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, nameVariable+"="+name)

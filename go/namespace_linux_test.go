@@ -3,7 +3,6 @@ package shmipc
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,7 +38,7 @@ func TestGuestOfAnotherProcessNamespaceLivesAndDies(t *testing.T) {
 
 func startChildWithin(t *testing.T, role, name string) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^TestChildProcess$", "-test.v")
+	cmd := childCommand()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
 	c, err := runChild(t, cmd, role, name)
 	if errors.Is(err, syscall.EPERM) && !strings.Contains(os.Getenv("CI"), "true") {

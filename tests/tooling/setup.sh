@@ -1,7 +1,7 @@
 #!/bin/sh
-# setup.sh demo|bench|test|windows: installs the programs that the demo, the benchmarks, the tests, or
-# the tests for Windows need and this machine lacks, or says in one line what to install. Silent when
-# nothing is missing.
+# setup.sh demo|bench|test|windows|musl|arm64: installs the programs that the demo, the benchmarks, the
+# tests, or the tests for Windows, with musl or for arm64 need and this machine lacks, or says in one
+# line what to install. Silent when nothing is missing.
 set -eu
 
 purpose=$1
@@ -17,6 +17,8 @@ missing() {
     if absent cmake; then echo cmake; fi
     if absent ninja && absent make; then echo ninja-build; fi
     if [ "$purpose" = windows ]; then missing_for_windows; fi
+    if [ "$purpose" = musl ] && absent musl-gcc; then echo musl-tools; fi
+    if [ "$purpose" = arm64 ]; then missing_for_arm64; fi
     if [ "$purpose" = bench ] && absent gnuplot; then echo gnuplot-nox; fi
     [ "$purpose" = test ] || return 0
 
@@ -46,6 +48,12 @@ missing_for_windows() {
     if absent x86_64-w64-mingw32-g++; then echo g++-mingw-w64-x86-64; fi
     if absent clang; then echo clang; fi
     if absent clang-tidy; then echo clang-tidy; fi
+}
+
+missing_for_arm64() {
+    if absent qemu-aarch64; then echo qemu-user; fi
+    if absent aarch64-linux-gnu-gcc; then echo gcc-aarch64-linux-gnu; fi
+    if [ ! -e /usr/aarch64-linux-gnu/include/stdio.h ]; then echo libc6-dev-arm64-cross; fi
 }
 
 # Some systems pack clang's sanitizers apart from clang.

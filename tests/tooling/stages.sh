@@ -1,6 +1,6 @@
 #!/bin/sh
 # stages.sh <task>...: runs the tasks in order, one line each, until one fails; shows the output of
-# that one only.
+# that one only, and of the others the tests that they leave out.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -25,6 +25,7 @@ for stage; do
         exit "$status"
     fi
     printf 'ok     %4d s\n' "$(elapsed "$stage_begin")"
+    sed -n 's/^not run: /    &/p' "$log"
 done
 printf 'test: all stages passed in %d s\n' "$(elapsed "$begin")"
 printf 'stages: %d passed, 0 failed\n' "$#"
