@@ -4,6 +4,7 @@
 #include "caller.h"
 #include "copy.h"
 #include "error.h"
+#include "unwind.h"
 
 static void take_bytes(const shmipc_response *view, shmipc_response *response) {
     response->length = view->length < response->capacity ? view->length : response->capacity;
@@ -18,13 +19,22 @@ COLD static int answer_exceeds(const shmipc_response *view, size_t capacity) {
                      view->length, capacity);
 }
 
+static void restore_cancellation(const int *before) {
+    shmi_cancellation_restore(*before);
+}
+
+static void *allocate(const shmipc_response *response, size_t length) {
+    const int before UNDONE_BY(restore_cancellation) = shmi_cancellation_off();
+    void *data = response->allocate(response->allocate_context, length);
+    restore_cancellation(&before); /* again is harmless */
+    return data;
+}
+
 /* Has the user make room for what does not fit, and for nothing else. */
 static bool make_room(const shmipc_response *view, shmipc_response *response) {
     if (view->length <= response->capacity || response->allocate == NULL)
         return true;
-    const int cancellation = shmi_cancellation_off();
-    void *data = response->allocate(response->allocate_context, view->length);
-    shmi_cancellation_restore(cancellation);
+    void *data = allocate(response, view->length);
     if (data == NULL)
         return false;
     response->data = data;
@@ -69,6 +79,18 @@ static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_reque
     return is_answer(error) ? copy_answer(&view, response, error) : error;
 }
 
+/* A slot whose answer is just being copied. */
+struct held {
+    shmipc_peer *peer;
+    struct local_slot *slot; /* NULL: it is no longer held for that */
+};
+
+/* What the user allocates with does not come back. */
+static inline void release_if_unwound(const struct held *held) {
+    if (held->slot != NULL)
+        shmi_pool_release(held->peer, held->slot);
+}
+
 static int call_in_free_slot(shmipc_peer *p, const shmipc_request *request,
                              shmipc_response *response, struct deadline *deadline) {
     struct await await = {.deadline = deadline};
@@ -76,7 +98,9 @@ static int call_in_free_slot(shmipc_peer *p, const shmipc_request *request,
     int error = shmi_pool_claim(p, deadline, &l);
     if (error)
         return error;
+    struct held held UNDONE_BY(release_if_unwound) = {p, l};
     error = call_in_slot(p, l, request, response, &await);
+    held.slot = NULL;
     if (is_answer(error))
         shmi_pool_release(p, l);
     return error;

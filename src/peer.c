@@ -132,7 +132,11 @@ void shmi_peer_begin_serving(shmipc_peer *p, struct served *served) {
     thread->serving = served;
 }
 
-void shmi_peer_end_serving(shmipc_peer *p, const struct served *served) {
+void shmi_peer_end_serving(struct served *served) {
+    shmipc_peer *p = served->peer;
+    if (p == NULL)
+        return;
+    served->peer = NULL;
     shmi_thread_state()->serving = served->outer;
     shmi_peer_let_go(p);
 }

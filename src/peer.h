@@ -61,7 +61,7 @@ enum departure { DEPARTURE_AHEAD, DEPARTING, DEPARTED };
 /* The peers that a thread serves, the innermost first. Each lies on the stack of its
    shmipc_serve or shmipc_poll. */
 struct served {
-    const shmipc_peer *peer;
+    shmipc_peer *peer;
     const struct served *outer;
 };
 
@@ -159,9 +159,9 @@ bool shmi_peer_try_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
 /* Around serving, outside of entering and leaving: the structure stays meanwhile, and the thread is
-   known to serve. */
+   known to serve. What has ended already, or never began (its peer is NULL), ends harmlessly. */
 void shmi_peer_begin_serving(shmipc_peer *peer, struct served *served);
-void shmi_peer_end_serving(shmipc_peer *peer, const struct served *served);
+void shmi_peer_end_serving(struct served *served);
 
 /* True in a handler of this peer, in this thread. */
 bool shmi_peer_is_served_here(const shmipc_peer *peer);

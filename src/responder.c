@@ -9,6 +9,7 @@
 #include "sentry.h"
 #include "slot.h"
 #include "types.h"
+#include "unwind.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -100,6 +101,19 @@ static int answer_success(struct job *job, const shmipc_response *response) {
     return answer(job, response->type, buffer, response->length);
 }
 
+/* The handler does not come back. Its caller is told; what unwinds goes on. */
+COLD static void answer_for_handler(struct job *job) {
+    static const char text[] = "the handler threw an exception, or ended its thread";
+    _Static_assert(sizeof text <= CACHE_LINE, "no region's answers are shorter than a line");
+    count64(&job->slot->served);
+    (void)answer_error(job, SHMIPC_E_HANDLER, text, sizeof text - 1);
+}
+
+static inline void answer_if_unwound(struct job *const *unanswered) {
+    if (*unanswered != NULL)
+        answer_for_handler(*unanswered);
+}
+
 static int run_handler(struct job *job, const struct worker *worker) {
     struct slot *slot = job->slot->shared;
     shmipc_response response = {
@@ -107,7 +121,9 @@ static int run_handler(struct job *job, const struct worker *worker) {
         .capacity = job->peer->serves.response_capacity,
         .type = SHMIPC_TYPE_NORMAL,
     };
+    struct job *unanswered UNDONE_BY(answer_if_unwound) = job;
     int failed = worker->handler(worker->context, &job->request, &response);
+    unanswered = NULL;
     response.data = region_response_buffer(&job->peer->region, slot);
     count64(&job->slot->served);
     return failed ? answer_failure(job, &response) : answer_success(job, &response);

@@ -8,6 +8,7 @@
 #include "scan.h"
 #include "sentry.h"
 #include "stop.h"
+#include "unwind.h"
 
 #define NOT_IDLE (UINT32_C(1) << 31) /* further than any bell is ahead */
 
@@ -277,7 +278,6 @@ static int serve(shmipc_peer *p, struct worker *worker, const struct until *unti
     int error = stopped(until);
     while (error == SHMIPC_OK)
         error = is_poller(p, worker) ? poll_turn(p, worker, until) : stand_by(p, worker, until);
-    resign(p, worker);
     return error;
 }
 
@@ -326,30 +326,49 @@ static void wake_server(void *context) {
         shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
 }
 
+/* What a thread that serves gives back when it ends, or is unwound out of a handler. */
+struct service {
+    shmipc_peer *peer; /* NULL: it has ended */
+    struct worker worker;
+    shmipc_stop_token *token;
+    struct stop_waiter waiter;
+};
+
+static void end_service(struct service *s) {
+    shmipc_peer *p = s->peer;
+    if (p == NULL)
+        return;
+    s->peer = NULL;
+    resign(p, &s->worker);
+    shmi_stop_leave(s->token, &s->waiter);
+    leave_waiter(p);
+}
+
 static int serve_inside(shmipc_peer *p, shmipc_handler handler, void *context,
                         shmipc_stop_token *token) {
     struct until until = {.stop = token};
-    struct stop_waiter waiter = {.wake = wake_server, .context = p};
     int error = enter_waiter(p, &until);
     if (error)
         return error;
-    shmi_stop_join(token, &waiter);
-    struct worker worker = new_worker(p, handler, context);
-    error = serve(p, &worker, &until);
-    shmi_stop_leave(token, &waiter);
-    leave_waiter(p);
+    struct service s UNDONE_BY(end_service) = {.peer = p,
+                                               .worker = new_worker(p, handler, context),
+                                               .token = token,
+                                               .waiter = {.wake = wake_server, .context = p}};
+    shmi_stop_join(token, &s.waiter);
+    error = serve(p, &s.worker, &until);
+    end_service(&s);
     return error;
 }
 
 int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
                        shmipc_stop_token *token) {
-    struct served served;
+    struct served served UNDONE_BY(shmi_peer_end_serving) = {.peer = NULL};
     int error = check_handler(p, handler);
     if (error)
         return error;
     shmi_peer_begin_serving(p, &served);
     error = serve_inside(p, handler, context, token);
-    shmi_peer_end_serving(p, &served);
+    shmi_peer_end_serving(&served);
     return error;
 }
 
@@ -381,24 +400,31 @@ static int poll_once(shmipc_peer *p, struct worker *worker) {
     return count;
 }
 
+static void leave_poll(shmipc_peer **inside) {
+    if (*inside != NULL)
+        shmi_peer_leave(*inside);
+    *inside = NULL;
+}
+
 static int poll_inside(shmipc_peer *p, shmipc_handler handler, void *context) {
     int error = shmi_peer_enter(p);
     if (error)
         return error;
+    shmipc_peer *inside UNDONE_BY(leave_poll) = p;
     struct worker worker = new_worker(p, handler, context);
     int result = poll_once(p, &worker);
-    shmi_peer_leave(p);
+    leave_poll(&inside);
     return result;
 }
 
 int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
-    struct served served;
+    struct served served UNDONE_BY(shmi_peer_end_serving) = {.peer = NULL};
     int result = check_handler(p, handler);
     if (result)
         return result;
     shmi_peer_begin_serving(p, &served);
     result = poll_inside(p, handler, context);
-    shmi_peer_end_serving(p, &served);
+    shmi_peer_end_serving(&served);
     return result;
 }
 

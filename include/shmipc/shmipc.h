@@ -26,8 +26,8 @@
  * behind it. So neither a slot nor a lock is lost, and nothing that waits is ended: for that there
  * are shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close and time-outs; docs/running.md
  * says what ends what. A log function and response->allocate run with cancellation disabled, a
- * handler with the thread's own setting. A thread that is cancelled asynchronously
- * (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
+ * handler with the thread's own setting: see shmipc_handler. A thread that is cancelled
+ * asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
  *
  * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
@@ -214,7 +214,8 @@ typedef enum shmipc_log_level {
 
 /*
  * Receives one line of text, without a line end, valid during the call. Called by whichever thread
- * meets the occasion, never on the way of a call that succeeds. Must not call the library.
+ * meets the occasion, never on the way of a call that succeeds. Must not call the library, and must
+ * return: not by longjmp or a C++ exception.
  */
 typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *text);
 
@@ -441,8 +442,8 @@ typedef struct shmipc_response {
  * exceeds response->capacity, allocate(allocate_context, length) is called once, by this thread,
  * with the size it has. What it returns becomes response->data, with that capacity, is filled in,
  * and is the caller's to free; the answer is copied once. If it returns NULL, the answer is lost:
- * NO_MEMORY, and response->length is the size it has. It must return: not by longjmp or a C++
- * exception.
+ * NO_MEMORY, and response->length is the size it has. A C++ exception out of it passes shmipc_call,
+ * which gives its slot back; longjmp out of it is not allowed.
  *
  * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
  * HANDLER, NO_MEMORY, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
@@ -552,8 +553,17 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
  *
  * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
- * message, the first length bytes of data, which shmipc_fail sets. Must return by return: not by
- * longjmp or a C++ exception.
+ * message, the first length bytes of data, which shmipc_fail sets.
+ *
+ * It ought to return. If it throws a C++ exception instead, or its thread ends in it (pthread_exit,
+ * or a cancellation at a cancellation point of the handler's), the caller gets SHMIPC_E_HANDLER
+ * with a message that says so; then the exception, or the end, goes on out of shmipc_serve or
+ * shmipc_poll, which this thread has left in order: catch it there.
+ *
+ * Not allowed is what unwinds no stack, since the request would stay pending and shmipc_shutdown
+ * would wait for it: longjmp out of a handler; the end of the thread, with musl and on Windows; and
+ * an exception, where the library was built by Microsoft's compiler, or by one that cannot link
+ * what unwinds, such as musl-gcc (CMake then says "SHMIPC_UNWINDS - Failed").
  */
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
                               shmipc_response *response);
