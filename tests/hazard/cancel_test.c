@@ -435,6 +435,7 @@ static void fork_at_once(int number) {
 
 static bool signal_while_installing;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 int __real_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
@@ -446,6 +447,7 @@ int __wrap_pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*ch
     }
     return __real_pthread_atfork(prepare, parent, child);
 }
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static int create_first_of_all(void *context) {
     struct sigaction action = {.sa_handler = fork_at_once};
