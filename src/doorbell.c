@@ -47,21 +47,17 @@ bool shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadl
     return shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
 }
 
-static uint32_t wake_peer_or_one(struct doorbell *d, uint32_t peer) {
-    uint32_t woken = shmi_word_wake_peer(d->object, &d->bell->generation, peer);
-    return woken != 0 ? woken : shmi_word_wake(d->object, &d->bell->generation, WAKE_ONE);
-}
-
-uint32_t shmi_doorbell_ring_own(struct doorbell *d, uint32_t peer) {
+void shmi_doorbell_ring_own(struct doorbell *d, uint32_t self) {
     add_seq_cst32(&d->bell->generation, 1);
-    return wake_peer_or_one(d, peer);
+    (void)shmi_word_wake_peer(d->object, &d->bell->generation, self);
 }
 
 uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer) {
     add_seq_cst32(&d->bell->generation, 1);
+    uint32_t woken = 0;
     if ((load_relaxed32(&d->bell->sleepers) >> peer & 1) != 0)
-        return wake_peer_or_one(d, peer);
-    return shmi_word_wake(d->object, &d->bell->generation, WAKE_ONE);
+        woken = shmi_word_wake_peer(d->object, &d->bell->generation, peer);
+    return woken != 0 ? woken : shmi_word_wake(d->object, &d->bell->generation, WAKE_ONE);
 }
 
 uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {

@@ -59,8 +59,8 @@ uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
 /* The same for one sleeper, of this peer if it sleeps. */
 uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer);
 
-/* The same for one sleeper of this very peer, announced or not. */
-uint32_t shmi_doorbell_ring_own(struct doorbell *doorbell, uint32_t peer);
+/* Rings for one sleeper of this very peer, announced or not, and wakes nobody else. */
+void shmi_doorbell_ring_own(struct doorbell *doorbell, uint32_t self);
 
 enum { WAKE_ONE = 1, WAKE_ALL = 0x7fffffff };
 

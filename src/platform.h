@@ -117,7 +117,8 @@ bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, 
 uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
 
 /* Wakes one sleeper on a word of a region whose own lock is that peer's. Returns 0 if there was
-   none, or if the system does not tell. */
+   none, or if the system does not tell; where it cannot choose, only one of the own peer is woken.
+   */
 uint32_t shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */

@@ -67,11 +67,15 @@ static uint32_t wake_each_peer(struct object *o, struct place place) {
     return set;
 }
 
-/* That an event was set does not show that anybody sleeps on it. */
+/* That an event was set does not show that anybody sleeps on it. So whoever wants to wake somebody
+   wakes every peer afterwards; but nobody else is meant where it is the own one. */
 uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) {
-    (void)o;
-    (void)word;
-    (void)peer;
+    struct place place;
+    if (o == NULL || peer != o->self || !shmi_place_of(o, word, &place) || place.is_slot)
+        return 0;
+    if (place.number != BELL_ANSWERS)
+        place.peer = peer;
+    (void)shmi_event_set(o, place);
     return 0;
 }
 
