@@ -306,48 +306,6 @@ static void a_busy_worker_does_not_hold_up_the_others(void **state) {
     }
 }
 
-/* What has data stays. */
-static int gated_if_asked(void *context, const shmipc_request *request, shmipc_response *response) {
-    return request->length == 0 ? 0 : gated_handler(context, request, response);
-}
-
-static shmipc_slot send_one_byte(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
-    must_equal(shmipc_slot_send(slot, 0, 1, 0), SHMIPC_OK);
-    return slot;
-}
-
-/* The one that is busy has just served others, and watches; and nobody waits for the second
-   request. The bound is below the 1 s after which a standby looks by itself. */
-static void a_busy_worker_does_not_hold_up_what_is_only_sent(void **state) {
-    (void)state;
-    for (int i = 0; i < 6; i++) {
-        struct pair p;
-        struct server servers[2];
-        struct gated gated = {{0}, {0}};
-        shmipc_slot slots[2];
-        pair_open(&p, NULL);
-        shmipc_peer *caller = i % 2 ? p.host : p.guest;
-        for (int k = 0; k < 2; k++)
-            server_start(&servers[k], i % 2 ? p.guest : p.host, gated_if_asked, &gated);
-        for (int k = 0; k < 100; k++)
-            assert_int_equal(shmipc_call(caller, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
-        slots[0] = send_one_byte(caller);
-        gate_await(&gated.entered, 1);
-        uint64_t begin = now_ns();
-        slots[1] = send_one_byte(caller);
-        gate_await(&gated.entered, 2);
-        assert_true(now_ns() - begin < 800 * MILLISECOND);
-        gate_pass(&gated.leave);
-        for (int k = 0; k < 2; k++) {
-            assert_int_equal(receive_and_release(slots[k]), SHMIPC_OK);
-            (void)server_stop(&servers[k]);
-        }
-        pair_close(&p);
-    }
-}
-
 static int nested_handler(void *context, const shmipc_request *request, shmipc_response *response) {
     shmipc_peer *peer = context;
     shmipc_response inner = {.data = response->data, .capacity = response->capacity};
@@ -694,7 +652,6 @@ int main(void) {
         watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),
         watched_test(a_busy_worker_does_not_hold_up_the_others),
-        watched_test(a_busy_worker_does_not_hold_up_what_is_only_sent),
         watched_test(a_handler_may_call_back),
         watched_test(a_handler_sees_who_calls_and_where),
         watched_test(a_request_stays_while_its_caller_gives_up),

@@ -159,6 +159,36 @@ static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
     stage_close(stage);
 }
 
+/* Sleeps until the bell has been rung, so often. */
+static void *sleep_often(void *context) {
+    struct sleeper *self = context;
+    struct doorbell *bell = &self->peer->members;
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        uint32_t generation = shmi_doorbell_generation(bell);
+        gate_pass(&self->stage->gates[AWAKE_GATE]);
+        while (shmi_doorbell_generation(bell) == generation)
+            (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
+    }
+    return NULL;
+}
+
+/* It is not announced: a ring for every peer that is would not reach it. */
+static void a_ring_for_the_own_peer_reaches_its_thread(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    struct stage *stage = stage_open(name.text);
+    struct sleeper sleeper = {.peer = create(name.text), .stage = stage};
+    sleeper.thread = thread_start(sleep_often, &sleeper);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        gate_await(&stage->gates[AWAKE_GATE], round);
+        dawdle(round);
+        shmi_doorbell_ring_own(&sleeper.peer->members, HOST);
+    }
+    thread_join(sleeper.thread);
+    shmipc_free(sleeper.peer);
+    stage_close(stage);
+}
+
 /* The slot's event is set though nothing was answered. */
 static void a_signal_that_is_left_over_is_no_answer(void **state) {
     (void)state;
@@ -308,6 +338,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(no_wake_up_is_lost_between_parked_processes),
         watched_test(a_ring_for_all_reaches_every_thread_of_every_peer),
+        watched_test(a_ring_for_the_own_peer_reaches_its_thread),
         watched_test(a_signal_that_is_left_over_is_no_answer),
         watched_test(deadlines_below_a_tick_are_kept),
         watched_test(a_process_is_known_by_the_time_of_its_creation),
