@@ -34,7 +34,7 @@ func (f *regionFile) lock(index uint32) (bool, error) {
 	case syscall.EAGAIN, syscall.EACCES:
 		return false, nil
 	}
-	return false, systemError("lock", err)
+	return false, needed("fcntl(F_OFD_SETLK)", err)
 }
 
 func setLock(fd int, l *syscall.Flock_t) syscall.Errno {

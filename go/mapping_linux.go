@@ -31,14 +31,10 @@ func openRegion(name string, s settings) (*regionFile, error) {
 		return nil, failure(ErrInvalid, "Config.OwnerSID: it is for Windows; here Owner serves")
 	}
 	f := &regionFile{opening: opening{path: regionPrefix + name}, self: noPeer}
-	err := f.open()
-	switch err {
-	case nil:
-		return f, nil
-	case syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.ENODEV:
-		return nil, &Error{Kind: ErrNotARegion, Message: f.path, Cause: err}
+	if err := f.openFirst(); err != nil {
+		return nil, err
 	}
-	return nil, systemError("open "+f.path, err)
+	return f, nil
 }
 
 // inspect checks what the file is and who could have written it, and returns its size.
@@ -113,7 +109,7 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 		return nil, failure(ErrSystem, "somebody else closed the descriptor of "+f.path)
 	}
 	if err := syscall.Madvise(memory, dontFork); err != nil {
-		return nil, systemError("madvise", err)
+		return nil, needed("madvise(MADV_DONTFORK)", err)
 	}
 	return memory, nil
 }

@@ -33,14 +33,19 @@ const (
 
 func (o *opening) file() identity { return identityOf(&o.first) }
 
-func (o *opening) open() error {
+// openFirst opens the file and looks at it.
+func (o *opening) openFirst() error {
 	fd, err := openDescriptor(o.path, openFlags)
-	if err != nil {
-		return err
+	switch err {
+	case nil:
+	case syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.ENODEV:
+		return &Error{Kind: ErrNotARegion, Message: o.path, Cause: err}
+	default:
+		return systemError("open "+o.path, err)
 	}
 	if err := syscall.Fstat(fd, &o.first); err != nil {
 		_ = syscall.Close(fd)
-		return err
+		return needed("fstat", err)
 	}
 	o.fd.Store(int64(fd))
 	return nil

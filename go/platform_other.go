@@ -20,6 +20,7 @@ func (*regionFile) lock(uint32) (bool, error)        { return false, ErrNotSuppo
 func (*regionFile) locked(uint32) bool               { return true }
 func (*regionFile) linked() bool                     { return true }
 func (*regionFile) mapMemory(uint64) ([]byte, error) { return nil, ErrNotSupported }
+func (*regionFile) try() error                       { return ErrNotSupported }
 func (*regionFile) settle() error                    { return nil }
 func (*regionFile) trouble() string                  { return "" }
 func (*regionFile) waiting(*region) parking          { return parking{} }

@@ -91,10 +91,13 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 		return nil, failure(ErrNotFound, "its host is gone")
 	}
 	memory, err := file.mapMemory(geometry.total)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = file.try()
 	}
-	if err := file.settle(); err != nil {
+	if err == nil {
+		err = file.settle()
+	}
+	if err != nil {
 		return nil, err
 	}
 	r := newRegion(memory, geometry, file, index)

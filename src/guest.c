@@ -29,7 +29,7 @@ static int lock_some_index(const struct region *r, uint32_t *index) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         enum lock_verdict verdict = shmi_peer_lock(r->object, i);
         if (verdict == LOCK_ERROR)
-            return shmi_fail(SHMIPC_E_SYSTEM, "the lock of guest %u cannot be taken", (unsigned)i);
+            return shmi_fail_lock(r->object, i);
         if (verdict == LOCK_TAKEN) {
             *index = i;
             return SHMIPC_OK;

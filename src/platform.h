@@ -62,6 +62,11 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context);
    has removed it. True if it cannot be told. */
 bool shmi_object_has_name(struct object *object);
 
+/* Tries, in an object that is mapped, what the functions below are going to ask of the system, and
+   changes nothing. NOT_SUPPORTED, with a sentence that names the call: a death would go unnoticed,
+   or a wait would not sleep. */
+int shmi_object_try(struct object *object);
+
 /* By the holder of its own lock in an object that is mapped and has its name: from now on the
    mapping alone keeps the lock, and no child that inherits descriptors does. NOT_FOUND: the name
    means another object by now. */
@@ -97,6 +102,10 @@ enum lock_verdict { LOCK_TAKEN, LOCK_HELD, LOCK_ERROR };
    the mapping is gone, whatever ends the process. A lock that somebody else could take therefore
    proves that its former holder can no longer write to the memory. */
 enum lock_verdict shmi_peer_lock(struct object *object, uint32_t peer);
+
+/* Directly after LOCK_ERROR: the error that it was, with its sentence. */
+int shmi_fail_lock(const struct object *object, uint32_t peer);
+
 void shmi_peer_unlock(struct object *object, uint32_t peer);
 
 /* True if another opening of the object than this peer's holds the lock, or it cannot be told. */

@@ -73,7 +73,7 @@ static int lock_and_publish(struct region *r, const char *name) {
         return shmi_fail(SHMIPC_E_DENIED, "somebody else holds the lock of the new region %s",
                          name);
     default:
-        return shmi_fail(SHMIPC_E_NOT_SUPPORTED, "the new region %s cannot be locked", name);
+        return shmi_fail_lock(r->object, HOST);
     }
 }
 
@@ -86,7 +86,9 @@ int shmi_region_create(struct region *r, const char *name, const struct geometry
         return error;
     r->shared = shmi_object_base(r->object);
     initialise(r, nonce);
-    error = lock_and_publish(r, name);
+    error = shmi_object_try(r->object);
+    if (error == SHMIPC_OK)
+        error = lock_and_publish(r, name);
     if (error)
         shmi_region_close(r);
     return error;
@@ -126,6 +128,8 @@ static int check_and_map(struct region *r, const char *name) {
     int error = shmi_region_check(r->object, name, &r->geometry);
     if (error == SHMIPC_OK)
         error = shmi_object_map(r->object, &r->geometry);
+    if (error == SHMIPC_OK)
+        error = shmi_object_try(r->object);
     return error;
 }
 

@@ -33,6 +33,19 @@ int shmi_error_of(int os_error) {
     }
 }
 
+bool shmi_is_refusal(int os_error) {
+    return os_error == EPERM || os_error == ENOSYS || os_error == EINVAL || os_error == EOPNOTSUPP;
+}
+
+int shmi_fail_needed(const char *call, const char *path) {
+    int os_error = errno;
+    if (!shmi_is_refusal(os_error))
+        return shmi_fail_call(call, path);
+    return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, os_error,
+                        "%s of %s: %s; the library cannot do without it", call, path,
+                        strerror(os_error));
+}
+
 int shmi_fail_call(const char *call, const char *path) {
     int os_error = errno;
     return shmi_fail_os(shmi_error_of(os_error), os_error, "%s of %s: %s", call, path,

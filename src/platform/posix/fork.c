@@ -8,7 +8,6 @@
 
 #include "error.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -105,10 +104,8 @@ void shmi_fork_unwatch(struct object *o) {
     }
 }
 
-int shmi_fork_keep_out(void *base, size_t size) {
-    if (madvise(base, size, MADV_DONTFORK) == 0)
+int shmi_fork_keep_out(const struct object *o) {
+    if (madvise(o->base, (size_t)o->size, MADV_DONTFORK) == 0)
         return SHMIPC_OK;
-    int os_error = errno;
-    return shmi_fail_os(SHMIPC_E_SYSTEM, os_error, "madvise(MADV_DONTFORK) of %zu bytes: %s", size,
-                        strerror(os_error));
+    return shmi_fail_needed("madvise(MADV_DONTFORK)", o->path);
 }

@@ -8,6 +8,8 @@
 #define _GNU_SOURCE
 #include "object.h"
 
+#include "error.h"
+
 #include <errno.h>
 #include <fcntl.h>
 
@@ -53,12 +55,27 @@ static enum lock_verdict take(struct object *o, uint32_t peer) {
 }
 
 enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
-    if (!shmi_descriptor_is(o->fd, &o->file) && !shmi_opening_regain(o))
+    if (!shmi_descriptor_is(o->fd, &o->file) && !shmi_opening_regain(o)) {
+        errno = EBADF;
         return LOCK_ERROR;
+    }
     enum lock_verdict verdict = take(o, peer);
     if (verdict == LOCK_TAKEN && o->self == NO_PEER && peer < PEERS)
         o->self = peer; /* nobody sleeps or wakes here before that */
     return verdict;
+}
+
+int shmi_fail_lock(const struct object *o, uint32_t peer) {
+    (void)peer;
+    return shmi_fail_needed("fcntl(F_OFD_SETLK)", o->path);
+}
+
+/* Whatever the answer. That locks can be taken shows when the own one is. */
+int shmi_lock_try(const struct object *o) {
+    struct flock lock = lock_of(HOST_LOCK, F_WRLCK);
+    if (fcntl(o->fd, F_OFD_GETLK, &lock) == 0)
+        return SHMIPC_OK;
+    return shmi_fail_needed("fcntl(F_OFD_GETLK)", o->path);
 }
 
 void shmi_peer_unlock(struct object *o, uint32_t peer) {

@@ -57,15 +57,27 @@ static int clear_name(const struct object *o) {
     return error == SHMIPC_E_NOT_FOUND ? SHMIPC_OK : error;
 }
 
-static int link_name(const struct object *o) {
+/* By the descriptor, which takes a privilege or a recent kernel, or else by way of /proc. */
+static int link_somehow(const struct object *o) {
     char self[64];
+    if (linkat(o->fd, "", AT_FDCWD, o->path, AT_EMPTY_PATH) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return -1;
     (void)snprintf(self, sizeof self, "/proc/self/fd/%d", o->fd);
-    if (linkat(AT_FDCWD, self, AT_FDCWD, o->path, AT_SYMLINK_FOLLOW) == 0)
+    return linkat(AT_FDCWD, self, AT_FDCWD, o->path, AT_SYMLINK_FOLLOW);
+}
+
+static int link_name(const struct object *o) {
+    if (link_somehow(o) == 0)
         return SHMIPC_OK;
-    /* Without /proc: needs a privilege, or a recent kernel. */
-    if (errno == ENOENT && linkat(o->fd, "", AT_FDCWD, o->path, AT_EMPTY_PATH) == 0)
-        return SHMIPC_OK;
-    return errno == EEXIST ? SHMIPC_E_NAME_IN_USE : shmi_fail_call("link", o->path);
+    if (errno == EEXIST)
+        return SHMIPC_E_NAME_IN_USE;
+    if (errno == ENOENT)
+        return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, ENOENT,
+                            "linkat of %s: without /proc it takes a privilege, or Linux 6.10",
+                            o->path);
+    return shmi_fail_needed("linkat", o->path);
 }
 
 int shmi_object_publish(struct object *o) {

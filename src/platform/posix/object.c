@@ -34,14 +34,17 @@ int shmi_object_new(const char *name, struct object **object) {
 static int create_unnamed(struct object *o, const struct geometry *geometry,
                           const struct object_rules *rules) {
     struct stat status;
-    int fd = shmi_opening_first(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode, &status);
+    bool opened;
+    int fd = shmi_opening_first(o, DIRECTORY, O_TMPFILE, (mode_t)rules->mode, &status, &opened);
+    if (fd < 0 && opened)
+        return shmi_fail_needed("fstat", DIRECTORY);
     if (fd < 0 && (errno == ENOENT || errno == EISDIR || errno == EOPNOTSUPP))
         return shmi_fail_os(SHMIPC_E_NOT_SUPPORTED, errno, DIRECTORY " is no tmpfs: %s",
                             strerror(errno));
     if (fd < 0)
         return shmi_fail_call("open", DIRECTORY);
     if (fchmod(fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
-        return shmi_fail_call("chmod", o->path);
+        return shmi_fail_needed("fchmod", DIRECTORY);
     int error = shmi_reserve(o, geometry->total_size, rules->lazy);
     return error ? error : shmi_object_map(o, geometry);
 }
@@ -79,8 +82,9 @@ static int fail_open(const struct object *o) {
 }
 
 int shmi_object_open_existing(struct object *o, struct stat *status) {
-    if (shmi_opening_first(o, o->path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, status) < 0)
-        return fail_open(o);
+    bool opened;
+    if (shmi_opening_first(o, o->path, O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, status, &opened) < 0)
+        return opened ? shmi_fail_needed("fstat", o->path) : fail_open(o);
     if (!S_ISREG(status->st_mode))
         return shmi_fail(SHMIPC_E_NOT_A_REGION, "%s is not a regular file (mode 0%o)", o->path,
                          (unsigned)status->st_mode);
@@ -128,7 +132,7 @@ static int map_held(struct object *o, size_t size) {
     o->size = size;
     if (!shmi_descriptor_is(o->fd, &o->file))
         return shmi_fail(SHMIPC_E_SYSTEM, "somebody else closed the descriptor of %s", o->path);
-    return shmi_fork_keep_out(base, size);
+    return shmi_fork_keep_out(o);
 }
 
 int shmi_object_map(struct object *o, const struct geometry *geometry) {

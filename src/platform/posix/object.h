@@ -32,9 +32,10 @@ struct object {
 int shmi_object_new(const char *name, struct object **object);
 int shmi_object_open_existing(struct object *object, struct stat *status);
 
-/* opening.c: the first opening, whose status it tells; -1 with errno. */
+/* opening.c: the first opening, whose status it tells; -1 with errno, which is fstat's if it was
+   *opened. */
 int shmi_opening_first(struct object *object, const char *path, int flags, mode_t mode,
-                       struct stat *status);
+                       struct stat *status, bool *opened);
 
 /* True if the descriptor means our file, if need be after it was opened again. */
 bool shmi_opening_regain(struct object *object);
@@ -42,6 +43,9 @@ bool shmi_opening_regain(struct object *object);
 /* takeover.c: takes the lock without which nobody takes a dead host's name away; it goes with the
    handle. NAME_IN_USE if others hold it for long. */
 int shmi_take_over(struct object *object);
+
+/* lock.c: tries to ask for a lock. */
+int shmi_lock_try(const struct object *object);
 
 /* reserve.c: gives the file its size and, unless it is to be lazy, its memory. */
 int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
@@ -51,10 +55,15 @@ int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
 int shmi_error_of(int os_error);
 int shmi_fail_call(const char *call, const char *path);
 
+/* The same for a call that the library cannot do without: a refusal, since the system does not know
+   it or a sandbox forbids it, is NOT_SUPPORTED. */
+bool shmi_is_refusal(int os_error);
+int shmi_fail_needed(const char *call, const char *path);
+
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);
 void shmi_fork_unwatch(struct object *object); /* while fork is held */
-int shmi_fork_keep_out(void *base, size_t size);
+int shmi_fork_keep_out(const struct object *object);
 
 /* While these are held no fork happens, so a new descriptor cannot slip into a child unseen. */
 void shmi_fork_hold(void);

@@ -16,10 +16,11 @@
 enum trouble { TROUBLE_NONE, TROUBLE_REOPENED, TROUBLE_BLIND };
 
 int shmi_opening_first(struct object *o, const char *path, int flags, mode_t mode,
-                       struct stat *status) {
+                       struct stat *status, bool *opened) {
     shmi_fork_hold();
     int fd = shmi_descriptor_open(path, flags | O_RDWR, mode);
     int os_error = errno;
+    *opened = fd >= 0;
     if (fd >= 0 && fstat(fd, status) != 0) {
         os_error = errno;
         close(fd);

@@ -19,8 +19,10 @@
 /* Signals wait for no longer than it takes to reserve so much: some milliseconds. */
 #define PIECE (UINT64_C(4) << 20)
 
-static int fail_reserving(uint64_t size) {
+static int fail_reserving(uint64_t size, const char *call) {
     int os_error = errno;
+    if (shmi_is_refusal(os_error))
+        return shmi_fail_needed(call, DIRECTORY);
     return shmi_fail_os(shmi_error_of(os_error), os_error,
                         "reserving %llu bytes in " DIRECTORY ": %s", (unsigned long long)size,
                         strerror(os_error));
@@ -75,8 +77,8 @@ int shmi_reserve(const struct object *o, uint64_t size, bool lazy) {
         return error;
     if (!lazy && !fits(o, size)) {
         errno = ENOSPC;
-        return fail_reserving(size);
+        return fail_reserving(size, "fallocate");
     }
     int result = lazy ? ftruncate(o->fd, (off_t)size) : reserve_all(o, size);
-    return result == 0 ? SHMIPC_OK : fail_reserving(size);
+    return result == 0 ? SHMIPC_OK : fail_reserving(size, lazy ? "ftruncate" : "fallocate");
 }

@@ -27,5 +27,5 @@ int shmi_take_over(struct object *o) {
         return SHMIPC_OK;
     if (verdict == LOCK_HELD)
         return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s is being taken over", o->path);
-    return shmi_fail_call("lock", o->path);
+    return shmi_fail_lock(o, TAKEOVER_LOCK);
 }

@@ -4,6 +4,7 @@
  */
 #include "lock.h"
 
+#include "failure.h"
 #include "object.h"
 
 /* Whoever only asks has the event open for an instant, and so has another that tries. */
@@ -44,6 +45,11 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     if (verdict == LOCK_TAKEN && o->self == NO_PEER)
         o->self = peer;
     return verdict;
+}
+
+int shmi_fail_lock(const struct object *o, uint32_t peer) {
+    struct object_name name = shmi_name_lock(&o->names, peer);
+    return shmi_fail_windows("CreateEvent", &name, GetLastError());
 }
 
 void shmi_peer_unlock(struct object *o, uint32_t peer) {

@@ -142,6 +142,12 @@ void *shmi_object_base(const struct object *o) {
     return o->base;
 }
 
+/* No program is refused single calls of these. */
+int shmi_object_try(struct object *o) {
+    (void)o;
+    return SHMIPC_OK;
+}
+
 /* Handles are not inherited, and nothing else than the process keeps a lock. */
 int shmi_object_settle(struct object *o) {
     (void)o;

@@ -1,0 +1,51 @@
+package shmipc
+
+import (
+	"errors"
+	"math"
+	"syscall"
+	"unsafe"
+)
+
+// What a guest relies on later is tried before it becomes one: a sandbox that refuses a single call would
+// otherwise show as a death that is never noticed, or a wait that never sleeps.
+
+// needed is the failure of a call that the package cannot do without: a refusal, since the system does not
+// know it or a sandbox forbids it, is ErrNotSupported.
+func needed(call string, err error) *Error {
+	for _, refusal := range []error{syscall.EPERM, syscall.ENOSYS, syscall.EINVAL, syscall.EOPNOTSUPP} {
+		if errors.Is(err, refusal) {
+			return &Error{Kind: ErrNotSupported, Message: call, Cause: err}
+		}
+	}
+	return systemError(call, err)
+}
+
+// try tries, in a file that is mapped, what is going to be asked of the system, and changes nothing. That
+// locks can be taken shows when the own one is.
+func (f *regionFile) try() error {
+	if _, err := askLock(int(f.fd.Load()), hostIndex); err != nil {
+		return needed("fcntl(F_OFD_GETLK)", err)
+	}
+	var ts syscall.Timespec
+	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return needed("clock_gettime", errno)
+	}
+	return tryFutex(unsafe.Pointer(&f.memory[0]))
+}
+
+// tryFutex waits and wakes on a word on which nobody else does, until a time that has passed.
+func tryFutex(word unsafe.Pointer) error {
+	var past syscall.Timespec
+	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(word), waitBitset, 0,
+		uintptr(unsafe.Pointer(&past)), 0, math.MaxUint32)
+	switch errno {
+	case 0, syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EINTR:
+	default:
+		return needed("futex(FUTEX_WAIT_BITSET)", errno)
+	}
+	if _, _, errno := syscall.Syscall(syscall.SYS_FUTEX, uintptr(word), futexWakeOp, 0); errno != 0 {
+		return needed("futex(FUTEX_WAKE)", errno)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+/*
+ * What a peer relies on later is tried before it becomes one: a sandbox that refuses a single call
+ * would otherwise show as a death that is never noticed, or a wait that never sleeps.
+ */
+#define _GNU_SOURCE
+#include "error.h"
+#include "platform/linux/futex.h"
+#include "platform/posix/object.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Its deadline has passed: it returns at once, whatever the word is. */
+static int try_wait(const struct object *o) {
+    const struct timespec past = {.tv_sec = 0};
+    long result =
+        syscall(SYS_futex, o->base, FUTEX_WAIT_BITSET, 0, &past, NULL, FUTEX_BITSET_MATCH_ANY);
+    if (result == 0 || errno == EAGAIN || errno == ETIMEDOUT || errno == EINTR)
+        return SHMIPC_OK;
+    return shmi_fail_needed("futex(FUTEX_WAIT_BITSET)", o->path);
+}
+
+/* Nobody waits on the header. */
+static int try_wake(const struct object *o, int operation, const char *call) {
+    if (syscall(SYS_futex, o->base, operation, 0, NULL, NULL, FUTEX_BITSET_MATCH_ANY) >= 0)
+        return SHMIPC_OK;
+    return shmi_fail_needed(call, o->path);
+}
+
+int shmi_object_try(struct object *o) {
+    int error = shmi_lock_try(o);
+    if (error == SHMIPC_OK)
+        error = try_wait(o);
+    if (error == SHMIPC_OK)
+        error = try_wake(o, FUTEX_WAKE, "futex(FUTEX_WAKE)");
+    if (error == SHMIPC_OK)
+        error = try_wake(o, FUTEX_WAKE_BITSET, "futex(FUTEX_WAKE_BITSET)");
+    return error;
+}
