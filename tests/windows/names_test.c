@@ -198,7 +198,7 @@ static void a_name_that_cannot_be_looked_at_is_not_gone(void **state) {
     struct pair pair;
     char directory[128];
     pair_open(&pair, NULL);
-    const struct object *object = pair.guest->region.object;
+    struct object *object = pair.guest->region.object;
     assert_true(shmi_object_has_name(object));
     (void)shmi_object_unpublish(pair.host->region.object);
     assert_false(shmi_object_has_name(object));
