@@ -44,8 +44,16 @@ func tryFutex(word unsafe.Pointer) error {
 	default:
 		return needed("futex(FUTEX_WAIT_BITSET)", errno)
 	}
-	if _, _, errno := syscall.Syscall(syscall.SYS_FUTEX, uintptr(word), futexWakeOp, 0); errno != 0 {
-		return needed("futex(FUTEX_WAKE)", errno)
+	if err := tryWake(word, futexWakeOp, "futex(FUTEX_WAKE)"); err != nil {
+		return err
+	}
+	return tryWake(word, wakeBitset, "futex(FUTEX_WAKE_BITSET)")
+}
+
+func tryWake(word unsafe.Pointer, operation uintptr, call string) error {
+	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(word), operation, 0, 0, 0, math.MaxUint32)
+	if errno != 0 {
+		return needed(call, errno)
 	}
 	return nil
 }

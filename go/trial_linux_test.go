@@ -25,6 +25,7 @@ var refusals = map[string]form{
 	"fcntl(F_OFD_GETLK)":       {syscall.SYS_FCNTL, 1, ofdGetLock},
 	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, waitBitset}, // Go's runtime waits otherwise
 	"futex(FUTEX_WAKE)":        {syscall.SYS_FUTEX, 1, futexWakeOp},
+	"futex(FUTEX_WAKE_BITSET)": {syscall.SYS_FUTEX, 1, wakeBitset},
 	"clock_gettime":            {syscall.SYS_CLOCK_GETTIME, -1, 0},
 	"fstat":                    {syscall.SYS_FSTAT, -1, 0},
 	"madvise(MADV_DONTFORK)":   {syscall.SYS_MADVISE, 2, dontFork},
