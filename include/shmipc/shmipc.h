@@ -581,6 +581,8 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 
 /*
  * Serves requests with this thread until something ends it; several threads may serve one peer.
+ * Requests that come while one of them runs a handler are run by the others, as long as there are
+ * some: at once if their callers wait, and within 40 ms if they were only sent.
  * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (orderly, here or by the host),
  * PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
  * CORRUPT, INVALID.
