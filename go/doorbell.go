@@ -51,7 +51,7 @@ const bellChanges = 1000
 func (b *bell) want(bit uint32) {
 	for n := 0; n < bellChanges; n++ {
 		old := b.sleepers.Load()
-		if old&bit == bit || b.sleepers.CompareAndSwap(old, old|bit) {
+		if old&bit == bit || b.swapSets(old, old|bit) {
 			return
 		}
 	}
@@ -61,7 +61,7 @@ func (b *bell) want(bit uint32) {
 func (b *bell) unwant(bits uint32) {
 	for n := 0; n < bellChanges; n++ {
 		old := b.sleepers.Load()
-		if old&bits == 0 || b.sleepers.CompareAndSwap(old, old&^bits) {
+		if old&bits == 0 || b.swapSets(old, old&^bits) {
 			return
 		}
 	}

@@ -2,8 +2,8 @@ package shmipc
 
 import "unsafe"
 
-// slot is one exchange in the region. This file is the only code that changes a state word: one
-// function for each transition that a guest may make.
+// slot is one exchange in the region. This file is the only code that changes a state word, by swap (shared.go):
+// one function for each transition that a guest may make.
 type slot struct {
 	line     *exchangeLine
 	request  []byte // the request buffer, exactly its capacity
@@ -16,10 +16,6 @@ type slot struct {
 // reclaimer does instead), and the caller's own process clears PARKED once for each reason to look up.
 const wordChanges = 16
 
-// load reads the state word with acquire order: after RESPONSE and REQUEST it makes the message
-// visible that its sender wrote before.
-func (s *slot) load() word { return word(s.line.state.Load()) }
-
 // fetchAhead has the slot's second line come along with the first, for a message that may need both: a
 // compare-and-swap of the word would not let a load of it begin before.
 func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
@@ -29,10 +25,6 @@ func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 // second line too, in which what comes or goes with that change goes on. Taking a field's
 // address would have the compiler read the line, to see whether it is nil.
 func (s *slot) fetchToChange(beyond bool) { prefetchToWrite(unsafe.Pointer(s.line), beyond) }
-
-func (s *slot) swap(old, new word) bool {
-	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
-}
 
 // claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last
 // owner did lies before. The owner in the word keeps everybody else away. The sequence moves, so that no

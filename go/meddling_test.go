@@ -1,0 +1,200 @@
+//go:build shmipc_meddling && (linux || (windows && (amd64 || arm64)))
+
+package shmipc
+
+import (
+	"context"
+	"testing"
+)
+
+// A host that changes a word just before each change that is tried: whatever is tried ends all the same.
+
+// meddler is what it does. The words of a test belong to one goroutine.
+var meddler struct {
+	line    *exchangeLine // nil: it leaves every slot alone
+	bits    word          // what it changes in the word
+	restore bool          // and has back by the next look
+	bell    *bell         // nil: it leaves every bell alone
+	tries   int
+}
+
+func countTry() {
+	if meddler.tries++; meddler.tries > 5000 {
+		panic("it is tried for ever")
+	}
+}
+
+func (s *slot) load() word {
+	w := word(s.line.state.Load())
+	if meddler.line == s.line && meddler.restore && meddler.tries > 0 {
+		w &^= meddler.bits
+		s.line.state.Store(uint64(w))
+	}
+	return w
+}
+
+func (s *slot) swap(old, new word) bool {
+	if meddler.line == s.line {
+		countTry()
+		s.line.state.CompareAndSwap(uint64(old), uint64(old^meddler.bits))
+	}
+	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
+}
+
+func (b *bell) swapSets(old, new uint32) bool {
+	if meddler.bell == b {
+		countTry()
+		b.sleepers.Store(old ^ 1<<(peersMax-1))
+	}
+	return b.sleepers.CompareAndSwap(old, new)
+}
+
+func meddle(t *testing.T, line *exchangeLine, bits word) {
+	leaveAlone()
+	meddler.line, meddler.bits = line, bits
+	t.Cleanup(leaveAlone)
+}
+
+func leaveAlone() {
+	meddler.line, meddler.restore, meddler.bell, meddler.tries = nil, false, nil, 0
+}
+
+func wantCorrupt(t *testing.T, g *Guest) {
+	t.Helper()
+	leaveAlone()
+	_, err := g.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrCorrupt)
+}
+
+// meddledCall is a request in the slot of a guest.
+func meddledCall(t *testing.T) (*testHost, *Guest, Slot) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(&Config{Spin: -1})
+	s := mustClaim(t, g)
+	if err := s.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	return h, g, s
+}
+
+func TestWaitThatCanNeverBeParkedEnds(t *testing.T) {
+	h, g, s := meddledCall(t)
+	meddle(t, h.guestSlot(0), flagParked)
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrCorrupt)
+	wantCorrupt(t, g)
+}
+
+// By its context, and by its user.
+func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
+	h, g, s := meddledCall(t)
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	meddle(t, h.guestSlot(0), flagParked)
+	_, err := s.Receive(done)
+	wantError(t, err, ErrCorrupt)
+	wantCorrupt(t, g)
+
+	h, g, s = meddledCall(t)
+	meddle(t, h.guestSlot(0), flagParked)
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	wantCorrupt(t, g)
+}
+
+// A word that is found parked whenever it is to be parked, and not parked whenever it is looked at.
+func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
+	h, g, s := meddledCall(t)
+	meddle(t, h.guestSlot(0), flagParked)
+	meddler.restore = true
+	if which, err := g.WaitAny(deadline(t), []Slot{s}, 0); err != nil || which != 0 {
+		t.Fatal(which, err)
+	}
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrCorrupt)
+}
+
+func TestBellThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	b := h.bell(bellMembership)
+	t.Cleanup(leaveAlone)
+	meddler.bell = b
+	b.want(2)
+	leaveAlone()
+	b.want(2)
+	meddler.bell = b
+	b.unwant(2)
+	leaveAlone()
+	if sets := b.sleepers.Load(); sets&2 == 0 {
+		t.Fatalf("the sets are %#x", sets)
+	}
+}
+
+func TestSleeperThatCanNeverBeWokenIsLeft(t *testing.T) {
+	h, g, s := meddledCall(t)
+	state := &h.guestSlot(0).state
+	sent := state.Load()
+	state.Store(sent | uint64(flagParked))
+	meddle(t, h.guestSlot(0), flagAlignEnd)
+	s.exchange.nudge()
+	leaveAlone()
+	state.Store(sent)
+	if g.flags.Load() != 0 {
+		t.Fatal("the region is taken for corrupt")
+	}
+}
+
+func TestRequestThatCanNeverBeTakenIsPassedOver(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	h.send(0, TypeNormal, nil)
+	meddle(t, h.slot(0), flagParked)
+	if w.try(0) {
+		t.Fatal("it was taken")
+	}
+	leaveAlone()
+	if !w.try(0) {
+		t.Fatal("it is not taken")
+	}
+}
+
+func TestAnswerThatCanNeverBePublishedIsCorruption(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	w := newWorker(g, func(*Request, *Response) error {
+		meddle(t, h.slot(0), flagParked)
+		return nil
+	})
+	h.send(0, TypeNormal, nil)
+	w.try(0)
+	wantError(t, w.crew.err, ErrCorrupt)
+	wantCorrupt(t, g)
+}
+
+func TestHandlerThatCanNeverBeToldIsCutOff(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	w, _ := g.hostSlots[0].take(h.send(0, TypeNormal, nil).sent, g.me)
+	meddle(t, h.slot(0), flagParked)
+	g.hostSlots[0].abandon(w)
+}
+
+func TestWhatCanNeverBeReclaimedIsLeft(t *testing.T) {
+	h, g, _ := meddledCall(t)
+	everybody := func(owner) bool { return true }
+	meddle(t, h.guestSlot(0), flagParked)
+	g.reclaimGuestSlots(everybody)
+	if w := g.guestSlots[0].load(); w.state() != stateRequest {
+		t.Fatalf("%#x", uint64(w))
+	}
+	leaveAlone()
+	_, _ = g.hostSlots[0].take(h.send(0, TypeNormal, nil).sent, g.me)
+	meddle(t, h.slot(0), flagParked)
+	g.reclaim(func(o owner) bool { return o == g.me })
+	if w := h.word(0); w.state() != stateWorking {
+		t.Fatalf("%#x", uint64(w))
+	}
+	leaveAlone()
+	g.reclaim(everybody)
+}
