@@ -131,9 +131,9 @@ func (w *worker) holdsToken() bool {
 
 func (w *worker) hasToken() bool { return w.guest.serving.token.Load() == w }
 
-// isPoller tells whether nobody has taken this poller's place, and the crew serves.
+// isPoller tells whether nobody has taken this poller's place, and the crew and the guest go on.
 func (w *worker) isPoller() bool {
-	return w.hasToken() && !w.crew.stopped.Load()
+	return w.hasToken() && !w.crew.stopped.Load() && w.guest.flags.Load() == 0
 }
 
 // poll looks for requests as the poller, and sleeps if there are none.
@@ -160,6 +160,9 @@ func (w *worker) poll() {
 			}
 			w.lone = w.lone && roused
 			w.unannounce()
+			if w.guest.flags.Load() != 0 {
+				w.ended() // now: there may always be another request
+			}
 			return
 		}
 		w.stayAwake()

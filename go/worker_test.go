@@ -67,6 +67,29 @@ func TestWorkerServesOneWhereItHoldsOff(t *testing.T) {
 	}
 }
 
+// A worker that finds a request whenever it looks.
+func TestBusyWorkerEndsWithItsGuest(t *testing.T) {
+	for _, flag := range [...]uint32{flagDraining, flagPoisoned, flagHostLeft, flagHostDied} {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		var w *worker
+		served := 0
+		w = newWorker(h.attach(nil), func(r *Request, _ *Response) error {
+			if served++; served == 3 {
+				w.guest.end(flag)
+			}
+			if served == 10 {
+				w.crew.stopped.Store(true)
+			}
+			h.send(1-r.Slot, TypeNormal, nil)
+			return nil
+		})
+		h.send(0, TypeNormal, nil)
+		if w.work() || served != 3 || w.crew.err == nil {
+			t.Errorf("flag %d: it served %d, and ended with %v", flag, served, w.crew.err)
+		}
+	}
+}
+
 func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
 	n := answeredAtOnce(t, func(w *worker) {
 		w.crew.handler = func(*Request, *Response) error {

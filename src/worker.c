@@ -62,9 +62,9 @@ static int end_of_waiting(shmipc_peer *p, const struct until *until) {
     return error ? error : end_of_serving(p);
 }
 
-/* Between two requests: looks at private memory only. */
+/* Between two requests, of which there may always be another: looks at private memory only. */
 static int end_of_busy_serving(shmipc_peer *p, const struct until *until) {
-    if (load_relaxed32(&p->phase) != PEER_OPEN)
+    if (load_relaxed32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
         return end_of_serving(p);
     return woken(p, until);
 }

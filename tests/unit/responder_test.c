@@ -306,6 +306,53 @@ static void a_busy_worker_does_not_hold_up_the_others(void **state) {
     }
 }
 
+/* A caller with two slots, of which one always has a request. */
+struct flood {
+    struct pair pair;
+    shmipc_slot slots[2];
+    int reason;
+    int served;
+};
+
+static void end_server(struct flood *f) {
+    if (f->reason == SHMIPC_E_WOKEN)
+        must_equal(shmipc_wake(f->pair.guest), SHMIPC_OK);
+    else if (f->reason == SHMIPC_E_SHUTDOWN)
+        store_relaxed32(&f->pair.guest->phase, PEER_DRAINING);
+    else
+        store_relaxed32(&f->pair.guest->corrupt, 1);
+}
+
+static int flooded_handler(void *context, const shmipc_request *request,
+                           shmipc_response *response) {
+    struct flood *f = context;
+    shmipc_slot next = f->slots[f->slots[0].index == request->slot];
+    shmipc_response last;
+    must(++f->served < 10);
+    if (f->served > 1)
+        must_equal(shmipc_slot_receive(next, SECOND, &last), SHMIPC_OK);
+    must_equal(shmipc_slot_send(next, 0, 0, 0), SHMIPC_OK);
+    if (f->served == 3)
+        end_server(f);
+    response->length = 0;
+    return 0;
+}
+
+static void a_worker_ends_though_there_is_always_another_request(void **state) {
+    (void)state;
+    static const int reasons[] = {SHMIPC_E_WOKEN, SHMIPC_E_SHUTDOWN, SHMIPC_E_CORRUPT};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        struct flood f = {.reason = reasons[i]};
+        pair_open(&f.pair, NULL);
+        f.slots[0] = send_empty(f.pair.host);
+        must_equal(shmipc_slot_claim(f.pair.host, 0, &f.slots[1]), SHMIPC_OK);
+        assert_int_equal(shmipc_serve(f.pair.guest, flooded_handler, &f), f.reason);
+        assert_int_equal(f.served, 3);
+        store_relaxed32(&f.pair.guest->phase, PEER_OPEN);
+        pair_close(&f.pair);
+    }
+}
+
 static int nested_handler(void *context, const shmipc_request *request, shmipc_response *response) {
     shmipc_peer *peer = context;
     shmipc_response inner = {.data = response->data, .capacity = response->capacity};
@@ -652,6 +699,7 @@ int main(void) {
         watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),
         watched_test(a_busy_worker_does_not_hold_up_the_others),
+        watched_test(a_worker_ends_though_there_is_always_another_request),
         watched_test(a_handler_may_call_back),
         watched_test(a_handler_sees_who_calls_and_where),
         watched_test(a_request_stays_while_its_caller_gives_up),
