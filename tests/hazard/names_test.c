@@ -209,16 +209,24 @@ static void test_a_name_that_another_took_is_left_to_it(void **state) {
     shmipc_free(second);
 }
 
-/* ---- A name that is removed as soon as it is there; named for the linker ---- */
+/* ---- A name that is removed, or taken by another, as soon as it can be; named for the linker ---- */
 
 static bool names_vanish;
+static unsigned names_taken; /* how often one was, if others always are faster */
+static bool others_are_faster;
 
 int real_link(int from, const char *old, int to, const char *path,
               int flags) __asm__("__real_linkat");
 int test_link(int from, const char *old, int to, const char *path,
               int flags) __asm__("__wrap_linkat");
 
+/* The other's is dead: it can be removed, and is. */
 int test_link(int from, const char *old, int to, const char *path, int flags) {
+    if (others_are_faster) {
+        must(++names_taken < 10000);
+        errno = EEXIST;
+        return -1;
+    }
     int result = real_link(from, old, to, path, flags);
     if (names_vanish && result == 0)
         must_equal(unlinkat(to, path, 0), 0);
@@ -238,6 +246,21 @@ static void test_a_name_that_vanishes_during_creation_is_lost(void **state) {
     must(strstr(shmipc_last_error(), name.text) != NULL);
     must_equal(count_descriptors(), descriptors);
     must_equal(count_mappings(), mappings);
+    must_equal(shmipc_host_create(name.text, NULL, &host), 0);
+    shmipc_free(host);
+}
+
+static void test_a_name_that_others_always_take_first_is_refused(void **state) {
+    struct region_name name = new_name();
+    int descriptors = count_descriptors();
+    shmipc_peer *host;
+    (void)state;
+    others_are_faster = true;
+    must_equal(shmipc_host_create(name.text, NULL, &host), SHMIPC_E_NAME_IN_USE);
+    others_are_faster = false;
+    must(strstr(shmipc_last_error(), "100 times") != NULL);
+    must_equal(names_taken, 100);
+    must_equal(count_descriptors(), descriptors);
     must_equal(shmipc_host_create(name.text, NULL, &host), 0);
     shmipc_free(host);
 }
@@ -296,4 +319,5 @@ HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_wa
             hazard_test(test_a_host_without_its_name_begins_no_call),
             hazard_test(test_a_name_that_another_took_is_left_to_it),
             hazard_test(test_a_name_that_vanishes_during_creation_is_lost),
+            hazard_test(test_a_name_that_others_always_take_first_is_refused),
             hazard_test(test_a_name_that_may_not_be_removed_is_told))

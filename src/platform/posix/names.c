@@ -80,8 +80,10 @@ static int link_name(const struct object *o) {
     return shmi_fail_needed("linkat", o->path);
 }
 
+/* Somebody may give the name to another dead region as soon as it is free. */
 int shmi_object_publish(struct object *o) {
-    for (;;) {
+    enum { TRIES = 100 };
+    for (int i = 0; i < TRIES; i++) {
         int error = link_name(o);
         if (error != SHMIPC_E_NAME_IN_USE)
             return error;
@@ -89,6 +91,8 @@ int shmi_object_publish(struct object *o) {
         if (error)
             return error;
     }
+    return shmi_fail(SHMIPC_E_NAME_IN_USE, "%s was cleared %d times, and taken again each time",
+                     o->path, TRIES);
 }
 
 int shmi_object_unpublish(struct object *o) {
