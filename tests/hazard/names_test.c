@@ -271,6 +271,7 @@ enum { NOBODY = 65534 };
 
 struct overheard {
     char name[64];
+    char second[64];
     atomic_uint warnings;
 };
 
@@ -280,13 +281,27 @@ static void count_warnings(void *context, shmipc_log_level level, const char *te
         atomic_fetch_add(&o->warnings, 1);
 }
 
+/* What leaving fails at is for the log. */
+static void leaving_keeps_the_text(shmipc_peer *host) {
+    char text[300];
+    shmipc_peer *none;
+    must_equal(shmipc_host_create("a/b", NULL, &none), SHMIPC_E_NAME);
+    (void)snprintf(text, sizeof text, "%s", shmipc_last_error());
+    must_equal(shmipc_close(host), 0);
+    must(strcmp(shmipc_last_error(), text) == 0);
+    shmipc_free(host);
+    must(strcmp(shmipc_last_error(), text) == 0);
+}
+
 static int leave_without_rights(void *context) {
     struct overheard *o = context;
     shmipc_host_config config = test_host_config();
+    shmipc_peer *second;
     shmipc_peer *host;
     config.log = count_warnings;
     config.log_context = o;
     must_equal(shmipc_host_create(o->name, &config, &host), 0);
+    must_equal(shmipc_host_create(o->second, NULL, &second), 0);
     must_equal(setuid(NOBODY), 0);
     must_equal(shmipc_shutdown(host, SECOND), SHMIPC_E_DENIED);
     must_equal(shmipc_last_os_error(), EPERM);
@@ -295,6 +310,7 @@ static int leave_without_rights(void *context) {
     must_equal(shmipc_host_create(o->name, NULL, &host), SHMIPC_E_DENIED);
     must(strstr(shmipc_last_error(), "belongs to user 0") != NULL);
     must(strstr(shmipc_last_error(), "65534") != NULL);
+    leaving_keeps_the_text(second);
     return 0;
 }
 
@@ -308,8 +324,11 @@ static void test_a_name_that_may_not_be_removed_is_told(void **state) {
         skip();
     }
     (void)snprintf(o->name, sizeof o->name, "%s", name.text);
+    (void)snprintf(o->second, sizeof o->second, "%s", new_name().text);
     must_equal(child_wait(child_start(leave_without_rights, o)), 0);
     path_of(name.text, path);
+    must_equal(unlink(path), 0);
+    path_of(o->second, path);
     must_equal(unlink(path), 0);
     shared_memory_free(o, sizeof *o);
 }

@@ -112,15 +112,16 @@ static shmipc_peer *succeed(const struct scene *scene) {
     return next;
 }
 
-/* Calls with patterned requests and answers come through as they are. */
+/* Calls with patterned requests and answers come through as they are. The pattern is another than
+   that of the requests whose handlers run on. */
 static int pattern_handler(void *context, const shmipc_request *request,
                            shmipc_response *response) {
     (void)context;
     must_equal(request->length, REQUEST_CAPACITY);
-    must(pattern_holds(request->data, request->length, 5));
+    must(pattern_holds(request->data, request->length, 7));
     response->length = RESPONSE_CAPACITY;
     pattern_fill(response->data, response->length, 6);
-    must(pattern_holds(request->data, request->length, 5));
+    must(pattern_holds(request->data, request->length, 7));
     must(pattern_holds(response->data, response->length, 6));
     return 0;
 }
@@ -129,7 +130,7 @@ static void call_with_patterns(shmipc_peer *peer, int count) {
     static uint8_t bytes[REQUEST_CAPACITY];
     static uint8_t answer[RESPONSE_CAPACITY];
     const shmipc_request request = {.data = bytes, .length = sizeof bytes};
-    pattern_fill(bytes, sizeof bytes, 5);
+    pattern_fill(bytes, sizeof bytes, 7);
     for (int i = 0; i < count; i++) {
         shmipc_response response = {.data = answer, .capacity = sizeof answer};
         must_equal(shmipc_call(peer, &request, &response, 20 * SECOND), SHMIPC_OK);
@@ -174,11 +175,17 @@ static void assert_cut_off(shmipc_slot slot) {
     assert_null(shmipc_slot_buffer(slot, NULL));
 }
 
+/* As the other side sees it; 0 is the host's slot, 1 the guest's. */
+static enum slot_state state_of(const struct scene *scene, uint32_t slot) {
+    return word_state(slot_look(region_slot(&scene->other->region, slot)));
+}
+
 static void hold_an_idle_slot(bool host_leaves, bool another_thread) {
     struct scene scene = scene_open(host_leaves);
     shmipc_slot slot = claim_by(&scene, another_thread);
     pattern_fill(shmipc_slot_buffer(slot, NULL), REQUEST_CAPACITY, 9);
     assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
+    assert_true(host_leaves || state_of(&scene, 1) == SLOT_FREE);
     shmipc_peer *next = succeed(&scene);
     shmipc_slot theirs = host_leaves ? (shmipc_slot){.peer = NULL} : claim(next);
     uint8_t *bytes = shmipc_slot_buffer(theirs, NULL);
@@ -306,6 +313,7 @@ static void shut_down_under_a_handler(bool host_leaves, bool spin, bool free_fir
     gate_await(&stayer.entered, 1);
     uint64_t begin = now_ns();
     assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
+    assert_int_not_equal(state_of(&scene, host_leaves), SLOT_WORKING);
     thread_join(caller);
     assert_int_equal(call.result, SHMIPC_E_PEER_DIED);
     assert_true(now_ns() - begin < SOON);
@@ -335,6 +343,37 @@ static void a_handler_that_runs_on_delays_no_shutdown_and_harms_nobody(void **st
     (void)state;
     for (int i = 0; i < 8; i++)
         shut_down_under_a_handler(i & 1, i & 2, i & 4);
+}
+
+/* The slot is anybody's as soon as the peer has gone, and the handler's request stays. */
+static void a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_request(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct scene scene = scene_open(host);
+        struct stayer stayer = {.spin = false};
+        struct server server;
+        struct server successor;
+        shmipc_slot slot = claim(scene.other);
+        pattern_fill(shmipc_slot_buffer(slot, NULL), REQUEST_CAPACITY, 5);
+        assert_int_equal(shmipc_slot_send(slot, 0, REQUEST_CAPACITY, 0), SHMIPC_OK);
+        server_start(&server, scene.leaver, staying_handler, &stayer);
+        gate_await(&stayer.entered, 1);
+        assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+        assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
+        assert_int_equal(state_of(&scene, (uint32_t)host), SLOT_FREE);
+        shmipc_peer *next = succeed(&scene);
+        if (!host) {
+            server_start(&successor, next, pattern_handler, NULL);
+            call_with_patterns(scene.other, 20);
+            assert_int_equal(server_stop(&successor), SHMIPC_E_WOKEN);
+        }
+        await_turn(&stayer);
+        atomic_store(&stayer.leave, true);
+        assert_int_equal(server_join(&server), SHMIPC_E_CLOSED);
+        assert_int_equal(stayer.abandoned, 1);
+        shmipc_free(next);
+        scene_close(&scene);
+    }
 }
 
 /* The handler writes there meanwhile: to the thread sanitizer that is a race, whatever is
@@ -719,6 +758,20 @@ static void where_nobody_can_be_cut_off_the_deadline_is_kept(void **state) {
 
 /* ---- What is kept ---- */
 
+static void bells_stay_as_they_were_for_a_peer_that_was_cut_off(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct scene scene = scene_open(host);
+        shmipc_slot slot = claim(scene.leaver);
+        assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
+        uint32_t generation = shmi_doorbell_generation(&scene.leaver->members);
+        (void)shmi_doorbell_ring(&scene.other->members, WAKE_ALL);
+        assert_int_equal(shmi_doorbell_generation(&scene.leaver->members), generation);
+        assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+        scene_close(&scene);
+    }
+}
+
 static int child_looks(void *context) {
     struct scene *scene = context;
     shmipc_free(scene->leaver);
@@ -757,6 +810,7 @@ int main(void) {
         watched_test(a_held_slot_delays_no_close),
         watched_test(a_request_under_way_in_a_held_slot_delays_no_shutdown),
         watched_test(a_handler_that_runs_on_delays_no_shutdown_and_harms_nobody),
+        watched_test(a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_request),
         watched_test(where_no_page_can_be_populated_it_is_written),
         watched_test(a_handler_that_leaves_its_own_peer_is_refused),
         watched_test(a_handler_may_close_another_peer),
@@ -766,6 +820,7 @@ int main(void) {
         watched_test(no_byte_that_is_written_late_gets_anywhere),
         watched_test(a_request_that_never_started_never_runs),
         watched_test(where_nobody_can_be_cut_off_the_deadline_is_kept),
+        watched_test(bells_stay_as_they_were_for_a_peer_that_was_cut_off),
         watched_test(children_of_a_peer_that_was_cut_off_keep_nothing),
         watched_test(cutting_off_leaks_nothing),
     };
