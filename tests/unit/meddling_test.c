@@ -13,6 +13,7 @@
 static struct slot *meddled; /* NULL: it leaves everything alone */
 static uint64_t bits;        /* what it changes in the word */
 static unsigned tries;
+static shmipc_peer *closed_first; /* NULL, or a peer that closes just before the change instead */
 
 /* By the mapping of the peer whose changes it spoils. */
 static void meddle_with(shmipc_peer *peer, uint32_t slot, uint64_t changes) {
@@ -30,7 +31,9 @@ void meddle(const atomic_u64 *place, uint64_t expected) {
     if (meddled == NULL || place != &meddled->word)
         return;
     must(++tries < ENOUGH);
-    if (atomic_load(&meddled->word) == expected)
+    if (closed_first != NULL)
+        store_relaxed32(&closed_first->phase, PEER_CLOSED);
+    else if (atomic_load(&meddled->word) == expected)
         atomic_store(&meddled->word, expected ^ bits);
 }
 
@@ -140,6 +143,26 @@ static void a_request_that_can_never_be_taken_is_passed_over(void **state) {
     }
 }
 
+/* Who closes may have looked for what is taken before this was. */
+static void a_request_that_is_taken_while_the_peer_closes_runs_no_handler(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct scene scene = scene_open(host_calls);
+        shmipc_response response;
+        shmipc_stats stats;
+        meddle_with(scene.responder, scene.slot.index, 0);
+        closed_first = scene.responder;
+        assert_int_equal(shmipc_poll(scene.responder, echo_handler, NULL), 1);
+        closed_first = NULL;
+        leave_alone();
+        store_relaxed32(&scene.responder->phase, PEER_OPEN);
+        assert_int_equal(shmipc_get_stats(scene.responder, &stats), SHMIPC_OK);
+        assert_int_equal(stats.served, 0);
+        assert_int_equal(shmipc_slot_receive(scene.slot, SECOND, &response), SHMIPC_E_SHUTDOWN);
+        scene_close(&scene);
+    }
+}
+
 static int meddled_handler(void *context, const shmipc_request *request,
                            shmipc_response *response) {
     response->length = 0;
@@ -184,6 +207,7 @@ int main(void) {
         watched_test(a_sleeper_that_can_never_be_woken_is_left),
         watched_test(a_wait_for_any_that_can_never_be_parked_ends),
         watched_test(a_request_that_can_never_be_taken_is_passed_over),
+        watched_test(a_request_that_is_taken_while_the_peer_closes_runs_no_handler),
         watched_test(an_answer_that_can_never_be_published_is_corruption),
         watched_test(what_can_never_be_reclaimed_is_left),
     };

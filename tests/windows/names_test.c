@@ -418,6 +418,30 @@ static void permissions_to_sleep_and_wake_follow_the_regions(void **state) {
     pair_close(&pair);
 }
 
+/* A process of low integrity may write to what has a low label only. */
+static void integrity_labels_follow_the_regions(void **state) {
+    (void)state;
+    static const char *const parts[] = {"-lock-0", "-lock-1"};
+    shmipc_host_config config = test_host_config();
+    struct pair pair;
+    config.sddl = "D:P(A;;GA;;;WD)S:(ML;;NW;;;LW)";
+    pair_open(&pair, &config);
+    for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+        PSECURITY_DESCRIPTOR descriptor;
+        PACL labels;
+        HANDLE event = OpenEventA(READ_CONTROL, FALSE, part_of(pair.host, parts[i]).text);
+        assert_non_null(event);
+        assert_int_equal(GetSecurityInfo(event, SE_KERNEL_OBJECT, LABEL_SECURITY_INFORMATION, NULL,
+                                         NULL, NULL, &labels, &descriptor),
+                         0);
+        assert_non_null(labels);
+        assert_int_equal(labels->AceCount, 1);
+        LocalFree(descriptor);
+        CloseHandle(event);
+    }
+    pair_close(&pair);
+}
+
 static void permissions_that_shut_out_their_own_user_are_refused(void **state) {
     (void)state;
     shmipc_host_config config = test_host_config();
@@ -476,6 +500,27 @@ static void a_directory_of_another_owner_is_not_believed(void **state) {
     shmipc_free(host);
 }
 
+/* The directory is this user's own, and the region that it names is not. */
+static void a_region_of_another_owner_is_not_believed(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    struct directory_bytes bytes = {.magic = "SHMIPCD", .nonce = NONCE};
+    shmipc_peer *host;
+    char region[128];
+    must_equal(shmipc_host_create(new_name().text, NULL, &host), SHMIPC_OK);
+    struct header header;
+    memcpy(&header, &host->region.shared->header, sizeof header);
+    bytes.magic[7] = '\n';
+    (void)snprintf(region, sizeof region, "Local\\shmipc-%016llx", (unsigned long long)NONCE);
+    HANDLE directory = plant_directory(name.text, &bytes, sizeof bytes);
+    HANDLE planted = make_section(region, "O:" STRANGER "D:(A;;GA;;;WD)", &header, sizeof header);
+    assert_int_equal(attach(name.text), SHMIPC_E_DENIED);
+    assert_says(STRANGER);
+    CloseHandle(planted);
+    CloseHandle(directory);
+    shmipc_free(host);
+}
+
 static int attach_to(const char *region, const char *trusted) {
     shmipc_guest_config config = test_guest_config();
     shmipc_peer *guest;
@@ -508,6 +553,33 @@ static void a_guest_trusts_the_owner_that_it_names(void **state) {
     }
 }
 
+/* Also where objects belong to a group of administrators, as the default may be. */
+static void a_guest_trusts_what_belongs_to_its_user(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    char sddl[256];
+    char *user = user_sid();
+    (void)snprintf(sddl, sizeof sddl, "O:%sD:P(A;;GA;;;WD)", user);
+    LocalFree(user);
+    config.sddl = sddl;
+    assert_int_equal(shmipc_host_create(name.text, &config, &host), SHMIPC_OK);
+    assert_int_equal(attach_to(name.text, NULL), SHMIPC_OK);
+    shmipc_free(host);
+}
+
+/* Not even this process's own user. */
+static void a_guest_that_names_an_owner_trusts_nobody_else(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_peer *host;
+    assert_int_equal(shmipc_host_create(name.text, NULL, &host), SHMIPC_OK);
+    assert_int_equal(attach_to(name.text, STRANGER), SHMIPC_E_DENIED);
+    assert_int_equal(attach_to(name.text, NULL), SHMIPC_OK);
+    shmipc_free(host);
+}
+
 static void a_guest_has_no_owner_to_name(void **state) {
     (void)state;
     shmipc_guest_config config = test_guest_config();
@@ -535,10 +607,14 @@ int main(void) {
         watched_test(by_default_the_user_alone_may_open_a_region),
         watched_test(the_hosts_permissions_are_as_asked),
         watched_test(permissions_to_sleep_and_wake_follow_the_regions),
+        watched_test(integrity_labels_follow_the_regions),
         watched_test(permissions_that_shut_out_their_own_user_are_refused),
         watched_test(a_lock_that_may_not_be_opened_is_held),
         watched_test(a_directory_of_another_owner_is_not_believed),
+        watched_test(a_region_of_another_owner_is_not_believed),
         watched_test(a_guest_trusts_the_owner_that_it_names),
+        watched_test(a_guest_trusts_what_belongs_to_its_user),
+        watched_test(a_guest_that_names_an_owner_trusts_nobody_else),
         watched_test(a_guest_has_no_owner_to_name),
     };
     return cmocka_run_group_tests_name("names", tests, NULL, NULL);
