@@ -610,6 +610,50 @@ static void each_way_to_wait_is_ended_by_a_shutdown(void **state) {
     }
 }
 
+/* Or is about to. Who waits for events is not announced. */
+static bool is_asleep(const struct waiter *w) {
+    const shmipc_peer *p = w->peer;
+    if (w->wait == wait_for_answer)
+        return (slot_look(region_slot(&p->region, w->slot.index)) & WORD_PARKED) != 0;
+    if (w->wait == wait_for_any)
+        return load_seq_cst32(&p->answers.waiters) != 0;
+    if (w->wait == wait_for_slot)
+        return load_seq_cst32(&p->calls.vacancies.waiters) != 0;
+    return w->wait == wait_for_event || load_seq_cst32(&p->serves.requests.waiters) != 0;
+}
+
+/* Returns how long it took. */
+static uint64_t close_under(int (*wait)(struct waiter *), bool host) {
+    struct scene scene = scene_open(host);
+    struct waiter waiter = {.peer = scene.leaver, .wait = wait};
+    const bool calls = wait == wait_for_any || wait == wait_for_answer;
+    if (calls || wait == wait_for_slot)
+        waiter.slot = claim(scene.leaver);
+    if (calls)
+        assert_int_equal(shmipc_slot_send(waiter.slot, 0, 10, 0), SHMIPC_OK);
+    pthread_t thread = thread_start(wait_here, &waiter);
+    eventually(is_asleep(&waiter));
+    for (int n = 0; n < 40; n++) /* the first sleep of who waits for a slot is a short one */
+        pause_briefly();
+    uint64_t begin = now_ns();
+    assert_int_equal(shmipc_close(scene.leaver), SHMIPC_OK);
+    thread_join(thread);
+    uint64_t took = now_ns() - begin;
+    assert_ended(waiter.result);
+    scene_close(&scene);
+    return took;
+}
+
+/* Once in some tries, as the machine may be busy: a tick ends a sleep too, but later. */
+static void each_way_to_wait_is_ended_by_a_close_before_the_next_tick(void **state) {
+    (void)state;
+    for (int i = 0; i < 2 * WAITS; i++) {
+        int tries = 0;
+        while (close_under(waits[i / 2], i % 2) > TICK_NS / 2)
+            assert_true(++tries < 30);
+    }
+}
+
 /* ---- All at once, again and again ---- */
 
 struct scribbler {
@@ -817,6 +861,7 @@ int main(void) {
         watched_test(closing_after_a_shutdown_waits_for_its_handlers),
         watched_test(a_close_that_waits_delays_no_shutdown),
         watched_test(each_way_to_wait_is_ended_by_a_shutdown),
+        watched_test(each_way_to_wait_is_ended_by_a_close_before_the_next_tick),
         watched_test(no_byte_that_is_written_late_gets_anywhere),
         watched_test(a_request_that_never_started_never_runs),
         watched_test(where_nobody_can_be_cut_off_the_deadline_is_kept),
