@@ -66,11 +66,12 @@ void *shmi_object_detach(struct object *o) {
 }
 
 /* Adding nothing to a byte writes its page. Atomically: what another thread writes there at the
-   same moment is not lost. */
+   same moment is not lost. Volatile: of what is known to be nothing a compiler makes a load. */
 // NOLINTNEXTLINE(readability-non-const-parameter): its page is written, if with the same bytes
 static void touch(char *start, const char *end, size_t page) {
+    static const volatile char nothing = 0;
     for (; start < end; start += page)
-        (void)__atomic_fetch_add(start, 0, __ATOMIC_RELAXED);
+        (void)__atomic_fetch_add(start, nothing, __ATOMIC_RELAXED);
 }
 
 void shmi_object_keep(struct object *o, void *start, size_t size) {
