@@ -209,7 +209,7 @@ static void test_a_name_that_another_took_is_left_to_it(void **state) {
     shmipc_free(second);
 }
 
-/* ---- A name that is removed, or taken by another, as soon as it can be; named for the linker ---- */
+/* ---- A name that another removes, or takes, as soon as it can; named for the linker ---- */
 
 static bool names_vanish;
 static unsigned others_first; /* how often others are faster */
