@@ -4,13 +4,15 @@ package shmipc
 
 import (
 	"context"
+	"sync"
 	"testing"
 )
 
 // A host that changes a word just before each change that is tried: whatever is tried ends all the same.
 
-// meddler is what it does. The words of a test belong to one goroutine.
+// meddler is what it does.
 var meddler struct {
+	mu      sync.Mutex
 	line    *exchangeLine // nil: it leaves every slot alone
 	bits    word          // what it changes in the word
 	restore bool          // and has back by the next look
@@ -25,6 +27,8 @@ func countTry() {
 }
 
 func (s *slot) load() word {
+	meddler.mu.Lock()
+	defer meddler.mu.Unlock()
 	w := word(s.line.state.Load())
 	if meddler.line == s.line && meddler.restore && meddler.tries > 0 {
 		w &^= meddler.bits
@@ -34,6 +38,8 @@ func (s *slot) load() word {
 }
 
 func (s *slot) swap(old, new word) bool {
+	meddler.mu.Lock()
+	defer meddler.mu.Unlock()
 	if meddler.line == s.line {
 		countTry()
 		s.line.state.CompareAndSwap(uint64(old), uint64(old^meddler.bits))
@@ -42,6 +48,8 @@ func (s *slot) swap(old, new word) bool {
 }
 
 func (b *bell) swapSets(old, new uint32) bool {
+	meddler.mu.Lock()
+	defer meddler.mu.Unlock()
 	if meddler.bell == b {
 		countTry()
 		b.sleepers.Store(old ^ 1<<(peersMax-1))
@@ -49,15 +57,18 @@ func (b *bell) swapSets(old, new uint32) bool {
 	return b.sleepers.CompareAndSwap(old, new)
 }
 
-func meddle(t *testing.T, line *exchangeLine, bits word) {
-	leaveAlone()
-	meddler.line, meddler.bits = line, bits
-	t.Cleanup(leaveAlone)
+func setMeddler(line *exchangeLine, bits word, restore bool, b *bell) {
+	meddler.mu.Lock()
+	defer meddler.mu.Unlock()
+	meddler.line, meddler.bits, meddler.restore, meddler.bell, meddler.tries = line, bits, restore, b, 0
 }
 
-func leaveAlone() {
-	meddler.line, meddler.restore, meddler.bell, meddler.tries = nil, false, nil, 0
+func meddle(t *testing.T, line *exchangeLine, bits word) {
+	t.Cleanup(leaveAlone)
+	setMeddler(line, bits, false, nil)
 }
+
+func leaveAlone() { setMeddler(nil, 0, false, nil) }
 
 func wantCorrupt(t *testing.T, g *Guest) {
 	t.Helper()
@@ -106,8 +117,8 @@ func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 // A word that is found parked whenever it is to be parked, and not parked whenever it is looked at.
 func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
-	meddle(t, h.guestSlot(0), flagParked)
-	meddler.restore = true
+	t.Cleanup(leaveAlone)
+	setMeddler(h.guestSlot(0), flagParked, true, nil)
 	if which, err := g.WaitAny(deadline(t), []Slot{s}, 0); err != nil || which != 0 {
 		t.Fatal(which, err)
 	}
@@ -119,11 +130,11 @@ func TestBellThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	b := h.bell(bellMembership)
 	t.Cleanup(leaveAlone)
-	meddler.bell = b
+	setMeddler(nil, 0, false, b)
 	b.want(2)
 	leaveAlone()
 	b.want(2)
-	meddler.bell = b
+	setMeddler(nil, 0, false, b)
 	b.unwant(2)
 	leaveAlone()
 	if sets := b.sleepers.Load(); sets&2 == 0 {
