@@ -7,8 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,32 +54,63 @@ enum { REFUSALS = sizeof refusals / sizeof *refusals };
 
 static const int codes[] = {EPERM, ENOSYS, EINVAL, EOPNOTSUPP};
 
-#define LOAD(offset) ((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)(offset)))
-#define SKIP_UNLESS(number, count)                                                                 \
-    ((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(number), 0, (count)))
-#define RETURN(what) ((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, (uint32_t)(what)))
+/* A filter as the kernel takes it: linux/filter.h, linux/seccomp.h, which not every C library has
+   beside it. */
+struct instruction {
+    uint16_t code;
+    uint8_t skip_if, skip_unless;
+    uint32_t operand;
+};
+
+struct program {
+    unsigned short length;
+    struct instruction *code;
+};
+
+enum {
+    NUMBER_OFFSET = 0, /* of the call, in what a filter sees */
+    ARGUMENTS_OFFSET = 16,
+    MODE_FILTER = 2,
+};
+
+#define RETURN_ERROR UINT32_C(0x00050000)
+#define RETURN_ALLOW UINT32_C(0x7fff0000)
+
+static struct instruction load(size_t offset) {
+    return (struct instruction){.code = 0x20, .operand = (uint32_t)offset};
+}
+
+static struct instruction skip_unless(uint32_t value, uint8_t count) {
+    return (struct instruction){.code = 0x15, .skip_unless = count, .operand = value};
+}
+
+static struct instruction go_on(void) {
+    return (struct instruction){.code = 0x05};
+}
+
+static struct instruction end(uint32_t verdict) {
+    return (struct instruction){.code = 0x06, .operand = verdict};
+}
 
 /* Five instructions, after which whatever is not of the form goes on. The low half of an argument
    comes first. */
-static void write_form(struct sock_filter *at, const struct form *form, int os_error) {
+static void write_form(struct instruction *at, const struct form *form, int os_error) {
     const size_t argument = form->argument == ANY ? 0 : (size_t)form->argument;
-    at[0] = LOAD(offsetof(struct seccomp_data, nr));
-    at[1] = SKIP_UNLESS(form->number, 3);
-    at[2] = LOAD(offsetof(struct seccomp_data, args) + 8 * argument);
-    at[3] = SKIP_UNLESS(form->value, 1);
-    if (form->argument == ANY)
-        at[3] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 0);
-    at[4] = RETURN(SECCOMP_RET_ERRNO | (uint32_t)os_error);
+    at[0] = load(NUMBER_OFFSET);
+    at[1] = skip_unless((uint32_t)form->number, 3);
+    at[2] = load(ARGUMENTS_OFFSET + 8 * argument);
+    at[3] = form->argument == ANY ? go_on() : skip_unless(form->value, 1);
+    at[4] = end(RETURN_ERROR | (uint32_t)os_error);
 }
 
 static void refuse(const struct form forms[2], int os_error) {
-    struct sock_filter code[11];
-    struct sock_fprog program = {.len = 11, .filter = code};
+    struct instruction code[11];
+    struct program program = {.length = 11, .code = code};
     write_form(code, &forms[0], os_error);
     write_form(code + 5, forms[1].number == 0 ? &forms[0] : &forms[1], os_error);
-    code[10] = RETURN(SECCOMP_RET_ALLOW);
+    code[10] = end(RETURN_ALLOW);
     must_equal(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-    must_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+    must_equal(prctl(PR_SET_SECCOMP, MODE_FILTER, &program), 0);
 }
 
 /* ---- One peer in a sandbox ---- */
