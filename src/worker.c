@@ -105,14 +105,17 @@ static void look_away(shmipc_peer *p, struct worker *worker) {
 
 /* It forgets when it was idle first: nobody rings for what is published while nobody is announced,
    so the next ring is not the only one that there was to be since then. */
-static void unannounce(shmipc_peer *p, struct worker *worker) {
+COLD static void leave_sleepers(shmipc_peer *p, struct worker *worker) {
     uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
-    if (!worker->announced)
-        return;
     worker->announced = false;
     if (load_relaxed32(&p->idle_at) == generation)
         store_relaxed32(&p->idle_at, generation + NOT_IDLE);
     shmi_doorbell_disarm(&p->serves.requests);
+}
+
+static inline void unannounce(shmipc_peer *p, struct worker *worker) {
+    if (worker->announced)
+        leave_sleepers(p, worker);
 }
 
 static uint32_t announce(shmipc_peer *p, struct worker *worker) {
@@ -223,7 +226,8 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
             unannounce(p, worker);
             return end_of_busy_serving(p, until);
         }
-        stay_awake(p, worker);
+        if (worker->announced)
+            stay_awake(p, worker);
         give_way(p, worker);
     } while (spin_again(&spin));
     return rest_as_poller(p, worker, until);
