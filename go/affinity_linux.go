@@ -1,7 +1,6 @@
 package shmipc
 
 import (
-	"os"
 	"strconv"
 	"syscall"
 	"unsafe"
@@ -29,15 +28,6 @@ func pinProcess(mask []uintptr) error {
 			return nil
 		}
 	}
-}
-
-func readDirectory(path string) ([]os.DirEntry, error) {
-	directory, err := openStream(path)
-	if err != nil {
-		return nil, err
-	}
-	defer directory.Close()
-	return directory.ReadDir(-1)
 }
 
 func pinThread(task string, mask []uintptr) error {

@@ -82,6 +82,16 @@ func openStream(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
+// readDirectory returns what a directory holds, in no particular order.
+func readDirectory(path string) ([]os.DirEntry, error) {
+	directory, err := openStream(path)
+	if err != nil {
+		return nil, err
+	}
+	defer directory.Close()
+	return directory.ReadDir(-1)
+}
+
 // identity tells a file from every other one as long as somebody has it open or mapped.
 type identity struct{ device, inode uint64 }
 

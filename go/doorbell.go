@@ -14,6 +14,12 @@ func (p *parking) ring(b *bell, n int) {
 // ringAll wakes everybody who sleeps on the bell.
 func (p *parking) ringAll(b *bell) { p.ring(b, math.MaxInt32) }
 
+// ringOwn rings for one sleeper of this very peer, announced or not, and wakes nobody else.
+func (p *parking) ringOwn(b *bell) {
+	b.generation.Add(1)
+	p.wakeOwn(bellWord(b))
+}
+
 // wantsRing tells whether somebody sleeps and nobody watches. What the sleeper waits for was stored
 // before, with sequential consistency, as this load is: one that joined the sleepers or left the
 // watchers too late to be seen here sees it when it looks once more before it sleeps.

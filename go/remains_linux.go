@@ -21,15 +21,10 @@ const (
 // ours, and may not even be opened: a pipe would notice.
 func regionNames() (names []string, err error) {
 	directory, filePrefix := filepath.Split(regionPrefix)
-	stream, err := openStream(directory)
+	entries, err := readDirectory(directory)
 	if err == syscall.ENOENT {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, systemError("open "+directory, err)
-	}
-	defer stream.Close()
-	entries, err := stream.ReadDir(-1)
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
 	if err != nil {
 		return nil, systemError("read "+directory, err)

@@ -1,9 +1,6 @@
 package shmipc
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
 // What serving.sentry says. The sentry is the one standby that looks, every now and then, whether the poller
 // still polls. While the poller watches, callers do not ring, and a request whose caller does not wait would
@@ -15,12 +12,8 @@ const (
 	sentryContent
 )
 
-const (
-	// sentryTick is how often the sentry looks, while there is traffic.
-	sentryTick = int64(20 * time.Millisecond)
-	// quietLooks at a poller that rests, and the sentry goes.
-	quietLooks = 3
-)
+// quietLooks at a poller that rests, and the sentry goes.
+const quietLooks = 3
 
 // sentryState is changed by whoever becomes the sentry, or leaves, and by workers, who take a doubt away and
 // call.
@@ -44,9 +37,7 @@ func (g *Guest) callSentry() {
 	if s.CompareAndSwap(sentryInDoubt, sentryContent) || !s.CompareAndSwap(sentryAbsent, sentryCalled) {
 		return
 	}
-	b := g.bell(bellHostRequest)
-	b.generation.Add(1)
-	g.wakeOwn(bellWord(b))
+	g.ringOwn(g.bell(bellHostRequest))
 	g.stats.wakes.Add(1)
 }
 

@@ -19,6 +19,8 @@ const (
 	ticksToIdle = 10
 	// standbyTick is the same for one that stands by, in case the poller never comes back from its handler.
 	standbyTick = int64(time.Second)
+	// sentryTick is the same for the sentry, while there is traffic.
+	sentryTick = int64(20 * time.Millisecond)
 	// standbyTicksAtRest: so many of them while the poller rests and ticks itself, or the host is watched.
 	standbyTicksAtRest = 5
 	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end

@@ -109,9 +109,9 @@ func (w *worker) retire() {
 	c.size.Add(-1)
 	if err == nil {
 		w.unannounce()
-	}
-	if err == nil && s.token.Load() == w {
-		w.lookAway() // before another may become the poller and watch
+		if s.token.Load() == w {
+			w.lookAway() // before another may become the poller and watch
+		}
 	}
 	had := s.token.CompareAndSwap(w, nil)
 	// Who left standby may have found the crew full of this worker, which was surplus until then.

@@ -57,15 +57,20 @@ struct sleeper {
     pthread_t thread;
 };
 
-/* Each round: says that it is about to sleep, and sleeps until the bell has been rung once more. */
+/* Says that it is about to sleep, and sleeps until the bell has been rung once more. */
+static void sleep_until_rung(struct sleeper *self) {
+    struct doorbell *bell = &self->peer->members;
+    uint32_t generation = shmi_doorbell_generation(bell);
+    gate_pass(&self->stage->gates[AWAKE_GATE]);
+    while (shmi_doorbell_generation(bell) == generation)
+        (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
+}
+
+/* Each round begins for all when the last one's ring is over. */
 static void *sleep_on_bell(void *context) {
     struct sleeper *self = context;
-    struct doorbell *bell = &self->peer->members;
     for (unsigned round = 1; round <= ROUNDS; round++) {
-        uint32_t generation = shmi_doorbell_generation(bell);
-        gate_pass(&self->stage->gates[AWAKE_GATE]);
-        while (shmi_doorbell_generation(bell) == generation)
-            (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
+        sleep_until_rung(self);
         gate_await(&self->stage->gates[RUNG_GATE], round);
     }
     return NULL;
@@ -159,16 +164,9 @@ static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
     stage_close(stage);
 }
 
-/* Sleeps until the bell has been rung, so often. */
 static void *sleep_often(void *context) {
-    struct sleeper *self = context;
-    struct doorbell *bell = &self->peer->members;
-    for (unsigned round = 1; round <= ROUNDS; round++) {
-        uint32_t generation = shmi_doorbell_generation(bell);
-        gate_pass(&self->stage->gates[AWAKE_GATE]);
-        while (shmi_doorbell_generation(bell) == generation)
-            (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
-    }
+    for (unsigned round = 1; round <= ROUNDS; round++)
+        sleep_until_rung(context);
     return NULL;
 }
 

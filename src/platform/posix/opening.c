@@ -90,8 +90,7 @@ const char *shmi_object_trouble(struct object *o) {
         return "somebody else closed the region's descriptor; it was opened again";
     case TROUBLE_BLIND:
         return "somebody else closed the region's descriptor, and the region cannot be opened "
-               "again "
-               "by its name: while that is so no death is noticed";
+               "again by its name: while that is so no death is noticed";
     default:
         return NULL;
     }
