@@ -417,13 +417,8 @@ static int come_and_go_under_signals(void *context) {
 /* The address sanitizer's allocator is locked by a fork, also of whoever it interrupted. */
 static void test_a_signal_handler_may_fork_at_any_moment(void **state) {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__)
-    skip();
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    skip();
-#endif
-#endif
+    if (ADDRESS_SANITIZED)
+        skip();
     unsigned rounds = scaled(1000);
     assert_int_equal(child_wait(child_start(come_and_go_under_signals, &rounds)), 0);
 }

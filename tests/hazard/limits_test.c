@@ -245,13 +245,8 @@ static int create_without_address_space(void *context) {
 static void test_a_limit_of_address_space_is_an_error(void **state) {
     struct region_name name = new_name();
     (void)state;
-#if defined(__SANITIZE_ADDRESS__)
-    skip();
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-    skip();
-#endif
-#endif
+    if (ADDRESS_SANITIZED)
+        skip();
     must_equal(child_wait(child_start(create_without_address_space, name.text)), 0);
 }
 

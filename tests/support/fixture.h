@@ -136,6 +136,15 @@ void child_kill(pid_t child); /* SIGKILL, and reaps it */
 void *shared_memory(size_t size);
 void shared_memory_free(void *memory, size_t size);
 
+/* Whether the tests run under the address sanitizer. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZED 1
+#elif defined(__has_feature)
+#define ADDRESS_SANITIZED __has_feature(address_sanitizer)
+#else
+#define ADDRESS_SANITIZED 0
+#endif
+
 /* ---- Gates ---- */
 
 /* A counter on which processes and threads wait for each other. */
