@@ -1,0 +1,137 @@
+/* Bytes that belong to somebody else: to be read, and to be written. */
+#ifndef SHMIPC_CXX_BYTES_HPP
+#define SHMIPC_CXX_BYTES_HPP
+
+#include "platform.hpp"
+
+#include <array>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#if defined(_MSVC_LANG) && _MSVC_LANG >= 202002L || __cplusplus >= 202002L
+#include <ranges>
+#endif
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+namespace detail {
+
+/* Whether objects of this type are but their bytes. */
+template <class T> inline constexpr bool is_plain = std::is_trivially_copyable_v<T>;
+
+/* The element type of what has data() and size(), such as std::string, std::vector and std::span;
+   without an array, which decides for itself. */
+template <class Range>
+using element = std::remove_pointer_t<decltype(std::declval<Range &>().data() +
+                                               std::declval<Range &>().size())>;
+
+template <class Range>
+using plain_range = std::enable_if_t<is_plain<std::remove_const_t<element<Range>>>>;
+
+template <class Range>
+using writable_range =
+    std::enable_if_t<is_plain<element<Range>> && !std::is_const_v<element<Range>>>;
+
+} // namespace detail
+
+/* Bytes to be read that belong to somebody else: converts from text, arrays, and all that has
+   data() and size() with plain elements, and is what a std::span<const std::byte> may be made of.
+   */
+class byte_view {
+public:
+    constexpr byte_view() noexcept = default;
+    byte_view(const void *data, std::size_t size) noexcept
+        : data_(static_cast<const std::byte *>(data)), size_(size) {}
+
+    /* A text up to its terminator, as a literal has one. */
+    byte_view(const char *text) noexcept : byte_view(text, std::strlen(text)) {}
+    /* Text or bytes? Say how many: {array, size}. */
+    template <std::size_t N> byte_view(char (&)[N]) = delete;
+
+    template <class T, std::size_t N, class = std::enable_if_t<detail::is_plain<T>>>
+    byte_view(const T (&array)[N]) noexcept : byte_view(&array[0], sizeof array) {}
+
+    template <class Range, class = detail::plain_range<const Range>>
+    byte_view(const Range &range) noexcept
+        : byte_view(range.data(), range.size() * sizeof *range.data()) {}
+
+    const std::byte *data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    const std::byte *begin() const noexcept { return data_; }
+    const std::byte *end() const noexcept { return data_ + size_; }
+    std::byte operator[](std::size_t index) const noexcept { return data_[index]; }
+
+    /* The same bytes as characters. */
+    std::string_view text() const noexcept {
+        return {reinterpret_cast<const char *>(data_), size_};
+    }
+
+    /* A copy as an object of type T; nothing if the size is another than T's. */
+    template <class T> std::optional<T> as() const noexcept {
+        static_assert(detail::is_plain<T>, "bytes make no object of this type");
+        if (size_ != sizeof(T))
+            return std::nullopt;
+        alignas(T) std::array<std::byte, sizeof(T)> bytes;
+        std::memcpy(bytes.data(), data_, sizeof(T));
+        return *std::launder(reinterpret_cast<const T *>(bytes.data()));
+    }
+
+private:
+    const std::byte *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/* Bytes to be written that belong to somebody else: converts from arrays and all that has data()
+   and size() with plain elements that are not const, and is what a std::span<std::byte> may be made
+   of. */
+class byte_span {
+public:
+    constexpr byte_span() noexcept = default;
+    byte_span(void *data, std::size_t size) noexcept
+        : data_(static_cast<std::byte *>(data)), size_(size) {}
+
+    template <class T, std::size_t N,
+              class = std::enable_if_t<detail::is_plain<T> && !std::is_const_v<T>>>
+    byte_span(T (&array)[N]) noexcept : byte_span(&array[0], sizeof array) {}
+
+    template <class Range, class = detail::writable_range<Range>>
+    byte_span(Range &range) noexcept
+        : byte_span(range.data(), range.size() * sizeof *range.data()) {}
+    template <class Range, class = detail::writable_range<const Range>>
+    byte_span(const Range &range) noexcept
+        : byte_span(range.data(), range.size() * sizeof *range.data()) {}
+
+    std::byte *data() const noexcept { return data_; }
+    std::size_t size() const noexcept { return size_; }
+    bool empty() const noexcept { return size_ == 0; }
+    std::byte *begin() const noexcept { return data_; }
+    std::byte *end() const noexcept { return data_ + size_; }
+    std::byte &operator[](std::size_t index) const noexcept { return data_[index]; }
+
+private:
+    std::byte *data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/* The bytes of an object, to be sent; they are `object`'s. */
+template <class T> byte_view bytes_of(const T &object) noexcept {
+    static_assert(detail::is_plain<T>, "an object of this type is more than its bytes");
+    return {std::addressof(object), sizeof object};
+}
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#if defined(__cpp_lib_ranges)
+template <> inline constexpr bool std::ranges::enable_borrowed_range<shmipc::byte_view> = true;
+template <> inline constexpr bool std::ranges::enable_borrowed_range<shmipc::byte_span> = true;
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* Calls that copy. */
+#ifndef SHMIPC_CXX_CALLS_HPP
+#define SHMIPC_CXX_CALLS_HPP
+
+#include "error.hpp"
+#include "message.hpp"
+#include "timeout.hpp"
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+/* What a host, a guest and a slot have in common: calls that copy. */
+template <class Self> class calls {
+public:
+    /* shmipc_call (of a slot: shmipc_slot_call) with an answer of any size, copied once. `flags`: 0
+       or wait_ready. Errors: as there. */
+    SHMIPC_LOCAL result<answer> call(byte_view data = {}, message_type type = type_normal,
+                                     timeout within = default_timeout, std::uint32_t flags = 0) {
+        result<answer> out{answer{}};
+        const shmipc_request request = asking(data, type, flags);
+        shmipc_response response = out->receiver();
+        if (int code = self().invoke(&request, &response, within.ns()))
+            out = error::last(code, unanswered(code, response));
+        else
+            out->accept(response);
+        return out;
+    }
+
+    /* The same with an answer that is put at the beginning of `into`, where the result's data shows
+       it; too_large if it does not fit. */
+    SHMIPC_LOCAL result<message> call_into(byte_span into, byte_view data = {},
+                                           message_type type = type_normal,
+                                           timeout within = default_timeout,
+                                           std::uint32_t flags = 0) {
+        const shmipc_request request = asking(data, type, flags);
+        shmipc_response response = {};
+        response.data = into.data();
+        response.capacity = into.size();
+        if (int code = self().invoke(&request, &response, within.ns()))
+            return error::last(code, unanswered(code, response));
+        return message{{into.data(), response.length}, response.type};
+    }
+
+private:
+    friend Self;
+    calls() = default;
+
+    Self &self() noexcept { return static_cast<Self &>(*this); }
+
+    static shmipc_request asking(byte_view data, message_type type, std::uint32_t flags) noexcept {
+        shmipc_request request = {};
+        request.data = data.data();
+        request.length = data.size();
+        request.type = type.value();
+        request.flags = flags;
+        return request;
+    }
+
+    static std::size_t unanswered(int code, const shmipc_response &response) noexcept {
+        return code == SHMIPC_E_TOO_LARGE || code == SHMIPC_E_NO_MEMORY ? response.length : 0;
+    }
+};
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

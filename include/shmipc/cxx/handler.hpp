@@ -1,0 +1,155 @@
+/* What answers requests. */
+#ifndef SHMIPC_CXX_HANDLER_HPP
+#define SHMIPC_CXX_HANDLER_HPP
+
+#include "message.hpp"
+#include "platform.hpp"
+
+#include <exception>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+/* What a handler answers. It, and its bytes, are the handler's until it returns. */
+class request {
+public:
+    explicit request(const shmipc_request &seen) noexcept : request_(&seen) {}
+
+    byte_view data() const noexcept { return {request_->data, request_->length}; }
+    std::string_view text() const noexcept { return data().text(); }
+    message_type type() const noexcept { return request_->type; }
+    std::uint32_t peer() const noexcept { return request_->peer; } /* no proof of who calls */
+    std::uint32_t slot() const noexcept { return request_->slot; }
+
+    /* Whether nobody waits for the answer any more. */
+    SHMIPC_LOCAL bool abandoned() const noexcept { return shmipc_abandoned(request_) != 0; }
+
+    const shmipc_request &native() const noexcept { return *request_; }
+
+private:
+    const shmipc_request *request_;
+};
+
+/* A handler's answer: without bytes and of type_normal to begin with. write() copies bytes into it;
+   buffer() and set_length() build it in place. */
+class response {
+public:
+    explicit response(shmipc_response &made) noexcept : response_(&made) {}
+
+    /* Appends `data`, or nothing of it and returns false if it does not fit; then the caller gets
+       too_large whatever else is written: an answer is never cut short. */
+    bool write(byte_view data) noexcept {
+        if (size() > capacity())
+            return false;
+        std::size_t free = capacity() - size();
+        if (data.size() <= free && !data.empty())
+            std::memcpy(static_cast<std::byte *>(response_->data) + size(), data.data(),
+                        data.size());
+        response_->length += data.size() <= free ? data.size() : free + 1;
+        return data.size() <= free;
+    }
+
+    /* The response buffer in shared memory, 64-byte aligned at both ends. */
+    byte_span buffer() noexcept { return {response_->data, capacity()}; }
+    std::size_t capacity() const noexcept { return response_->capacity; }
+    std::size_t size() const noexcept { return response_->length; }
+
+    /* The answer is the first `length` bytes of buffer(), with align_end the last. A length above
+       the capacity reaches the caller as too_large. */
+    void set_length(std::size_t length, std::uint32_t flags = 0) noexcept {
+        response_->length = length;
+        response_->flags = flags;
+    }
+
+    void set_type(message_type type) noexcept { response_->type = type.value(); }
+
+    /* The caller gets errc::handler with this message, of which as much is kept as buffer() holds,
+       whatever was written before. The handler returns then. */
+    void fail(std::string_view message) noexcept {
+        std::size_t length = message.size() < capacity() ? message.size() : capacity();
+        if (length)
+            std::memmove(response_->data, message.data(), length);
+        set_length(length);
+        failed_ = true;
+    }
+    bool failed() const noexcept { return failed_; }
+
+    shmipc_response &native() noexcept { return *response_; }
+
+private:
+    shmipc_response *response_;
+    bool failed_ = false;
+};
+
+/*
+ * A handler is anything that can be called with (const request &, response &), also with captures;
+ * several threads may call it at once. If it throws, the caller gets errc::handler with the
+ * exception's what(), and the thread goes on serving. Its thread must not end in it (pthread_exit,
+ * pthread_cancel): that ends the process.
+ */
+using handler_function = std::function<void(const request &, response &)>;
+
+/* A handler that chooses another by the message's type. Register before it serves. */
+class dispatcher {
+public:
+    /* Requests of this type go to `handler`, in place of who was registered for it before. */
+    dispatcher &on(message_type type, handler_function handler) {
+        handlers_[type.value()] = std::move(handler);
+        return *this;
+    }
+
+    /* Requests of all other types. Without it they fail: "no handler for message type N". */
+    dispatcher &otherwise(handler_function handler) {
+        otherwise_ = std::move(handler);
+        return *this;
+    }
+
+    void operator()(const request &request, response &response) const {
+        auto found = handlers_.find(request.type().value());
+        if (found != handlers_.end())
+            found->second(request, response);
+        else if (otherwise_)
+            otherwise_(request, response);
+        else
+            response.fail("no handler for message type " + std::to_string(request.type().value()));
+    }
+
+private:
+    std::map<std::uint32_t, handler_function> handlers_;
+    handler_function otherwise_;
+};
+
+namespace detail {
+
+/* A handler as the C library calls it: `context` is the address of one of these. */
+template <class Handler> struct bound_handler {
+    Handler &handler;
+
+    SHMIPC_LOCAL static int call(void *context, const shmipc_request *c_request,
+                                 shmipc_response *c_response) noexcept {
+        const request request(*c_request);
+        response response(*c_response);
+#if SHMIPC_EXCEPTIONS
+        try {
+            static_cast<bound_handler *>(context)->handler(request, response);
+        } catch (const std::exception &thrown) {
+            response.fail(thrown.what());
+        } catch (...) {
+            response.fail("the handler threw what is no std::exception");
+        }
+#else
+        static_cast<bound_handler *>(context)->handler(request, response);
+#endif
+        return response.failed() ? -1 : 0;
+    }
+};
+
+} // namespace detail
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

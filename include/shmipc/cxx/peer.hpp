@@ -1,0 +1,251 @@
+/* Hosts and guests. */
+#ifndef SHMIPC_CXX_PEER_HPP
+#define SHMIPC_CXX_PEER_HPP
+
+#include "handler.hpp"
+#include "slot.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+/* Ends attaches and serves from outside, for ever: it must live as long as they use it. */
+class stop_token {
+public:
+    stop_token() noexcept = default;
+    stop_token(const stop_token &) = delete;
+    stop_token &operator=(const stop_token &) = delete;
+    ~stop_token() = default;
+
+    SHMIPC_LOCAL void stop() noexcept { shmipc_stop(&token_); }
+    SHMIPC_LOCAL bool stopped() const noexcept { return shmipc_stopped(&token_) != 0; }
+    shmipc_stop_token *native() noexcept { return &token_; } /* for guest_config::stop */
+
+private:
+    shmipc_stop_token token_ = SHMIPC_STOP_TOKEN_INIT;
+};
+
+/* The members of shmipc_host_config with their defaults, and a log that may have captures, which
+   must not throw; where it is set it replaces the members log and log_context. */
+struct host_config : shmipc_host_config {
+    host_config() : shmipc_host_config(SHMIPC_HOST_CONFIG_INIT) {}
+    shmipc::logger logger;
+};
+
+/* The same for a guest. */
+struct guest_config : shmipc_guest_config {
+    guest_config() : shmipc_guest_config(SHMIPC_GUEST_CONFIG_INIT) {}
+    shmipc::logger logger;
+};
+
+/*
+ * One end of a region: what a host and a guest have in common. Its destructor closes it: calls and
+ * waits on it end with errc::closed, and it returns when handlers have; after a shutdown() it does
+ * not wait for those that this had cut off. A handler of this peer must not destroy it.
+ */
+class peer : public calls<peer> {
+public:
+    /* Claims a slot, waiting for one. */
+    SHMIPC_LOCAL result<slot> claim(timeout within = default_timeout) noexcept {
+        shmipc_slot claimed;
+        if (int code = shmipc_slot_claim(native(), within.ns(), &claimed))
+            return error::last(code);
+        return slot(peer_, claimed);
+    }
+
+    /* Serves with this thread until something ends it: returns why (woken, closed, shutdown,
+       peer_died, name_lost, corrupt, invalid), with a token also cancelled. The handler, a
+       reference, is used until then. */
+    template <class Handler> SHMIPC_LOCAL error serve(Handler &&handler) {
+        return serve_until(handler, nullptr);
+    }
+    template <class Handler> SHMIPC_LOCAL error serve(Handler &&handler, stop_token &token) {
+        return serve_until(handler, token.native());
+    }
+
+    /* Serves what is there, without waiting: the number of requests served. */
+    template <class Handler> SHMIPC_LOCAL result<std::size_t> poll(Handler &&handler) {
+        const detail::shared_peer kept = peer_;
+        detail::bound_handler<std::remove_reference_t<Handler>> bound{handler};
+        int served = shmipc_poll(kept.get(), &bound.call, &bound);
+        if (served < 0)
+            return error::last(served);
+        return static_cast<std::size_t>(served);
+    }
+
+    /* Waits until poll() would find a request. */
+    SHMIPC_LOCAL result<void> wait(timeout within = default_timeout) noexcept {
+        return detail::done(shmipc_wait(native(), within.ns()));
+    }
+
+    /* Ends every serve() and wait() that runs now, or else the next one, with errc::woken. */
+    SHMIPC_LOCAL result<void> wake() noexcept { return detail::done(shmipc_wake(native())); }
+
+    /* The round-trip time to the other side's library; some thread must be serving there. */
+    SHMIPC_LOCAL result<std::chrono::nanoseconds> ping(timeout within = default_timeout) noexcept {
+        std::int64_t rtt = 0;
+        if (int code = shmipc_ping(native(), within.ns(), &rtt))
+            return error::last(code);
+        return std::chrono::nanoseconds(rtt);
+    }
+
+    /* Waits for the next change among the other peers. */
+    SHMIPC_LOCAL result<shmipc_event> next_event(timeout within = default_timeout) noexcept {
+        shmipc_event event;
+        if (int code = shmipc_next_event(native(), within.ns(), &event))
+            return error::last(code);
+        return event;
+    }
+
+    SHMIPC_LOCAL result<shmipc_info> info() const noexcept {
+        shmipc_info info;
+        if (int code = shmipc_get_info(native(), &info))
+            return error::last(code);
+        return info;
+    }
+
+    SHMIPC_LOCAL result<shmipc_stats> stats() const noexcept {
+        shmipc_stats stats;
+        if (int code = shmipc_get_stats(native(), &stats))
+            return error::last(code);
+        return stats;
+    }
+
+    SHMIPC_LOCAL result<shmipc_stats> stats(std::uint32_t slot_index) const noexcept {
+        shmipc_stats stats;
+        if (int code = shmipc_get_slot_stats(native(), slot_index, &stats))
+            return error::last(code);
+        return stats;
+    }
+
+    /* Leaves in order, waiting for what is under way; at the end of the time-out the rest is cut
+       off. */
+    SHMIPC_LOCAL result<void> shutdown(timeout within = default_timeout) noexcept {
+        int code = shmipc_shutdown(native(), within.ns());
+        if (peer_ && code != SHMIPC_E_STATE)
+            peer_.mark_left();
+        return detail::done(code);
+    }
+
+    /* Leaves at once, and returns when handlers have. */
+    SHMIPC_LOCAL result<void> close() noexcept { return detail::done(shmipc_close(native())); }
+
+    /* For functions of shmipc.h; NULL if there is none. It stays this object's. */
+    shmipc_peer *native() const noexcept { return peer_.get(); }
+
+protected:
+    peer() noexcept = default;
+    explicit peer(detail::shared_peer made) noexcept : peer_(std::move(made)) {}
+    peer(peer &&) noexcept = default;
+    SHMIPC_LOCAL peer &operator=(peer &&from) noexcept {
+        if (this != &from) {
+            leave();
+            peer_ = std::move(from.peer_);
+        }
+        return *this;
+    }
+    SHMIPC_LOCAL ~peer() { leave(); }
+
+    /* Makes a peer by `create(config, place)`, with the log of a host_config or a guest_config. */
+    template <class Config, class Create>
+    SHMIPC_LOCAL static result<detail::shared_peer> make(Config config, const logger &log,
+                                                         const std::string &name, Create create) {
+        if (name.find('\0') != name.npos) /* C would see another name, which ends there */
+            return error(errc::name, "the name has a zero byte in it");
+        auto made = detail::shared_peer::make(log);
+        if (!made)
+            return error(errc::no_memory, "no memory for a peer");
+        if (log) {
+            config.log = &detail::shared_peer::write_log;
+            config.log_context = made.log_context();
+        }
+        if (int code = create(&config, made.place()))
+            return error::last(code);
+        return made;
+    }
+
+private:
+    friend class calls<peer>;
+    friend class server;
+
+    SHMIPC_LOCAL int invoke(const shmipc_request *request, shmipc_response *response,
+                            std::int64_t within) noexcept {
+        return shmipc_call(native(), request, response, within);
+    }
+
+    template <class Handler>
+    SHMIPC_LOCAL error serve_until(Handler &handler, shmipc_stop_token *token) {
+        const detail::shared_peer kept =
+            peer_; /* also where a shutdown leaves this thread behind */
+        return serve_kept(kept, handler, token);
+    }
+    template <class Handler>
+    SHMIPC_LOCAL static error serve_kept(const detail::shared_peer &kept, Handler &handler,
+                                         shmipc_stop_token *token) {
+        detail::bound_handler<Handler> bound{handler};
+        return error::last(shmipc_serve_until(kept.get(), &bound.call, &bound, token));
+    }
+
+    SHMIPC_LOCAL void leave() noexcept {
+        if (peer_ && !peer_.has_left())
+            (void)shmipc_close(native());
+    }
+
+    detail::shared_peer peer_;
+};
+
+/* Creates a region and owns it. */
+class host : public peer {
+public:
+    host() noexcept = default;
+
+    /* shmipc_host_create. */
+    SHMIPC_LOCAL static result<host> create(const std::string &name,
+                                            const host_config &config = {}) {
+        auto made = make(static_cast<const shmipc_host_config &>(config), config.logger, name,
+                         [&](const shmipc_host_config *c, shmipc_peer **place) {
+                             return shmipc_host_create(name.c_str(), c, place);
+                         });
+        if (!made)
+            return made.error();
+        return host(*std::move(made));
+    }
+
+    /* Waits until at least `count` guests that serve are attached. */
+    SHMIPC_LOCAL result<void> wait_guests(std::uint32_t count,
+                                          timeout within = default_timeout) noexcept {
+        return detail::done(shmipc_wait_guests(native(), count, within.ns()));
+    }
+
+private:
+    explicit host(detail::shared_peer made) noexcept : peer(std::move(made)) {}
+};
+
+/* Attaches to a host's region. */
+class guest : public peer {
+public:
+    guest() noexcept = default;
+
+    /* shmipc_guest_attach: waits for a host of this name to appear. */
+    SHMIPC_LOCAL static result<guest> attach(const std::string &name,
+                                             const guest_config &config = {},
+                                             timeout within = default_timeout) {
+        auto made = make(static_cast<const shmipc_guest_config &>(config), config.logger, name,
+                         [&](const shmipc_guest_config *c, shmipc_peer **place) {
+                             return shmipc_guest_attach(name.c_str(), c, within.ns(), place);
+                         });
+        if (!made)
+            return made.error();
+        return guest(*std::move(made));
+    }
+
+private:
+    explicit guest(detail::shared_peer made) noexcept : peer(std::move(made)) {}
+};
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

@@ -1,0 +1,131 @@
+/* Threads that serve. */
+#ifndef SHMIPC_CXX_SERVER_HPP
+#define SHMIPC_CXX_SERVER_HPP
+
+#include "peer.hpp"
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+#if SHMIPC_THREADS
+/*
+ * Threads that serve a peer. Its destructor stops them and waits until their handlers have
+ * returned; so what a handler refers to must be declared before it. A handler must not stop or
+ * destroy its server.
+ *
+ *     auto server = shmipc::server::start(*host, 2, [&](auto &request, auto &response) { ... });
+ */
+class server {
+public:
+    server() noexcept = default;
+    server(server &&) noexcept = default;
+    server &operator=(server &&from) noexcept {
+        if (this != &from) {
+            stop();
+            crew_ = std::move(from.crew_);
+        }
+        return *this;
+    }
+    ~server() { stop(); }
+
+    /* Starts `threads` of them, 1 or more; all use one copy of `handler`. Errors: INVALID,
+       NO_MEMORY, SYSTEM (a thread cannot be started; those that were have ended). */
+    template <class Handler>
+    SHMIPC_LOCAL static result<server> start(peer &peer, unsigned threads, Handler handler);
+
+    /* Waits until all threads have ended, stopped or not: why the first one has, as serve() says
+       it; cancelled: it was stopped. */
+    error wait();
+
+    /* Ends the threads and waits for them. Twice is harmless. */
+    SHMIPC_LOCAL void stop() noexcept;
+
+private:
+    /* What the threads share. It stays where it is while its server moves. */
+    struct crew {
+        virtual ~crew() = default;
+        virtual error serve() = 0;
+        void run();
+        void join();
+
+        shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
+        std::vector<std::thread> threads; /* written by who starts and joins them */
+        std::mutex lock;
+        std::optional<error> reason; /* of the first that ended, under `lock` */
+    };
+    template <class Handler> struct crew_of;
+
+    std::unique_ptr<crew> crew_;
+};
+
+template <class Handler> struct server::crew_of final : server::crew {
+    crew_of(const detail::shared_peer &p, Handler h) : peer(p), handler(std::move(h)) {}
+    SHMIPC_LOCAL error serve() override { return peer::serve_kept(peer, handler, &token); }
+
+    detail::shared_peer peer;
+    Handler handler;
+};
+
+inline void server::crew::run() {
+    error ended = serve();
+    std::lock_guard<std::mutex> held(lock);
+    if (!reason)
+        reason = ended;
+}
+
+inline void server::crew::join() {
+    for (std::thread &thread : threads)
+        if (thread.joinable())
+            thread.join();
+}
+
+inline error server::wait() {
+    if (!crew_)
+        return error(errc::invalid, "this server was never started");
+    crew_->join();
+    return *crew_->reason;
+}
+
+inline void server::stop() noexcept {
+    if (!crew_)
+        return;
+    shmipc_stop(&crew_->token);
+    crew_->join();
+}
+
+template <class Handler>
+result<server> server::start(peer &peer, unsigned threads, Handler handler) {
+    if (threads == 0 || !peer.native())
+        return error(errc::invalid, threads ? "there is no peer to serve"
+                                            : "a server of 0 threads: it takes 1 at least");
+    server started;
+    const auto begin = [&] {
+        started.crew_ = std::make_unique<crew_of<Handler>>(peer.peer_, std::move(handler));
+        started.crew_->threads.reserve(threads);
+        for (unsigned i = 0; i < threads; i++)
+            started.crew_->threads.emplace_back(&crew::run, started.crew_.get());
+    };
+#if SHMIPC_EXCEPTIONS
+    try {
+        begin();
+    } catch (const std::system_error &refused) {
+        return error(errc::system, "a server's thread cannot be started", refused.code().value());
+    } catch (const std::bad_alloc &) {
+        return error(errc::no_memory, "no memory for a server");
+    }
+#else
+    begin();
+#endif
+    return started;
+}
+#endif
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

@@ -1,0 +1,104 @@
+/* A peer that several objects keep, and its log. */
+#ifndef SHMIPC_CXX_SHARED_PEER_HPP
+#define SHMIPC_CXX_SHARED_PEER_HPP
+
+#include "error.hpp"
+
+#include <atomic>
+#include <functional>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+using log_level = shmipc_log_level;
+using logger = std::function<void(log_level, std::string_view)>;
+
+namespace detail {
+
+/* A peer that several objects keep: the last one frees it. */
+class shared_peer {
+public:
+    shared_peer() noexcept = default;
+    SHMIPC_LOCAL shared_peer(const shared_peer &other) noexcept : held_(other.held_) {
+        if (held_)
+            held_->holders.fetch_add(1, std::memory_order_relaxed); /* `other` keeps it meanwhile */
+    }
+    shared_peer(shared_peer &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+    SHMIPC_LOCAL shared_peer &operator=(shared_peer other) noexcept {
+        std::swap(held_, other.held_);
+        return *this;
+    }
+    SHMIPC_LOCAL ~shared_peer() {
+        /* Release what this holder did, and acquire what all others did, before it is freed. */
+        if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            shmipc_free(held_->peer);
+            delete held_;
+        }
+    }
+
+    /* A place for a peer that is about to be made, with what its log needs; empty if memory is out.
+       */
+    SHMIPC_LOCAL static shared_peer make(const logger &log) noexcept {
+        shared_peer made;
+#if SHMIPC_EXCEPTIONS
+        try {
+            made.held_ = new (std::nothrow) held{log};
+        } catch (const std::bad_alloc &) {
+        }
+#else
+        made.held_ = new (std::nothrow) held{log};
+#endif
+        return made;
+    }
+
+    explicit operator bool() const noexcept {
+        return held_ != nullptr;
+    }
+    shmipc_peer *get() const noexcept {
+        return held_ ? held_->peer : nullptr;
+    }
+
+    /* For who makes the peer. */
+    shmipc_peer **place() noexcept {
+        return &held_->peer;
+    }
+    void *log_context() noexcept {
+        return held_;
+    }
+    static void write_log(void *context, log_level level, const char *text) noexcept {
+        static_cast<held *>(context)->log(level, text);
+    }
+
+    /* Whether a shutdown has closed it: then it is not closed again, which would wait for handlers.
+       */
+    void mark_left() noexcept {
+        held_->left.store(true, std::memory_order_relaxed);
+    }
+    bool has_left() const noexcept {
+        return held_->left.load(std::memory_order_relaxed);
+    }
+
+private:
+    struct held {
+        explicit held(const logger &l) : log(l) {}
+        logger log; /* set at the beginning; a log may not throw: write_log is noexcept */
+        shmipc_peer *peer = nullptr;
+        std::atomic<std::size_t> holders{1};
+        std::atomic<bool> left{false};
+    };
+
+    held *held_ = nullptr;
+};
+
+inline result<void> done(int code) noexcept {
+    if (code)
+        return error::last(code);
+    return {};
+}
+
+} // namespace detail
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

@@ -1,0 +1,140 @@
+/* Slots: calls without copies, and many in flight. */
+#ifndef SHMIPC_CXX_SLOT_HPP
+#define SHMIPC_CXX_SLOT_HPP
+
+#include "calls.hpp"
+#include "shared_peer.hpp"
+
+#include <iterator>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+/*
+ * A claimed slot: calls without copies, many in flight, or one slot for many calls. It is released
+ * by its destructor, which abandons a call under way; a slot of which a call has ended without an
+ * answer is released already. One thread's at a time; only cancel() may come from another.
+ */
+class slot : public calls<slot> {
+public:
+    slot() noexcept = default;
+    slot(slot &&from) noexcept
+        : peer_(std::move(from.peer_)), slot_(std::exchange(from.slot_, shmipc_slot{})) {}
+    SHMIPC_LOCAL slot &operator=(slot &&from) noexcept {
+        if (this != &from) {
+            give_back();
+            peer_ = std::move(from.peer_);
+            slot_ = std::exchange(from.slot_, shmipc_slot{});
+        }
+        return *this;
+    }
+    SHMIPC_LOCAL ~slot() { give_back(); }
+
+    /* The request buffer, 64-byte aligned at both ends; empty if the slot is stale or a request is
+       under way. Valid until the slot is sent or released. */
+    SHMIPC_LOCAL byte_span buffer() noexcept {
+        std::size_t capacity = 0;
+        void *data = shmipc_slot_buffer(slot_, &capacity);
+        return data ? byte_span(data, capacity) : byte_span();
+    }
+
+    /* Sends the first `length` bytes of the buffer, with align_end the last, and returns at once.
+       `flags`: 0, or of align_end and wait_ready. */
+    SHMIPC_LOCAL result<void> send(std::size_t length, message_type type = type_normal,
+                                   std::uint32_t flags = 0) noexcept {
+        return detail::done(shmipc_slot_send(slot_, type.value(), length, flags));
+    }
+
+    /* The same after copying `data` to the beginning of the buffer, or with align_end to its end.
+       */
+    SHMIPC_LOCAL result<void> send_copy(byte_view data, message_type type = type_normal,
+                                        std::uint32_t flags = 0) noexcept {
+        byte_span to = buffer();
+        std::size_t fitting = data.size() <= to.size() ? data.size() : 0;
+        if (fitting) /* what does not fit is refused, with a sentence, by what sends */
+            std::memmove((flags & align_end) ? to.end() - fitting : to.data(), data.data(),
+                         fitting);
+        return send(data.size(), type, flags);
+    }
+
+    /* Waits for the answer and shows it where it lies: valid until the slot is sent again or
+       released. */
+    SHMIPC_LOCAL result<message> receive(timeout within = default_timeout) noexcept {
+        shmipc_response response = {};
+        if (int code = shmipc_slot_receive(slot_, within.ns(), &response))
+            return error::last(code);
+        return message{{response.data, response.length}, response.type};
+    }
+
+    /* Whether receive() would return at once. */
+    SHMIPC_LOCAL result<bool> ready() const noexcept {
+        int ready = shmipc_slot_ready(slot_);
+        if (ready < 0)
+            return error::last(ready);
+        return ready != 0;
+    }
+
+    /* Ends the call under way, or the next one, with cancelled or cancelled_started. */
+    SHMIPC_LOCAL result<void> cancel() const noexcept {
+        return detail::done(shmipc_slot_cancel(slot_));
+    }
+
+    /* Gives the slot back before its destructor does. */
+    SHMIPC_LOCAL result<void> release() noexcept {
+        return detail::done(shmipc_slot_release(slot_));
+    }
+
+    /* For functions of shmipc.h. It stays this slot's. */
+    const shmipc_slot &native() const noexcept { return slot_; }
+
+private:
+    friend class calls<slot>;
+    friend class peer;
+    slot(const detail::shared_peer &peer, shmipc_slot claimed) noexcept
+        : peer_(peer), slot_(claimed) {}
+
+    SHMIPC_LOCAL int invoke(const shmipc_request *request, shmipc_response *response,
+                            std::int64_t within) noexcept {
+        return shmipc_slot_call(slot_, request, response, within);
+    }
+    SHMIPC_LOCAL void give_back() noexcept {
+        if (slot_.peer)
+            (void)shmipc_slot_release(slot_);
+    }
+
+    detail::shared_peer peer_;
+    shmipc_slot slot_ = {};
+};
+
+/*
+ * Waits until one of several calls is over, and returns the index of a slot whose receive() returns
+ * at once. `slots` is a range with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX slots
+ * of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
+ */
+template <class Slots>
+SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &slots, timeout within = default_timeout,
+                                          std::size_t begin = 0) noexcept {
+    static_assert(std::is_same_v<std::decay_t<decltype(*std::data(slots))>, slot>);
+    const slot *first = std::data(slots);
+    const std::size_t count = std::size(slots);
+    const auto wait = [&](auto &copies) -> result<std::size_t> {
+        for (std::size_t i = 0; i < count && i < copies.size(); i++)
+            copies[i] = first[i].native();
+        std::size_t which = begin;
+        if (int code = shmipc_slot_wait_any(copies.data(), count, within.ns(), &which))
+            return error::last(code);
+        return which;
+    };
+    if (count <= 64) {
+        std::array<shmipc_slot, 64> few;
+        return wait(few);
+    }
+    std::array<shmipc_slot, SHMIPC_SLOTS_MAX>
+        many; /* a larger count is refused before it is read */
+    return wait(many);
+}
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

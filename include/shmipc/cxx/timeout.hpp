@@ -1,0 +1,44 @@
+/* How long to wait. */
+#ifndef SHMIPC_CXX_TIMEOUT_HPP
+#define SHMIPC_CXX_TIMEOUT_HPP
+
+#include "platform.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
+/* How long to wait at most: any duration. One that nanoseconds cannot hold counts as 292 years. */
+class timeout {
+public:
+    template <class Rep, class Period>
+    constexpr timeout(std::chrono::duration<Rep, Period> duration) noexcept
+        : ns_(to_ns(duration)) {}
+
+    constexpr std::int64_t ns() const noexcept { return ns_; }
+    static constexpr timeout without_end() noexcept { return timeout(SHMIPC_FOREVER); }
+
+private:
+    constexpr explicit timeout(std::int64_t ns) noexcept : ns_(ns) {}
+
+    template <class Duration> static constexpr std::int64_t to_ns(Duration duration) noexcept {
+        using seconds = std::chrono::duration<double>;
+        if (!(duration > Duration::zero())) /* not a number counts as none, too */
+            return 0;
+        if (std::chrono::duration_cast<seconds>(duration) >= seconds(9.2e9))
+            return INT64_MAX;
+        return std::chrono::ceil<std::chrono::duration<std::int64_t, std::nano>>(duration).count();
+    }
+
+    std::int64_t ns_;
+};
+
+inline constexpr timeout forever = timeout::without_end();
+inline constexpr timeout default_timeout = std::chrono::nanoseconds(SHMIPC_TIMEOUT_DEFAULT);
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif

@@ -1,0 +1,219 @@
+/*
+ * FlatBuffers that are built where the other side reads them, and read where it built them. C++17,
+ * beside shmipc.hpp and the FlatBuffers library, 2.0 or later.
+ *
+ *     auto slot = host.claim();                         // the caller
+ *     shmipc::request_builder builder(*slot);
+ *     builder.Finish(CreateQuestion(builder, 42));
+ *     auto answer = builder.call();
+ *     if (auto *reply = answer ? shmipc::verified<Reply>(answer->data) : nullptr)
+ *         use(reply->text());
+ *
+ *     [](const auto &request, auto &response) {         // the handler
+ *         auto *question = shmipc::verified<Question>(request.data());
+ *         if (!question)
+ *             return response.fail("this is no Question");
+ *         shmipc::response_builder builder(response);
+ *         builder.Finish(CreateReply(builder, builder.CreateString("yes")));
+ *         builder.respond();
+ *     }
+ *
+ * A builder is a flatbuffers::FlatBufferBuilder whose memory is the slot's request buffer, or the
+ * handler's response buffer. It builds one message, from the buffer's end downwards, and sends it
+ * there. FlatBuffers takes more memory when it needs it: what it gives fields and vectors a place
+ * by while it builds lies in the same memory, so a message that nearly fills the buffer may outgrow
+ * it meanwhile. Then the message moves to the heap (spilled() says so) and is copied back when it
+ * is sent; one that is larger than the buffer is refused, with errc::too_large, and nothing is
+ * sent.
+ *
+ * Whatever its length, the end of a message is aligned to 64 for the other side, so force_align up
+ * to 64 holds.
+ *
+ * A builder belongs to one thread, and is neither copied nor moved. The slot must outlive it, and
+ * must not be used in another way until the builder has sent; a handler's builder ends with the
+ * handler.
+ */
+#ifndef SHMIPC_FLATBUFFERS_HPP
+#define SHMIPC_FLATBUFFERS_HPP
+
+#include "shmipc.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+namespace detail {
+
+/* Gives a builder a buffer that exists already, once, if it asks for just its size; all else comes
+   from the heap. So the builder takes the buffer's end for that of its memory. */
+class buffer_allocator final : public flatbuffers::Allocator {
+public:
+    explicit buffer_allocator(byte_span buffer) noexcept : buffer_(buffer) {}
+
+    std::uint8_t *allocate(std::size_t size) override {
+        if (available_ && size == buffer_.size()) {
+            available_ = false;
+            return begin();
+        }
+        spilled_ = true;
+        return static_cast<std::uint8_t *>(::operator new(size, alignment));
+    }
+
+    void deallocate(std::uint8_t *memory, std::size_t) override {
+        if (memory != begin())
+            ::operator delete(memory, alignment);
+    }
+
+    byte_span buffer() const noexcept { return buffer_; }
+    bool spilled() const noexcept { return spilled_; }
+
+    /* The message is sent: the buffer is no longer the builder's. */
+    void retire() noexcept {
+        available_ = false;
+        sent_ = true;
+    }
+    bool sent() const noexcept { return sent_; }
+
+private:
+    static constexpr std::align_val_t alignment{64};
+
+    std::uint8_t *begin() const noexcept {
+        return reinterpret_cast<std::uint8_t *>(buffer_.data());
+    }
+
+    byte_span buffer_;
+    bool available_ = true; /* written by allocate() and retire() */
+    bool spilled_ = false;  /* by allocate() */
+    bool sent_ = false;     /* by retire() */
+};
+
+/* A base before the builder's, so that the allocator is made before it and ends after it. */
+struct allocator_base {
+    explicit allocator_base(byte_span buffer) noexcept : allocator(buffer) {}
+    buffer_allocator allocator;
+};
+
+/* What both builders have in common. */
+class placed_builder : private allocator_base, public flatbuffers::FlatBufferBuilder {
+    using builder =
+        flatbuffers::FlatBufferBuilder; /* in later versions the name of a template's instance */
+
+public:
+    placed_builder(const placed_builder &) = delete;
+    placed_builder &operator=(const placed_builder &) = delete;
+
+    /* Whether the message has left the buffer for the heap, and will be copied when it is sent. */
+    bool spilled() const noexcept { return allocator.spilled(); }
+
+    /* The memory is lent: it cannot be released. */
+    flatbuffers::DetachedBuffer Release() = delete;
+    std::uint8_t *ReleaseRaw(std::size_t &, std::size_t &) = delete;
+
+protected:
+    /* A builder asks first for as much as it is told here, unless its first object is larger. A
+       buffer without bytes is that of a slot that cannot be sent. */
+    explicit placed_builder(byte_span buffer)
+        : allocator_base(buffer), builder(buffer.empty() ? 1024 : buffer.size(), &allocator) {}
+    ~placed_builder() = default;
+
+    /* Brings the message to the buffer's end: its size, or why it cannot be sent. */
+    result<std::size_t> place() noexcept {
+        if (allocator.sent())
+            return error(errc::state, "this builder has sent its message: it builds one");
+        if (!finished)
+            return error(errc::state,
+                         "the FlatBuffer is not finished: call Finish before it is sent");
+        const byte_span to = allocator.buffer();
+        const std::size_t size = GetSize();
+        if (size > to.size())
+            return size; /* what sends it refuses it, with a sentence */
+        if (byte_view from(GetBufferPointer(), size); from.data() != to.end() - size)
+            std::memcpy(to.end() - size, from.data(), size);
+        return size;
+    }
+
+    /* What is built from now on lies elsewhere. */
+    void retire() {
+        allocator.retire();
+        Reset();
+    }
+};
+
+} // namespace detail
+
+/* Builds a request in a slot's request buffer. */
+class request_builder : public detail::placed_builder {
+public:
+    /* A slot that is stale, or whose request is under way, is refused when the message is sent. */
+    SHMIPC_LOCAL explicit request_builder(slot &slot)
+        : placed_builder(slot.buffer()), slot_(slot) {}
+
+    /* Sends the message and returns at once; slot::receive gives the answer. Once it is sent,
+       nothing more can be built. Errors: as slot::send, and errc::state (not finished, or sent
+       already). After an error the message may be sent again. */
+    SHMIPC_LOCAL result<void> send(message_type type = type_flatbuffer, std::uint32_t flags = 0) {
+        const auto size = place();
+        if (!size)
+            return size.error();
+        auto sent = slot_.send(*size, type, flags | align_end);
+        if (sent)
+            retire();
+        return sent;
+    }
+
+    /* Sends it, waits for the answer and shows it where it lies: as slot::receive. `flags`: 0 or
+       wait_ready. Errors: as send() and slot::receive. */
+    SHMIPC_LOCAL result<message> call(message_type type = type_flatbuffer,
+                                      timeout within = default_timeout, std::uint32_t flags = 0) {
+        if (auto sent = send(type, flags); !sent)
+            return sent.error();
+        return slot_.receive(within);
+    }
+
+private:
+    slot &slot_;
+};
+
+/* Builds a handler's answer in its response buffer. */
+class response_builder : public detail::placed_builder {
+public:
+    explicit response_builder(response &response)
+        : placed_builder(response.buffer()), response_(response) {}
+
+    /* Makes the message the handler's answer. Once it is, nothing more can be built. Errors:
+       errc::state (not finished, or done already). A message larger than the buffer reaches the
+       caller as too_large, with both sizes. */
+    result<void> respond(message_type type = type_flatbuffer) {
+        const auto size = place();
+        if (!size)
+            return size.error();
+        response_.set_length(*size, align_end);
+        response_.set_type(type);
+        retire();
+        return {};
+    }
+
+private:
+    response &response_;
+};
+
+/*
+ * The FlatBuffer that `data` holds, where it lies, if it is a valid one of this root type (and has
+ * this file identifier, if that is not NULL); else NULL. Of use as long as `data` is.
+ *
+ * What lies in shared memory could still be changed by another side that breaks the protocol, after
+ * it was verified: who does not trust it verifies a copy, such as the answer of call().
+ */
+template <class Root>
+const Root *verified(byte_view data, const char *identifier = nullptr) noexcept {
+    const auto *bytes = reinterpret_cast<const std::uint8_t *>(data.data());
+    flatbuffers::Verifier verifier(bytes, data.size());
+    if (data.empty() || !verifier.VerifyBuffer<Root>(identifier))
+        return nullptr;
+    return flatbuffers::GetRoot<Root>(bytes);
+}
+
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+#endif
