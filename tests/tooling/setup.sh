@@ -19,11 +19,11 @@ missing() {
     if [ "$purpose" = windows ]; then missing_for_windows; fi
     if [ "$purpose" = musl ] && absent musl-gcc; then echo musl-tools; fi
     if [ "$purpose" = arm64 ]; then missing_for_arm64; fi
+    case $purpose in demo | bench | test) missing_for_cpp ;; esac
     if [ "$purpose" = bench ] && absent gnuplot; then echo gnuplot-nox; fi
     [ "$purpose" = test ] || return 0
 
     if absent gcc; then echo gcc; fi
-    if absent g++; then echo g++; fi
     if absent pkg-config; then
         echo pkg-config libcmocka-dev
     elif ! pkg-config --exists cmocka; then
@@ -44,10 +44,35 @@ missing() {
 missing_for_windows() {
     if absent wine; then echo wine; fi
     if absent wine64 && [ ! -e /usr/lib/wine/wine64 ]; then echo wine64; fi
-    if absent x86_64-w64-mingw32-gcc; then echo gcc-mingw-w64-x86-64; fi
-    if absent x86_64-w64-mingw32-g++; then echo g++-mingw-w64-x86-64; fi
+    if absent x86_64-w64-mingw32-gcc; then echo gcc-mingw-w64-x86-64-posix; fi
+    if ! mingw_threads; then echo g++-mingw-w64-x86-64-posix; fi
     if absent clang; then echo clang; fi
     if absent clang-tidy; then echo clang-tidy; fi
+    missing_for_flatbuffers
+}
+
+# Debian has mingw-w64's C++ compiler twice, and only one of them has std::thread: see mingw-w64.cmake.
+mingw_threads() {
+    for compiler in x86_64-w64-mingw32-g++-posix x86_64-w64-mingw32-g++; do
+        if absent "$compiler"; then continue; fi
+        printf '#include <thread>\nstd::thread thread([] {});\n' |
+            "$compiler" -x c++ -fsyntax-only - 2>/dev/null
+        return
+    done
+    return 1
+}
+
+missing_for_cpp() {
+    if absent g++; then echo g++; fi
+    missing_for_flatbuffers
+}
+
+missing_for_flatbuffers() {
+    if absent flatc; then echo flatbuffers-compiler; fi
+    if [ ! -e /usr/include/flatbuffers/flatbuffers.h ] &&
+        [ ! -e /usr/local/include/flatbuffers/flatbuffers.h ]; then
+        echo libflatbuffers-dev
+    fi
 }
 
 missing_for_arm64() {
