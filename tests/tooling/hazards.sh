@@ -8,11 +8,12 @@ names() {
     grep '^| ' docs/hazards.md | grep -oE '\bTest[A-Za-z0-9_]+|\b[a-z0-9]+(_[a-z0-9]+)+\b' | sort -u
 }
 
-# C tests are functions of that name, with test_ before it or not, or scenes of tests/interop.
+# C tests are functions of that name, with test_ before it or not; scenes those of tests/interop and
+# of tests/cpp.
 exists() {
     case $1 in
     Test*) grep -qrE "^func $1\(" go --include='*_test.go' ;;
-    *) grep -qrE "\b(test_)?$1\(void \*\*state\)|SCENE\($1\)" tests --include='*_test.c' ;;
+    *) grep -qrE "\b(test_)?$1\(void \*\*state\)|SCENE\($1\)" tests --include='*_test.c' --include='*_test.cpp' ;;
     esac
 }
 

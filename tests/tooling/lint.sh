@@ -11,12 +11,12 @@ step() {
 }
 
 format() {
-    bash tests/tooling/files.sh '*.c' '*.h' '*.cpp' | xargs -r clang-format --dry-run -Werror
+    bash tests/tooling/files.sh '*.c' '*.h' '*.cpp' '*.hpp' | xargs -r clang-format --dry-run -Werror
 }
 
 # The formatter leaves comments as they are written.
 width() {
-    bash tests/tooling/files.sh '*.c' '*.h' '*.cpp' |
+    bash tests/tooling/files.sh '*.c' '*.h' '*.cpp' '*.hpp' |
         xargs -r awk 'length > 100 { print FILENAME ":" FNR ": more than 100 columns"; long = 1 }
                       END { exit long }'
 }

@@ -15,8 +15,9 @@ if [[ tests/tooling/mingw-w64.cmake -nt build/windows/CMakeCache.txt ]]; then rm
 step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka.sh tests/tooling/mingw-w64.cmake build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
-    -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DSHMIPC_BUILD_TESTS=ON \
-    -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_BENCHMARKS=ON -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
+    -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DCMAKE_CXX_FLAGS=-Werror \
+    -DSHMIPC_BUILD_TESTS=ON -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_BENCHMARKS=ON \
+    -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
 # With a toolchain of its own clang-tidy reads the flags of mingw-w64's compiler.
 tidy() {
     printf '%s\n' src/platform/win32/*.c tests/windows/*.c tests/support/*_windows.c \
