@@ -9,9 +9,6 @@ step() {
     "$@"
 }
 
-# A build keeps the compiler that it was begun with, whatever the toolchain file says since.
-if [[ tests/tooling/mingw-w64.cmake -nt build/windows/CMakeCache.txt ]]; then rm -rf build/windows; fi
-
 step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka.sh tests/tooling/mingw-w64.cmake build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
