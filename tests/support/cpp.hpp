@@ -43,7 +43,7 @@ template <typename Condition> void eventually(Condition condition) {
 
 /* Ends the process, with `what` in the message, unless it is destroyed in time. */
 class watchdog {
-  public:
+public:
     explicit watchdog(const char *what, std::chrono::seconds limit = std::chrono::seconds(60))
         : thread_([this, what, limit] { watch(what, limit); }) {}
     watchdog(const watchdog &) = delete;
@@ -58,7 +58,7 @@ class watchdog {
         thread_.join();
     }
 
-  private:
+private:
     void watch(const char *what, std::chrono::seconds limit) {
         std::unique_lock<std::mutex> lock(mutex_);
         if (!changed_.wait_for(lock, limit, [this] { return over_; }))

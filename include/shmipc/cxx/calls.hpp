@@ -27,7 +27,7 @@ public:
     }
 
     /* The same with an answer that is put at the beginning of `into`, where the result's data shows
-       it; too_large if it does not fit. */
+       it; too_large if it does not fit. Of a handler that failed `into` has the message. */
     SHMIPC_LOCAL result<message> call_into(byte_span into, byte_view data = {},
                                            message_type type = type_normal,
                                            timeout within = default_timeout,
@@ -37,7 +37,8 @@ public:
         response.data = into.data();
         response.capacity = into.size();
         if (int code = self().invoke(&request, &response, within.ns()))
-            return error::last(code, unanswered(code, response));
+            return error::last(code, code == SHMIPC_E_HANDLER ? response.length
+                                                              : unanswered(code, response));
         return message{{into.data(), response.length}, response.type};
     }
 

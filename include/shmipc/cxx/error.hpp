@@ -122,11 +122,12 @@ public:
     /* The system's code (errno; Windows: GetLastError) behind it; 0: it had no part. */
     int os_error() const noexcept { return os_error_; }
 
-    /* too_large and no_memory of a call whose answer did not fit: the bytes it has. Else 0. */
+    /* too_large and no_memory of a call whose answer did not fit: the bytes it has. handler, of
+       call_into(): how many bytes of the handler's message are in the span. Else 0. */
     std::size_t answer_size() const noexcept { return answer_size_; }
 
-    /* The message of a handler that failed, on one line as in what(), up to 491 bytes; "" for all
-       other codes. */
+    /* The message of a handler that failed, on one line as in what(), and its first 400 bytes only;
+       "" for all other codes. */
     std::string_view handler_message() const noexcept;
 
     operator std::error_code() const noexcept { return make_error_code(code_); }

@@ -44,12 +44,12 @@ public:
     bool write(byte_view data) noexcept {
         if (size() > capacity())
             return false;
-        std::size_t free = capacity() - size();
-        if (data.size() <= free && !data.empty())
+        const bool fits = data.size() <= capacity() - size();
+        if (fits && !data.empty())
             std::memcpy(static_cast<std::byte *>(response_->data) + size(), data.data(),
                         data.size());
-        response_->length += data.size() <= free ? data.size() : free + 1;
-        return data.size() <= free;
+        response_->length += data.size(); /* if it does not fit: above the capacity, for good */
+        return fits;
     }
 
     /* The response buffer in shared memory, 64-byte aligned at both ends. */
