@@ -31,7 +31,7 @@ namespace testing {
 /* Without destructors, which might wait for the thread that failed. */
 [[noreturn]] inline void die(const char *file, int line, const char *text) {
     std::fprintf(stderr, "%s:%d: %s\n", file, line, text);
-    std::fflush(stderr);
+    std::fflush(nullptr);
     std::_Exit(1);
 }
 

@@ -7,15 +7,15 @@ include_guard(GLOBAL)
 
 find_program(SHMIPC_FLATC flatc REQUIRED)
 find_path(
-  SHMIPC_FLATBUFFERS flatbuffers/flatbuffers.h
+  SHMIPC_FLATBUFFERS_HEADERS flatbuffers/flatbuffers.h
   PATHS /usr/local/include /usr/include
   NO_CMAKE_FIND_ROOT_PATH REQUIRED)
-set(directory "${PROJECT_BINARY_DIR}/flatbuffers")
-file(MAKE_DIRECTORY "${directory}/include")
-file(CREATE_LINK "${SHMIPC_FLATBUFFERS}/flatbuffers" "${directory}/include/flatbuffers" COPY_ON_ERROR
-     SYMBOLIC)
+set(SHMIPC_FLATBUFFERS_INCLUDE "${PROJECT_BINARY_DIR}/flatbuffers/include" CACHE INTERNAL "")
+file(MAKE_DIRECTORY "${SHMIPC_FLATBUFFERS_INCLUDE}")
+file(CREATE_LINK "${SHMIPC_FLATBUFFERS_HEADERS}/flatbuffers"
+     "${SHMIPC_FLATBUFFERS_INCLUDE}/flatbuffers" COPY_ON_ERROR SYMBOLIC)
 add_library(shmipc_flatbuffers INTERFACE)
-target_include_directories(shmipc_flatbuffers SYSTEM INTERFACE "${directory}/include")
+target_include_directories(shmipc_flatbuffers SYSTEM INTERFACE "${SHMIPC_FLATBUFFERS_INCLUDE}")
 
 function(shmipc_schema target file)
   get_filename_component(file "${file}" ABSOLUTE)

@@ -1,0 +1,87 @@
+/*
+ * FlatBuffers of a compiled schema: a request that is built in a slot, and an answer in the response buffer.
+ */
+#include "sample_generated.h"
+#include "support/cpp.hpp"
+
+#include <shmipc/flatbuffers.hpp>
+#include <shmipc/shmipc.hpp>
+
+#include <string>
+#include <vector>
+
+namespace {
+
+const sample::Order *order_in(shmipc::byte_view data) {
+    return shmipc::verified<sample::Order>(data, sample::OrderIdentifier());
+}
+
+/* Answers with an order whose items weigh twice as much. */
+void double_weights(const shmipc::request &request, shmipc::response &response) {
+    const auto *order = order_in(request.data());
+    if (order == nullptr)
+        return response.fail("this is no Order");
+    shmipc::response_builder builder(response);
+    std::vector<flatbuffers::Offset<sample::Item>> items;
+    for (const sample::Item *item : *order->items())
+        items.push_back(
+            sample::CreateItem(builder, builder.CreateString(item->name()), 2 * item->weight()));
+    const auto all = builder.CreateVector(items);
+    builder.Finish(sample::CreateOrder(builder, order->id(), all), sample::OrderIdentifier());
+    must(builder.respond().has_value());
+}
+
+void build(flatbuffers::FlatBufferBuilder &builder, const char *identifier) {
+    std::vector<flatbuffers::Offset<sample::Item>> items;
+    items.reserve(10);
+    for (int i = 0; i < 10; i++)
+        items.push_back(sample::CreateItem(
+            builder, builder.CreateString("item " + std::to_string(i)), 0.5 * i));
+    const auto all = builder.CreateVector(items);
+    builder.Finish(sample::CreateOrder(builder, 7, all), identifier);
+}
+
+void an_order_is_built_in_place_and_answered_in_place() {
+    const std::string name = testing::new_name();
+    auto host = shmipc::host::create(name);
+    auto guest = shmipc::guest::attach(name);
+    must(host && guest);
+    const auto server = shmipc::server::start(*guest, 1, double_weights);
+    must(server.has_value());
+
+    auto slot = host->claim();
+    must(slot.has_value());
+    shmipc::request_builder builder(*slot);
+    build(builder, sample::OrderIdentifier());
+    const auto answer = builder.call();
+    must(answer.has_value());
+    const auto *order = order_in(answer->data);
+    must(order != nullptr);
+    must(order->id() == 7 && order->items()->size() == 10);
+    must(order->items()->Get(9)->name()->str() == "item 9");
+    must(order->items()->Get(9)->weight() == 9.0);
+}
+
+void another_message_is_told_from_an_order() {
+    const std::string name = testing::new_name();
+    auto host = shmipc::host::create(name);
+    auto guest = shmipc::guest::attach(name);
+    must(host && guest);
+    const auto server = shmipc::server::start(*guest, 1, double_weights);
+    must(server.has_value());
+
+    auto slot = host->claim();
+    must(slot.has_value());
+    shmipc::request_builder builder(*slot);
+    build(builder, "ELSE");
+    const auto answer = builder.call();
+    must(!answer && answer.error().handler_message() == "this is no Order");
+    must(!host->call("some text").has_value());
+}
+
+} // namespace
+
+int main() {
+    return testing::run({SCENE(an_order_is_built_in_place_and_answered_in_place),
+                         SCENE(another_message_is_told_from_an_order)});
+}
