@@ -1,6 +1,6 @@
 /*
  * Most of the C++ API once, to be compiled by many compilers and in many ways: nothing here is run.
- * FlatBuffers are built and read without a compiled schema, so that every version of its headers will do.
+ * FlatBuffers are built and read without a compiled schema, for every version of its headers.
  */
 #include <shmipc/shmipc.hpp>
 
