@@ -51,17 +51,18 @@ public:
     explicit buffer_allocator(byte_span buffer) noexcept : buffer_(buffer) {}
 
     std::uint8_t *allocate(std::size_t size) override {
-        if (available_ && size == buffer_.size()) {
-            available_ = false;
-            return begin();
-        }
-        spilled_ = true;
-        return static_cast<std::uint8_t *>(::operator new(size, alignment));
+        spilled_ = !available_ || size != buffer_.size();
+        if (spilled_)
+            return static_cast<std::uint8_t *>(::operator new(size, alignment));
+        available_ = false;
+        return begin();
     }
 
     void deallocate(std::uint8_t *memory, std::size_t) override {
         if (memory != begin())
             ::operator delete(memory, alignment);
+        else
+            available_ = !sent_; /* a builder that is reset begins here again */
     }
 
     byte_span buffer() const noexcept { return buffer_; }
@@ -82,7 +83,7 @@ private:
     }
 
     byte_span buffer_;
-    bool available_ = true; /* written by allocate() and retire() */
+    bool available_ = true; /* written by allocate(), deallocate() and retire() */
     bool spilled_ = false;  /* by allocate() */
     bool sent_ = false;     /* by retire() */
 };
