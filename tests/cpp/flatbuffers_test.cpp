@@ -97,12 +97,12 @@ static void sizes_of_a_capacity(std::uint32_t capacity, std::size_t alignment) {
 
 static void flatbuffers_of_every_size_arrive() {
     for (std::uint32_t capacity : capacities())
-        for (std::size_t alignment : {1, 8, 64})
+        for (std::size_t alignment : {1u, 8u, 64u})
             sizes_of_a_capacity(capacity, alignment);
 }
 
 static void flatbuffers_of_every_alignment_arrive() {
-    for (std::size_t alignment : {2, 4, 16, 32})
+    for (std::size_t alignment : {2u, 4u, 16u, 32u})
         sizes_of_a_capacity(1000, alignment);
 }
 
