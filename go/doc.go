@@ -20,7 +20,7 @@
 //
 // Run does all this again whenever the host comes back; a Client makes calls that outlive the host's
 // restart. In a slot of one's own, of Claim, Send and Receive do without copies, and Call is shortest for a
-// goroutine that calls often.
+// goroutine that calls often. A Mux has a handler for each message type.
 //
 // # Errors
 //

@@ -60,6 +60,30 @@ func ExampleGuest_Call() {
 	// Output: no host is there
 }
 
+// A handler for each message type.
+func ExampleMux() {
+	const (
+		typeUpper = shmipc.TypeApplication + iota
+		typeLower
+	)
+	var mux shmipc.Mux
+	mux.Handle(typeUpper, func(request *shmipc.Request, response *shmipc.Response) error {
+		_, err := response.Write(bytes.ToUpper(request.Data))
+		return err
+	})
+	mux.Handle(typeLower, func(request *shmipc.Request, response *shmipc.Response) error {
+		_, err := response.Write(bytes.ToLower(request.Data))
+		return err
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	err := shmipc.Run(ctx, "example", nil, func(ctx context.Context, guest *shmipc.Guest) error {
+		return guest.Serve(ctx, mux.Dispatch)
+	})
+	fmt.Println(err)
+	// Output: context deadline exceeded
+}
+
 // A call without copies: the request is built where it is sent from, and the answer is read where
 // it lies.
 func ExampleGuest_Claim() {
