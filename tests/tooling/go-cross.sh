@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles the Go package for every platform that Go knows, and vets it, tests included, for one
-# of each kind.
+# Compiles the Go package, and the one for FlatBuffers, for every platform that Go knows, and vets
+# them, tests included, for one of each kind.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../go"
 
@@ -10,10 +10,13 @@ vetted='linux/arm64 linux/386 linux/s390x windows/amd64 windows/arm64 windows/38
 export CGO_ENABLED=0 GOFLAGS=-buildvcs=false quick vetted
 
 compile() {
-    local GOOS=${1%/*} GOARCH=${1#*/}
+    local GOOS=${1%/*} GOARCH=${1#*/} module
     export GOOS GOARCH
-    go build "$quick" ./... || return
-    if [[ " $vetted " == *" $1 "* ]]; then go vet "$quick" ./...; fi
+    for module in . flatbuffers; do
+        go -C "$module" build "$quick" ./... || return
+        if [[ " $vetted " != *" $1 "* ]]; then continue; fi
+        go -C "$module" vet "$quick" ./... || return
+    done
 }
 
 report() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks every Go module of the project, then tests the package with this Go, with the race
-# detector and with the oldest Go that is supported.
+# Checks every Go module of the project, then tests the package, and the one for FlatBuffers, with
+# this Go, with the race detector and with the oldest Go that is supported.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -41,11 +41,19 @@ check_modules() {
     done
 }
 
+# Tests the module in the working directory.
+test_module() {
+    step go test -timeout 300s ./...
+    CGO_ENABLED=1 step go test -timeout 300s -race ./...
+    GOTOOLCHAIN=$oldest step go build ./...
+    GOTOOLCHAIN=$oldest step go test -timeout 300s ./...
+}
+
 step check_format
 step check_modules
+step bash tests/tooling/flatc.sh
 cd go
-step go test -timeout 300s ./...
 step go test -timeout 300s -tags shmipc_meddling -run NeverBe .
-CGO_ENABLED=1 step go test -timeout 300s -race ./...
-GOTOOLCHAIN=$oldest step go build ./...
-GOTOOLCHAIN=$oldest step go test -timeout 300s ./...
+step test_module
+cd flatbuffers
+step test_module
