@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # port.sh musl|arm64: builds library and tests with the toolchain of <port>.cmake and runs what can
 # be run there: with musl the unit and hazard tests; emulated, for arm64, the unit tests, C with Go,
-# and the Go package's tests. What <port>.excluded names is not run, and said not to be, with the
+# and the tests of the Go packages. What <port>.excluded names is not run, and said not to be, with the
 # reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -57,10 +57,12 @@ run_c() {
 
 # The tests start themselves as other processes, and so emulate those.
 run_go() {
-    local skipped
+    local skipped module
     skipped=$(names ^Test | any_of)
-    CGO_ENABLED=0 GOARCH=arm64 GOFLAGS=-buildvcs=false \
-        go -C go test -short -timeout 300s -exec "$SHMIPC_EMULATOR" -skip "$skipped" ./...
+    for module in go go/flatbuffers; do
+        CGO_ENABLED=0 GOARCH=arm64 GOFLAGS=-buildvcs=false \
+            go -C "$module" test -short -timeout 300s -exec "$SHMIPC_EMULATOR" -skip "$skipped" ./...
+    done
 }
 
 step build
@@ -70,7 +72,7 @@ case $port in
 musl) step run_c '^(unit|hazard)/' ;;
 arm64)
     export SHMIPC_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu'
-    step run_c '^(unit/|interop/languages$)'
+    step run_c '^(unit/|interop/(languages|go_flatbuffers)$)'
     step run_go
     ;;
 esac
