@@ -32,6 +32,10 @@
  * A builder belongs to one thread, and is neither copied nor moved. The slot must outlive it, and
  * must not be used in another way until the builder has sent; a handler's builder ends with the
  * handler.
+ *
+ * Trust. FlatBufferBuilder reads back what it has written, without checks, and here the other side
+ * could change it meanwhile: build in place only for a side that would not. For another one build
+ * with a FlatBufferBuilder of your own, and send it by call() or slot::send_copy.
  */
 #ifndef SHMIPC_FLATBUFFERS_HPP
 #define SHMIPC_FLATBUFFERS_HPP
@@ -122,8 +126,7 @@ protected:
         if (allocator.sent())
             return error(errc::state, "this builder has sent its message: it builds one");
         if (!finished)
-            return error(errc::state,
-                         "the FlatBuffer is not finished: call Finish before it is sent");
+            return error(errc::invalid, "the FlatBuffer is not finished: call Finish first");
         const byte_span to = allocator.buffer();
         const std::size_t size = GetSize();
         if (size > to.size())
@@ -149,9 +152,9 @@ public:
     SHMIPC_LOCAL explicit request_builder(slot &slot)
         : placed_builder(slot.buffer()), slot_(slot) {}
 
-    /* Sends the message and returns at once; slot::receive gives the answer. Once it is sent,
-       nothing more can be built. Errors: as slot::send, and errc::state (not finished, or sent
-       already). After an error the message may be sent again. */
+    /* Sends the message and returns at once; slot::receive gives the answer. After an error it may
+       be sent again, else nothing more. Errors: as slot::send, and invalid (it is not finished) and
+       state (it was sent before). */
     SHMIPC_LOCAL result<void> send(message_type type = type_flatbuffer, std::uint32_t flags = 0) {
         const auto size = place();
         if (!size)
@@ -181,9 +184,9 @@ public:
     explicit response_builder(response &response)
         : placed_builder(response.buffer()), response_(response) {}
 
-    /* Makes the message the handler's answer. Once it is, nothing more can be built. Errors:
-       errc::state (not finished, or done already). A message larger than the buffer reaches the
-       caller as too_large, with both sizes. */
+    /* Makes the message the handler's answer, in place of what was written before. A message larger
+       than the buffer reaches the caller as too_large, with both sizes. Errors: invalid (it is not
+       finished), state (it was made the answer before). */
     result<void> respond(message_type type = type_flatbuffer) {
         const auto size = place();
         if (!size)
