@@ -23,6 +23,7 @@ build() {
         build_go go ./netrpc netrpc &&
         build_go go ./socket socket &&
         build_go grpc . grpc &&
+        build_go flatbuffers . flatbuffers &&
         CGO_ENABLED=1 build_go go ./inprocess inprocess.so -buildmode=c-shared
 }
 

@@ -37,40 +37,61 @@ uint64_t pair_run_in(const struct pair *pair) {
     return strcmp(pair->guest, "go") == 0 ? 8 * MILLISECOND : 0;
 }
 
-static void start_guests(struct pair *pair, const char *name, int64_t spin_ns) {
+static void start_guests(struct pair *pair, const char *name, struct pair_config config) {
     char spin[32];
-    char *program = program_path(strcmp(pair->guest, "go") == 0 ? "bench_guest" : "bench_guest_c");
-    (void)snprintf(spin, sizeof spin, "%lld", (long long)spin_ns);
+    const char *usual = strcmp(pair->guest, "go") == 0 ? "bench_guest" : "bench_guest_c";
+    char *program = program_path(config.program ? config.program : usual);
+    (void)snprintf(spin, sizeof spin, "%lld", (long long)config.spin_ns);
     for (unsigned i = 0; i < pair->count; i++)
         pair->guests[i] = child_program((char *[]){program, (char *)name, spin, NULL});
     free(program);
 }
 
-struct pair pair_start(struct pair_config config) {
+struct region_name pair_name(void) {
     static unsigned number;
-    struct pair pair = {.guest = config.guest, .count = config.guests ? config.guests : 1};
+    struct region_name name;
+    (void)snprintf(name.text, sizeof name.text, "bench.%ld.%u", (long)getpid(), number++);
+    return name;
+}
+
+shmipc_host_config pair_host_config(struct pair_config config) {
     shmipc_host_config settings = SHMIPC_HOST_CONFIG_INIT;
-    char name[64];
     if (config.slots)
         settings.host_slots = config.slots;
     if (config.capacity)
         settings.request_capacity = settings.response_capacity = config.capacity;
     if (config.spin_ns)
         settings.spin_ns = config.spin_ns < 0 ? 0 : config.spin_ns;
-    (void)snprintf(name, sizeof name, "bench.%ld.%u", (long)getpid(), number++);
-    pin_later();
-    check(shmipc_host_create(name, &settings, &pair.host));
-    start_guests(&pair, name, config.spin_ns);
+    return settings;
+}
+
+struct pair pair_of(shmipc_peer *host, struct region_name name, struct pair_config config) {
+    struct pair pair = {
+        .host = host, .guest = config.guest, .count = config.guests ? config.guests : 1};
+    start_guests(&pair, name.text, config);
     check(shmipc_wait_guests(pair.host, pair.count, SHMIPC_TIMEOUT_DEFAULT));
     pin_again(pair.guests, pair.count);
     return pair;
 }
 
+void pair_wait(const struct pair *pair) {
+    for (unsigned i = 0; i < pair->count; i++)
+        child_wait(pair->guests[i]);
+}
+
+struct pair pair_start(struct pair_config config) {
+    const shmipc_host_config settings = pair_host_config(config);
+    struct region_name name = pair_name();
+    shmipc_peer *host;
+    pin_later();
+    check(shmipc_host_create(name.text, &settings, &host));
+    return pair_of(host, name, config);
+}
+
 void pair_stop(struct pair *pair) {
     check(shmipc_shutdown(pair->host, SHMIPC_TIMEOUT_DEFAULT));
     shmipc_free(pair->host);
-    for (unsigned i = 0; i < pair->count; i++)
-        child_wait(pair->guests[i]);
+    pair_wait(pair);
 }
 
 struct pairs pairs_start(struct pair_config config) {

@@ -21,8 +21,9 @@ struct pair {
 
 struct pair_config {
     const char *guest;
-    unsigned guests; /* 0: 1 */
-    uint32_t slots;  /* 0: the library's default */
+    const char *program; /* of the guests; NULL: the one that answers what is said above */
+    unsigned guests;     /* 0: 1 */
+    uint32_t slots;      /* 0: the library's default */
     uint32_t capacity;
     int64_t spin_ns; /* 0: the library's choice; -1: none */
 };
@@ -36,6 +37,16 @@ uint64_t pair_run_in(const struct pair *pair);
 
 struct pair pair_start(struct pair_config config);
 void pair_stop(struct pair *pair);
+
+/* The same with a host that is made, and ended, by somebody else: what it is to be called and to
+   be; its guests, once it is there; and their end, after its own. */
+struct region_name {
+    char text[64];
+};
+struct region_name pair_name(void);
+shmipc_host_config pair_host_config(struct pair_config config);
+struct pair pair_of(shmipc_peer *host, struct region_name name, struct pair_config config);
+void pair_wait(const struct pair *pair);
 
 /* A pair with a guest in C and one with a guest in Go, which the config is otherwise for. */
 struct pairs {

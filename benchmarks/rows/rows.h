@@ -50,5 +50,7 @@ void measure_alternatives(const struct effort *effort);
 void measure_parked(const struct effort *effort);
 void measure_blocked(const struct effort *effort);
 void measure_slots(const struct effort *effort);
+void measure_cpp(const struct effort *effort);
+void measure_flatbuffers(const struct effort *effort);
 
 #endif

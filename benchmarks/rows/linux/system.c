@@ -15,6 +15,10 @@ const struct named_row system_rows[] = {
     {"slots", measure_slots},
     {"guest_calls", measure_guest_calls},
     {"create", measure_create},
+#ifdef BENCHMARKS_IN_CPP
+    {"cpp", measure_cpp},
+    {"flatbuffers", measure_flatbuffers},
+#endif
     {"alternatives", measure_alternatives}, /* the last: Go's runtime comes into this process */
     {NULL, NULL},
 };
