@@ -73,7 +73,8 @@ static void a_server_ends_with_its_scope_also_by_an_exception() {
     pair p;
     int calls = 0; /* of a handler that must not run when this is gone */
     try {
-        auto server = testing::serve(p.guest, [&](auto &, auto &) { calls++; });
+        shmipc::server server;
+        server = testing::serve(p.guest, [&](auto &, auto &) { calls++; });
         must(p.host.call("x").has_value());
         throw std::runtime_error("meanwhile");
     } catch (const std::runtime_error &) {
@@ -113,7 +114,7 @@ static void threads_that_did_start_end_if_another_cannot() {
     must(status && std::fscanf(status, "%lu", &pages) == 1);
     must(std::fclose(status) == 0);
     rlimit tight = old;
-    tight.rlim_cur = pages * 4096 + 20 * 1024 * 1024;
+    tight.rlim_cur = pages * 4096 + 20UL * 1024 * 1024;
     must(setrlimit(RLIMIT_AS, &tight) == 0);
     auto refused = shmipc::server::start(p.guest, 16, echo);
     must(setrlimit(RLIMIT_AS, &old) == 0);

@@ -64,10 +64,10 @@ private:
 };
 
 template <class Handler> struct server::crew_of final : server::crew {
-    crew_of(const detail::shared_peer &p, Handler h) : peer(p), handler(std::move(h)) {}
+    crew_of(const detail::peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
     SHMIPC_LOCAL error serve() override { return peer::serve_kept(peer, handler, &token); }
 
-    detail::shared_peer peer;
+    detail::peer_pointer peer;
     Handler handler;
 };
 

@@ -3,7 +3,7 @@
 #define SHMIPC_CXX_SLOT_HPP
 
 #include "calls.hpp"
-#include "shared_peer.hpp"
+#include "peer_pointer.hpp"
 
 #include <iterator>
 
@@ -90,7 +90,7 @@ public:
 private:
     friend class calls<slot>;
     friend class peer;
-    slot(const detail::shared_peer &peer, shmipc_slot claimed) noexcept
+    slot(const detail::peer_pointer &peer, shmipc_slot claimed) noexcept
         : peer_(peer), slot_(claimed) {}
 
     SHMIPC_LOCAL int invoke(const shmipc_request *request, shmipc_response *response,
@@ -102,7 +102,7 @@ private:
             (void)shmipc_slot_release(slot_);
     }
 
-    detail::shared_peer peer_;
+    detail::peer_pointer peer_;
     shmipc_slot slot_ = {};
 };
 

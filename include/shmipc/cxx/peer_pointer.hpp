@@ -1,6 +1,6 @@
 /* A peer that several objects keep, and its log. */
-#ifndef SHMIPC_CXX_SHARED_PEER_HPP
-#define SHMIPC_CXX_SHARED_PEER_HPP
+#ifndef SHMIPC_CXX_PEER_POINTER_HPP
+#define SHMIPC_CXX_PEER_POINTER_HPP
 
 #include "error.hpp"
 
@@ -16,19 +16,19 @@ using logger = std::function<void(log_level, std::string_view)>;
 namespace detail {
 
 /* A peer that several objects keep: the last one frees it. */
-class shared_peer {
+class peer_pointer {
 public:
-    shared_peer() noexcept = default;
-    SHMIPC_LOCAL shared_peer(const shared_peer &other) noexcept : held_(other.held_) {
+    peer_pointer() noexcept = default;
+    SHMIPC_LOCAL peer_pointer(const peer_pointer &other) noexcept : held_(other.held_) {
         if (held_)
             held_->holders.fetch_add(1, std::memory_order_relaxed); /* `other` keeps it meanwhile */
     }
-    shared_peer(shared_peer &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-    SHMIPC_LOCAL shared_peer &operator=(shared_peer other) noexcept {
+    peer_pointer(peer_pointer &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
+    SHMIPC_LOCAL peer_pointer &operator=(peer_pointer other) noexcept {
         std::swap(held_, other.held_);
         return *this;
     }
-    SHMIPC_LOCAL ~shared_peer() {
+    SHMIPC_LOCAL ~peer_pointer() {
         /* Release what this holder did, and acquire what all others did, before it is freed. */
         if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             shmipc_free(held_->peer);
@@ -38,8 +38,8 @@ public:
 
     /* A place for a peer that is about to be made, with what its log needs; empty if memory is out.
        */
-    SHMIPC_LOCAL static shared_peer make(const logger &log) noexcept {
-        shared_peer made;
+    SHMIPC_LOCAL static peer_pointer make(const logger &log) noexcept {
+        peer_pointer made;
 #if SHMIPC_EXCEPTIONS
         try {
             made.held_ = new (std::nothrow) held{log};
