@@ -71,6 +71,8 @@ static void time_outs_are_never_negative_nor_overflow() {
     must(timeout(std::chrono::hours::min()).ns() == 0);
     must(timeout(std::chrono::hours::max()).ns() == INT64_MAX);
     must(timeout(std::chrono::nanoseconds::max()).ns() == INT64_MAX);
+    must(timeout(std::chrono::seconds(9199999999)).ns() == 9199999999 * 1000000000);
+    must(timeout(std::chrono::seconds(9300000000)).ns() == INT64_MAX);
     must(timeout(std::chrono::duration<double>(0.5)).ns() == 500000000);
     must(timeout(std::chrono::duration<double, std::nano>(0.1)).ns() == 1);
     must(timeout(std::chrono::duration<double>(1e300)).ns() == INT64_MAX);

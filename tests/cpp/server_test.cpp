@@ -1,6 +1,7 @@
 /* Servers: their threads, and that they end whatever happens. */
 #include "cpp/pair.hpp"
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <vector>
@@ -60,12 +61,16 @@ static void a_server_says_why_it_ended() {
     must(shmipc::server().wait().code() == shmipc::errc::invalid);
 }
 
+/* The handler of the first one has gone when it is replaced, and so have its threads. */
 static void a_server_moves() {
     pair p;
-    shmipc::server first = testing::serve(p.guest, echo);
+    const auto kept = std::make_shared<int>(0);
+    shmipc::server first = testing::serve(
+        p.guest, [kept](auto &, auto &) {}, 2);
     shmipc::server second = std::move(first);
-    must(p.host.call("x").has_value());
-    second = testing::serve(p.guest, echo); /* the first one's thread ends */
+    must(p.host.call("x").has_value() && kept.use_count() == 2);
+    second = testing::serve(p.guest, echo);
+    must(kept.use_count() == 1);
     must(p.host.call("x").has_value());
 }
 

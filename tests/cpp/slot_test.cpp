@@ -130,6 +130,16 @@ static void any_of_very_many_is_found() {
     must(shmipc::wait_any(std::vector<shmipc::slot>()).error().code() == shmipc::errc::invalid);
 }
 
+static void the_look_begins_where_it_is_told() {
+    pair p;
+    const shmipc::slot slots[] = {p.host.claim().value(), p.host.claim().value()};
+    for (const shmipc::slot &slot : slots)
+        must(shmipc_slot_send(slot.native(), 0, 0, 0) == 0);
+    must(p.guest.poll(echo).value() == 2);
+    must(shmipc::wait_any(slots, 0s, 1).value() == 1);
+    must(shmipc::wait_any(slots, 0s, 2).value() == 0);
+}
+
 static void an_array_of_slots_will_do() {
     pair p;
     shmipc::slot slots[] = {p.host.claim().value(), shmipc::slot()};
@@ -143,5 +153,6 @@ int main() {
         {SCENE(a_slot_sends_and_receives_in_place), SCENE(ready_says_when_the_answer_is_there),
          SCENE(a_destructor_gives_the_slot_back), SCENE(a_slot_that_is_none_is_stale),
          SCENE(another_thread_cancels), SCENE(a_slot_outlives_its_peer), SCENE(any_of_few_is_found),
-         SCENE(any_of_very_many_is_found), SCENE(an_array_of_slots_will_do)});
+         SCENE(any_of_very_many_is_found), SCENE(the_look_begins_where_it_is_told),
+         SCENE(an_array_of_slots_will_do)});
 }
