@@ -57,12 +57,20 @@ enum class errc : int {
     name_lost = SHMIPC_E_NAME_LOST
 };
 
+} // namespace SHMIPC_NAMESPACE
+} // namespace shmipc
+
+template <> struct std::is_error_code_enum<shmipc::errc> : std::true_type {};
+
+namespace shmipc {
+inline namespace SHMIPC_NAMESPACE {
+
 namespace detail {
 
-class error_category final : public std::error_category {
+class SHMIPC_LOCAL error_category final : public std::error_category {
 public:
     const char *name() const noexcept override { return "shmipc"; }
-    SHMIPC_LOCAL std::string message(int code) const override { return shmipc_strerror(code); }
+    std::string message(int code) const override { return shmipc_strerror(code); }
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
         case errc::invalid:
@@ -104,8 +112,23 @@ SHMIPC_LOCAL inline const std::error_category &category() noexcept {
     return category;
 }
 
-inline std::error_code make_error_code(errc code) noexcept {
+SHMIPC_LOCAL inline std::error_code make_error_code(errc code) noexcept {
     return {static_cast<int>(code), category()};
+}
+
+/* In place of those by std::error_code's constructor for errc, which shared objects may have in
+   common, with the category of one. */
+SHMIPC_LOCAL inline bool operator==(const std::error_code &a, errc b) noexcept {
+    return a == make_error_code(b);
+}
+SHMIPC_LOCAL inline bool operator==(errc a, const std::error_code &b) noexcept {
+    return b == a;
+}
+SHMIPC_LOCAL inline bool operator!=(const std::error_code &a, errc b) noexcept {
+    return !(a == b);
+}
+SHMIPC_LOCAL inline bool operator!=(errc a, const std::error_code &b) noexcept {
+    return !(b == a);
 }
 
 /* A failure: a code and a sentence. A value without memory of its own. */
@@ -130,7 +153,7 @@ public:
        "" for all other codes. */
     std::string_view handler_message() const noexcept;
 
-    operator std::error_code() const noexcept { return make_error_code(code_); }
+    SHMIPC_LOCAL operator std::error_code() const noexcept { return make_error_code(code_); }
 
     /* For wrappers: the failure that a function of shmipc.h has just returned in this thread. */
     SHMIPC_LOCAL static error last(int code, std::size_t answer_size = 0) noexcept;
@@ -146,7 +169,8 @@ private:
 /* What result::value() throws. */
 class exception : public std::system_error {
 public:
-    explicit exception(const shmipc::error &error) : system_error(error), error_(error) {}
+    SHMIPC_LOCAL explicit exception(const shmipc::error &error)
+        : system_error(error), error_(error) {}
     const shmipc::error &error() const noexcept { return error_; }
     const char *what() const noexcept override { return error_.what(); }
 
@@ -157,7 +181,7 @@ private:
 
 namespace detail {
 
-[[noreturn]] inline void raise(const shmipc::error &error) {
+[[noreturn]] SHMIPC_LOCAL inline void raise(const shmipc::error &error) {
 #if SHMIPC_EXCEPTIONS
     throw exception(error);
 #else
@@ -187,12 +211,12 @@ public:
     const shmipc::error &error() const noexcept { return *std::get_if<1>(&state_); }
 
     /* The value; if there is none, throws shmipc::exception. */
-    T &value() & { return check(), **this; }
-    const T &value() const & { return check(), **this; }
-    T &&value() && { return check(), *std::move(*this); }
+    SHMIPC_LOCAL T &value() & { return check(), **this; }
+    SHMIPC_LOCAL const T &value() const & { return check(), **this; }
+    SHMIPC_LOCAL T &&value() && { return check(), *std::move(*this); }
 
 private:
-    void check() const {
+    SHMIPC_LOCAL void check() const {
         if (!has_value())
             detail::raise(error());
     }
@@ -210,7 +234,7 @@ public:
     bool has_value() const noexcept { return !error_; }
     explicit operator bool() const noexcept { return has_value(); }
     const shmipc::error &error() const noexcept { return *error_; }
-    void value() const {
+    SHMIPC_LOCAL void value() const {
         if (error_)
             detail::raise(*error_);
     }
@@ -241,7 +265,5 @@ inline std::string_view error::handler_message() const noexcept {
 
 } // namespace SHMIPC_NAMESPACE
 } // namespace shmipc
-
-template <> struct std::is_error_code_enum<shmipc::errc> : std::true_type {};
 
 #endif

@@ -5,6 +5,9 @@
 #include "message.hpp"
 #include "platform.hpp"
 
+#include <array>
+#include <cstdint>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <map>
@@ -97,7 +100,7 @@ class dispatcher {
 public:
     /* Requests of this type go to `handler`, in place of who was registered for it before. */
     dispatcher &on(message_type type, handler_function handler) {
-        handlers_[type.value()] = std::move(handler);
+        handlers_.insert_or_assign(type.value(), std::move(handler));
         return *this;
     }
 
@@ -114,10 +117,18 @@ public:
         else if (otherwise_)
             otherwise_(request, response);
         else
-            response.fail("no handler for message type " + std::to_string(request.type().value()));
+            fail(request.type().value(), response);
     }
 
 private:
+    /* std::to_string would keep gcc's shared objects from being unloaded. */
+    static void fail(std::uint32_t type, response &response) noexcept {
+        std::array<char, 48> text = {};
+        (void)std::snprintf(text.data(), text.size(), "no handler for message type %lu",
+                            static_cast<unsigned long>(type));
+        response.fail(text.data());
+    }
+
     std::map<std::uint32_t, handler_function> handlers_;
     handler_function otherwise_;
 };

@@ -27,14 +27,14 @@ private:
     std::uint32_t value_;
 };
 
-inline constexpr message_type type_normal = SHMIPC_TYPE_NORMAL;
-inline constexpr message_type type_flatbuffer = SHMIPC_TYPE_FLATBUFFER;
-inline constexpr message_type type_guest_call = SHMIPC_TYPE_GUEST_CALL;
-inline constexpr message_type type_application = SHMIPC_TYPE_APPLICATION;
+SHMIPC_LOCAL inline constexpr message_type type_normal = SHMIPC_TYPE_NORMAL;
+SHMIPC_LOCAL inline constexpr message_type type_flatbuffer = SHMIPC_TYPE_FLATBUFFER;
+SHMIPC_LOCAL inline constexpr message_type type_guest_call = SHMIPC_TYPE_GUEST_CALL;
+SHMIPC_LOCAL inline constexpr message_type type_application = SHMIPC_TYPE_APPLICATION;
 
 /* Flags of calls and messages: those of shmipc.h. */
-inline constexpr std::uint32_t align_end = SHMIPC_ALIGN_END;
-inline constexpr std::uint32_t wait_ready = SHMIPC_WAIT_READY;
+SHMIPC_LOCAL inline constexpr std::uint32_t align_end = SHMIPC_ALIGN_END;
+SHMIPC_LOCAL inline constexpr std::uint32_t wait_ready = SHMIPC_WAIT_READY;
 
 /* A message where it lies: its bytes are not owned. */
 struct message {

@@ -139,14 +139,14 @@ protected:
     peer() noexcept = default;
     explicit peer(detail::peer_pointer made) noexcept : peer_(std::move(made)) {}
     peer(peer &&) noexcept = default;
-    SHMIPC_LOCAL peer &operator=(peer &&from) noexcept {
+    peer &operator=(peer &&from) noexcept {
         if (this != &from) {
             leave();
             peer_ = std::move(from.peer_);
         }
         return *this;
     }
-    SHMIPC_LOCAL ~peer() { leave(); }
+    ~peer() { leave(); }
 
     /* Makes a peer by `create(config, place)`, with the log of a host_config or a guest_config. */
     template <class Config, class Create>
@@ -188,9 +188,9 @@ private:
         return error::last(shmipc_serve_until(kept.get(), &bound.call, &bound, token));
     }
 
-    SHMIPC_LOCAL void leave() noexcept {
+    void leave() noexcept {
         if (peer_ && !peer_.has_left())
-            (void)shmipc_close(native());
+            peer_.close();
     }
 
     detail::peer_pointer peer_;

@@ -31,7 +31,7 @@ public:
     SHMIPC_LOCAL ~peer_pointer() {
         /* Release what this holder did, and acquire what all others did, before it is freed. */
         if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-            shmipc_free(held_->peer);
+            held_->free(held_->peer);
             delete held_;
         }
     }
@@ -42,11 +42,11 @@ public:
         peer_pointer made;
 #if SHMIPC_EXCEPTIONS
         try {
-            made.held_ = new (std::nothrow) held{log};
+            made.held_ = allocate(log);
         } catch (const std::bad_alloc &) {
         }
 #else
-        made.held_ = new (std::nothrow) held{log};
+        made.held_ = allocate(log);
 #endif
         return made;
     }
@@ -78,19 +78,38 @@ public:
         return held_->left.load(std::memory_order_relaxed);
     }
 
+    /* As shmipc_slot_release and shmipc_close, for destructors and assignments. */
+    void release(shmipc_slot slot) const noexcept {
+        (void)held_->release(slot);
+    }
+    void close() const noexcept {
+        (void)held_->close(held_->peer);
+    }
+
 private:
     struct held {
-        explicit held(const logger &l) : log(l) {}
+        held(const logger &l, int (*r)(shmipc_slot), int (*c)(shmipc_peer *),
+             void (*f)(shmipc_peer *))
+            : release(r), close(c), free(f), log(l) {}
+
+        /* Of the library that made the peer. */
+        int (*release)(shmipc_slot);
+        int (*close)(shmipc_peer *);
+        void (*free)(shmipc_peer *);
         logger log; /* set at the beginning; a log may not throw: write_log is noexcept */
         shmipc_peer *peer = nullptr;
         std::atomic<std::size_t> holders{1};
         std::atomic<bool> left{false};
     };
 
+    SHMIPC_LOCAL static held *allocate(const logger &log) {
+        return new (std::nothrow) held(log, shmipc_slot_release, shmipc_close, shmipc_free);
+    }
+
     held *held_ = nullptr;
 };
 
-inline result<void> done(int code) noexcept {
+SHMIPC_LOCAL inline result<void> done(int code) noexcept {
     if (code)
         return error::last(code);
     return {};

@@ -22,7 +22,9 @@
 #endif
 
 /* Marks what calls the C library. Each shared object keeps its own copy of it: else the loader
-   could make one of them call the C library in another one. */
+   could make one of them call the C library in another one. What is compiled into somebody else's
+   template, as a destructor into a vector's, is not kept apart by this: it calls the C library
+   through a pointer, or a virtual function of a marked class, in the object itself. */
 #if defined(__GNUC__) && !defined(_WIN32)
 #define SHMIPC_LOCAL __attribute__((visibility("hidden")))
 #else

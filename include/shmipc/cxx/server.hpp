@@ -43,13 +43,14 @@ public:
     error wait();
 
     /* Ends the threads and waits for them. Twice is harmless. */
-    SHMIPC_LOCAL void stop() noexcept;
+    void stop() noexcept;
 
 private:
     /* What the threads share. It stays where it is while its server moves. */
     struct crew {
         virtual ~crew() = default;
         virtual error serve() = 0;
+        virtual void end() noexcept = 0; /* makes serve() return in all threads */
         void run();
         void join();
 
@@ -58,14 +59,15 @@ private:
         std::mutex lock;
         std::optional<error> reason; /* of the first that ended, under `lock` */
     };
-    template <class Handler> struct crew_of;
+    template <class Handler> struct SHMIPC_LOCAL crew_of;
 
     std::unique_ptr<crew> crew_;
 };
 
-template <class Handler> struct server::crew_of final : server::crew {
+template <class Handler> struct SHMIPC_LOCAL server::crew_of final : server::crew {
     crew_of(const detail::peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
-    SHMIPC_LOCAL error serve() override { return peer::serve_kept(peer, handler, &token); }
+    error serve() override { return peer::serve_kept(peer, handler, &token); }
+    void end() noexcept override { shmipc_stop(&token); }
 
     detail::peer_pointer peer;
     Handler handler;
@@ -94,7 +96,7 @@ inline error server::wait() {
 inline void server::stop() noexcept {
     if (!crew_)
         return;
-    shmipc_stop(&crew_->token);
+    crew_->end();
     crew_->join();
 }
 

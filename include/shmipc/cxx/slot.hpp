@@ -20,7 +20,7 @@ public:
     slot() noexcept = default;
     slot(slot &&from) noexcept
         : peer_(std::move(from.peer_)), slot_(std::exchange(from.slot_, shmipc_slot{})) {}
-    SHMIPC_LOCAL slot &operator=(slot &&from) noexcept {
+    slot &operator=(slot &&from) noexcept {
         if (this != &from) {
             give_back();
             peer_ = std::move(from.peer_);
@@ -28,7 +28,7 @@ public:
         }
         return *this;
     }
-    SHMIPC_LOCAL ~slot() { give_back(); }
+    ~slot() { give_back(); }
 
     /* The request buffer, 64-byte aligned at both ends; empty if the slot is stale or a request is
        under way. Valid until the slot is sent or released. */
@@ -97,9 +97,9 @@ private:
                             std::int64_t within) noexcept {
         return shmipc_slot_call(slot_, request, response, within);
     }
-    SHMIPC_LOCAL void give_back() noexcept {
+    void give_back() noexcept {
         if (slot_.peer)
-            (void)shmipc_slot_release(slot_);
+            peer_.release(slot_);
     }
 
     detail::peer_pointer peer_;

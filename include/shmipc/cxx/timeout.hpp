@@ -35,8 +35,9 @@ private:
     std::int64_t ns_;
 };
 
-inline constexpr timeout forever = timeout::without_end();
-inline constexpr timeout default_timeout = std::chrono::nanoseconds(SHMIPC_TIMEOUT_DEFAULT);
+SHMIPC_LOCAL inline constexpr timeout forever = timeout::without_end();
+SHMIPC_LOCAL inline constexpr timeout default_timeout =
+    std::chrono::nanoseconds(SHMIPC_TIMEOUT_DEFAULT);
 
 } // namespace SHMIPC_NAMESPACE
 } // namespace shmipc
