@@ -61,8 +61,9 @@ int fail() {
     NEED(!host);
     NEED(host.error().code() == shmipc::errc::name);
     NEED(*host.error().what());
-    NEED(host.error() == std::error_code(shmipc::errc::name));
-    NEED(std::error_code(host.error()).message() == shmipc_strerror(SHMIPC_E_NAME));
+    const std::error_code code = host.error();
+    NEED(code == shmipc::errc::name && code != shmipc::errc::type);
+    NEED(code.message() == shmipc_strerror(SHMIPC_E_NAME));
     try {
         (void)host.value();
         return __LINE__;
