@@ -45,3 +45,13 @@ install() {
 needs_shared() {
     readelf -d "$1" | grep NEEDED | grep -q libshmipc
 }
+
+# run_pair <host> <guest>: runs those of the project flatbuffers, with each other.
+run_pair() {
+    local name=orders.$$ guest said
+    timeout 60 ${runner:+"$runner"} "$2" "$name" &
+    guest=$!
+    said=$(timeout 60 ${runner:+"$runner"} "$1" "$name" | tr -d '\r') || fail "the host failed"
+    wait "$guest" || fail "the guest failed"
+    [[ $said == "the sum is 5050" ]] || fail "the host said: $said"
+}
