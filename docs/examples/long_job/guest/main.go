@@ -55,8 +55,9 @@ func main() {
 	}
 	defer guest.Close()
 
-	err = guest.Serve(context.Background(), func(request *shmipc.Request, _ *shmipc.Response) error {
-		if request.Type != start || len(request.Data) != 16 {
+	var mux shmipc.Mux // a handler for each type; requests of other types fail
+	mux.Handle(start, func(request *shmipc.Request, _ *shmipc.Response) error {
+		if len(request.Data) != 16 {
 			return errors.New("this is no job")
 		}
 		// The request's bytes are gone when this returns: take what the job needs.
@@ -64,6 +65,7 @@ func main() {
 		go work(guest, job, binary.LittleEndian.Uint64(request.Data[8:]))
 		return nil // acknowledged
 	})
+	err = guest.Serve(context.Background(), mux.Dispatch)
 	if !errors.Is(err, shmipc.ErrShutdown) {
 		log.Fatal(err)
 	}
