@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# run.sh <source directory> <build directory> [runner]: runs each example's host with its guest and compares
-# what they print with what the example says they print; then runs a short demo. With a runner, which
-# runs Windows' programs, both are for Windows.
+# run.sh <source directory> <build directory> [runner]: runs each example's hosts, in C and in C++, with its
+# guest and compares what they print with what the example says they print; then runs a short demo.
+# With a runner, which runs Windows' programs, all are for Windows.
 set -euo pipefail
 
 source=$1
@@ -15,7 +15,7 @@ if [[ ${3:-} ]]; then
 fi
 examples=$source/docs/examples
 work=$(mktemp -d)
-export CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOPROXY=off
+export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
 guest=
 
 clean_up() {
@@ -33,21 +33,35 @@ fail() {
     exit 1
 }
 
+# run_pair <example> <program>
 run_pair() {
-    local example=$1 name=$1.$$ out=$work/$1
-    step "$example"
-    (cd "$examples" && go build -o "$out.guest$suffix" "./$example/guest")
+    local example=$1 program=$build/docs/examples/$2$suffix name=$2.$$ out=$work/$1
+    step "$2"
+    [[ -e $program ]] || fail "$2 was not built"
 
     timeout 60 "${run[@]}" "$out.guest$suffix" "$name" >"$out.guest.txt" &
     guest=$!
-    timeout 60 "${run[@]}" "$build/docs/examples/${example}_host$suffix" "$name" >"$out.host.txt" ||
-        fail "$example: the host failed, status $?"
-    wait "$guest" || fail "$example: the guest failed, status $?"
+    timeout 60 "${run[@]}" "$program" "$name" >"$out.host.txt" || fail "$2 failed, status $?"
+    wait "$guest" || fail "$2: the guest failed, status $?"
     guest=
 
     { sed 's/^/host: /' "$out.host.txt" && sed 's/^/guest: /' "$out.guest.txt"; } | tr -d '\r' |
-        diff "$examples/$example/expected.txt" - ||
-        fail "$example: expected (<) and printed (>) differ"
+        diff "$examples/$example/expected.txt" - || fail "$2: expected (<) and printed (>) differ"
+}
+
+# Each guest is built with nothing but what its go.mod names, once its modules are there.
+build_guest() {
+    (
+        cd "$examples/$1/guest"
+        [[ ! -e go.mod ]] || go mod download
+        GOPROXY=off go build -o "$work/$1.guest$suffix" .
+    )
+}
+
+run_example() {
+    build_guest "$1"
+    if [[ -e $examples/$1/host.c ]]; then run_pair "$1" "${1}_host"; fi
+    run_pair "$1" "${1}_host_cpp"
 }
 
 run_demo() {
@@ -61,7 +75,7 @@ run_demo() {
     grep -q 'calls of 32 bytes, C to Go: ' "$out" || fail "the demo showed no times"
 }
 
-for example in copying_call zero_copy in_flight guest_calls long_job; do
-    run_pair "$example"
+for example in copying_call zero_copy in_flight guest_calls long_job flatbuffers; do
+    run_example "$example"
 done
 run_demo

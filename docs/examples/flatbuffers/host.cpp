@@ -17,6 +17,7 @@ struct item {
 static void build(flatbuffers::FlatBufferBuilder &builder, const char *customer,
                   const std::vector<item> &items) {
     std::vector<flatbuffers::Offset<shop::Item>> built;
+    built.reserve(items.size());
     for (const item &item : items)
         built.push_back(shop::CreateItemDirect(builder, item.name, item.count, item.cents));
     builder.Finish(shop::CreateOrderDirect(builder, customer, &built));
