@@ -14,7 +14,8 @@ step sh tests/tooling/cmocka.sh tests/tooling/mingw-w64.cmake build/cmocka-windo
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS=-Werror -DCMAKE_CXX_FLAGS=-Werror \
     -DSHMIPC_BUILD_TESTS=ON -DSHMIPC_BUILD_EXAMPLES=ON -DSHMIPC_BUILD_BENCHMARKS=ON \
-    -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows"
+    -DSHMIPC_CMOCKA="$PWD/build/cmocka-windows" \
+    -DFLATBUFFERS_INCLUDE_DIR="$PWD/build/windows/flatbuffers/include"
 # With a toolchain of its own clang-tidy reads the flags of mingw-w64's compiler.
 tidy() {
     printf '%s\n' src/platform/win32/*.c tests/windows/*.c tests/support/*_windows.c \
