@@ -37,11 +37,35 @@ extract() {
     grep -q "quickstart.$$" "$work/$1" || fail "$1 of README.md has another region than quickstart"
 }
 
-extract host.c
-extract guest.go
+# compile <source> <program> <compiler and its flags>...
+compile() {
+    "${@:3}" -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I"$source/include" \
+        -o "$work/$2" "$work/$1" -L"$build" -Wl,-rpath,"$build" -lshmipc
+}
 
-cc -std=c11 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -I"$source/include" \
-    -o "$work/host" "$work/host.c" -L"$build" -Wl,-rpath,"$build" -lshmipc
+# run_with_guest <host>: what the host prints is in <host>.txt.
+run_with_guest() {
+    timeout 60 "$work/guest/guest" &
+    guest=$!
+    timeout 60 "$work/$1" >"$work/$1.txt" || fail "the $1 of README.md failed"
+    wait "$guest" || fail "the guest of README.md failed"
+    guest=
+}
+
+# check <host> <source>: the host says in a comment what it prints.
+check() {
+    local answer expected
+    answer=$(cat "$work/$1.txt")
+    expected=$(sed -n 's#.*\(printf(\|std::cout <<\).*/\* \(.*\) \*/$#\2#p' "$work/$2")
+    [[ $expected ]] || fail "$2 of README.md does not say what it prints"
+    [[ $answer == "$expected" ]] || fail "$2 printed \"$answer\", README.md says \"$expected\""
+}
+
+extract host.c
+extract host.cpp
+extract guest.go
+compile host.c host cc -std=c11
+compile host.cpp host_cpp c++ -std=c++17 -Wold-style-cast
 
 mkdir "$work/guest"
 mv "$work/guest.go" "$work/guest/main.go"
@@ -55,13 +79,7 @@ mv "$work/guest.go" "$work/guest/main.go"
     go build -o guest .
 )
 
-timeout 60 "$work/guest/guest" &
-guest=$!
-answer=$(timeout 60 "$work/host") || fail "the host of README.md failed"
-wait "$guest" || fail "the guest of README.md failed"
-guest=
-
-# The host says in a comment what it prints.
-expected=$(sed -n 's|.*printf(.*/\* \(.*\) \*/$|\1|p' "$work/host.c")
-[[ $expected ]] || fail "host.c of README.md does not say what it prints"
-[[ $answer == "$expected" ]] || fail "the host printed \"$answer\", README.md says \"$expected\""
+run_with_guest host
+check host host.c
+run_with_guest host_cpp
+check host_cpp host.cpp
