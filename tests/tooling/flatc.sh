@@ -18,8 +18,9 @@ fi
 # generate <schema> <package directory> [flag of flatc]...
 generate() {
     local schema=$1 package=$2 result
-    result=$generated/$(basename "$package")
-    flatc --go "${@:3}" -o "$generated" "$schema"
+    local directory=$generated/$(basename "$schema")
+    result=$directory/$(basename "$package")
+    flatc --go "${@:3}" -o "$directory" "$schema"
     "$(go env GOROOT)/bin/gofmt" -w "$result"
     if [[ $write == --write ]]; then
         rm -rf "$package"
@@ -32,3 +33,4 @@ generate() {
 
 generate tests/interop/message.fbs tests/interop/go_flatbuffers_guest/wire --go-namespace wire
 generate docs/examples/flatbuffers/order.fbs docs/examples/flatbuffers/guest/shop
+generate tests/parity/flatbuffer/wire.fbs tests/parity/guest/wire --go-namespace wire
