@@ -17,8 +17,8 @@ fi
 
 # generate <schema> <package directory> [flag of flatc]...
 generate() {
-    local schema=$1 package=$2 result
-    local directory=$generated/$(basename "$schema")
+    local schema=$1 package=$2 directory result
+    directory=$generated/$(basename "$schema")
     result=$directory/$(basename "$package")
     flatc --go "${@:3}" -o "$directory" "$schema"
     "$(go env GOROOT)/bin/gofmt" -w "$result"
