@@ -18,7 +18,9 @@
  *
  * Errors. A function that can fail returns a result: true, and then *result is the value; or false,
  * and then result.error() has the code and the sentence, which nothing overwrites any more. Only
- * result::value() throws. All works with -fno-exceptions and -fno-rtti too; value() then aborts.
+ * result::value() throws. All works with -fno-exceptions and -fno-rtti too; value() then aborts. A
+ * compiler warns of a result that is not looked at: cast to void what a program that is ending does
+ * not care for.
  *
  * Ownership. host, guest, slot and server give back in their destructor what they hold, and move
  * but do not copy. A slot, a server and a serve() keep the peer's memory: the last of them frees

@@ -59,7 +59,7 @@ static void a_destructor_closes() {
 static void a_peer_tells_what_it_is() {
     pair p;
     auto server = testing::serve(p.guest, echo);
-    must(p.host.next_event().value().kind == SHMIPC_EVENT_ATTACHED);
+    must(p.host.next_event().value().kind == shmipc::event_kind::attached);
     must(p.host.info().value().guests == 1 && p.guest.info().value().index == 1);
     must(p.host.ping().value() > 0ns);
     must(p.host.call("x").has_value() && p.host.stats().value().calls >= 1);

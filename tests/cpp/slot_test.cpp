@@ -23,12 +23,12 @@ static void a_slot_sends_and_receives_in_place() {
         shmipc::message answer = slot.receive().value();
         must(answer.data.text() == "abc" && answer.type == 130);
         must(slot.send_copy("copied", 131, flags).has_value());
-        must(slot.receive().value().data.text() == "copied");
+        must(slot.receive().value().text() == "copied");
     }
     must(slot.send_copy(std::vector<char>(1025)).error().code() == shmipc::errc::too_large);
     must(slot.call("x").value().text() == "x"); /* it is still claimed */
     std::array<char, 8> into{};
-    must(slot.call_into(into, "y").value().data.text() == "y");
+    must(slot.call_into(into, "y").value().text() == "y");
 }
 
 static void ready_says_when_the_answer_is_there() {
@@ -100,10 +100,10 @@ static void any_of_many_is_found_whichever_it_is(std::uint32_t count) {
     std::vector<shmipc::slot> slots;
     for (std::uint32_t i = 0; i < count; i++)
         slots.push_back(p.host.claim().value());
-    must(shmipc::wait_any(slots, 0s).error().code() == shmipc::errc::state);
+    must(shmipc::wait_any(slots, 0, 0s).error().code() == shmipc::errc::state);
     for (shmipc::slot &slot : slots)
         must(slot.send_copy("x").has_value());
-    must(shmipc::wait_any(slots, 0s).error().code() == shmipc::errc::timeout);
+    must(shmipc::wait_any(slots, 0, 0s).error().code() == shmipc::errc::timeout);
 
     must(slots.back().cancel().has_value());
     must(shmipc::wait_any(slots).value() == count - 1);
@@ -111,8 +111,8 @@ static void any_of_many_is_found_whichever_it_is(std::uint32_t count) {
     must(p.guest.poll(echo).value() == count - 1);
     std::size_t last = 0;
     for (std::uint32_t i = 0; i + 1 < count; i++) {
-        last = shmipc::wait_any(slots, 60s, last).value();
-        must(last == i && slots[last].receive().value().data.text() == "x");
+        last = shmipc::wait_any(slots, last, 60s).value();
+        must(last == i && slots[last].receive().value().text() == "x");
         last++;
     }
 }
@@ -136,8 +136,8 @@ static void the_look_begins_where_it_is_told() {
     for (const shmipc::slot &slot : slots)
         must(shmipc_slot_send(slot.native(), 0, 0, 0) == 0);
     must(p.guest.poll(echo).value() == 2);
-    must(shmipc::wait_any(slots, 0s, 1).value() == 1);
-    must(shmipc::wait_any(slots, 0s, 2).value() == 0);
+    must(shmipc::wait_any(slots, 1, 0s).value() == 1);
+    must(shmipc::wait_any(slots, 2, 0s).value() == 0);
 }
 
 static void an_array_of_slots_will_do() {
@@ -145,7 +145,7 @@ static void an_array_of_slots_will_do() {
     shmipc::slot slots[] = {p.host.claim().value(), shmipc::slot()};
     must(slots[0].send_copy("x").has_value());
     must(p.guest.poll(echo).value() == 1);
-    must(shmipc::wait_any(slots, 0s, 1).value() == 0);
+    must(shmipc::wait_any(slots, 1, 0s).value() == 0);
 }
 
 int main() {

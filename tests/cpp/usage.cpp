@@ -107,7 +107,7 @@ shmipc::result<void> in_slots(shmipc::peer &peer) {
         return sent;
     if (auto sent = slots[1].send_copy("bytes"); !sent)
         return sent;
-    const auto which = shmipc::wait_any(slots, 1s);
+    const auto which = shmipc::wait_any(slots, 0, 1s);
     if (!which)
         return which.error();
     if (const auto ready = slots[*which].ready(); !ready || !*ready)

@@ -18,7 +18,7 @@ inline void require(bool condition, const char *message) {
 }
 
 /* Waits until that has happened to a guest. */
-inline void wait_for(shmipc::host &host, shmipc_event_kind kind) {
+inline void wait_for(shmipc::host &host, shmipc::event_kind kind) {
     while (host.next_event().value().kind != kind)
         continue;
 }

@@ -11,10 +11,10 @@ using settings = std::map<std::string, std::string, std::less<>>;
 /* Waits until the guest has come and gone, in order or not. */
 static void wait_for_the_end(shmipc::host &host) {
     auto event = host.next_event().value();
-    while (event.kind == SHMIPC_EVENT_ATTACHED)
+    while (event.kind == shmipc::event_kind::attached)
         event = host.next_event().value();
-    std::cout << "guest " << event.peer << (event.kind == SHMIPC_EVENT_LEFT ? " left" : " died")
-              << '\n';
+    std::cout << "guest " << event.peer
+              << (event.kind == shmipc::event_kind::left ? " left" : " died") << '\n';
 }
 
 int main(int argc, char **argv) try {

@@ -21,8 +21,8 @@ static std::uint64_t add_squares(shmipc::host &host) {
     std::uint64_t sum = 0;
     std::size_t which = 0;
     for (std::uint64_t taken = 0; taken < numbers; taken++, next++, which++) {
-        which = shmipc::wait_any(slots, shmipc::default_timeout, which).value();
-        sum += slots[which].receive().value().data.as<std::uint64_t>().value();
+        which = shmipc::wait_any(slots, which).value();
+        sum += slots[which].receive().value().as<std::uint64_t>().value();
         if (next <= numbers)
             ask(slots[which], next);
     }

@@ -26,7 +26,7 @@ using promises = std::array<std::promise<std::uint64_t>, jobs>;
 static shmipc::dispatcher handlers(promises &results) {
     shmipc::dispatcher handlers;
     handlers.on(kind::done, [&](const shmipc::request &request, shmipc::response &response) {
-        const auto done = request.data().as<message>();
+        const auto done = request.as<message>();
         if (!done || done->job >= jobs)
             return response.fail("this is no result of a job");
         results[done->job].set_value(done->value);

@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 namespace shmipc {
@@ -23,6 +24,7 @@ public:
 
     byte_view data() const noexcept { return {request_->data, request_->length}; }
     std::string_view text() const noexcept { return data().text(); }
+    template <class T> std::optional<T> as() const noexcept { return data().as<T>(); }
     message_type type() const noexcept { return request_->type; }
     std::uint32_t peer() const noexcept { return request_->peer; } /* no proof of who calls */
     std::uint32_t slot() const noexcept { return request_->slot; }

@@ -5,6 +5,7 @@
 #include "bytes.hpp"
 
 #include <cstdint>
+#include <optional>
 
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
@@ -40,6 +41,9 @@ SHMIPC_LOCAL inline constexpr std::uint32_t wait_ready = SHMIPC_WAIT_READY;
 struct message {
     byte_view data;
     message_type type = type_normal;
+
+    std::string_view text() const noexcept { return data.text(); }
+    template <class T> std::optional<T> as() const noexcept { return data.as<T>(); }
 };
 
 /* An answer that owns its bytes, which are aligned to 64. */

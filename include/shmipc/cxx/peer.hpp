@@ -40,6 +40,19 @@ struct guest_config : shmipc_guest_config {
     shmipc::logger logger;
 };
 
+enum class event_kind : int {
+    attached = SHMIPC_EVENT_ATTACHED,
+    left = SHMIPC_EVENT_LEFT, /* in order */
+    died = SHMIPC_EVENT_DIED
+};
+
+/* A change among the other peers: a host hears of its guests, a guest of its host. */
+struct event {
+    event_kind kind;
+    std::uint32_t peer; /* 0: the host */
+    std::uint32_t pid;  /* for people */
+};
+
 /*
  * One end of a region: what a host and a guest have in common. Its destructor closes it: calls and
  * waits on it end with errc::closed, and it returns when handlers have; after a shutdown() it does
@@ -92,11 +105,11 @@ public:
     }
 
     /* Waits for the next change among the other peers. */
-    SHMIPC_LOCAL result<shmipc_event> next_event(timeout within = default_timeout) noexcept {
-        shmipc_event event;
-        if (int code = shmipc_next_event(native(), within.ns(), &event))
+    SHMIPC_LOCAL result<event> next_event(timeout within = default_timeout) noexcept {
+        shmipc_event next;
+        if (int code = shmipc_next_event(native(), within.ns(), &next))
             return error::last(code);
-        return event;
+        return event{static_cast<event_kind>(next.kind), next.peer, next.pid};
     }
 
     SHMIPC_LOCAL result<shmipc_info> info() const noexcept {

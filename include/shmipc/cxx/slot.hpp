@@ -112,8 +112,8 @@ private:
  * of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
  */
 template <class Slots>
-SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &slots, timeout within = default_timeout,
-                                          std::size_t begin = 0) noexcept {
+SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &slots, std::size_t begin = 0,
+                                          timeout within = default_timeout) noexcept {
     static_assert(std::is_same_v<std::decay_t<decltype(*std::data(slots))>, slot>);
     const slot *first = std::data(slots);
     const std::size_t count = std::size(slots);

@@ -38,7 +38,7 @@ static void in_flight(shmipc::host &host) {
     }
     std::size_t next = 0;
     for (std::size_t i = 0; i < slots.size(); i++) {
-        next = shmipc::wait_any(slots, shmipc::default_timeout, next).value();
+        next = shmipc::wait_any(slots, next).value();
         const auto answer = slots[next].receive().value();
         parity::require(same(answer.data, pattern(1000, next)), "an answer is another call's");
         slots[next].release().value();

@@ -4,9 +4,9 @@
 #include "../parity.hpp"
 
 static void print_next(shmipc::host &host) {
-    const shmipc_event event = host.next_event().value();
+    const shmipc::event event = host.next_event().value();
     std::printf("guest %u %s\n", event.peer,
-                event.kind == SHMIPC_EVENT_ATTACHED ? "attached" : "left");
+                event.kind == shmipc::event_kind::attached ? "attached" : "left");
 }
 
 static void run(const std::string &name) {

@@ -25,7 +25,7 @@ static void run(const std::string &name) {
     auto host = shmipc::host::create(name).value();
     print_failure("died in its handler", host.call("die", shmipc::type_normal,
                                                    std::chrono::seconds(30), shmipc::wait_ready));
-    parity::wait_for(host, SHMIPC_EVENT_DIED);
+    parity::wait_for(host, shmipc::event_kind::died);
     print_failure("gone", host.call("hello", shmipc::type_normal, shmipc::forever));
 }
 

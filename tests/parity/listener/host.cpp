@@ -24,7 +24,7 @@ static void run(const std::string &name) {
         }
     });
     // end
-    parity::wait_for(host, SHMIPC_EVENT_LEFT);
+    parity::wait_for(host, shmipc::event_kind::left);
     host.wake().value();
     listener.join();
     std::printf("%llu calls of the guest were served\n",

@@ -20,7 +20,7 @@ struct job {
 class results {
 public:
     void hear(const shmipc::request &request, shmipc::response &response) {
-        const auto done = request.data().as<job>();
+        const auto done = request.as<job>();
         if (!done || done->number >= jobs)
             return response.fail("this is no result of a job");
         const std::lock_guard<std::mutex> held(lock_);

@@ -18,7 +18,7 @@ static void run(const std::string &name) {
     });
     auto server = shmipc::server::start(host, 2, handlers).value();
     // end
-    parity::wait_for(host, SHMIPC_EVENT_LEFT);
+    parity::wait_for(host, shmipc::event_kind::left);
     server.stop();
     std::printf("%llu calls of the guest were served\n",
                 static_cast<unsigned long long>(host.stats().value().served));
