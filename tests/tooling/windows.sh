@@ -26,5 +26,5 @@ tidy() {
 
 step ctest --test-dir build/windows --output-on-failure --no-tests=error
 step bash tests/tooling/go-windows.sh
-step bash tests/tooling/msvc.sh
+step bash tests/tooling/msvc.sh build/windows/flatbuffers/include
 step tidy
