@@ -1,4 +1,4 @@
-/* FlatBuffers to a guest in Go and back: in place, copied, and beside bytes of the same size by gRPC;
+/* FlatBuffers to a guest in Go and back: in place, copied, and beside as many bytes by gRPC;
    against one word on one line. */
 #include "rows.h"
 

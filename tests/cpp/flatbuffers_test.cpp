@@ -139,7 +139,7 @@ static void check_list(shmipc::byte_view data, unsigned count) {
         must(list->strings().Get(i)->str() == std::to_string(i));
 }
 
-/* A builder keeps scratch in the same buffer: what fits without it may spill, and is copied back. */
+/* A builder keeps scratch in the same buffer: what fits without it may spill, and is copied. */
 static void what_outgrows_its_buffer_meanwhile_arrives() {
     pair p;
     shmipc::slot slot = p.host.claim().value();

@@ -1,5 +1,5 @@
 /*
- * FlatBuffers of a compiled schema: a request built in a slot, an answer built in the response buffer.
+ * FlatBuffers of a compiled schema: a request built in a slot, an answer in the response buffer.
  */
 #include "sample_generated.h"
 #include "support/cpp.hpp"

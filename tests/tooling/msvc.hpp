@@ -1,7 +1,7 @@
 /*
  * Included before each unit in C++ by msvc.sh. The standard library, which here is mingw-w64's, and
- * FlatBuffers are read as its own compiler reads them; what follows is read as Microsoft's compiler would,
- * without its option /Zc:__cplusplus.
+ * FlatBuffers are read as its own compiler reads them; what follows is read as Microsoft's compiler
+ * would, without its option /Zc:__cplusplus.
  */
 // NOLINTBEGIN: it is no part of the library
 #define __STRICT_ANSI__ 1

@@ -1,7 +1,7 @@
 /*
- * An add-in in C++ with a library of its own inside, compiled as a user would, nothing hidden. Two of these
- * are in one process: they have the same names for everything but START, and their handlers differ in
- * nothing.
+ * An add-in in C++ with a library of its own inside, compiled as a user would, nothing hidden. Two
+ * of these are in one process: they have the same names for everything but START, and their
+ * handlers differ in nothing.
  */
 #include "addin.hpp"
 #include "counted.hpp"
@@ -30,8 +30,9 @@
 
 namespace plug_in {
 
-/* Types with names: what the headers make of them has names too, and the loader may take one add-in's for
-   the other's. They themselves do not call the library: an add-in's own names are its own affair. */
+/* Types with names: what the headers make of them has names too, and the loader may take one
+   add-in's for the other's. They themselves do not call the library: an add-in's own names are its
+   own affair. */
 struct echo {
     void operator()(const shmipc::request &request, shmipc::response &response) const {
         response.set_type(request.type());

@@ -1,8 +1,9 @@
 /*
- * application <region> linked     works with the add-ins it is linked with, and a library of its own
+ * application <region> linked
+ *     works with the add-ins it is linked with, and a library of its own
  * application <region> local|kept|global <add-in> <add-in>
- *                                 loads them: local is a scope of its own each, and they are unloaded
- *                                 in the end; kept are those that stay for a reason of their own
+ *     loads them: local is a scope of its own each, and they are unloaded in the end; kept are
+ *     those that stay for a reason of their own
  *
  * Each add-in contains a library. When one works, no other's library may be called.
  */

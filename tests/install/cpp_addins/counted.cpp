@@ -1,6 +1,6 @@
 /*
- * Counts the calls of the library that is in this add-in. The linker takes each __wrap_f for f (--wrap), in
- * this add-in alone.
+ * Counts the calls of the library that is in this add-in. The linker takes each __wrap_f for f
+ * (--wrap), in this add-in alone.
  */
 #include "counted.hpp"
 

@@ -1,4 +1,4 @@
-// host <region>: has a guest add numbers. Both messages are FlatBuffers that are built and read in place.
+// host <region>: has a guest add numbers. Both messages are FlatBuffers, built and read in place.
 #include "sum_generated.h"
 
 #include <shmipc/flatbuffers.hpp>
