@@ -80,7 +80,7 @@ public:
 
     /* Serves what is there, without waiting: the number of requests served. */
     template <class Handler> SHMIPC_LOCAL result<std::size_t> poll(Handler &&handler) {
-        const detail::peer_pointer kept = peer_;
+        const detail::shared_peer_pointer kept = peer_;
         detail::bound_handler<std::remove_reference_t<Handler>> bound{handler};
         int served = shmipc_poll(kept.get(), &bound.call, &bound);
         if (served < 0)
@@ -150,7 +150,7 @@ public:
 
 protected:
     peer() noexcept = default;
-    explicit peer(detail::peer_pointer made) noexcept : peer_(std::move(made)) {}
+    explicit peer(detail::shared_peer_pointer made) noexcept : peer_(std::move(made)) {}
     peer(peer &&) noexcept = default;
     peer &operator=(peer &&from) noexcept {
         if (this != &from) {
@@ -163,15 +163,15 @@ protected:
 
     /* Makes a peer by `create(config, place)`, with the log of a host_config or a guest_config. */
     template <class Config, class Create>
-    SHMIPC_LOCAL static result<detail::peer_pointer> make(Config config, const logger &log,
-                                                          const std::string &name, Create create) {
+    SHMIPC_LOCAL static result<detail::shared_peer_pointer>
+    make(Config config, const logger &log, const std::string &name, Create create) {
         if (name.find('\0') != name.npos) /* C would see another name, which ends there */
             return error(errc::name, "the name has a zero byte in it");
-        auto made = detail::peer_pointer::make(log);
+        auto made = detail::shared_peer_pointer::make(log);
         if (!made)
             return error(errc::no_memory, "no memory for a peer");
         if (log) {
-            config.log = &detail::peer_pointer::write_log;
+            config.log = &detail::shared_peer_pointer::write_log;
             config.log_context = made.log_context();
         }
         if (int code = create(&config, made.place()))
@@ -190,12 +190,12 @@ private:
 
     template <class Handler>
     SHMIPC_LOCAL error serve_until(Handler &handler, shmipc_stop_token *token) {
-        const detail::peer_pointer kept =
+        const detail::shared_peer_pointer kept =
             peer_; /* also where a shutdown leaves this thread behind */
         return serve_kept(kept, handler, token);
     }
     template <class Handler>
-    SHMIPC_LOCAL static error serve_kept(const detail::peer_pointer &kept, Handler &handler,
+    SHMIPC_LOCAL static error serve_kept(const detail::shared_peer_pointer &kept, Handler &handler,
                                          shmipc_stop_token *token) {
         detail::bound_handler<Handler> bound{handler};
         return error::last(shmipc_serve_until(kept.get(), &bound.call, &bound, token));
@@ -206,7 +206,7 @@ private:
             peer_.close();
     }
 
-    detail::peer_pointer peer_;
+    detail::shared_peer_pointer peer_;
 };
 
 /* Creates a region and owns it. */
@@ -233,7 +233,7 @@ public:
     }
 
 private:
-    explicit host(detail::peer_pointer made) noexcept : peer(std::move(made)) {}
+    explicit host(detail::shared_peer_pointer made) noexcept : peer(std::move(made)) {}
 };
 
 /* Attaches to a host's region. */
@@ -255,7 +255,7 @@ public:
     }
 
 private:
-    explicit guest(detail::peer_pointer made) noexcept : peer(std::move(made)) {}
+    explicit guest(detail::shared_peer_pointer made) noexcept : peer(std::move(made)) {}
 };
 
 } // namespace SHMIPC_NAMESPACE

@@ -15,20 +15,23 @@ using logger = std::function<void(log_level, std::string_view)>;
 
 namespace detail {
 
-/* A peer that several objects keep: the last one frees it. */
-class peer_pointer {
+/* A peer that several objects keep: the last one frees it. By "shared" and "pointer" in the name
+   Clang's analyzer knows that it counts references; else it sees a use after free. */
+class shared_peer_pointer {
 public:
-    peer_pointer() noexcept = default;
-    SHMIPC_LOCAL peer_pointer(const peer_pointer &other) noexcept : held_(other.held_) {
+    shared_peer_pointer() noexcept = default;
+    SHMIPC_LOCAL shared_peer_pointer(const shared_peer_pointer &other) noexcept
+        : held_(other.held_) {
         if (held_)
             held_->holders.fetch_add(1, std::memory_order_relaxed); /* `other` keeps it meanwhile */
     }
-    peer_pointer(peer_pointer &&other) noexcept : held_(std::exchange(other.held_, nullptr)) {}
-    SHMIPC_LOCAL peer_pointer &operator=(peer_pointer other) noexcept {
+    shared_peer_pointer(shared_peer_pointer &&other) noexcept
+        : held_(std::exchange(other.held_, nullptr)) {}
+    SHMIPC_LOCAL shared_peer_pointer &operator=(shared_peer_pointer other) noexcept {
         std::swap(held_, other.held_);
         return *this;
     }
-    SHMIPC_LOCAL ~peer_pointer() {
+    SHMIPC_LOCAL ~shared_peer_pointer() {
         /* Release what this holder did, and acquire what all others did, before it is freed. */
         if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             held_->free(held_->peer);
@@ -38,8 +41,8 @@ public:
 
     /* A place for a peer that is about to be made, with what its log needs; empty if memory is out.
        */
-    SHMIPC_LOCAL static peer_pointer make(const logger &log) noexcept {
-        peer_pointer made;
+    SHMIPC_LOCAL static shared_peer_pointer make(const logger &log) noexcept {
+        shared_peer_pointer made;
 #if SHMIPC_EXCEPTIONS
         try {
             made.held_ = allocate(log);

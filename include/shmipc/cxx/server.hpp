@@ -65,11 +65,11 @@ private:
 };
 
 template <class Handler> struct SHMIPC_LOCAL server::crew_of final : server::crew {
-    crew_of(const detail::peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
+    crew_of(const detail::shared_peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
     error serve() override { return peer::serve_kept(peer, handler, &token); }
     void end() noexcept override { shmipc_stop(&token); }
 
-    detail::peer_pointer peer;
+    detail::shared_peer_pointer peer;
     Handler handler;
 };
 

@@ -90,7 +90,7 @@ public:
 private:
     friend class calls<slot>;
     friend class peer;
-    slot(const detail::peer_pointer &peer, shmipc_slot claimed) noexcept
+    slot(const detail::shared_peer_pointer &peer, shmipc_slot claimed) noexcept
         : peer_(peer), slot_(claimed) {}
 
     SHMIPC_LOCAL int invoke(const shmipc_request *request, shmipc_response *response,
@@ -102,7 +102,7 @@ private:
             peer_.release(slot_);
     }
 
-    detail::peer_pointer peer_;
+    detail::shared_peer_pointer peer_;
     shmipc_slot slot_ = {};
 };
 
