@@ -13,16 +13,6 @@
 using testing::echo;
 using testing::pair;
 
-static bool runs_under_a_sanitizer() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
-#else
-    return false;
-#endif
-}
-
 /* All handlers are in at the same time, or the watchdog ends it. */
 static void as_many_handlers_run_as_there_are_threads() {
     constexpr unsigned threads = 4;
@@ -104,9 +94,19 @@ static void a_server_has_a_thread_at_least() {
     must(!none && none.error().code() == shmipc::errc::invalid);
 }
 
+#ifdef __linux__
+static bool runs_under_a_sanitizer() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+    return __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
+#else
+    return false;
+#endif
+}
+
 /* Memory for two stacks of 8 MiB, not for sixteen: some threads start, the next one does not. */
 static void threads_that_did_start_end_if_another_cannot() {
-#ifdef __linux__
     if (runs_under_a_sanitizer()) { /* it has taken all addresses */
         std::puts("not run under a sanitizer");
         return;
@@ -127,13 +127,15 @@ static void threads_that_did_start_end_if_another_cannot() {
     must(refused.error().os_error() == EAGAIN);
     auto server = testing::serve(p.guest, echo);
     must(p.host.call("x").has_value());
-#endif
 }
+#endif
 
 int main() {
-    return testing::run({SCENE(threads_that_did_start_end_if_another_cannot),
-                         SCENE(as_many_handlers_run_as_there_are_threads),
-                         SCENE(a_server_says_why_it_ended), SCENE(a_server_moves),
-                         SCENE(a_server_ends_with_its_scope_also_by_an_exception),
-                         SCENE(a_server_outlives_its_peer), SCENE(a_server_has_a_thread_at_least)});
+    return testing::run({
+#ifdef __linux__
+        SCENE(threads_that_did_start_end_if_another_cannot),
+#endif
+        SCENE(as_many_handlers_run_as_there_are_threads), SCENE(a_server_says_why_it_ended),
+        SCENE(a_server_moves), SCENE(a_server_ends_with_its_scope_also_by_an_exception),
+        SCENE(a_server_outlives_its_peer), SCENE(a_server_has_a_thread_at_least)});
 }
