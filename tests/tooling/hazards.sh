@@ -9,11 +9,12 @@ names() {
 }
 
 # C tests are functions of that name, with test_ before it or not; scenes those of tests/interop and
-# of tests/cpp.
+# of tests/cpp. Some tests are programs or scripts as a whole.
 exists() {
     case $1 in
     Test*) grep -qrE "^func $1\(" go --include='*_test.go' ;;
-    *) grep -qrE "\b(test_)?$1\(void \*\*state\)|SCENE\($1\)" tests --include='*_test.c' --include='*_test.cpp' ;;
+    *) grep -qrE "\b(test_)?$1\(void \*\*state\)|SCENE\($1\)" tests --include='*_test.c' --include='*_test.cpp' ||
+        grep -qE "(shmipc_test\(|ITEMS.* )$1\b" tests/CMakeLists.txt ;;
     esac
 }
 
