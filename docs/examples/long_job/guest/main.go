@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"sync"
 
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
@@ -55,6 +56,9 @@ func main() {
 	}
 	defer guest.Close()
 
+	var jobs sync.WaitGroup
+	defer jobs.Wait() // before Close, which would end their calls
+
 	var mux shmipc.Mux // a handler for each type; requests of other types fail
 	mux.Handle(start, func(request *shmipc.Request, _ *shmipc.Response) error {
 		if len(request.Data) != 16 {
@@ -62,7 +66,12 @@ func main() {
 		}
 		// The request's bytes are gone when this returns: take what the job needs.
 		job := binary.LittleEndian.Uint64(request.Data)
-		go work(guest, job, binary.LittleEndian.Uint64(request.Data[8:]))
+		n := binary.LittleEndian.Uint64(request.Data[8:])
+		jobs.Add(1)
+		go func() {
+			defer jobs.Done()
+			work(guest, job, n)
+		}()
 		return nil // acknowledged
 	})
 	err = guest.Serve(context.Background(), mux.Dispatch)
