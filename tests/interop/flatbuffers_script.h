@@ -5,7 +5,7 @@
  * Messages are those of message.fbs. A message's id says what else is in it:
  *
  *     bits 0 to 31    bytes of the payload, of which byte i is (i * 7 + how many); 0: no payload
- *     bits 32 to 47   blocks; block i has number i and check id ^ i; 0: no blocks
+ *     bits 32 to 47   blocks; block i has number i and checks id ^ i; 0: no blocks
  *     bits 48 to 55   to what the payload's first byte is aligned, up to 64; 0: to nothing
  *     bit 56          text: the id in decimal; else no text
  *
@@ -34,8 +34,8 @@ enum flatbuffers_host_script {
     FB_HOST_ECHO = SHMIPC_TYPE_APPLICATION, /* a message: answers one with the same id */
 };
 
-#define FB_BLOCKS(count) ((uint64_t)(count) << 32)
-#define FB_ALIGNMENT(bytes) ((uint64_t)(bytes) << 48)
+#define FB_BLOCKS(count) ((count) * (UINT64_C(1) << 32))
+#define FB_ALIGNMENT(bytes) ((bytes) * (UINT64_C(1) << 48))
 #define FB_TEXT (UINT64_C(1) << 56)
 
 #endif

@@ -43,7 +43,8 @@ func build(b *flatbuffers.Builder, id uint64) {
 	if c.blocks > 0 {
 		wire.MessageStartBlocksVector(b, c.blocks)
 		for i := c.blocks - 1; i >= 0; i-- {
-			wire.CreateBlock(b, uint64(i), id^uint64(i))
+			check := id ^ uint64(i)
+			wire.CreateBlock(b, uint64(i), check, check, check)
 		}
 		blocks = b.EndVector(c.blocks)
 	}
@@ -110,7 +111,7 @@ func (c content) checkBlocks(m *wire.Message) error {
 	var block wire.Block
 	for i := 0; i < c.blocks; i++ {
 		m.Blocks(&block, i)
-		if block.Number() != uint64(i) || block.Check() != c.id^uint64(i) {
+		if block.Number() != uint64(i) || block.Check() != c.id^uint64(i) || block.CheckAtLast() != block.Check() {
 			return fmt.Errorf("message %#x has %d and %#x in block %d", c.id, block.Number(), block.Check(), i)
 		}
 		table := block.Table()

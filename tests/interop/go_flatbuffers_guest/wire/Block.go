@@ -33,9 +33,24 @@ func (rcv *Block) MutateCheck(n uint64) bool {
 	return rcv._tab.MutateUint64(rcv._tab.Pos+flatbuffers.UOffsetT(8), n)
 }
 
-func CreateBlock(builder *flatbuffers.Builder, number uint64, check uint64) flatbuffers.UOffsetT {
+func (rcv *Block) CheckAgain() uint64 {
+	return rcv._tab.GetUint64(rcv._tab.Pos + flatbuffers.UOffsetT(16))
+}
+func (rcv *Block) MutateCheckAgain(n uint64) bool {
+	return rcv._tab.MutateUint64(rcv._tab.Pos+flatbuffers.UOffsetT(16), n)
+}
+
+func (rcv *Block) CheckAtLast() uint64 {
+	return rcv._tab.GetUint64(rcv._tab.Pos + flatbuffers.UOffsetT(24))
+}
+func (rcv *Block) MutateCheckAtLast(n uint64) bool {
+	return rcv._tab.MutateUint64(rcv._tab.Pos+flatbuffers.UOffsetT(24), n)
+}
+
+func CreateBlock(builder *flatbuffers.Builder, number uint64, check uint64, checkAgain uint64, checkAtLast uint64) flatbuffers.UOffsetT {
 	builder.Prep(32, 32)
-	builder.Pad(16)
+	builder.PrependUint64(checkAtLast)
+	builder.PrependUint64(checkAgain)
 	builder.PrependUint64(check)
 	builder.PrependUint64(number)
 	return builder.Offset()
