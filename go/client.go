@@ -109,7 +109,11 @@ func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	if g := c.guest.Load(); g != nil {
 		return g, nil
 	}
-	g, err := Attach(ctx, c.name, &c.config)
+	s, err := newSettings(c.name, &c.config)
+	if err != nil {
+		return nil, err
+	}
+	g, err := attach(ctx, c.name, s)
 	if c.ctx.Err() != nil {
 		if err == nil {
 			_ = g.Close()

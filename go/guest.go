@@ -85,8 +85,8 @@ type Guest struct {
 }
 
 // Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is
-// done; then it returns ErrNotFound, which also matches ctx's cause. `config` nil means all
-// defaults. The Guest is the caller's, who must Close it.
+// done; if ctx has no deadline, Config.Timeout applies. Then it returns ErrNotFound, which also
+// matches the cause. `config` nil means all defaults. The Guest is the caller's, who must Close it.
 //
 // Errors: ErrName, ErrInvalid, ErrNotFound, ErrDenied, ErrFull, ErrNotARegion, ErrByteOrder,
 // ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory,
@@ -96,19 +96,39 @@ func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, ok := ctx.Deadline(); !ok && s.timeout >= 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	return attach(ctx, name, s)
+}
+
+// attach waits for a host until ctx is done.
+func attach(ctx context.Context, name string, s settings) (*Guest, error) {
+	began := time.Now()
 	for {
 		g, err := attachOnce(name, s)
 		if !errors.Is(err, ErrNotFound) {
 			return g, err
 		}
-		if !sleep(ctx, attachInterval) {
+		if !sleep(ctx, retryAfter(time.Since(began))) {
 			return nil, &Error{Kind: ErrNotFound, Message: name, Cause: context.Cause(ctx)}
 		}
 	}
 }
 
-// attachInterval is how often a waiting Attach looks for its host.
-const attachInterval = 5 * time.Millisecond
+// How often who waits for a host looks for it, at first and after a long time.
+const (
+	attachInterval     = 5 * time.Millisecond
+	attachIntervalMost = 50 * time.Millisecond
+)
+
+// retryAfter is when to look again: after a share of the time that was waited, so as to use next to no
+// processor time in the end.
+func retryAfter(waited time.Duration) time.Duration {
+	return min(max(waited/32, attachInterval), attachIntervalMost)
+}
 
 // sleep waits, and tells whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 )
 
 // bothBackings runs a test on a file, and in the heap for the race detector.
@@ -65,6 +66,44 @@ func TestMachineThatCannotUseARegionIsRefused(t *testing.T) {
 	for _, err := range []error{checkMachine(false, 64), checkMachine(true, 32)} {
 		if !errors.Is(err, ErrNotSupported) {
 			t.Errorf("got %v, want ErrNotSupported", err)
+		}
+	}
+}
+
+func TestAttachWithoutADeadlineKeepsTheConfigsTimeout(t *testing.T) {
+	_, err := Attach(context.Background(), uniqueName(t), &Config{Timeout: time.Millisecond})
+	if !errors.Is(err, ErrNotFound) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+}
+
+// Who runs waits for a host as long as it takes, and so does who says so.
+func TestRunOutlastsTheConfigsTimeout(t *testing.T) {
+	for _, timeout := range []time.Duration{time.Nanosecond, -1} {
+		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+		ended := errors.New("the test's own")
+		ran := background(t, func() error {
+			return Run(context.Background(), h.name, &Config{Timeout: timeout},
+				func(context.Context, *Guest) error { return ended })
+		})
+		time.Sleep(2 * attachInterval) // not what is waited for: more makes the test stricter
+		h.create()
+		t.Cleanup(h.die)
+		if err := ran(); !errors.Is(err, ended) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhoWaitsLongForAHostLooksMoreSeldom(t *testing.T) {
+	for waited, want := range map[time.Duration]time.Duration{
+		0:                      attachInterval,
+		160 * time.Millisecond: attachInterval,
+		time.Second:            time.Second / 32,
+		time.Hour:              attachIntervalMost,
+	} {
+		if got := retryAfter(waited); got != want {
+			t.Errorf("after %v it waits %v, not %v", waited, got, want)
 		}
 	}
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Run attaches to the region `name` and runs serve with the Guest, which it closes afterwards. When
-// the host has died or left it waits for the next host and starts again; so a guest works again
+// the host has died or left it waits for the next host, until ctx is done, and starts again; so a guest works again
 // when its host comes back, without being restarted itself. It returns ctx.Err() when ctx is done,
 // and else the error of an Attach, or of a serve that ended for another reason.
 //
@@ -27,7 +27,11 @@ func Run(ctx context.Context, name string, config *Config, serve func(context.Co
 
 // runOnce is Run with one host; again says that it is gone.
 func runOnce(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) (again bool, err error) {
-	g, err := Attach(ctx, name, config)
+	s, err := newSettings(name, config)
+	if err != nil {
+		return false, err
+	}
+	g, err := attach(ctx, name, s)
 	if err != nil {
 		return false, err
 	}

@@ -7,7 +7,7 @@
 #include "membership.h"
 #include "stop.h"
 
-enum { RETRY_NS = 2000000, INDEX_ROUNDS = 3 };
+enum { RETRY_NS = 2000000, RETRY_MOST_NS = 50000000, INDEX_ROUNDS = 3 };
 
 CONFIG_CAN_GROW(shmipc_guest_config, stop); // NOLINT(bugprone-sizeof-expression): a pointer
 
@@ -107,11 +107,18 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     return error;
 }
 
-/* Nothing tells when a name appears, so it is looked for every few milliseconds; whether to stop
-   too. */
-static void pause_between_tries(struct deadline *deadline) {
+/* Nothing tells when a name appears, so it is looked for every few milliseconds; who has waited
+   long looks more seldom, by a share of that, so as to use next to no processor time. Whether to
+   stop is looked for too. */
+static uint64_t retry_after(uint64_t waited_ns) {
+    uint64_t share = waited_ns / 32;
+    return share < RETRY_NS ? RETRY_NS : share > RETRY_MOST_NS ? RETRY_MOST_NS : share;
+}
+
+static void pause_between_tries(uint64_t began, struct deadline *deadline) {
     atomic_u32 nobody_wakes = 0;
-    uint64_t until = shmi_clock_now() + RETRY_NS;
+    uint64_t now = shmi_clock_now();
+    uint64_t until = now + retry_after(now - began);
     uint64_t at = shmi_deadline_at(deadline);
     (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
 }
@@ -126,9 +133,10 @@ static int attach_unless_stopped(const char *name, const shmipc_guest_config *co
 static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
                   shmipc_peer **peer) {
     struct deadline deadline = deadline_in(timeout);
+    const uint64_t began = shmi_clock_now();
     int error = attach_unless_stopped(name, config, peer);
     while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
-        pause_between_tries(&deadline);
+        pause_between_tries(began, &deadline);
         error = attach_unless_stopped(name, config, peer);
     }
     if (error == SHMIPC_E_NOT_FOUND)
