@@ -127,7 +127,9 @@ static void a_dispatcher_chooses_by_type() {
     pair p;
     enum class kind { reverse = 128, none };
     shmipc::dispatcher dispatcher;
-    dispatcher.on(kind::reverse, [](auto &, auto &response) { response.fail("is replaced"); })
+    dispatcher.on(kind::none, echo)
+        .on(127, echo)
+        .on(kind::reverse, [](auto &, auto &response) { response.fail("is replaced"); })
         .on(kind::reverse, [](const auto &request, auto &response) {
             response.write(std::string(request.text().rbegin(), request.text().rend()));
         });

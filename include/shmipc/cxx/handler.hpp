@@ -6,13 +6,15 @@
 #include "platform.hpp"
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
@@ -102,7 +104,11 @@ class dispatcher {
 public:
     /* Requests of this type go to `handler`, in place of who was registered for it before. */
     dispatcher &on(message_type type, handler_function handler) {
-        handlers_.insert_or_assign(type.value(), std::move(handler));
+        const std::size_t at = place_of(type.value());
+        if (!holds(at, type.value()))
+            handlers_.insert(handlers_.begin() + static_cast<std::ptrdiff_t>(at),
+                             {type.value(), nullptr});
+        handlers_[at].second = std::move(handler);
         return *this;
     }
 
@@ -113,9 +119,9 @@ public:
     }
 
     void operator()(const request &request, response &response) const {
-        auto found = handlers_.find(request.type().value());
-        if (found != handlers_.end())
-            found->second(request, response);
+        const std::size_t at = place_of(request.type().value());
+        if (holds(at, request.type().value()))
+            handlers_[at].second(request, response);
         else if (otherwise_)
             otherwise_(request, response);
         else
@@ -131,7 +137,24 @@ private:
         response.fail(text.data());
     }
 
-    std::map<std::uint32_t, handler_function> handlers_;
+    /* Where the handler for a type is, or is to be. */
+    std::size_t place_of(std::uint32_t type) const noexcept {
+        std::size_t begin = 0, end = handlers_.size();
+        while (begin < end) {
+            const std::size_t middle = begin + (end - begin) / 2;
+            if (handlers_[middle].first < type)
+                begin = middle + 1;
+            else
+                end = middle;
+        }
+        return begin;
+    }
+    bool holds(std::size_t place, std::uint32_t type) const noexcept {
+        return place < handlers_.size() && handlers_[place].first == type;
+    }
+
+    /* In the order of their types. A std::map, too, would keep gcc's shared objects loaded. */
+    std::vector<std::pair<std::uint32_t, handler_function>> handlers_;
     handler_function otherwise_;
 };
 
