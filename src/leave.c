@@ -37,11 +37,12 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
     }
 }
 
-/* Private memory only: the peer may have departed already, and left these behind. */
+/* Private memory only: the peer may have departed already, and left these behind. Threads that
+   ended with the process never come out. */
 static void await_threads(shmipc_peer *p) {
     for (;;) {
         uint32_t departures = load_seq_cst32(&p->departures);
-        if (load_seq_cst32(&p->users) == 0)
+        if (load_seq_cst32(&p->users) == 0 || shmi_process_ends())
             return;
         (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS);
     }

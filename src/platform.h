@@ -207,6 +207,10 @@ uint64_t shmi_process_origin(void);
 
 uint64_t shmi_random_nonce(void);
 
+/* Whether this process is ending and its other threads are gone already, whatever they were in:
+   what they hold is never given back. On Windows that is so while modules hear of the end. */
+bool shmi_process_ends(void);
+
 /* ---- Cancellation (thread.c) ---- */
 
 /* The calling thread is not cancelled (pthread_cancel) from the one to the other, which is given

@@ -16,6 +16,11 @@ uint32_t shmi_process_id(void) {
     return (uint32_t)getpid();
 }
 
+/* exit runs what it runs beside all other threads. */
+bool shmi_process_ends(void) {
+    return false;
+}
+
 uint64_t shmi_random_nonce(void) {
     uint64_t nonce;
     if (getrandom(&nonce, sizeof nonce, GRND_NONBLOCK) != (ssize_t)sizeof nonce)

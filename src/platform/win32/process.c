@@ -5,6 +5,8 @@
 
 #include "platform.h"
 
+#include <string.h>
+
 static uint64_t creation_time(HANDLE process) {
     FILETIME created;
     FILETIME exited;
@@ -25,6 +27,15 @@ uint64_t shmi_process_origin(void) {
 
 bool shmi_process_runs(HANDLE process, uint64_t started) {
     return creation_time(process) == started && WaitForSingleObject(process, 0) == WAIT_TIMEOUT;
+}
+
+/* RtlDllShutdownInProgress is not in every import library, but in every ntdll.dll. */
+bool shmi_process_ends(void) {
+    BOOLEAN(NTAPI * is_ending)(void) = NULL;
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+    FARPROC found = ntdll ? GetProcAddress(ntdll, "RtlDllShutdownInProgress") : NULL;
+    memcpy(&is_ending, &found, sizeof found);
+    return is_ending != NULL && is_ending();
 }
 
 bool shmi_process_id_runs(uint32_t pid, uint64_t started) {
