@@ -29,9 +29,10 @@
  * Whatever its length, the end of a message is aligned to 64 for the other side, so force_align up
  * to 64 holds.
  *
- * A builder belongs to one thread, and is neither copied nor moved. The slot must outlive it, and
- * must not be used in another way until the builder has sent; a handler's builder ends with the
- * handler.
+ * A builder belongs to one thread, and is neither copied nor moved, also not as the
+ * FlatBufferBuilder that it is; nor is its memory released. The slot must outlive it, and must not
+ * be used in another way, as by a second builder, until this one has sent; a handler's builder ends
+ * with the handler.
  *
  * Trust. FlatBufferBuilder reads back what it has written, without checks, and here the other side
  * could change it meanwhile: build in place only for a side that would not. For another one build
@@ -42,6 +43,8 @@
 
 #include "shmipc.hpp"
 
+#include <array>
+#include <cstdio>
 #include <flatbuffers/flatbuffers.h>
 
 namespace shmipc {
@@ -121,13 +124,15 @@ protected:
         : allocator_base(buffer), builder(buffer.empty() ? 1024 : buffer.size(), &allocator) {}
     ~placed_builder() = default;
 
+    byte_span lent() const noexcept { return allocator.buffer(); }
+
     /* Brings the message to the buffer's end: its size, or why it cannot be sent. */
     result<std::size_t> place() noexcept {
         if (allocator.sent())
             return error(errc::state, "this builder has sent its message: it builds one");
         if (!finished)
             return error(errc::invalid, "the FlatBuffer is not finished: call Finish first");
-        const byte_span to = allocator.buffer();
+        const byte_span to = lent();
         const std::size_t size = GetSize();
         if (size > to.size())
             return size; /* what sends it refuses it, with a sentence */
@@ -156,6 +161,11 @@ public:
        be sent again, else nothing more. Errors: as slot::send, and invalid (it is not finished) and
        state (it was sent before). */
     SHMIPC_LOCAL result<void> send(message_type type = type_flatbuffer, std::uint32_t flags = 0) {
+        if (const byte_span now = slot_.buffer(); now.data() != lent().data()) {
+            if (now.empty())
+                return slot_.send(0, type, flags); /* which is refused, with a reason */
+            return error(errc::stale, "the slot is another than the builder began in");
+        }
         const auto size = place();
         if (!size)
             return size.error();
@@ -184,13 +194,15 @@ public:
     explicit response_builder(response &response)
         : placed_builder(response.buffer()), response_(response) {}
 
-    /* Makes the message the handler's answer, in place of what was written before. A message larger
-       than the buffer reaches the caller as too_large, with both sizes. Errors: invalid (it is not
-       finished), state (it was made the answer before). */
+    /* Makes the message the handler's answer, in place of what was written before. Errors:
+       too_large, which the caller gets too unless the handler answers something else; invalid (it
+       is not finished); state (it was made the answer before). */
     result<void> respond(message_type type = type_flatbuffer) {
         const auto size = place();
         if (!size)
             return size.error();
+        if (*size > response_.capacity())
+            return refuse(*size);
         response_.set_length(*size, align_end);
         response_.set_type(type);
         retire();
@@ -198,12 +210,25 @@ public:
     }
 
 private:
+    error refuse(std::size_t size) noexcept {
+        std::array<char, 96> text = {};
+        (void)std::snprintf(text.data(), text.size(),
+                            "the answer has %llu bytes, the capacity is %llu",
+                            static_cast<unsigned long long>(size),
+                            static_cast<unsigned long long>(response_.capacity()));
+        response_.set_length(size);
+        return error(errc::too_large, text.data());
+    }
+
     response &response_;
 };
 
 /*
  * The FlatBuffer that `data` holds, where it lies, if it is a valid one of this root type (and has
  * this file identifier, if that is not NULL); else NULL. Of use as long as `data` is.
+ *
+ * Not for messages of FinishSizePrefixed. Bytes that do not begin aligned, as those of a sender
+ * with an odd length and align_end, may hold fields that are not aligned either: verify a copy.
  *
  * What lies in shared memory could still be changed by another side that breaks the protocol, after
  * it was verified: who does not trust it verifies a copy, such as the answer of call().
@@ -212,10 +237,16 @@ template <class Root>
 const Root *verified(byte_view data, const char *identifier = nullptr) noexcept {
     const auto *bytes = reinterpret_cast<const std::uint8_t *>(data.data());
     flatbuffers::Verifier verifier(bytes, data.size());
-    if (data.empty() || !verifier.VerifyBuffer<Root>(identifier))
+    const bool aligned =
+        reinterpret_cast<std::uintptr_t>(bytes) % alignof(flatbuffers::uoffset_t) == 0;
+    if (data.empty() || !aligned || !verifier.VerifyBuffer<Root>(identifier))
         return nullptr;
     return flatbuffers::GetRoot<Root>(bytes);
 }
+
+/* An answer that ends with this expression is no place to read from. */
+template <class Root> const Root *verified(answer &&, const char * = nullptr) = delete;
+template <class Root> const Root *verified(const answer &&, const char * = nullptr) = delete;
 
 } // namespace SHMIPC_NAMESPACE
 } // namespace shmipc

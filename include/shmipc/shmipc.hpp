@@ -31,12 +31,13 @@
  * replaces an object (its destructor, an assignment, a move from it), when no other thread uses it;
  * and the functions of a slot, which is one thread's at a time (but for cancel).
  *
- * Memory. No call allocates but one of call() whose answer has more than SHMIPC_INLINE bytes, for
- * the answer. call_into(), slots and handlers do without. Creating, attaching, registering a
- * handler and starting a server allocate.
+ * Memory. No call allocates but one of call() whose answer, or handler's message, has more than
+ * SHMIPC_INLINE bytes, for that. call_into(), slots and handlers do without. Creating, attaching,
+ * registering a handler and starting a server allocate.
  *
  * Time-outs are std::chrono durations of any unit. A negative one counts as 0, "do not wait": what
- * is left until a deadline can be passed as it is. `forever` waits without end.
+ * is left until a deadline can be passed as it is. `forever` waits without end, and so does
+ * timeout::without_end(), where a macro has that name.
  *
  * Shared objects. Two of them that each contain the static library may live in one process: each
  * calls its own. Objects of these types do not pass from one to the other.

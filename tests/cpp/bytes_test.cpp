@@ -26,9 +26,21 @@ struct point {
     std::int32_t x, y;
 };
 
+/* Addresses are no message, and neither a truth nor a size is a type. */
+static_assert(!viewed<std::vector<std::string_view>> && !viewed<std::vector<const char *>>);
+static_assert(!viewed<std::nullptr_t>);
+template <class From>
+static constexpr bool typed = std::is_convertible_v<From, shmipc::message_type>;
+static_assert(typed<int> && typed<std::uint32_t> && typed<std::byte>);
+static_assert(!typed<bool> && !typed<char> && !typed<std::uint64_t> && !typed<shmipc::errc>);
+
 static void everything_is_seen_with_all_its_bytes() {
     must(byte_view("hello").size() == 5 && byte_view("hello").text() == "hello");
     must(byte_view("").empty());
+    const char unterminated[] = {'a', 'b', 'c'};
+    must(byte_view(unterminated).text() == "abc");
+    const char *none = nullptr;
+    must(byte_view(none).empty());
     must(byte_view(std::string("a\0b", 3)).size() == 3);
     must(byte_view(std::vector<std::uint16_t>{1, 2, 3}).size() == 6);
     const std::array<std::uint64_t, 4> array{};

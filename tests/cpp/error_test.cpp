@@ -44,6 +44,16 @@ template <class Result> static void expect_throw(const Result &bad) {
     testing::die(__FILE__, __LINE__, "value() did not throw");
 }
 
+/* What a result gave away is there as long as the name for it. */
+static void values_of_results_that_end_are_kept() {
+    const auto make = [] { return shmipc::result<std::string>(std::string(100, 'x')); };
+    auto &&value = *make();
+    auto &&checked = make().value();
+    must(value.size() == 100 && checked.size() == 100);
+    const auto &error = shmipc::result<int>(shmipc::error(shmipc::errc::full, "text")).error();
+    must(std::string_view(error.what()) == "text");
+}
+
 static void only_value_throws() {
     const shmipc::error error(shmipc::errc::denied, "no entry", 13);
     expect_throw(shmipc::result<int>(error));
@@ -100,7 +110,8 @@ static void every_code_of_c_has_a_name_in_cpp() {
 int main() {
     return testing::run(
         {SCENE(a_result_has_a_value_or_an_error), SCENE(a_value_may_be_one_that_only_moves),
-         SCENE(only_value_throws), SCENE(a_text_of_any_length_is_kept_or_cut),
+         SCENE(values_of_results_that_end_are_kept), SCENE(only_value_throws),
+         SCENE(a_text_of_any_length_is_kept_or_cut),
          SCENE(the_sentence_is_kept_when_another_failure_follows),
          SCENE(codes_equal_those_of_the_standard), SCENE(every_code_of_c_has_a_name_in_cpp)});
 }

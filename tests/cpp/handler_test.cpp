@@ -52,8 +52,8 @@ static void a_request_says_what_it_is() {
              .type() == shmipc::type_normal);
 }
 
-static std::string failure_of(pair &p, const shmipc::handler_function &handler) {
-    auto refused = ask(p, handler);
+template <class Handler> static std::string failure_of(pair &p, Handler handler) {
+    auto refused = ask(p, std::move(handler));
     must(!refused && refused.error().code() == shmipc::errc::handler);
     must(refused.error().what() ==
          "the handler failed: " + std::string(refused.error().handler_message()));
@@ -93,6 +93,34 @@ static void a_handler_says_that_it_fails() {
          }).size() == 400);
 }
 
+/* A result that a handler returns counts; too_large reaches the caller as what it is. */
+static void a_handler_may_return_a_result() {
+    pair p;
+    using result = shmipc::result<void>;
+    must(ask(p,
+             [](auto &, auto &response) -> result {
+                 response.write("fine");
+                 return {};
+             })
+             .value()
+             .text() == "fine");
+    must(failure_of(p, [](auto &, auto &) -> result {
+             return shmipc::error(shmipc::errc::invalid, "not so");
+         }) == "not so");
+    shmipc::dispatcher dispatcher;
+    dispatcher.on(128, [](auto &, auto &) -> result {
+        return shmipc::error(shmipc::errc::state, "in the dispatcher");
+    });
+    must(failure_of(p, dispatcher) == "in the dispatcher");
+    must(ask(p,
+             [](auto &, auto &response) -> result {
+                 response.set_length(10000);
+                 return shmipc::error(shmipc::errc::too_large, "");
+             })
+             .error()
+             .code() == shmipc::errc::too_large);
+}
+
 static void an_answer_is_never_cut() {
     pair p;
     for (std::size_t size : {std::size_t{512}, std::size_t{513}}) {
@@ -122,6 +150,31 @@ static void an_answer_is_built_in_place() {
                  .value()
                  .text() == std::string(200, 'p'));
 }
+
+/* What lies at the buffer's end is followed by what is written, and by nothing that lay there. */
+static void an_answer_in_place_may_be_appended_to() {
+    pair p;
+    must(ask(p,
+             [](const auto &, auto &response) {
+                 std::memcpy(response.buffer().end() - 4, "tail", 4);
+                 response.set_length(4, shmipc::align_end);
+                 must(response.write(" and more"));
+             })
+             .value()
+             .text() == "tail and more");
+}
+
+/* The handler has failed: nothing more is said. */
+static void a_failure_is_the_last_word() {
+    pair p;
+    must(failure_of(p, [](auto &, auto &response) {
+             response.fail("no");
+             (void)response.write(" MORE");
+         }) == "no");
+}
+
+/* A handler that takes its response by value would fail a copy, and the caller get an answer. */
+static_assert(!std::is_copy_constructible_v<shmipc::response>);
 
 static void a_dispatcher_chooses_by_type() {
     pair p;
@@ -156,6 +209,8 @@ int main() {
     return testing::run(
         {SCENE(a_handler_is_anything_that_can_be_called), SCENE(a_request_says_what_it_is),
          SCENE(what_a_handler_throws_is_the_callers_error), SCENE(a_handler_says_that_it_fails),
-         SCENE(an_answer_is_never_cut), SCENE(an_answer_is_built_in_place),
-         SCENE(a_dispatcher_chooses_by_type), SCENE(poll_serves_what_is_there)});
+         SCENE(a_handler_may_return_a_result), SCENE(an_answer_is_never_cut),
+         SCENE(an_answer_is_built_in_place), SCENE(an_answer_in_place_may_be_appended_to),
+         SCENE(a_failure_is_the_last_word), SCENE(a_dispatcher_chooses_by_type),
+         SCENE(poll_serves_what_is_there)});
 }

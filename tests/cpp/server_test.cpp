@@ -39,8 +39,9 @@ static void as_many_handlers_run_as_there_are_threads() {
 static void a_server_says_why_it_ended() {
     pair p;
     auto server = testing::serve(p.guest, echo, 2);
-    must(p.host.call("x").has_value());
+    must(p.host.call("x").has_value() && !server.ended() && !shmipc::server().ended());
     must(p.guest.shutdown().has_value());
+    testing::eventually([&] { return server.ended().has_value(); });
     must(server.wait().code() == shmipc::errc::shutdown);
 
     pair other;
@@ -49,6 +50,20 @@ static void a_server_says_why_it_ended() {
     stopped.stop();
     must(stopped.wait().code() == shmipc::errc::cancelled);
     must(shmipc::server().wait().code() == shmipc::errc::invalid);
+}
+
+/* One thread waits for it, two others stop it. */
+static void several_threads_may_end_a_server() {
+    const testing::watchdog alarm("several_threads_may_end_a_server", std::chrono::seconds(20));
+    for (int round = 0; round < 50; round++) {
+        pair p;
+        auto server = testing::serve(p.guest, echo, 2);
+        std::thread first([&] { server.stop(); });
+        std::thread second([&] { server.stop(); });
+        must(server.wait().code() == shmipc::errc::cancelled);
+        first.join();
+        second.join();
+    }
 }
 
 /* The handler of the first one has gone when it is replaced, and so have its threads. */
@@ -136,6 +151,7 @@ int main() {
         SCENE(threads_that_did_start_end_if_another_cannot),
 #endif
         SCENE(as_many_handlers_run_as_there_are_threads), SCENE(a_server_says_why_it_ended),
-        SCENE(a_server_moves), SCENE(a_server_ends_with_its_scope_also_by_an_exception),
-        SCENE(a_server_outlives_its_peer), SCENE(a_server_has_a_thread_at_least)});
+        SCENE(several_threads_may_end_a_server), SCENE(a_server_moves),
+        SCENE(a_server_ends_with_its_scope_also_by_an_exception), SCENE(a_server_outlives_its_peer),
+        SCENE(a_server_has_a_thread_at_least)});
 }

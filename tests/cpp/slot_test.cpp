@@ -34,10 +34,22 @@ static void a_slot_sends_and_receives_in_place() {
 static void ready_says_when_the_answer_is_there() {
     pair p;
     shmipc::slot slot = p.host.claim().value();
-    must(slot.ready().error().code() == shmipc::errc::state);
-    must(slot.send_copy("x").has_value() && !slot.ready().value());
+    must(slot.ready()); /* receive() would return at once: nothing was sent */
+    must(slot.send_copy("x").has_value() && !slot.ready());
     must(p.guest.poll(echo).value() == 1);
-    must(slot.ready().value());
+    must(slot.ready());
+}
+
+static void a_failure_is_there_as_the_handler_wrote_it() {
+    pair p;
+    const std::string message = "first\nsecond" + std::string(480, '!');
+    shmipc::slot slot = p.host.claim().value();
+    must(slot.send_copy("x").has_value() && slot.failure().empty());
+    must(p.guest.poll([&](auto &, auto &response) { response.fail(message); }).value() == 1);
+    must(slot.receive().error().code() == shmipc::errc::handler);
+    must(slot.failure().text() == message);
+    const shmipc::slot moved = std::move(slot);
+    must(moved.failure().text() == message);
 }
 
 static void a_destructor_gives_the_slot_back() {
@@ -63,7 +75,7 @@ static void a_slot_that_is_none_is_stale() {
         must(slot->send(0).error().code() == shmipc::errc::stale);
         must(slot->send_copy("x").error().code() == shmipc::errc::stale);
         must(slot->receive().error().code() == shmipc::errc::stale);
-        must(slot->ready().error().code() == shmipc::errc::stale);
+        must(slot->ready());
         must(slot->cancel().error().code() == shmipc::errc::stale);
         must(slot->release().error().code() == shmipc::errc::stale);
         must(slot->call("x").error().code() == shmipc::errc::stale);
@@ -151,8 +163,9 @@ static void an_array_of_slots_will_do() {
 int main() {
     return testing::run(
         {SCENE(a_slot_sends_and_receives_in_place), SCENE(ready_says_when_the_answer_is_there),
-         SCENE(a_destructor_gives_the_slot_back), SCENE(a_slot_that_is_none_is_stale),
-         SCENE(another_thread_cancels), SCENE(a_slot_outlives_its_peer), SCENE(any_of_few_is_found),
+         SCENE(a_failure_is_there_as_the_handler_wrote_it), SCENE(a_destructor_gives_the_slot_back),
+         SCENE(a_slot_that_is_none_is_stale), SCENE(another_thread_cancels),
+         SCENE(a_slot_outlives_its_peer), SCENE(any_of_few_is_found),
          SCENE(any_of_very_many_is_found), SCENE(the_look_begins_where_it_is_told),
          SCENE(an_array_of_slots_will_do)});
 }

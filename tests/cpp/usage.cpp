@@ -110,7 +110,7 @@ shmipc::result<void> in_slots(shmipc::peer &peer) {
     const auto which = shmipc::wait_any(slots, 0, 1s);
     if (!which)
         return which.error();
-    if (const auto ready = slots[*which].ready(); !ready || !*ready)
+    if (!slots[*which].ready())
         return slots[*which].cancel();
     if (const auto message = slots[*which].receive(-1ms); !message)
         return message.error();

@@ -40,6 +40,17 @@ while read -r header; do
     echo "#include <$header>" >"$work/${header//\//.}.cpp"
 done < <(cd "$source/include" && find . -name '*.hpp' -printf '%P\n')
 
+# After what others define: the key words of Qt, and macros of curses, X11, windows.h and debugging heaps.
+{
+    printf '#include <%s>\n' vector map string thread functional optional variant memory mutex chrono
+    printf '#include <flatbuffers/flatbuffers.h>\n'
+    printf '#define %s\n' slots 'signals public' emit 'foreach for' 'forever for (;;)' \
+        'timeout(delay) wtimeout(stdscr, delay)' 'free(p) _free_dbg(p, 1)' 'check(x) (x)' \
+        'Status int' 'None 0L' 'Success 0' 'Bool int' near far 'small char' 'interface struct' \
+        'min(a, b) a' 'max(a, b) a' 'ERROR 0' 'DELETE 1'
+    echo '#include <shmipc/flatbuffers.hpp>'
+} >"$work/macros.cpp"
+
 # The longest first. The jobs that are left end by themselves.
 failed=0
 running=0

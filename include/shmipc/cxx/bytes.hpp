@@ -22,8 +22,27 @@ inline namespace SHMIPC_NAMESPACE {
 
 namespace detail {
 
+template <class T, class = void> struct is_tuple_like : std::false_type {};
+template <class T>
+struct is_tuple_like<T, std::void_t<decltype(std::tuple_size<T>::value)>> : std::true_type {};
+
+template <class T, class = void> struct is_view : std::false_type {};
+/* What has a data() that is a pointer and keeps its elements elsewhere: string_view, span. */
+template <class T>
+struct is_view<T, std::enable_if_t<std::is_pointer_v<decltype(std::declval<const T &>().data())> &&
+                                   !std::is_const_v<T> && sizeof(T) == 2 * sizeof(void *) &&
+                                   std::is_trivially_copyable_v<T> && !is_tuple_like<T>::value>>
+    : std::true_type {};
+
 /* Whether objects of this type are but their bytes. */
-template <class T> inline constexpr bool is_plain = std::is_trivially_copyable_v<T>;
+template <class T>
+inline constexpr bool is_plain =
+    std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !is_view<T>::value;
+
+inline std::size_t text_size(const char *text, std::size_t limit) noexcept {
+    const void *end = std::memchr(text, 0, limit);
+    return end ? static_cast<std::size_t>(static_cast<const char *>(end) - text) : limit;
+}
 
 /* The element type of what has data() and size(), such as std::string, std::vector and std::span;
    without an array, which decides for itself. */
@@ -49,10 +68,18 @@ public:
     byte_view(const void *data, std::size_t size) noexcept
         : data_(static_cast<const std::byte *>(data)), size_(size) {}
 
-    /* A text up to its terminator, as a literal has one. */
-    byte_view(const char *text) noexcept : byte_view(text, std::strlen(text)) {}
+    /* A text up to its terminator. */
+    template <class Text,
+              std::enable_if_t<std::is_same_v<Text, const char *> || std::is_same_v<Text, char *>,
+                               int> = 0>
+    byte_view(const Text &text) noexcept : byte_view(text, text ? std::strlen(text) : 0) {}
+    /* A literal up to its terminator; an array without one as a whole. */
+    template <std::size_t N>
+    byte_view(const char (&text)[N]) noexcept : byte_view(&text[0], detail::text_size(text, N)) {}
     /* Text or bytes? Say how many: {array, size}. */
     template <std::size_t N> byte_view(char (&)[N]) = delete;
+    byte_view(std::nullptr_t) = delete;
+    byte_view(std::nullptr_t, std::size_t) = delete;
 
     template <class T, std::size_t N, class = std::enable_if_t<detail::is_plain<T>>>
     byte_view(const T (&array)[N]) noexcept : byte_view(&array[0], sizeof array) {}

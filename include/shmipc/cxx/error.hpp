@@ -205,18 +205,19 @@ public:
 
     T &operator*() &noexcept { return *std::get_if<0>(&state_); }
     const T &operator*() const &noexcept { return *std::get_if<0>(&state_); }
-    T &&operator*() &&noexcept { return std::move(*std::get_if<0>(&state_)); }
+    T operator*() && { return std::move(*std::get_if<0>(&state_)); }
     T *operator->() noexcept { return std::get_if<0>(&state_); }
     const T *operator->() const noexcept { return std::get_if<0>(&state_); }
-    const shmipc::error &error() const noexcept { return *std::get_if<1>(&state_); }
+    const shmipc::error &error() const &noexcept { return *std::get_if<1>(&state_); }
+    shmipc::error error() &&noexcept { return *std::get_if<1>(&state_); }
 
     /* The value; if there is none, throws shmipc::exception. */
-    SHMIPC_LOCAL T &value() & { return check(), **this; }
-    SHMIPC_LOCAL const T &value() const & { return check(), **this; }
-    SHMIPC_LOCAL T &&value() && { return check(), *std::move(*this); }
+    SHMIPC_LOCAL T &value() & { return expect_value(), **this; }
+    SHMIPC_LOCAL const T &value() const & { return expect_value(), **this; }
+    SHMIPC_LOCAL T value() && { return expect_value(), *std::move(*this); }
 
 private:
-    SHMIPC_LOCAL void check() const {
+    SHMIPC_LOCAL void expect_value() const {
         if (!has_value())
             detail::raise(error());
     }
@@ -246,7 +247,8 @@ private:
 inline error::error(errc code, std::string_view text, int os_error) noexcept
     : code_(code), os_error_(os_error) {
     std::size_t length = text.size() < text_.size() ? text.size() : text_.size() - 1;
-    std::memcpy(text_.data(), text.data(), length);
+    if (length)
+        std::memcpy(text_.data(), text.data(), length);
 }
 
 inline error error::last(int code, std::size_t answer_size) noexcept {

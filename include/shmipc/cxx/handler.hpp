@@ -2,6 +2,7 @@
 #ifndef SHMIPC_CXX_HANDLER_HPP
 #define SHMIPC_CXX_HANDLER_HPP
 
+#include "error.hpp"
 #include "message.hpp"
 #include "platform.hpp"
 
@@ -13,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -45,16 +47,24 @@ private:
 class response {
 public:
     explicit response(shmipc_response &made) noexcept : response_(&made) {}
+    /* A handler takes it by reference: what a copy fails would be lost. */
+    response(const response &) = delete;
+    response &operator=(const response &) = delete;
+    ~response() = default;
 
     /* Appends `data`, or nothing of it and returns false if it does not fit; then the caller gets
        too_large whatever else is written: an answer is never cut short. */
     bool write(byte_view data) noexcept {
-        if (size() > capacity())
+        if (failed_ || size() > capacity())
             return false;
+        if (response_->flags & SHMIPC_ALIGN_END) { /* it goes on at the beginning */
+            std::memmove(response_->data, buffer().end() - size(), size());
+            response_->flags = 0;
+        }
         const bool fits = data.size() <= capacity() - size();
         if (fits && !data.empty())
-            std::memcpy(static_cast<std::byte *>(response_->data) + size(), data.data(),
-                        data.size());
+            std::memmove(static_cast<std::byte *>(response_->data) + size(), data.data(),
+                         data.size());
         response_->length += data.size(); /* if it does not fit: above the capacity, for good */
         return fits;
     }
@@ -93,28 +103,47 @@ private:
 
 /*
  * A handler is anything that can be called with (const request &, response &), also with captures;
- * several threads may call it at once. If it throws, the caller gets errc::handler with the
- * exception's what(), and the thread goes on serving. Its thread must not end in it (pthread_exit,
- * pthread_cancel): that ends the process.
+ * several threads may call it at once. It returns nothing; or a result<void>, which fails the
+ * response with its sentence if it is an error (but too_large, which the caller gets anyway). If it
+ * throws, the caller gets errc::handler with the exception's what(), and the thread goes on
+ * serving. Its thread must not end in it (pthread_exit, pthread_cancel): that ends the process.
  */
 using handler_function = std::function<void(const request &, response &)>;
+
+namespace detail {
+
+template <class Handler>
+void run_handler(Handler &handler, const request &request, response &response) {
+    using returned = std::invoke_result_t<Handler &, const shmipc::request &, shmipc::response &>;
+    if constexpr (std::is_same_v<returned, result<void>>) {
+        const auto done = handler(request, response);
+        if (!done && done.error().code() != errc::too_large)
+            response.fail(done.error().what());
+    } else {
+        static_assert(std::is_void_v<returned>,
+                      "a handler returns nothing, or a result<void>; see response::fail");
+        handler(request, response);
+    }
+}
+
+} // namespace detail
 
 /* A handler that chooses another by the message's type. Register before it serves. */
 class dispatcher {
 public:
     /* Requests of this type go to `handler`, in place of who was registered for it before. */
-    dispatcher &on(message_type type, handler_function handler) {
+    template <class Handler> dispatcher &on(message_type type, Handler handler) {
         const std::size_t at = place_of(type.value());
         if (!holds(at, type.value()))
             handlers_.insert(handlers_.begin() + static_cast<std::ptrdiff_t>(at),
                              {type.value(), nullptr});
-        handlers_[at].second = std::move(handler);
+        handlers_[at].second = stored(std::move(handler));
         return *this;
     }
 
     /* Requests of all other types. Without it they fail: "no handler for message type N". */
-    dispatcher &otherwise(handler_function handler) {
-        otherwise_ = std::move(handler);
+    template <class Handler> dispatcher &otherwise(Handler handler) {
+        otherwise_ = stored(std::move(handler));
         return *this;
     }
 
@@ -129,6 +158,12 @@ public:
     }
 
 private:
+    template <class Handler> static handler_function stored(Handler handler) {
+        return [handler = std::move(handler)](const request &request, response &response) mutable {
+            detail::run_handler(handler, request, response);
+        };
+    }
+
     /* std::to_string would keep gcc's shared objects from being unloaded. */
     static void fail(std::uint32_t type, response &response) noexcept {
         std::array<char, 48> text = {};
@@ -170,14 +205,14 @@ template <class Handler> struct bound_handler {
         response response(*c_response);
 #if SHMIPC_EXCEPTIONS
         try {
-            static_cast<bound_handler *>(context)->handler(request, response);
+            run_handler(static_cast<bound_handler *>(context)->handler, request, response);
         } catch (const std::exception &thrown) {
             response.fail(thrown.what());
         } catch (...) {
             response.fail("the handler threw what is no std::exception");
         }
 #else
-        static_cast<bound_handler *>(context)->handler(request, response);
+        run_handler(static_cast<bound_handler *>(context)->handler, request, response);
 #endif
         return response.failed() ? -1 : 0;
     }

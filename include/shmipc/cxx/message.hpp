@@ -6,15 +6,24 @@
 
 #include <cstdint>
 #include <optional>
+#include <system_error>
 
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
+
+namespace detail {
+/* Neither bool nor a size: size_t is what a data() is followed by. */
+template <class T>
+inline constexpr bool is_type_number = (std::is_integral_v<T> && !std::is_same_v<T, bool> &&
+                                        !std::is_same_v<T, char> && sizeof(T) <= 4) ||
+                                       (std::is_enum_v<T> && !std::is_error_code_enum<T>::value);
+} // namespace detail
 
 /* The application's number for a kind of message: an integer, or a value of an enumeration. Those
    of the application begin at type_application. */
 class message_type {
 public:
-    template <class T, class = std::enable_if_t<std::is_integral_v<T> || std::is_enum_v<T>>>
+    template <class T, class = std::enable_if_t<detail::is_type_number<T>>>
     constexpr message_type(T value) noexcept : value_(static_cast<std::uint32_t>(value)) {}
 
     constexpr std::uint32_t value() const noexcept { return value_; }

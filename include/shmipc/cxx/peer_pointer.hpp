@@ -34,7 +34,7 @@ public:
     SHMIPC_LOCAL ~shared_peer_pointer() {
         /* Release what this holder did, and acquire what all others did, before it is freed. */
         if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-            held_->free(held_->peer);
+            held_->free_peer(held_->peer);
             delete held_;
         }
     }
@@ -46,7 +46,7 @@ public:
 #if SHMIPC_EXCEPTIONS
         try {
             made.held_ = allocate(log);
-        } catch (const std::bad_alloc &) {
+        } catch (...) { /* the log could not be copied */
         }
 #else
         made.held_ = allocate(log);
@@ -93,12 +93,12 @@ private:
     struct held {
         held(const logger &l, int (*r)(shmipc_slot), int (*c)(shmipc_peer *),
              void (*f)(shmipc_peer *))
-            : release(r), close(c), free(f), log(l) {}
+            : release(r), close(c), free_peer(f), log(l) {}
 
         /* Of the library that made the peer. */
         int (*release)(shmipc_slot);
         int (*close)(shmipc_peer *);
-        void (*free)(shmipc_peer *);
+        void (*free_peer)(shmipc_peer *);
         logger log; /* set at the beginning; a log may not throw: write_log is noexcept */
         shmipc_peer *peer = nullptr;
         std::atomic<std::size_t> holders{1};

@@ -26,7 +26,11 @@
    template, as a destructor into a vector's, is not kept apart by this: it calls the C library
    through a pointer, or a virtual function of a marked class, in the object itself. */
 #if defined(__GNUC__) && !defined(_WIN32)
+#if SHMIPC_EXCEPTIONS
 #define SHMIPC_LOCAL __attribute__((visibility("hidden")))
+#else /* these are other functions than those that throw and catch */
+#define SHMIPC_LOCAL __attribute__((visibility("hidden"), abi_tag("noexcept")))
+#endif
 #else
 #define SHMIPC_LOCAL
 #endif

@@ -12,7 +12,7 @@ inline namespace SHMIPC_NAMESPACE {
 
 /* The names of the dead regions that begin with `prefix`; "": all. Errors: as shmipc_dead_regions,
    and NO_MEMORY. */
-SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const char *prefix = "") {
+SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const std::string &prefix = {}) {
     struct search {
         std::vector<std::string> names;
         bool failed = false;
@@ -29,7 +29,7 @@ SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const char *pr
         to.names.emplace_back(name);
 #endif
     };
-    int count = shmipc_dead_regions(prefix, add, &found);
+    int count = shmipc_dead_regions(prefix.c_str(), add, &found);
     if (count < 0)
         return error::last(count);
     if (found.failed)
@@ -38,13 +38,14 @@ SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const char *pr
 }
 
 /* Removes one. Errors: as shmipc_remove_dead_region. */
-SHMIPC_LOCAL inline result<void> remove_dead_region(const char *name) noexcept {
-    return detail::done(shmipc_remove_dead_region(name));
+SHMIPC_LOCAL inline result<void> remove_dead_region(const std::string &name) noexcept {
+    return detail::done(shmipc_remove_dead_region(name.c_str()));
 }
 
 /* Removes all of that prefix: how many it removed. Errors: as shmipc_dead_regions. */
-SHMIPC_LOCAL inline result<std::size_t> remove_dead_regions(const char *prefix = "") noexcept {
-    int count = shmipc_remove_dead_regions(prefix);
+SHMIPC_LOCAL inline result<std::size_t>
+remove_dead_regions(const std::string &prefix = {}) noexcept {
+    int count = shmipc_remove_dead_regions(prefix.c_str());
     if (count < 0)
         return error::last(count);
     return static_cast<std::size_t>(count);

@@ -15,8 +15,8 @@ inline namespace SHMIPC_NAMESPACE {
 #if SHMIPC_THREADS
 /*
  * Threads that serve a peer. Its destructor stops them and waits until their handlers have
- * returned; so what a handler refers to must be declared before it. A handler must not stop or
- * destroy its server.
+ * returned; so what a handler refers to must be declared before it. A handler must not stop, wait
+ * for or destroy its server.
  *
  *     auto server = shmipc::server::start(*host, 2, [&](auto &request, auto &response) { ... });
  */
@@ -42,6 +42,14 @@ public:
        it; cancelled: it was stopped. */
     error wait();
 
+    /* Why the first thread has ended, if one has; without waiting. */
+    std::optional<error> ended() const {
+        if (!crew_)
+            return std::nullopt;
+        std::lock_guard<std::mutex> held(crew_->lock);
+        return crew_->reason;
+    }
+
     /* Ends the threads and waits for them. Twice is harmless. */
     void stop() noexcept;
 
@@ -55,7 +63,8 @@ private:
         void join();
 
         shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
-        std::vector<std::thread> threads; /* written by who starts and joins them */
+        std::vector<std::thread> threads; /* written by who starts them, and under `joining` */
+        std::mutex joining;               /* held by who waits: a thread is joined once */
         std::mutex lock;
         std::optional<error> reason; /* of the first that ended, under `lock` */
     };
@@ -81,6 +90,7 @@ inline void server::crew::run() {
 }
 
 inline void server::crew::join() {
+    std::lock_guard<std::mutex> turn(joining);
     for (std::thread &thread : threads)
         if (thread.joinable())
             thread.join();

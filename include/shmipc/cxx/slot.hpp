@@ -19,12 +19,14 @@ class slot : public calls<slot> {
 public:
     slot() noexcept = default;
     slot(slot &&from) noexcept
-        : peer_(std::move(from.peer_)), slot_(std::exchange(from.slot_, shmipc_slot{})) {}
+        : peer_(std::move(from.peer_)), slot_(std::exchange(from.slot_, shmipc_slot{})),
+          failure_(from.failure_) {}
     slot &operator=(slot &&from) noexcept {
         if (this != &from) {
             give_back();
             peer_ = std::move(from.peer_);
             slot_ = std::exchange(from.slot_, shmipc_slot{});
+            failure_ = from.failure_;
         }
         return *this;
     }
@@ -61,18 +63,20 @@ public:
        released. */
     SHMIPC_LOCAL result<message> receive(timeout within = default_timeout) noexcept {
         shmipc_response response = {};
-        if (int code = shmipc_slot_receive(slot_, within.ns(), &response))
+        if (int code = shmipc_slot_receive(slot_, within.ns(), &response)) {
+            if (code == SHMIPC_E_HANDLER)
+                failure_ = byte_view(response.data, response.length);
             return error::last(code);
+        }
         return message{{response.data, response.length}, response.type};
     }
 
-    /* Whether receive() would return at once. */
-    SHMIPC_LOCAL result<bool> ready() const noexcept {
-        int ready = shmipc_slot_ready(slot_);
-        if (ready < 0)
-            return error::last(ready);
-        return ready != 0;
-    }
+    /* After receive() has failed with errc::handler: the handler's message, whole and as it wrote
+       it, where it lies; valid until the slot is sent again or released. */
+    byte_view failure() const noexcept { return failure_; }
+
+    /* Whether receive() would return at once, with an answer or without. */
+    SHMIPC_LOCAL bool ready() const noexcept { return shmipc_slot_ready(slot_) != 0; }
 
     /* Ends the call under way, or the next one, with cancelled or cancelled_started. */
     SHMIPC_LOCAL result<void> cancel() const noexcept {
@@ -104,19 +108,20 @@ private:
 
     detail::shared_peer_pointer peer_;
     shmipc_slot slot_ = {};
+    byte_view failure_;
 };
 
 /*
  * Waits until one of several calls is over, and returns the index of a slot whose receive() returns
- * at once. `slots` is a range with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX slots
+ * at once. `range` is one with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX slots
  * of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
  */
 template <class Slots>
-SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &slots, std::size_t begin = 0,
+SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &range, std::size_t begin = 0,
                                           timeout within = default_timeout) noexcept {
-    static_assert(std::is_same_v<std::decay_t<decltype(*std::data(slots))>, slot>);
-    const slot *first = std::data(slots);
-    const std::size_t count = std::size(slots);
+    static_assert(std::is_same_v<std::decay_t<decltype(*std::data(range))>, slot>);
+    const slot *first = std::data(range);
+    const std::size_t count = std::size(range);
     const auto wait = [&](auto &copies) -> result<std::size_t> {
         for (std::size_t i = 0; i < count && i < copies.size(); i++)
             copies[i] = first[i].native();

@@ -14,14 +14,16 @@ inline namespace SHMIPC_NAMESPACE {
 class timeout {
 public:
     template <class Rep, class Period>
-    constexpr timeout(std::chrono::duration<Rep, Period> duration) noexcept
+    constexpr(timeout)(std::chrono::duration<Rep, Period> duration) noexcept
         : ns_(to_ns(duration)) {}
 
     constexpr std::int64_t ns() const noexcept { return ns_; }
-    static constexpr timeout without_end() noexcept { return timeout(SHMIPC_FOREVER); }
+    static constexpr timeout without_end() noexcept {
+        return timeout{std::int64_t{SHMIPC_FOREVER}};
+    }
 
 private:
-    constexpr explicit timeout(std::int64_t ns) noexcept : ns_(ns) {}
+    explicit constexpr(timeout)(std::int64_t ns) noexcept : ns_(ns) {}
 
     template <class Duration> static constexpr std::int64_t to_ns(Duration duration) noexcept {
         using seconds = std::chrono::duration<double>;
@@ -35,7 +37,9 @@ private:
     std::int64_t ns_;
 };
 
+#ifndef forever /* Qt has a macro of this name; timeout::without_end() is the same */
 SHMIPC_LOCAL inline constexpr timeout forever = timeout::without_end();
+#endif
 SHMIPC_LOCAL inline constexpr timeout default_timeout =
     std::chrono::nanoseconds(SHMIPC_TIMEOUT_DEFAULT);
 
