@@ -32,5 +32,6 @@ generate() {
 }
 
 generate tests/interop/message.fbs tests/interop/go_flatbuffers_guest/wire --go-namespace wire
+generate docs/examples/addin/basket.fbs docs/examples/addin/guest/till
 generate docs/examples/flatbuffers/order.fbs docs/examples/flatbuffers/guest/shop
 generate tests/parity/flatbuffer/wire.fbs tests/parity/guest/wire --go-namespace wire
