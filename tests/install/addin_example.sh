@@ -10,12 +10,15 @@ build=$2
 . "$source/tests/install/common.sh"
 
 install "$build" "$prefix"
-copy_addin_example
-build_addin_guest
-for kind in Debug Release; do
-    step "$kind"
-    build "$work/example" "$work/$kind" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_CXX_COMPILER=g++ \
-        -DCMAKE_BUILD_TYPE="$kind" -DCMAKE_CXX_FLAGS="$addin_warnings"
-    if needs_shared "$work/$kind/addin.so"; then fail "the add-in needs the shared library"; fi
-    run_addin_example "$work/$kind/application" "$work/$kind/addin.so"
+build_addin_guest "$work/guest"
+for compiler in g++ clang++; do
+    for kind in Debug Release; do
+        step "$compiler, $kind"
+        directory=$work/$compiler-$kind
+        build "$outside/addin_example" "$directory" -DCMAKE_PREFIX_PATH="$prefix" \
+            -DCMAKE_CXX_COMPILER="$compiler" -DCMAKE_BUILD_TYPE="$kind" \
+            -DCMAKE_CXX_FLAGS="-Wall -Wextra -Wpedantic -Wconversion -Wold-style-cast -Wshadow -Werror"
+        if needs_shared "$directory/addin.so"; then fail "the add-in needs the shared library"; fi
+        run_addin_example "$directory"/{application,addin.so} "$work/guest"
+    done
 done

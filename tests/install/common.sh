@@ -56,27 +56,21 @@ run_pair() {
     [[ $said == "the sum is 5050" ]] || fail "the host said: $said"
 }
 
-# The example of an add-in: in $work/example there is nothing of the source tree around it.
-addin_warnings="-Wall -Wextra -Wpedantic -Wconversion -Wold-style-cast -Wshadow -Werror"
+# A project like those outside: the example of an add-in.
+cp -R "$source/docs/examples/addin" "$outside/addin_example"
 
-copy_addin_example() {
-    cp -R "$source/docs/examples/addin" "$work/example"
-}
+# build_addin_guest <program> [variable=value]...: with nothing but what its go.mod names, once its
+# modules are there.
+build_addin_guest() (
+    cd "$source/docs/examples/addin/guest" || exit
+    go mod download
+    env CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOPROXY=off "${@:2}" go build -o "$1" .
+)
 
-# build_addin_guest: with nothing but what its go.mod names, once its modules are there.
-build_addin_guest() {
-    (
-        cd "$source/docs/examples/addin/guest"
-        export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
-        go mod download
-        GOPROXY=off go build -o "$work/addin_guest" .
-    )
-}
-
-# run_addin_example <application> <add-in>: with each other and with the guest.
+# run_addin_example <application> <add-in> <guest>: what they print is what the example says.
 run_addin_example() {
     local name=addin.$$ guest
-    timeout 60 ${runner:+"$runner"} "$work/addin_guest" "$name" >"$work/guest.txt" &
+    timeout 60 ${runner:+"$runner"} "$3" "$name" >"$work/guest.txt" &
     guest=$!
     timeout 60 ${runner:+"$runner"} "$1" "$2" "$name" >"$work/application.txt" || {
         cat "$work/application.txt"
@@ -85,5 +79,6 @@ run_addin_example() {
     }
     wait "$guest" || fail "the guest failed"
     { sed 's/^/application: /' "$work/application.txt" && sed 's/^/guest: /' "$work/guest.txt"; } |
-        tr -d '\r' | diff "$work/example/expected.txt" - || fail "expected (<) and printed (>) differ"
+        tr -d '\r' | diff "$source/docs/examples/addin/expected.txt" - ||
+        fail "expected (<) and printed (>) differ"
 }

@@ -90,3 +90,10 @@ others=$(imported "${addins[0]}")
 [[ -z $others ]] || fail "an add-in in C++ needs $others"
 "$runner" "$work/cpp_addins/linked.exe" addins linked
 "$runner" "$work/cpp_addins/application.exe" addins local "${addins[@]}"
+
+step an add-in that builds by itself
+with_flatbuffers addin_example -DFLATBUFFERS_INCLUDE_DIR="$work/packages/include"
+others=$(imported "$work/addin_example/addin.dll")
+[[ -z $others ]] || fail "the example's add-in needs $others"
+build_addin_guest "$work/guest.exe" GOOS=windows GOARCH=amd64
+run_addin_example "$work/addin_example/"{application.exe,addin.dll} "$work/guest.exe"

@@ -2,6 +2,7 @@
 #include "addin.h"
 
 #include <array>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -27,7 +28,8 @@ void close(module addin) {
     FreeLibrary(addin);
 }
 bool is_loaded(const char *path) {
-    return GetModuleHandleA(path) != nullptr;
+    const std::string name(path); /* with its directory it need not be found */
+    return GetModuleHandleA(name.substr(name.find_last_of("/\\") + 1).c_str()) != nullptr;
 }
 #else
 using module = void *;
