@@ -74,7 +74,7 @@ run_addin_example() {
     guest=$!
     timeout 60 ${runner:+"$runner"} "$1" "$2" "$name" >"$work/application.txt" || {
         cat "$work/application.txt"
-        kill "$guest"
+        kill "$guest" 2>/dev/null || true
         fail "the application failed"
     }
     wait "$guest" || fail "the guest failed"

@@ -16,7 +16,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/* Members are destroyed in reverse order: the server, which waits for its handlers, then the host. */
+/* Members are destroyed in reverse order: the server, which waits for its handlers, then the
+   host. */
 struct session {
     shmipc::host host;
     shmipc::server server;

@@ -81,8 +81,13 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := shmipc.Run(ctx, os.Args[1], nil, serve); err != nil {
+	err := shmipc.Run(ctx, os.Args[1], nil, serve)
+	switch {
+	case err == nil:
+		fmt.Println("the host has left")
+	case ctx.Err() != nil:
+		fmt.Println("interrupted")
+	default:
 		log.Fatal(err)
 	}
-	fmt.Println("the host has left")
 }
