@@ -22,23 +22,25 @@ inline namespace SHMIPC_NAMESPACE {
 
 namespace detail {
 
+/* Whether it has a number of elements, as std::array has. */
 template <class T, class = void> struct is_tuple_like : std::false_type {};
 template <class T>
 struct is_tuple_like<T, std::void_t<decltype(std::tuple_size<T>::value)>> : std::true_type {};
 
+/* Whether it is a pointer and a size, as std::string_view and std::span are. */
 template <class T, class = void> struct is_view : std::false_type {};
-/* What has a data() that is a pointer and keeps its elements elsewhere: string_view, span. */
 template <class T>
 struct is_view<T, std::enable_if_t<std::is_pointer_v<decltype(std::declval<const T &>().data())> &&
                                    !std::is_const_v<T> && sizeof(T) == 2 * sizeof(void *) &&
                                    std::is_trivially_copyable_v<T> && !is_tuple_like<T>::value>>
     : std::true_type {};
 
-/* Whether objects of this type are but their bytes. */
+/* Whether objects of this type are but their bytes: addresses mean nothing to another process. */
 template <class T>
 inline constexpr bool is_plain =
     std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !is_view<T>::value;
 
+/* As std::strlen, but no farther than `limit`. */
 inline std::size_t text_size(const char *text, std::size_t limit) noexcept {
     const void *end = std::memchr(text, 0, limit);
     return end ? static_cast<std::size_t>(static_cast<const char *>(end) - text) : limit;
@@ -60,15 +62,14 @@ using writable_range =
 } // namespace detail
 
 /* Bytes to be read that belong to somebody else: converts from text, arrays, and all that has
-   data() and size() with plain elements, and is what a std::span<const std::byte> may be made of.
-   */
+   data() and size() with plain elements, and is what a std::span<const std::byte> is made of. */
 class byte_view {
 public:
     constexpr byte_view() noexcept = default;
     byte_view(const void *data, std::size_t size) noexcept
         : data_(static_cast<const std::byte *>(data)), size_(size) {}
 
-    /* A text up to its terminator. */
+    /* A text up to its terminator; none if it is NULL. */
     template <class Text,
               std::enable_if_t<std::is_same_v<Text, const char *> || std::is_same_v<Text, char *>,
                                int> = 0>

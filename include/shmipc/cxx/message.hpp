@@ -12,11 +12,13 @@ namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
 namespace detail {
-/* Neither bool nor a size: size_t is what a data() is followed by. */
+
+/* Not bool, and not a size, which would be what follows a pointer: call(data, size). */
 template <class T>
 inline constexpr bool is_type_number = (std::is_integral_v<T> && !std::is_same_v<T, bool> &&
                                         !std::is_same_v<T, char> && sizeof(T) <= 4) ||
                                        (std::is_enum_v<T> && !std::is_error_code_enum<T>::value);
+
 } // namespace detail
 
 /* The application's number for a kind of message: an integer, or a value of an enumeration. Those
@@ -86,8 +88,7 @@ private:
         }
     };
 
-    /* A stack is not aligned to 64 everywhere: so the place for short answers is a part of `room_`.
-       */
+    /* A stack is not aligned to 64 everywhere: the place for short answers is a part of `room_`. */
     std::byte *place() noexcept { return const_cast<std::byte *>(std::as_const(*this).place()); }
     const std::byte *place() const noexcept {
         auto begin = reinterpret_cast<std::uintptr_t>(room_.data());

@@ -39,8 +39,8 @@ public:
         }
     }
 
-    /* A place for a peer that is about to be made, with what its log needs; empty if memory is out.
-       */
+    /* A place for a peer that is about to be made, with what its log needs; empty if there is no
+       memory. */
     SHMIPC_LOCAL static shared_peer_pointer make(const logger &log) noexcept {
         shared_peer_pointer made;
 #if SHMIPC_EXCEPTIONS
@@ -72,8 +72,7 @@ public:
         static_cast<held *>(context)->log(level, text);
     }
 
-    /* Whether a shutdown has closed it: then it is not closed again, which would wait for handlers.
-       */
+    /* Whether a shutdown has closed it: closing it again would wait for its handlers. */
     void mark_left() noexcept {
         held_->left.store(true, std::memory_order_relaxed);
     }

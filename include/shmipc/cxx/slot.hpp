@@ -47,8 +47,7 @@ public:
         return detail::done(shmipc_slot_send(slot_, type.value(), length, flags));
     }
 
-    /* The same after copying `data` to the beginning of the buffer, or with align_end to its end.
-       */
+    /* The same after copying `data` to the buffer's beginning, or with align_end to its end. */
     SHMIPC_LOCAL result<void> send_copy(byte_view data, message_type type = type_normal,
                                         std::uint32_t flags = 0) noexcept {
         byte_span to = buffer();
@@ -134,8 +133,8 @@ SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &range, std::size_t begin 
         std::array<shmipc_slot, 64> few;
         return wait(few);
     }
-    std::array<shmipc_slot, SHMIPC_SLOTS_MAX>
-        many; /* a larger count is refused before it is read */
+    /* A larger count is refused before it is read. */
+    std::array<shmipc_slot, SHMIPC_SLOTS_MAX> many;
     return wait(many);
 }
 

@@ -10,7 +10,8 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* How long to wait at most: any duration. One that nanoseconds cannot hold counts as 292 years. */
+/* How long to wait at most: any duration. One that nanoseconds cannot hold counts as 292 years.
+   The constructors' names are in parentheses since curses has a macro of that name. */
 class timeout {
 public:
     template <class Rep, class Period>
