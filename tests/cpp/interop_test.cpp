@@ -1,6 +1,6 @@
 /*
- * FlatBuffers between C++ and Go, each side building in place, at every size around each capacity and
- * in both directions: each side verifies, or checks, what the other has built.
+ * FlatBuffers between C++ and Go, each side building in place, at every size around each capacity
+ * and in both directions: each side verifies, or checks, what the other has built.
  */
 #define FLATBUFFERS_MAX_ALIGNMENT 64 /* the schema takes less: the payload is aligned by hand */
 
