@@ -462,3 +462,22 @@ func TestServeMissesNoEndOfItsContext(t *testing.T) {
 		t.Fatalf("%d of %d Serves ended late", late, rounds(5000))
 	}
 }
+
+// It ends for what the host did, whatever requests there were.
+func TestWhatServeReturnsSpeaksOfNoRequest(t *testing.T) {
+	for want, end := range map[string]func(*testHost){
+		"shmipc: the host of the region has died":         (*testHost).die,
+		"shmipc: the host has left, or this guest leaves": (*testHost).leave,
+	} {
+		h := newHost(t, smallShape)
+		g := h.attach(nil)
+		served := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
+		if _, err := h.call(0, TypeNormal, nil); err != nil {
+			t.Fatal(err)
+		}
+		end(h)
+		if err := served(); err == nil || err.Error() != want {
+			t.Errorf("Serve returned %v, not %q", err, want)
+		}
+	}
+}

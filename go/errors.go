@@ -147,6 +147,7 @@ type Error struct {
 	Message string // ErrHandler: the handler's message, as it wrote it; else what the sentence of Kind leaves out
 	Cause   error  // the system's error or the context's; nil if neither had a part in it
 	unit    string // what Value and Limit count; "": they mean nothing here
+	instead string // of the sentence of Kind, where that would speak of a call; "": nothing
 }
 
 // Error returns a sentence that names the value and the limit. It is one line of UTF-8: where it repeats
@@ -155,6 +156,9 @@ type Error struct {
 // change the direction of writing, and of what is no UTF-8.
 func (e *Error) Error() string {
 	text := e.Kind.Error()
+	if e.instead != "" {
+		text = "shmipc: " + e.instead
+	}
 	if e.unit != "" {
 		text += fmt.Sprintf(" (%s %d, limit %d)", e.unit, e.Value, e.Limit)
 	}

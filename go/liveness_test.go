@@ -99,7 +99,7 @@ func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
 		t.Fatal("it leaves a request behind")
 	}
 	w.serveOne()
-	if !w.ended() || w.crew.err != ErrShutdown {
+	if !w.ended() || !errors.Is(w.crew.err, ErrShutdown) {
 		t.Fatal("it stays: ", w.crew.err)
 	}
 }

@@ -283,7 +283,9 @@ func (w *worker) ended() bool {
 	case goOn:
 		return false
 	case hostGone:
-		w.crew.end(ErrPeerDied)
+		w.crew.end(&Error{Kind: ErrPeerDied, instead: "the host of the region has died"})
+	case shutDown:
+		w.crew.end(&Error{Kind: ErrShutdown, instead: "the host has left, or this guest leaves"})
 	default:
 		w.crew.end(endings[end].never)
 	}
