@@ -56,7 +56,7 @@ func (c *Client) Call(ctx context.Context, request Message, response []byte) (Me
 
 // callNext is Call where no host is known, or the known one is gone.
 func (c *Client) callNext(ctx context.Context, request Message, response []byte) (Message, error) {
-	ctx, cancel := c.withTimeout(ctx)
+	ctx, cancel := withDefaultTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	for {
 		g, err := c.attached(ctx)
@@ -109,11 +109,7 @@ func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	if g := c.guest.Load(); g != nil {
 		return g, nil
 	}
-	s, err := newSettings(c.name, &c.config)
-	if err != nil {
-		return nil, err
-	}
-	g, err := attach(ctx, c.name, s)
+	g, err := Attach(ctx, c.name, &c.config)
 	if c.ctx.Err() != nil {
 		if err == nil {
 			_ = g.Close()
@@ -132,18 +128,6 @@ func (c *Client) notFound(ctx context.Context) error {
 		return ErrClosed
 	}
 	return &Error{Kind: ErrNotFound, Message: c.name, Cause: context.Cause(ctx)}
-}
-
-// withTimeout gives a context without a deadline the client's.
-func (c *Client) withTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
-	timeout := c.config.Timeout
-	if timeout == 0 {
-		timeout = DefaultTimeout
-	}
-	if _, ok := ctx.Deadline(); ok || timeout < 0 {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, timeout)
 }
 
 // Close ends every call with ErrClosed or ErrClosedStarted, also later ones, and leaves the host. Closing

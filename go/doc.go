@@ -32,9 +32,9 @@
 // # Contexts
 //
 // Every operation that may wait takes a context and ends with it. A context without a deadline
-// gets Config.Timeout, 10 seconds by default; only Serve, and Run for a host, wait without end. A wait may overrun
-// its deadline by the time it spins before it first looks at the clock, some 100 microseconds at
-// most. A context that can be cancelled costs an allocation when its call has to sleep.
+// gets Config.Timeout, 10 seconds by default; only Serve, and Run for a host, wait without end.
+// A wait may overrun its deadline by the time it spins before it first looks at the clock, some
+// 100 microseconds at most. A context that can be cancelled costs an allocation when its call has to sleep.
 //
 // # Goroutines and threads
 //

@@ -96,12 +96,20 @@ func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := ctx.Deadline(); !ok && s.timeout >= 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-	}
+	ctx, cancel := withDefaultTimeout(ctx, s.timeout)
+	defer cancel()
 	return attach(ctx, name, s)
+}
+
+// withDefaultTimeout gives a context without a deadline this time-out, which means what Config.Timeout does.
+func withDefaultTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
+	if timeout == 0 {
+		timeout = DefaultTimeout
+	}
+	if _, ok := ctx.Deadline(); ok || timeout < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, timeout)
 }
 
 // attach waits for a host until ctx is done.

@@ -50,7 +50,7 @@
 // message. In a handler the panic ends the request alone: the caller gets ErrHandler, and the guest
 // goes on. Elsewhere Read makes it an error.
 //
-// No check tells that a message is well formed. Whoever does not trust the sender looks at each
+// No check tells that a message is well formed. Who does not trust the sender looks at each
 // value, bounds the depth of a recursion over tables, since these may contain themselves, and copies a
 // message before it is checked, since the sender could still change it. So could a hostile peer change
 // what is being built; the library's Builder, which reads its own tables again, may panic then.
