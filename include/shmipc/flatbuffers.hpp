@@ -58,10 +58,10 @@ public:
     explicit buffer_allocator(byte_span buffer) noexcept : buffer_(buffer) {}
 
     std::uint8_t *allocate(std::size_t size) override {
-        spilled_ = !available_ || size != buffer_.size();
+        spilled_ = in_use_ || sent_ || size != buffer_.size();
         if (spilled_)
             return static_cast<std::uint8_t *>(::operator new(size, alignment));
-        available_ = false;
+        in_use_ = true;
         return begin();
     }
 
@@ -69,17 +69,14 @@ public:
         if (memory != begin())
             ::operator delete(memory, alignment);
         else
-            available_ = !sent_; /* a builder that is reset begins here again */
+            in_use_ = false; /* a builder that is reset begins here again, unless it has sent */
     }
 
     byte_span buffer() const noexcept { return buffer_; }
     bool spilled() const noexcept { return spilled_; }
 
     /* The message is sent: the buffer is no longer the builder's. */
-    void retire() noexcept {
-        available_ = false;
-        sent_ = true;
-    }
+    void retire() noexcept { sent_ = true; }
     bool sent() const noexcept { return sent_; }
 
 private:
@@ -90,9 +87,9 @@ private:
     }
 
     byte_span buffer_;
-    bool available_ = true; /* written by allocate(), deallocate() and retire() */
-    bool spilled_ = false;  /* by allocate() */
-    bool sent_ = false;     /* by retire() */
+    bool in_use_ = false;  /* written by allocate() and deallocate() */
+    bool spilled_ = false; /* by allocate() */
+    bool sent_ = false;    /* by retire() */
 };
 
 /* A base before the builder's, so that the allocator is made before it and ends after it. */
