@@ -265,6 +265,17 @@ inline std::string_view error::handler_message() const noexcept {
     return text.substr(before.size());
 }
 
+namespace detail {
+
+/* What a function of shmipc.h that has just returned this code came to. */
+SHMIPC_LOCAL inline result<void> done(int code) noexcept {
+    if (code)
+        return error::last(code);
+    return {};
+}
+
+} // namespace detail
+
 } // namespace SHMIPC_NAMESPACE
 } // namespace shmipc
 

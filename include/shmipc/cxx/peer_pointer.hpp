@@ -111,12 +111,6 @@ private:
     held *held_ = nullptr;
 };
 
-SHMIPC_LOCAL inline result<void> done(int code) noexcept {
-    if (code)
-        return error::last(code);
-    return {};
-}
-
 } // namespace detail
 
 } // namespace SHMIPC_NAMESPACE

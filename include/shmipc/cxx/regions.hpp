@@ -2,7 +2,7 @@
 #ifndef SHMIPC_CXX_REGIONS_HPP
 #define SHMIPC_CXX_REGIONS_HPP
 
-#include "peer_pointer.hpp"
+#include "error.hpp"
 
 #include <string>
 #include <vector>
