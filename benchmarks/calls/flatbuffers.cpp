@@ -51,8 +51,7 @@ std::vector<std::uint8_t> payload_for(std::size_t bytes) {
 
 struct calls {
     calls(cpp_pair &pair, std::size_t bytes)
-        : host(pair.host), slot(taken(pair.host.claim())), payload(payload_for(bytes)),
-          back(bytes + 64) {}
+        : slot(taken(pair.host.claim())), payload(payload_for(bytes)), back(bytes + 64) {}
 
     void check(const shmipc::result<shmipc::message> &answer, std::uint64_t id) const {
         expect(answer);
@@ -77,7 +76,6 @@ struct calls {
         check(slot.call_into(back, message, type_copied), id);
     }
 
-    shmipc::host &host;
     shmipc::slot slot;
     std::vector<std::uint8_t> payload;
     std::vector<std::uint64_t> back; /* aligned for what lies in it */
