@@ -2,10 +2,9 @@
  * FlatBuffers built and read in place, there and back, with whatever version of
  * FlatBuffers' headers this was compiled with: so no schema is compiled.
  */
-#include "support/cpp.hpp"
+#include "cpp/pair.hpp"
 
 #include <shmipc/flatbuffers.hpp>
-#include <shmipc/shmipc.hpp>
 
 #include <cstdint>
 #include <vector>
@@ -61,23 +60,18 @@ void build_and_ask(shmipc::slot &slot, std::size_t count) {
 }
 
 void there_and_back() {
-    const std::string name = testing::new_name();
-    auto host = shmipc::host::create(name);
-    auto guest = shmipc::guest::attach(name);
-    must(host && guest);
-    const auto server = shmipc::server::start(*guest, 1, double_all);
-    must(server.has_value());
-    auto slot = host->claim();
-    must(slot.has_value());
+    testing::pair p{shmipc::host_config()};
+    const auto server = testing::serve(p.guest, double_all);
+    auto slot = p.host.claim().value();
     for (std::size_t count : std::vector<std::size_t>{1, 7, 100, 400})
-        build_and_ask(*slot, count);
+        build_and_ask(slot, count);
 
     /* Larger than the buffer: refused, and the slot is as good as before. */
-    shmipc::request_builder builder(*slot);
+    shmipc::request_builder builder(slot);
     build(builder, std::vector<std::uint64_t>(1000, 1));
     must(builder.spilled());
     must(builder.call().error().code() == shmipc::errc::too_large);
-    build_and_ask(*slot, 400);
+    build_and_ask(slot, 400);
 }
 
 } // namespace

@@ -1,11 +1,10 @@
 /*
  * FlatBuffers of a compiled schema: a request built in a slot, an answer in the response buffer.
  */
+#include "cpp/pair.hpp"
 #include "sample_generated.h"
-#include "support/cpp.hpp"
 
 #include <shmipc/flatbuffers.hpp>
-#include <shmipc/shmipc.hpp>
 
 #include <string>
 #include <vector>
@@ -42,16 +41,10 @@ void build(flatbuffers::FlatBufferBuilder &builder, const char *identifier) {
 }
 
 void an_order_is_built_in_place_and_answered_in_place() {
-    const std::string name = testing::new_name();
-    auto host = shmipc::host::create(name);
-    auto guest = shmipc::guest::attach(name);
-    must(host && guest);
-    const auto server = shmipc::server::start(*guest, 1, double_weights);
-    must(server.has_value());
-
-    auto slot = host->claim();
-    must(slot.has_value());
-    shmipc::request_builder builder(*slot);
+    testing::pair p{shmipc::host_config()};
+    const auto server = testing::serve(p.guest, double_weights);
+    auto slot = p.host.claim().value();
+    shmipc::request_builder builder(slot);
     build(builder, sample::OrderIdentifier());
     const auto answer = builder.call();
     must(answer.has_value());
@@ -63,20 +56,14 @@ void an_order_is_built_in_place_and_answered_in_place() {
 }
 
 void another_message_is_told_from_an_order() {
-    const std::string name = testing::new_name();
-    auto host = shmipc::host::create(name);
-    auto guest = shmipc::guest::attach(name);
-    must(host && guest);
-    const auto server = shmipc::server::start(*guest, 1, double_weights);
-    must(server.has_value());
-
-    auto slot = host->claim();
-    must(slot.has_value());
-    shmipc::request_builder builder(*slot);
+    testing::pair p{shmipc::host_config()};
+    const auto server = testing::serve(p.guest, double_weights);
+    auto slot = p.host.claim().value();
+    shmipc::request_builder builder(slot);
     build(builder, "ELSE");
     const auto answer = builder.call();
     must(!answer && answer.error().handler_message() == "this is no Order");
-    must(!host->call("some text").has_value());
+    must(!p.host.call("some text").has_value());
 }
 
 } // namespace
