@@ -8,6 +8,7 @@
 
 #include <shmipc/flatbuffers.hpp>
 
+#include <array>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -225,6 +226,18 @@ static void a_builder_may_begin_again() {
              .value() == 1);
 }
 
+/* No builder of today asks for as much again while it has the buffer; a later one may. */
+static void a_buffer_is_lent_once_at_a_time() {
+    alignas(64) std::array<std::uint8_t, 64> buffer = {};
+    shmipc::detail::buffer_allocator allocator(buffer);
+    std::uint8_t *first = allocator.allocate(64), *second = allocator.allocate(64);
+    must(first == buffer.data() && second != buffer.data() && allocator.spilled());
+    allocator.deallocate(second, 64);
+    allocator.deallocate(first, 64);
+    must(allocator.allocate(64) == buffer.data() && !allocator.spilled());
+    allocator.deallocate(buffer.data(), 64);
+}
+
 static void a_slot_that_is_busy_or_stale_is_not_written() {
     pair p;
     shmipc::slot slot = p.host.claim().value(), none;
@@ -265,6 +278,7 @@ int main() {
         {SCENE(flatbuffers_of_every_size_arrive), SCENE(flatbuffers_of_every_alignment_arrive),
          SCENE(what_outgrows_its_buffer_meanwhile_arrives),
          SCENE(an_answer_that_is_too_large_is_refused), SCENE(a_builder_sends_one_message),
-         SCENE(a_builder_may_begin_again), SCENE(a_slot_that_is_busy_or_stale_is_not_written),
+         SCENE(a_builder_may_begin_again), SCENE(a_buffer_is_lent_once_at_a_time),
+         SCENE(a_slot_that_is_busy_or_stale_is_not_written),
          SCENE(what_is_no_flatbuffer_is_not_verified)});
 }
