@@ -159,22 +159,29 @@ func TestFarDeadlinesEndNoAttach(t *testing.T) {
 	})
 }
 
-// What sleeps on a word is not told to stop by a deadline that the system's clock cannot show.
+// What sleeps on a word is not told to stop by a deadline that the system's clock cannot show. Any sleep may
+// end early, for example by the signal with which Go's runtime stops a goroutine; it does not do so each time.
 func TestFarDeadlinesOfASleep(t *testing.T) {
 	for _, deadline := range []int64{forever, forever - 1, forever - now()} {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(nil)
 		word := bellWord(g.bell(bellMembership))
-		slept := background(t, func() error { g.wait(word, *word, deadline); return nil })
-		select {
-		case err := <-result(slept):
-			t.Fatal("it did not sleep: ", err)
-		case <-time.After(5 * time.Millisecond):
+		var slept <-chan error
+		for tries := 100; slept == nil; tries-- {
+			if tries == 0 {
+				t.Fatal("it does not sleep")
+			}
+			ended := result(background(t, func() error { g.wait(word, *word, deadline); return nil }))
+			select {
+			case <-ended:
+			case <-time.After(5 * time.Millisecond):
+				slept = ended
+			}
 		}
 		eventually(t, "it does not wake", func() bool {
 			g.wake(word, math.MaxInt32)
 			select {
-			case <-result(slept):
+			case <-slept:
 				return true
 			case <-time.After(time.Millisecond):
 				return false
