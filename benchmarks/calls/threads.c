@@ -1,159 +1,18 @@
-#define _GNU_SOURCE
 #include "threads.h"
 
 #include "copying.h"
-#include "support/blocks.h"
+#include "crew.h"
 #include "support/child.h"
-#include "support/clock.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
-enum {
-    TIMES = 8192, /* kept of each thread and block, the longest always */
-    TOGETHER_NS = 10000000,
-};
-
-struct crew;
-
-/* Each on lines of its own: nothing in the loop is shared but what is only read. */
-struct member {
-    _Alignas(128) struct crew *crew;
-    struct subject calls;
-    pthread_t thread;
-    uint64_t count;
-    size_t times_count;
-    uint32_t *times;
-};
-
-struct crew {
-    _Alignas(128) atomic_bool over; /* all look at it all the time */
-    _Alignas(128) struct member *members;
-    unsigned count;
-    pthread_barrier_t
-        gate; /* passed before and after what comes first in a block, and at its end */
-    bool quit, timed;
-};
-
-static void call_untimed(struct member *m) {
-    uint64_t count = 0;
-    while (!atomic_load_explicit(&m->crew->over, memory_order_relaxed)) {
-        m->calls.run(m->calls.self, 1);
-        count++;
-    }
-    m->count = count;
-}
-
-static void keep(struct member *m, uint64_t took) {
-    uint32_t time = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
-    if (m->times_count < TIMES)
-        m->times[m->times_count++] = time;
-    else if (time > m->times[TIMES - 1])
-        m->times[TIMES - 1] = time;
-}
-
-static void call_timed(struct member *m) {
-    uint64_t cost = clock_cost(), last = now_ns();
-    bool over = false;
-    m->times_count = 0;
-    while (!over) {
-        m->calls.run(m->calls.self, 1);
-        over = atomic_load_explicit(&m->crew->over, memory_order_relaxed);
-        uint64_t now = now_ns(), took = now - last;
-        keep(m, took > cost ? took - cost : 0);
-        last = now;
-    }
-}
-
-static void *work(void *self) {
-    struct member *m = self;
-    for (;;) {
-        pthread_barrier_wait(&m->crew->gate);
-        if (m->crew->quit)
-            return NULL;
-        if (m->crew->count == 1)
-            come_together(&m->calls, TOGETHER_NS);
-        pthread_barrier_wait(&m->crew->gate);
-        if (m->crew->timed)
-            call_timed(m);
-        else
-            call_untimed(m);
-        pthread_barrier_wait(&m->crew->gate);
-    }
-}
-
-/* Returns how long it took until the last thread had ended its last call. */
-static uint64_t run_block(struct crew *c, uint64_t ns, bool timed) {
-    c->timed = timed;
-    atomic_store(&c->over, false);
-    pthread_barrier_wait(&c->gate);
-    pthread_barrier_wait(&c->gate);
-    uint64_t begin = now_ns();
-    sleep_until(begin + ns);
-    atomic_store(&c->over, true);
-    pthread_barrier_wait(&c->gate);
-    return now_ns() - begin;
-}
-
-static double block(void *self, uint64_t ns) {
-    struct crew *c = self;
-    uint64_t took = run_block(c, ns, false), calls = 0;
-    for (unsigned i = 0; i < c->count; i++)
-        calls += c->members[i].count;
-    return (double)took / (double)calls;
-}
-
-static size_t times(void *self, uint64_t ns, uint32_t *times, size_t most) {
-    struct crew *c = self;
-    size_t count = 0;
-    (void)run_block(c, ns, true);
-    for (unsigned i = 0; i < c->count; i++) {
-        const struct member *m = &c->members[i];
-        for (size_t k = m->times_count; k > 0 && count < most; k--)
-            times[count++] = m->times[k - 1];
-    }
-    return count;
-}
-
-static void stop(void *self) {
-    struct crew *c = self;
-    c->quit = true;
-    pthread_barrier_wait(&c->gate);
-    for (unsigned i = 0; i < c->count; i++) {
-        struct member *m = &c->members[i];
-        pthread_join(m->thread, NULL);
-        m->calls.stop(m->calls.self);
-        free(m->times);
-    }
-    pthread_barrier_destroy(&c->gate);
-    free(c->members);
-    free(c);
-}
-
-static void start_member(struct member *m, struct crew *c, const struct pair *pair, size_t bytes) {
-    *m = (struct member){.crew = c,
-                         .calls = copying_start(pair, "threads", bytes),
-                         .times = calloc(TIMES, sizeof *m->times)};
-    if (!m->times || pthread_create(&m->thread, NULL, work, m) != 0)
-        die("thread");
-}
-
 struct subject threads_start(const struct pair *pair, size_t bytes, unsigned threads) {
-    struct crew *c = aligned_alloc(_Alignof(struct crew), sizeof *c);
-    if (!c)
+    struct subject *members = calloc(threads, sizeof *members);
+    if (!members)
         die("memory");
-    *c = (struct crew){.count = threads};
-    c->members = aligned_alloc(_Alignof(struct member), threads * sizeof *c->members);
-    if (!c->members || pthread_barrier_init(&c->gate, NULL, threads + 1) != 0)
-        die("threads");
     for (unsigned i = 0; i < threads; i++)
-        start_member(&c->members[i], c, pair, bytes);
-    return (struct subject){.label = {"threads", pair->guest, bytes, threads, threads, ""},
-                            .self = c,
-                            .unit = 1,
-                            .block = block,
-                            .times = times,
-                            .stop = stop};
+        members[i] = copying_start(pair, "threads", bytes);
+    struct subject crew = crew_start(members, threads);
+    free(members);
+    return crew;
 }

@@ -1,13 +1,11 @@
-/* Several threads that call at the same time. They are kept between blocks, asleep. */
+/* Threads that make the calls of copying.h at the same time. */
 #ifndef BENCHMARKS_THREADS_H
 #define BENCHMARKS_THREADS_H
 
 #include "pair.h"
 #include "support/subject.h"
 
-/* The pair must outlive the subject. Its times are those between the ends of two calls of one
-   thread, also from the beginning of the block and to its end: the longest is how long a thread was
-   without progress. */
+/* A crew, see crew.h. The pair must outlive the subject. */
 struct subject threads_start(const struct pair *pair, size_t bytes, unsigned threads);
 
 #endif
