@@ -1,8 +1,9 @@
 /*
  * bench [--quick] [--pin] [--out FILE] [--compare FILE] [--programs DIRECTORY] [--commit TEXT]
- *       [--rounds MOST] [ROW...]
+ *       [--rounds MOST] [--guest LANGUAGE] [--only TEXT] [--threads COUNT] [ROW...]
  *
- * Measures the rows named, all if none is, and prints a JSON object for each.
+ * Measures the rows named, all if none is, and prints a JSON object for each. Of these rows only
+ * those with this guest, with TEXT in their variant, or of so many threads, each with its limit.
  */
 #include "calls/pair.h"
 #include "limits/lines.h"
@@ -11,6 +12,7 @@
 #include "support/clock.h"
 #include "support/machine.h"
 #include "support/placement.h"
+#include "support/wanted.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -42,7 +44,8 @@ static void measure_rows(const struct effort *effort, char *const *wanted) {
 static _Noreturn void usage(const char *program) {
     (void)fprintf(stderr,
                   "usage: %s [--quick] [--pin] [--out FILE] [--compare FILE] "
-                  "[--programs DIRECTORY] [--commit TEXT] [--rounds MOST] [ROW...]\n",
+                  "[--programs DIRECTORY] [--commit TEXT] [--rounds MOST] [--guest LANGUAGE] "
+                  "[--only TEXT] [--threads COUNT] [ROW...]\n",
                   program);
     exit(2);
 }
@@ -54,10 +57,17 @@ static void pin(void) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"quick", no_argument, NULL, 'q'},          {"pin", no_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},      {"compare", required_argument, NULL, 'c'},
-        {"programs", required_argument, NULL, 'd'}, {"commit", required_argument, NULL, 'v'},
-        {"rounds", required_argument, NULL, 'r'},   {NULL, 0, NULL, 0},
+        {"quick", no_argument, NULL, 'q'},
+        {"pin", no_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},
+        {"compare", required_argument, NULL, 'c'},
+        {"programs", required_argument, NULL, 'd'},
+        {"commit", required_argument, NULL, 'v'},
+        {"rounds", required_argument, NULL, 'r'},
+        {"guest", required_argument, NULL, 'g'},
+        {"only", required_argument, NULL, 'y'},
+        {"threads", required_argument, NULL, 't'},
+        {NULL, 0, NULL, 0},
     };
     static const struct role *const roles[] = {&lines_role, &wakes_role, NULL};
     struct effort effort = {.quick = false};
@@ -85,6 +95,15 @@ int main(int argc, char **argv) {
             break;
         case 'r':
             effort.rounds = (unsigned)strtoul(optarg, NULL, 10);
+            break;
+        case 'g':
+            want_guest(optarg);
+            break;
+        case 'y':
+            want_variants_with(optarg);
+            break;
+        case 't':
+            want_threads((unsigned)strtoul(optarg, NULL, 10));
             break;
         default:
             usage(argv[0]);

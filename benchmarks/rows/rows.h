@@ -22,6 +22,9 @@ struct plan short_blocks(const struct effort *effort);
 /* The first subject is the limit of all; emits a row for each. Stops the subjects. */
 void emit_all(struct subject *subjects, size_t count, const struct plan *plan);
 
+/* The same with the ratios of speeds: larger is better. */
+void emit_speeds(struct subject *subjects, size_t count, const struct plan *plan);
+
 enum { SUBJECTS_MOST = 64 };
 
 /*

@@ -3,11 +3,12 @@
 
 #include "calls/threads.h"
 #include "support/clock.h"
+#include "support/wanted.h"
 
 enum { SUBJECTS = 8 };
 
-static void emit_speeds(struct subject *subjects, size_t count, const struct record *records,
-                        const struct record *progress) {
+static void emit_threads(struct subject *subjects, size_t count, const struct record *records,
+                         const struct record *progress) {
     for (size_t i = 0; i < count; i++) {
         struct row row = row_of(&subjects[i], &progress[i], compare_speed(&records[i]));
         row.calls_per_s = (double)SECOND / call_ns(&records[i]);
@@ -17,13 +18,16 @@ static void emit_speeds(struct subject *subjects, size_t count, const struct rec
 }
 
 /* Lack of progress is looked for in a long block: in short ones none could be seen. */
-static void measure_subjects(struct subject *subjects, size_t count, const struct effort *effort) {
+static void measure_subjects(struct subject *subjects, size_t all, const struct effort *effort) {
+    size_t count = keep_wanted(subjects, all);
+    if (count == 0)
+        return;
     const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 40 * MILLISECOND};
     const struct plan steady = {
         .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
     struct record *records = alternate(subjects, count, &speed);
     struct record *progress = alternate(subjects, count, &steady);
-    emit_speeds(subjects, count, records, progress);
+    emit_threads(subjects, count, records, progress);
     free_records(records, count);
     free_records(progress, count);
     for (size_t i = 0; i < count; i++)
