@@ -20,6 +20,7 @@ build() {
         build_go go ./guest guest &&
         build_go go ./caller caller &&
         build_go go ./futex futex &&
+        build_go go ./plain plain &&
         build_go go ./netrpc netrpc &&
         build_go go ./socket socket &&
         build_go grpc . grpc &&

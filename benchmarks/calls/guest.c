@@ -1,12 +1,17 @@
-/* The guest in C: guest NAME SPIN_NS (0: the library's choice; -1: none). */
+/* The guest in C: guest NAME SPIN_NS WORKERS (0: the library's choice, and two threads that serve;
+   SPIN_NS -1: none). */
 #define _GNU_SOURCE
 #include "pair.h"
+
+#include "support/job.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { USUAL_WORKERS = 2 };
 
 static int sleep_long(const shmipc_request *request, shmipc_response *response) {
     uint32_t ms;
@@ -16,6 +21,21 @@ static int sleep_long(const shmipc_request *request, shmipc_response *response) 
     const struct timespec time = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&time, NULL);
     return 0;
+}
+
+static int echo(const shmipc_request *request, shmipc_response *response) {
+    memcpy(response->data, request->data, request->length);
+    response->length = request->length;
+    return 0;
+}
+
+static int work(const shmipc_request *request, shmipc_response *response) {
+    struct job job;
+    if (request->length < sizeof job)
+        return shmipc_fail(response, "a job of %zu bytes", request->length);
+    memcpy(&job, request->data, sizeof job);
+    job_do(job);
+    return echo(request, response);
 }
 
 static int count(shmipc_peer *guest, shmipc_response *response) {
@@ -32,9 +52,7 @@ static int count(shmipc_peer *guest, shmipc_response *response) {
 static int handle(void *guest, const shmipc_request *request, shmipc_response *response) {
     switch (request->type) {
     case SHMIPC_TYPE_NORMAL:
-        memcpy(response->data, request->data, request->length);
-        response->length = request->length;
-        return 0;
+        return echo(request, response);
     case TYPE_SLEEP:
         return sleep_long(request, response);
     case TYPE_COUNT:
@@ -42,6 +60,8 @@ static int handle(void *guest, const shmipc_request *request, shmipc_response *r
     case TYPE_LENGTH:
         response->length = request->length;
         return 0;
+    case TYPE_JOB:
+        return work(request, response);
     default:
         return shmipc_fail(response, "unknown type %u", (unsigned)request->type);
     }
@@ -52,30 +72,37 @@ static void *serve(void *guest) {
     return NULL;
 }
 
-static int run(shmipc_peer *guest) {
-    pthread_t second;
-    if (pthread_create(&second, NULL, serve, guest) != 0)
-        return EXIT_FAILURE;
+static int run(shmipc_peer *guest, unsigned workers) {
+    pthread_t *others = calloc(workers, sizeof *others);
+    for (unsigned i = 1; i < workers; i++) {
+        if (!others || pthread_create(&others[i], NULL, serve, guest) != 0)
+            return EXIT_FAILURE;
+    }
     (void)serve(guest);
-    pthread_join(second, NULL);
+    for (unsigned i = 1; i < workers; i++)
+        pthread_join(others[i], NULL);
+    free(others);
     return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
-    if (argc != 3) {
-        (void)fprintf(stderr, "usage: %s NAME SPIN_NS\n", argv[0]);
+    if (argc != 4) {
+        (void)fprintf(stderr, "usage: %s NAME SPIN_NS WORKERS\n", argv[0]);
         return 2;
     }
     shmipc_guest_config config = SHMIPC_GUEST_CONFIG_INIT;
     shmipc_peer *guest;
     int64_t spin_ns = strtoll(argv[2], NULL, 10);
+    unsigned workers = (unsigned)strtoul(argv[3], NULL, 10);
     if (spin_ns)
         config.spin_ns = spin_ns < 0 ? 0 : spin_ns;
+    if (workers) /* a guest whose handlers work */
+        job_calibrate();
     if (shmipc_guest_attach(argv[1], &config, SHMIPC_TIMEOUT_DEFAULT, &guest)) {
         (void)fprintf(stderr, "bench: guest: %s\n", shmipc_last_error());
         return EXIT_FAILURE;
     }
-    int status = run(guest);
+    int status = run(guest, workers ? workers : USUAL_WORKERS);
     shmipc_free(guest);
     return status;
 }

@@ -38,12 +38,13 @@ uint64_t pair_run_in(const struct pair *pair) {
 }
 
 static void start_guests(struct pair *pair, const char *name, struct pair_config config) {
-    char spin[32];
+    char spin[32], workers[16];
     const char *usual = strcmp(pair->guest, "go") == 0 ? "bench_guest" : "bench_guest_c";
     char *program = program_path(config.program ? config.program : usual);
     (void)snprintf(spin, sizeof spin, "%lld", (long long)config.spin_ns);
+    (void)snprintf(workers, sizeof workers, "%u", config.workers);
     for (unsigned i = 0; i < pair->count; i++)
-        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, NULL});
+        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, workers, NULL});
     free(program);
 }
 

@@ -10,6 +10,7 @@ enum {
     TYPE_SLEEP = SHMIPC_TYPE_APPLICATION, /* sleep as many ms as the request's four bytes say */
     TYPE_COUNT,  /* answer how often this guest slept and woke others, eight bytes */
     TYPE_LENGTH, /* answer as many bytes as the request has, without touching any */
+    TYPE_JOB,    /* do the job that the first bytes tell, see job.h; then answer the same bytes */
 };
 
 struct pair {
@@ -23,6 +24,7 @@ struct pair_config {
     const char *guest;
     const char *program; /* of the guests; NULL: the one that answers what is said above */
     unsigned guests;     /* 0: 1 */
+    unsigned workers;    /* threads of a guest in C that serve; 0: 2. In Go there are enough */
     uint32_t slots;      /* 0: the library's default */
     uint32_t capacity;
     int64_t spin_ns; /* 0: the library's choice; -1: none */

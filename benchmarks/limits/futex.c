@@ -86,12 +86,7 @@ struct subject futex_start_go(void) {
     if (!f)
         die("futex");
     char *path = program_path("bench_futex");
-    int memory = memfd_create("bench_futex", MFD_CLOEXEC);
-    if (memory < 0 || ftruncate(memory, sizeof *f->words) != 0)
-        die("memfd_create");
-    f->words = mmap(NULL, sizeof *f->words, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    if (f->words == MAP_FAILED)
-        die("mmap");
+    int memory = shared_file((void **)&f->words, sizeof *f->words);
     f->program = child_on((char *[]){path, NULL}, memory);
     close(memory);
     free(path);

@@ -44,6 +44,7 @@ void emit_scenes(const struct scene *scene, const struct plan *plan);
 void measure_rtt(const struct effort *effort);
 void measure_in_flight(const struct effort *effort);
 void measure_threads(const struct effort *effort);
+void measure_parallel(const struct effort *effort);
 void measure_idle(const struct effort *effort);
 void measure_copy(const struct effort *effort);
 void measure_zero_copy(const struct effort *effort);

@@ -1,5 +1,6 @@
-// Command guest answers the benchmarks' calls: guest NAME SPIN_NS (0: the library's choice; -1:
-// none). It does what the guest in C does, see ../../calls/pair.h.
+// Command guest answers the benchmarks' calls: guest NAME SPIN_NS WORKERS (SPIN_NS 0: the library's choice;
+// -1: none; WORKERS: as many goroutines as handlers need serve anyway, but if it is not 0 those do jobs). It
+// does what the guest in C does, see ../../calls/pair.h.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/libshmipc/libshmipc/benchmarks/go/handler"
+	"github.com/libshmipc/libshmipc/benchmarks/go/job"
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
@@ -20,9 +22,13 @@ const (
 	typeSleep = shmipc.TypeApplication + iota
 	typeCount
 	typeLength
+	typeJob
 )
 
-type server struct{ guest *shmipc.Guest }
+type server struct {
+	guest *shmipc.Guest
+	rate  job.Rate
+}
 
 func (s server) handle(request *shmipc.Request, response *shmipc.Response) error {
 	switch request.Type {
@@ -40,30 +46,40 @@ func (s server) handle(request *shmipc.Request, response *shmipc.Response) error
 	case typeLength:
 		response.SetLength(len(request.Data))
 		return nil
+	case typeJob:
+		if err := s.rate.Do(request.Data); err != nil {
+			return err
+		}
+		return handler.Echo(request.Data, response)
 	}
 	return fmt.Errorf("unknown type %d", request.Type)
 }
 
-func run(name string, spin time.Duration) error {
+func run(name string, spin time.Duration, jobs bool) error {
+	var s server
+	if jobs {
+		s.rate = job.Calibrate()
+	}
 	guest, err := shmipc.Attach(context.Background(), name, &shmipc.Config{Spin: spin})
 	if err != nil {
 		return err
 	}
 	defer guest.Close()
-	return guest.Serve(context.Background(), server{guest}.handle)
+	s.guest = guest
+	return guest.Serve(context.Background(), s.handle)
 }
 
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: Go guest: ")
-	if len(os.Args) != 3 {
-		log.Fatal("usage: guest NAME SPIN_NS")
+	if len(os.Args) != 4 {
+		log.Fatal("usage: guest NAME SPIN_NS WORKERS")
 	}
 	spin, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := run(os.Args[1], time.Duration(spin)); !errors.Is(err, shmipc.ErrShutdown) {
+	if err := run(os.Args[1], time.Duration(spin), os.Args[3] != "0"); !errors.Is(err, shmipc.ErrShutdown) {
 		log.Fatal(err)
 	}
 }

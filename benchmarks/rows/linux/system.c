@@ -7,6 +7,7 @@ const struct named_row system_rows[] = {
     {"rtt", measure_rtt},
     {"in_flight", measure_in_flight},
     {"threads", measure_threads},
+    {"parallel", measure_parallel},
     {"parked", measure_parked},
     {"idle", measure_idle},
     {"blocked", measure_blocked},

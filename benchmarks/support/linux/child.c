@@ -93,6 +93,16 @@ pid_t child_program(char *const arguments[]) {
     return child;
 }
 
+int shared_file(void **memory, size_t bytes) {
+    int file = memfd_create("bench", MFD_CLOEXEC);
+    if (file < 0 || ftruncate(file, (off_t)bytes) != 0)
+        die("memfd_create");
+    *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (*memory == MAP_FAILED)
+        die("mmap");
+    return file;
+}
+
 pid_t child_on(char *const arguments[], int file) {
     pid_t child = fork_child();
     if (child == 0) {

@@ -1,0 +1,95 @@
+/*
+ * Calls whose handlers take their time, as many at once as there are slots and threads that serve:
+ * handlers that compute, by as many callers as two processors can do with, and handlers that sleep,
+ * by more than that. Against the plain design, whose serving side is in the guest's language; one
+ * in Go also against the plain design in C.
+ */
+#include "rows.h"
+
+#include "calls/working.h"
+#include "limits/plain.h"
+#include "support/clock.h"
+
+#include <stdio.h>
+
+struct work {
+    const char *name;
+    struct job job;
+};
+
+static const struct work computing[] = {
+    {"compute 1 us", {.compute_ns = 1000}},
+    {"compute 2 us", {.compute_ns = 2000}},
+    {"compute 5 us", {.compute_ns = 5000}},
+    {"compute 10 us", {.compute_ns = 10000}},
+    {"compute 20 us", {.compute_ns = 20000}},
+    {"compute 100 us", {.compute_ns = 100000}},
+    {NULL, {0}},
+};
+
+static const struct work sleeping[] = {
+    {"asleep 20 us", {.sleep_ns = 20000}},
+    {"asleep 100 us", {.sleep_ns = 100000}},
+    {"asleep 1 ms", {.sleep_ns = 1000000}},
+    {NULL, {0}},
+};
+
+/* What measures all jobs of so many callers. */
+struct sides {
+    struct pairs pairs;
+    struct plain *plain_c, *plain_go;
+    unsigned callers;
+};
+
+static struct sides start_sides(unsigned callers) {
+    return (struct sides){
+        .pairs = pairs_start((struct pair_config){.slots = callers, .workers = callers}),
+        .plain_c = plain_start("c", callers),
+        .plain_go = plain_start("go", callers),
+        .callers = callers,
+    };
+}
+
+static void stop_sides(struct sides *s) {
+    pairs_stop(&s->pairs);
+    plain_stop(s->plain_c);
+    plain_stop(s->plain_go);
+}
+
+static void measure(const struct sides *s, struct plain *limit, const struct pair *pair,
+                    struct job job, const char *variant, const struct effort *effort) {
+    const struct plan plan = {.rounds = rounds_of(effort, 9, 25),
+                              .awake = true,
+                              .warm_up_ns = 5 * MILLISECOND,
+                              .loop_ns = 20 * MILLISECOND,
+                              .times_ns = 5 * MILLISECOND};
+    struct subject subjects[] = {plain_calls(limit, job),
+                                 working_start(pair, SMALL, s->callers, job)};
+    subjects[0].label.variant = subjects[1].label.variant = variant;
+    emit_speeds(subjects, 2, &plan);
+}
+
+static void measure_work(const struct sides *s, const struct work *work,
+                         const struct effort *effort) {
+    char across[64];
+    (void)snprintf(across, sizeof across, "%s, plain in C", work->name);
+    measure(s, s->plain_c, &s->pairs.c, work->job, work->name, effort);
+    measure(s, s->plain_go, &s->pairs.go, work->job, work->name, effort);
+    if (work->job.compute_ns)
+        measure(s, s->plain_c, &s->pairs.go, work->job, across, effort);
+}
+
+static void measure_works(const struct work *works, unsigned callers, const struct effort *effort) {
+    struct sides sides = start_sides(callers);
+    for (const struct work *work = works; work->name; work++)
+        measure_work(&sides, work, effort);
+    stop_sides(&sides);
+}
+
+void measure_parallel(const struct effort *effort) {
+    job_calibrate();
+    measure_works(computing, 2, effort);
+    measure_works(computing, 4, effort);
+    measure_works(sleeping, 8, effort);
+    measure_works(sleeping, 32, effort);
+}
