@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 enum {
-    TIMES = 8192, /* kept of each thread and block, the longest always */
+    TIMES = 8192, /* kept of each thread and block, at even distances, and the longest */
     TOGETHER_NS = 10000000,
 };
 
@@ -23,8 +23,9 @@ struct member {
     struct subject calls;
     pthread_t thread;
     uint64_t count;
-    size_t times_count;
     uint32_t *times;
+    size_t times_count;
+    uint32_t seen, distance, longest; /* one in so many is kept of those seen */
 };
 
 struct crew {
@@ -45,18 +46,34 @@ static void call_untimed(struct member *m) {
     m->count = count;
 }
 
+/* As if only half of those kept had been kept from the beginning. */
+static void thin_out(struct member *m) {
+    m->times_count /= 2;
+    m->distance *= 2;
+    for (size_t i = 0; i < m->times_count; i++)
+        m->times[i] = m->times[2 * i];
+}
+
 static void keep(struct member *m, uint64_t took) {
     uint32_t time = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
-    if (m->times_count < TIMES)
-        m->times[m->times_count++] = time;
-    else if (time > m->times[TIMES - 1])
-        m->times[TIMES - 1] = time;
+    m->longest = time > m->longest ? time : m->longest;
+    if (m->seen++ % m->distance != 0)
+        return;
+    m->times[m->times_count++] = time;
+    if (m->times_count == TIMES)
+        thin_out(m);
+}
+
+static void forget_times(struct member *m) {
+    m->times_count = 0;
+    m->seen = m->longest = 0;
+    m->distance = 1;
 }
 
 static void call_timed(struct member *m) {
     uint64_t cost = clock_cost(), last = now_ns();
     bool over = false;
-    m->times_count = 0;
+    forget_times(m);
     while (!over) {
         m->calls.run(m->calls.self, 1);
         over = atomic_load_explicit(&m->crew->over, memory_order_relaxed);
@@ -104,14 +121,27 @@ static double block(void *self, uint64_t ns) {
     return (double)took / (double)calls;
 }
 
+/* The least that all have in common, so that a call of each counts the same. */
+static uint32_t common_distance(const struct crew *c) {
+    uint32_t distance = 1;
+    for (unsigned i = 0; i < c->count; i++) {
+        if (c->members[i].distance > distance)
+            distance = c->members[i].distance;
+    }
+    return distance;
+}
+
 static size_t times(void *self, uint64_t ns, uint32_t *times, size_t most) {
     struct crew *c = self;
     size_t count = 0;
     (void)run_block(c, ns, true);
+    uint32_t distance = common_distance(c);
     for (unsigned i = 0; i < c->count; i++) {
         const struct member *m = &c->members[i];
-        for (size_t k = m->times_count; k > 0 && count < most; k--)
-            times[count++] = m->times[k - 1];
+        if (count < most)
+            times[count++] = m->longest;
+        for (size_t k = 0; k < m->times_count && count < most; k += distance / m->distance)
+            times[count++] = m->times[k];
     }
     return count;
 }
