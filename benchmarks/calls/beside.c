@@ -1,42 +1,36 @@
 #define _GNU_SOURCE
 #include "beside.h"
 
-#include "copying.h"
 #include "support/child.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { BLOCKED_MS = 10 };
-
 struct beside {
-    struct subject calls;
-    shmipc_peer *host;
+    struct subject calls, other;
     atomic_bool over;
-    pthread_t blocker;
+    pthread_t thread;
 };
 
-static void *block_handlers(void *self) {
+static void *call_beside(void *self) {
     struct beside *b = self;
-    const uint32_t ms = BLOCKED_MS;
-    const shmipc_request request = {.data = &ms, .length = sizeof ms, .type = TYPE_SLEEP};
     while (!atomic_load(&b->over))
-        check(shmipc_call(b->host, &request, NULL, SHMIPC_TIMEOUT_DEFAULT));
+        b->other.run(b->other.self, 1);
     return NULL;
 }
 
 static void begin(void *self) {
     struct beside *b = self;
     atomic_store(&b->over, false);
-    if (pthread_create(&b->blocker, NULL, block_handlers, b) != 0)
+    if (pthread_create(&b->thread, NULL, call_beside, b) != 0)
         die("thread");
 }
 
 static void end(void *self) {
     struct beside *b = self;
     atomic_store(&b->over, true);
-    pthread_join(b->blocker, NULL);
+    pthread_join(b->thread, NULL);
 }
 
 static void run(void *self, uint64_t calls) {
@@ -44,26 +38,36 @@ static void run(void *self, uint64_t calls) {
     b->calls.run(b->calls.self, calls);
 }
 
+static double block(void *self, uint64_t ns) {
+    struct beside *b = self;
+    return b->calls.block(b->calls.self, ns);
+}
+
+static size_t times(void *self, uint64_t ns, uint32_t *times, size_t most) {
+    struct beside *b = self;
+    return b->calls.times(b->calls.self, ns, times, most);
+}
+
 static void stop(void *self) {
     struct beside *b = self;
     b->calls.stop(b->calls.self);
+    b->other.stop(b->other.self);
     free(b);
 }
 
-struct subject beside_start(const struct pair *pair, size_t bytes, bool blocked) {
+struct subject beside_start(struct subject calls, struct subject other) {
     struct beside *b = calloc(1, sizeof *b);
     if (!b)
         die("memory");
-    b->calls = copying_start(pair, "blocked", bytes);
-    b->host = pair->host;
-    struct subject s = b->calls;
-    s.label.variant = blocked ? "one handler blocked" : "none blocked";
+    b->calls = calls;
+    b->other = other;
+    struct subject s = calls;
     s.self = b;
-    s.run = run;
+    s.begin = begin;
+    s.end = end;
+    s.run = calls.run ? run : NULL;
+    s.block = calls.block ? block : NULL;
+    s.times = calls.times ? times : NULL;
     s.stop = stop;
-    if (blocked) {
-        s.begin = begin;
-        s.end = end;
-    }
     return s;
 }

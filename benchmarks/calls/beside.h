@@ -1,13 +1,10 @@
-/* Calls while, if wished, a handler of the same guest is blocked all the time, 10 ms each time. */
+/* Calls beside which another caller makes calls of its own all the time. */
 #ifndef BENCHMARKS_BESIDE_H
 #define BENCHMARKS_BESIDE_H
 
-#include "pair.h"
 #include "support/subject.h"
 
-#include <stdbool.h>
-
-/* The pair must outlive the subject. */
-struct subject beside_start(const struct pair *pair, size_t bytes, bool blocked);
+/* Takes over both; `other` has a `run`. The label is that of the calls. */
+struct subject beside_start(struct subject calls, struct subject other);
 
 #endif

@@ -3,7 +3,20 @@
 #include "rows.h"
 
 #include "calls/beside.h"
+#include "calls/copying.h"
+#include "calls/requests.h"
 #include "support/clock.h"
+
+static struct subject short_calls(const struct pair *pair, const char *variant) {
+    struct subject s = copying_start(pair, "blocked", SMALL);
+    s.label.variant = variant;
+    return s;
+}
+
+static struct subject long_calls(const struct pair *pair) {
+    const uint32_t ms = 10;
+    return requests_start(pair, "blocked", TYPE_SLEEP, &ms, sizeof ms);
+}
 
 static void measure_guest(const char *guest, const struct effort *effort) {
     const struct plan plan = {.rounds = rounds_of(effort, 15, 101),
@@ -12,8 +25,9 @@ static void measure_guest(const char *guest, const struct effort *effort) {
                               .times_ns = 40 * MILLISECOND,
                               .share = 0.99};
     struct pair pair = pair_start((struct pair_config){.guest = guest});
-    struct subject subjects[] = {beside_start(&pair, SMALL, false),
-                                 beside_start(&pair, SMALL, true)};
+    struct subject subjects[] = {
+        short_calls(&pair, "none blocked"),
+        beside_start(short_calls(&pair, "one handler blocked"), long_calls(&pair))};
     emit_all(subjects, 2, &plan);
     pair_stop(&pair);
 }

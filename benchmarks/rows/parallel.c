@@ -6,7 +6,7 @@
  */
 #include "rows.h"
 
-#include "calls/working.h"
+#include "calls/threads.h"
 #include "limits/plain.h"
 #include "support/clock.h"
 
@@ -70,7 +70,7 @@ static void measure(const struct sides *s, const struct plain *limit, const stru
                     struct job job, const char *variant, const struct effort *effort) {
     const struct plan plan = long_blocks(job, effort);
     struct subject subjects[] = {plain_calls(limit, job),
-                                 working_start(pair, SMALL, s->callers, job)};
+                                 threads_start_jobs(pair, "parallel", SMALL, s->callers, job)};
     subjects[0].label.variant = subjects[1].label.variant = variant;
     emit_speeds(subjects, 2, &plan);
 }

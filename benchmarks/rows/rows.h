@@ -44,6 +44,8 @@ void emit_scenes(const struct scene *scene, const struct plan *plan);
 void measure_rtt(const struct effort *effort);
 void measure_in_flight(const struct effort *effort);
 void measure_threads(const struct effort *effort);
+void measure_oversubscribed(const struct effort *effort);
+void measure_mixed(const struct effort *effort);
 void measure_parallel(const struct effort *effort);
 void measure_idle(const struct effort *effort);
 void measure_copy(const struct effort *effort);

@@ -7,6 +7,8 @@ const struct named_row system_rows[] = {
     {"rtt", measure_rtt},
     {"in_flight", measure_in_flight},
     {"threads", measure_threads},
+    {"oversubscribed", measure_oversubscribed},
+    {"mixed", measure_mixed},
     {"parallel", measure_parallel},
     {"parked", measure_parked},
     {"idle", measure_idle},

@@ -1,0 +1,40 @@
+#include "crowds.h"
+
+#include "calls/threads.h"
+#include "support/clock.h"
+#include "support/wanted.h"
+
+static void emit_crowds(struct subject *subjects, size_t count, const struct record *records,
+                        const struct record *progress) {
+    for (size_t i = 0; i < count; i++) {
+        struct row row = row_of(&subjects[i], &progress[i], compare_speed(&records[i]));
+        row.calls_per_s = (double)SECOND / call_ns(&records[i]);
+        row.cpu_s = records[i].cpu_s;
+        emit(&row);
+        subjects[i].stop(subjects[i].self);
+    }
+}
+
+/* Lack of progress is looked for in a long block: in short ones none could be seen. */
+static void measure(struct subject *subjects, size_t count, const struct effort *effort) {
+    const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 40 * MILLISECOND};
+    const struct plan steady = {
+        .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
+    struct record *records = alternate(subjects, count, &speed);
+    struct record *progress = alternate(subjects, count, &steady);
+    emit_crowds(subjects, count, records, progress);
+    free_records(records, count);
+    free_records(progress, count);
+}
+
+void measure_crowds(const struct pair *pair, const char *name, const char *variant,
+                    const unsigned *threads, size_t count, const struct effort *effort) {
+    struct subject subjects[CROWDS_MOST];
+    for (size_t i = 0; i < count; i++) {
+        subjects[i] = threads_start(pair, name, SMALL, threads[i]);
+        subjects[i].label.variant = variant;
+    }
+    size_t wanted = keep_wanted(subjects, count);
+    if (wanted > 0)
+        measure(subjects, wanted, effort);
+}

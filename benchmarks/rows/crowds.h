@@ -1,0 +1,16 @@
+/* Crowds: so many threads that call at the same time, all together against one of them alone. */
+#ifndef BENCHMARKS_CROWDS_H
+#define BENCHMARKS_CROWDS_H
+
+#include "rows.h"
+
+#include "calls/pair.h"
+
+enum { CROWDS_MOST = 8 };
+
+/* Emits the rows `name`, a crowd each: its ratio is of speeds, larger is better, and its longest
+   time how long one of the threads was without progress. The first crowd is one thread. */
+void measure_crowds(const struct pair *pair, const char *name, const char *variant,
+                    const unsigned *threads, size_t count, const struct effort *effort);
+
+#endif
