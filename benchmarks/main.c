@@ -1,9 +1,11 @@
 /*
  * bench [--quick] [--pin] [--out FILE] [--compare FILE] [--programs DIRECTORY] [--commit TEXT]
  *       [--rounds MOST] [--guest LANGUAGE] [--only TEXT] [--threads COUNT] [ROW...]
+ * bench --list
  *
  * Measures the rows named, all if none is, and prints a JSON object for each. Of these rows only
  * those with this guest, with TEXT in their variant, or of so many threads, each with its limit.
+ * --list prints the names that rows have.
  */
 #include "calls/pair.h"
 #include "limits/lines.h"
@@ -41,6 +43,12 @@ static void measure_rows(const struct effort *effort, char *const *wanted) {
     (void)fprintf(stderr, "bench: %3.0f s: done\n", (double)(now_ns() - begin) / (double)SECOND);
 }
 
+static _Noreturn void list_rows(void) {
+    for (const struct named_row *row = system_rows; row->name; row++)
+        puts(row->name);
+    exit(EXIT_SUCCESS);
+}
+
 static _Noreturn void usage(const char *program) {
     (void)fprintf(stderr,
                   "usage: %s [--quick] [--pin] [--out FILE] [--compare FILE] "
@@ -57,17 +65,12 @@ static void pin(void) {
 
 int main(int argc, char **argv) {
     static const struct option options[] = {
-        {"quick", no_argument, NULL, 'q'},
-        {"pin", no_argument, NULL, 'p'},
-        {"out", required_argument, NULL, 'o'},
-        {"compare", required_argument, NULL, 'c'},
-        {"programs", required_argument, NULL, 'd'},
-        {"commit", required_argument, NULL, 'v'},
-        {"rounds", required_argument, NULL, 'r'},
-        {"guest", required_argument, NULL, 'g'},
-        {"only", required_argument, NULL, 'y'},
-        {"threads", required_argument, NULL, 't'},
-        {NULL, 0, NULL, 0},
+        {"quick", no_argument, NULL, 'q'},          {"pin", no_argument, NULL, 'p'},
+        {"out", required_argument, NULL, 'o'},      {"compare", required_argument, NULL, 'c'},
+        {"programs", required_argument, NULL, 'd'}, {"commit", required_argument, NULL, 'v'},
+        {"rounds", required_argument, NULL, 'r'},   {"guest", required_argument, NULL, 'g'},
+        {"only", required_argument, NULL, 'y'},     {"threads", required_argument, NULL, 't'},
+        {"list", no_argument, NULL, 'l'},           {NULL, 0, NULL, 0},
     };
     static const struct role *const roles[] = {&lines_role, &wakes_role, NULL};
     struct effort effort = {.quick = false};
@@ -105,6 +108,8 @@ int main(int argc, char **argv) {
         case 't':
             want_threads((unsigned)strtoul(optarg, NULL, 10));
             break;
+        case 'l':
+            list_rows();
         default:
             usage(argv[0]);
         }
@@ -114,6 +119,7 @@ int main(int argc, char **argv) {
     measure_rows(&effort, argv + optind);
     if (out)
         write_results(out);
+    report_missed();
     if (compare)
         compare_results(compare);
     return EXIT_SUCCESS;

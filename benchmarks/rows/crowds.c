@@ -28,11 +28,14 @@ static void measure(struct subject *subjects, size_t count, const struct effort 
 }
 
 void measure_crowds(const struct pair *pair, const char *name, const char *variant,
-                    const unsigned *threads, size_t count, const struct effort *effort) {
+                    const unsigned *threads, size_t count, struct target target,
+                    const struct effort *effort) {
     struct subject subjects[CROWDS_MOST];
     for (size_t i = 0; i < count; i++) {
         subjects[i] = threads_start(pair, name, SMALL, threads[i]);
         subjects[i].label.variant = variant;
+        if (i > 0)
+            subjects[i].target = target;
     }
     size_t wanted = keep_wanted(subjects, count);
     if (wanted > 0)

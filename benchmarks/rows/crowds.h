@@ -9,8 +9,10 @@
 enum { CROWDS_MOST = 8 };
 
 /* Emits the rows `name`, a crowd each: its ratio is of speeds, larger is better, and its longest
-   time how long one of the threads was without progress. The first crowd is one thread. */
+   time how long one of the threads was without progress. The first crowd is one thread; the target
+   is for the others. */
 void measure_crowds(const struct pair *pair, const char *name, const char *variant,
-                    const unsigned *threads, size_t count, const struct effort *effort);
+                    const unsigned *threads, size_t count, struct target target,
+                    const struct effort *effort);
 
 #endif

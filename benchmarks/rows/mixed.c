@@ -10,7 +10,7 @@
 #include "calls/threads.h"
 #include "support/clock.h"
 
-enum { SHORT = 7, CALLERS = SHORT + 1 };
+enum { SHORT = 7, CALLERS = SHORT + 1, MOST_BY_ALONE = 2 };
 
 static struct subject short_calls(const struct pair *pair, const char *variant) {
     struct subject s = threads_start(pair, "mixed", SMALL, SHORT);
@@ -32,6 +32,7 @@ static void measure_guest(const char *guest, const struct effort *effort) {
         beside_start(short_calls(&pair, "compute 1 ms"), jobs_start(&pair, "", SMALL, compute)),
         beside_start(short_calls(&pair, "asleep 1 ms"), jobs_start(&pair, "", SMALL, sleep)),
     };
+    subjects[1].target.ratio = subjects[2].target.ratio = MOST_BY_ALONE;
     emit_all(subjects, sizeof subjects / sizeof *subjects, &plan);
     pair_stop(&pair);
 }

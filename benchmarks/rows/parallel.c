@@ -15,23 +15,24 @@
 struct work {
     const char *name;
     struct job job;
+    double target;
 };
 
 static const struct work computing[] = {
-    {"compute 1 us", {.compute_ns = 1000}},
-    {"compute 2 us", {.compute_ns = 2000}},
-    {"compute 5 us", {.compute_ns = 5000}},
-    {"compute 10 us", {.compute_ns = 10000}},
-    {"compute 20 us", {.compute_ns = 20000}},
-    {"compute 100 us", {.compute_ns = 100000}},
-    {NULL, {0}},
+    {"compute 1 us", {.compute_ns = 1000}, 1.2},
+    {"compute 2 us", {.compute_ns = 2000}, 1},
+    {"compute 5 us", {.compute_ns = 5000}, 1},
+    {"compute 10 us", {.compute_ns = 10000}, 1},
+    {"compute 20 us", {.compute_ns = 20000}, 1},
+    {"compute 100 us", {.compute_ns = 100000}, 1},
+    {NULL, {0}, 0},
 };
 
 static const struct work sleeping[] = {
-    {"asleep 20 us", {.sleep_ns = 20000}},
-    {"asleep 100 us", {.sleep_ns = 100000}},
-    {"asleep 1 ms", {.sleep_ns = 1000000}},
-    {NULL, {0}},
+    {"asleep 20 us", {.sleep_ns = 20000}, 1},
+    {"asleep 100 us", {.sleep_ns = 100000}, 1},
+    {"asleep 1 ms", {.sleep_ns = 1000000}, 0.98},
+    {NULL, {0}, 0},
 };
 
 /* What measures all jobs of so many callers. */
@@ -67,11 +68,13 @@ static struct plan long_blocks(struct job job, const struct effort *effort) {
 }
 
 static void measure(const struct sides *s, const struct plain *limit, const struct pair *pair,
-                    struct job job, const char *variant, const struct effort *effort) {
-    const struct plan plan = long_blocks(job, effort);
-    struct subject subjects[] = {plain_calls(limit, job),
-                                 threads_start_jobs(pair, "parallel", SMALL, s->callers, job)};
+                    const struct work *work, const char *variant, const struct effort *effort) {
+    const struct plan plan = long_blocks(work->job, effort);
+    struct subject subjects[] = {
+        plain_calls(limit, work->job),
+        threads_start_jobs(pair, "parallel", SMALL, s->callers, work->job)};
     subjects[0].label.variant = subjects[1].label.variant = variant;
+    subjects[1].target.ratio = work->target;
     emit_speeds(subjects, 2, &plan);
 }
 
@@ -79,10 +82,10 @@ static void measure_work(const struct sides *s, const struct work *work,
                          const struct effort *effort) {
     char across[64];
     (void)snprintf(across, sizeof across, "%s, plain in C", work->name);
-    measure(s, s->plain_c, &s->pairs.c, work->job, work->name, effort);
-    measure(s, s->plain_go, &s->pairs.go, work->job, work->name, effort);
+    measure(s, s->plain_c, &s->pairs.c, work, work->name, effort);
+    measure(s, s->plain_go, &s->pairs.go, work, work->name, effort);
     if (work->job.compute_ns)
-        measure(s, s->plain_c, &s->pairs.go, work->job, across, effort);
+        measure(s, s->plain_c, &s->pairs.go, work, across, effort);
 }
 
 static void measure_works(const struct work *works, unsigned callers, const struct effort *effort) {

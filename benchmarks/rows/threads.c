@@ -4,11 +4,13 @@
 static void measure_guest(const char *guest, const struct effort *effort) {
     static const unsigned quick[] = {1, 8, 64};
     static const unsigned all[] = {1, 2, 8, 16, 64};
+    const struct target any = {0};
     struct pair pair = pair_start((struct pair_config){.guest = guest, .slots = 64});
     if (effort->quick)
-        measure_crowds(&pair, "threads", "64 slots", quick, sizeof quick / sizeof *quick, effort);
+        measure_crowds(&pair, "threads", "64 slots", quick, sizeof quick / sizeof *quick, any,
+                       effort);
     else
-        measure_crowds(&pair, "threads", "64 slots", all, sizeof all / sizeof *all, effort);
+        measure_crowds(&pair, "threads", "64 slots", all, sizeof all / sizeof *all, any, effort);
     pair_stop(&pair);
 }
 

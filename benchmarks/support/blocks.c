@@ -272,5 +272,7 @@ struct comparison compare(const struct record *record) {
 }
 
 struct comparison compare_speed(const struct record *record) {
-    return compare_by(record, sample_speed);
+    struct comparison c = compare_by(record, sample_speed);
+    c.is_speed = true;
+    return c;
 }

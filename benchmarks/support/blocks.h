@@ -74,6 +74,7 @@ struct comparison {
     double limit_ns;
     double ratio;  /* the median of the rounds' ratios */
     double spread; /* the distance between the first and the third quartile of them */
+    bool is_speed; /* the ratio is the limit's time by the subject's: a larger one is better */
 };
 
 /* The subject's time by the limit's. For the limit itself: a block of it by the next one. */

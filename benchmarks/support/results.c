@@ -14,6 +14,7 @@
 enum { ROWS = 512, LINE = 1024 }; /* a row has about 300 bytes */
 
 static char lines[ROWS][LINE];
+static struct row rows[ROWS]; /* of which the labels' texts may be gone */
 static size_t count;
 
 struct row row_of(const struct subject *subject, const struct record *record, struct comparison c) {
@@ -28,6 +29,8 @@ struct row row_of(const struct subject *subject, const struct record *record, st
         .ratio = c.ratio,
         .spread = c.spread,
         .cpu_s = record->cpu_s,
+        .is_speed = c.is_speed,
+        .target = subject->target,
     };
 }
 
@@ -46,7 +49,7 @@ static int print_number(char *line, const char *name, int digits, double value) 
     return snprintf(line, LINE / 16, "\"%s\":%.*f", name, digits, value);
 }
 
-static void print_numbers(char *line, const struct row *row) {
+static int print_numbers(char *line, const struct row *row) {
     const struct {
         const char *name;
         int digits;
@@ -63,18 +66,40 @@ static void print_numbers(char *line, const struct row *row) {
         {"cpu_s", 4, row->cpu_s},
     };
     enum { NUMBERS = sizeof numbers / sizeof *numbers };
+    const char *begin = line;
     for (int i = 0; i < NUMBERS; i++) {
         line += print_number(line, numbers[i].name, numbers[i].digits, numbers[i].value);
-        *line++ = i + 1 < NUMBERS ? ',' : '}';
+        *line++ = ',';
     }
-    *line = 0;
+    return (int)(line - begin);
+}
+
+static bool misses_ratio(const struct row *row) {
+    double target = row->target.ratio;
+    return target > 0 && (row->is_speed ? row->ratio < target : row->ratio > target);
+}
+
+static bool misses_longest(const struct row *row) {
+    return row->target.longest_ns > 0 && row->ns_max > (double)row->target.longest_ns;
+}
+
+/* A row without a target has these fields too, so that all have the same. */
+static void print_target(char *line, const struct row *row) {
+    const struct target *t = &row->target;
+    (void)snprintf(line, LINE / 4,
+                   "\"better\":\"%s\",\"target\":%.2f,\"longest_target\":%llu,\"missed\":%s}",
+                   row->is_speed ? "more" : "less", t->ratio, (unsigned long long)t->longest_ns,
+                   misses_ratio(row) || misses_longest(row) ? "true" : "false");
 }
 
 void emit(const struct row *row) {
     if (count == ROWS)
         die("too many rows");
+    rows[count] = *row;
     char *line = lines[count++];
-    print_numbers(line + print_key(line, &row->label), row);
+    char *end = line + print_key(line, &row->label);
+    end += print_numbers(end, row);
+    print_target(end, row);
     puts(line);
     fflush(stdout);
 }
@@ -90,8 +115,6 @@ void write_results(const char *path) {
         die(path);
 }
 
-/* ---- Comparing ---- */
-
 static double field(const char *line, const char *name) {
     const char *at = strstr(line, name);
     return at ? strtod(at + strlen(name), NULL) : NAN;
@@ -101,6 +124,26 @@ static size_t key_length(const char *line) {
     const char *end = strstr(line, "\"ns_p50\"");
     return end ? (size_t)(end - line) : 0;
 }
+
+/* ---- Targets ---- */
+
+static void report_one(const char *line, const char *what, double found, double target) {
+    (void)fprintf(stderr, "missed: %.*s}: %s %.3f, target %.3f\n", (int)key_length(line) - 1, line,
+                  what, found, target);
+}
+
+void report_missed(void) {
+    for (size_t i = 0; i < count; i++) {
+        const struct row *row = &rows[i];
+        if (misses_ratio(row))
+            report_one(lines[i], "ratio", row->ratio, row->target.ratio);
+        if (misses_longest(row))
+            report_one(lines[i], "longest time in ms", row->ns_max / (double)MILLISECOND,
+                       (double)row->target.longest_ns / (double)MILLISECOND);
+    }
+}
+
+/* ---- Comparing ---- */
 
 static const char *find_row(const char *line, size_t key) {
     for (size_t i = 0; i < count; i++) {

@@ -21,8 +21,15 @@ struct label {
     const char *variant; /* what tells this row from others of its name; "" if nothing need */
 };
 
+/* What a row is to come to; 0: anything. */
+struct target {
+    double ratio;        /* at least where a larger one is better, at most where a smaller one is */
+    uint64_t longest_ns; /* no time is longer */
+};
+
 struct subject {
     struct label label;
+    struct target target;
     void *self;
 
     /* Does this many round trips. NULL if `block` and `times` are set. */
