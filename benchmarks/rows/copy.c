@@ -25,14 +25,9 @@ static void measure_copies(const struct pairs *p, struct subject limit, const ch
     struct plan plan = long_blocks(effort);
     struct subject subjects[] = {limit, copying_start(&p->c, "copy", MIB),
                                  copying_start(&p->go, "copy", MIB)};
-    struct record *records = alternate(subjects, 3, &plan);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         subjects[i].label.variant = variant;
-        struct row row = row_of(&subjects[i], &records[i], compare_speed(&records[i]));
-        emit(&row);
-        subjects[i].stop(subjects[i].self);
-    }
-    free_records(records, 3);
+    emit_speeds(subjects, 3, &plan);
 }
 
 void measure_copy(const struct effort *effort) {

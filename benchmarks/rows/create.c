@@ -6,6 +6,7 @@
 #include "support/child.h"
 #include "support/clock.h"
 #include "support/statistics.h"
+#include "support/wanted.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +45,8 @@ static double emit_cost(const char *name, size_t bytes, double *ns, double small
                       .limit_ns = 4 * smaller,
                       .ratio = smaller > 0 ? middle / (4 * smaller) : 1,
                       .spread = interquartile_range(ns, TRIES) / middle};
-    emit(&row);
+    if (is_label_wanted(&row.label))
+        emit(&row);
     return middle;
 }
 

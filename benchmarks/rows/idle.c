@@ -6,6 +6,7 @@
 #include "support/child.h"
 #include "support/clock.h"
 #include "support/statistics.h"
+#include "support/wanted.h"
 
 #include <pthread.h>
 
@@ -35,9 +36,12 @@ static double idle_until(uint64_t end, double *cpu_s) {
     return used / (allowed * (double)(now_ns() - begin));
 }
 
+static struct label label_of(const char *guest) {
+    return (struct label){"idle", guest, 0, 1, 0, "64 slots"};
+}
+
 static void emit_idle(const char *guest, uint64_t length) {
-    struct row row = {.label = {"idle", guest, 0, 1, 0, "64 slots"},
-                      .limit_ns = allowed * (double)length};
+    struct row row = {.label = label_of(guest), .limit_ns = allowed * (double)length};
     double ratios[PARTS];
     uint64_t begin = now_ns();
     for (unsigned i = 0; i < PARTS; i++)
@@ -48,6 +52,9 @@ static void emit_idle(const char *guest, uint64_t length) {
 }
 
 static void measure_guest(const char *guest, const struct effort *effort) {
+    const struct label label = label_of(guest);
+    if (!is_label_wanted(&label))
+        return;
     uint64_t length = (effort->quick ? 2 : 10) * SECOND;
     struct pair pair = pair_start((struct pair_config){.guest = guest, .slots = 64});
     pthread_t server;
