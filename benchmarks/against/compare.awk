@@ -13,6 +13,7 @@ name !~ /^limit/ && number("ratio") != "?" {
                   number("in_flight"))
     if (side == "this" && !((side, row) in times))
         order[rows++] = row
+    processor = text("processor")
     if (text("better") == "more")
         is_speed[row] = 1
     ratio[side, row, times[side, row]++] = number("ratio") + 0
@@ -65,6 +66,7 @@ function describe(row,    count, i, values, median, spread, parts) {
 }
 
 END {
+    print "processor: " (processor == "" ? "unknown" : processor)
     printf format, "row", "variant", "guest", "bytes", "threads", "this/that", "spread", ""
     for (n = 0; n < rows; n++)
         describe(order[n])

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# rows.sh <source directory> <build directory>: the rows about handlers in parallel and about callers
+# without a slot run, with a guest in C and one in Go, and each comes out with a ratio. What it is
+# means nothing: there is one round, beside others.
+set -euo pipefail
+
+source=$1
+built=$2/benchmarks
+work=$(mktemp -d)
+export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
+trap 'rm -rf "$work"' EXIT
+
+fail() {
+    echo "$*" >&2
+    cat "$work/out" >&2
+    exit 1
+}
+
+# expect <count> <guest> <name>: so many rows there are, each with a ratio that is a number above 0.
+expect() {
+    local all good
+    all=$(grep -c "^{\"name\":\"$3\",\"guest\":\"$2\"" "$work/out" || true)
+    good=$(grep "^{\"name\":\"$3\",\"guest\":\"$2\"" "$work/out" |
+        sed -n 's/.*"ratio":\([0-9.]*\),.*/\1/p' | awk '$1 > 0' | wc -l)
+    echo "$3, guest in $2: $all rows, $good with a ratio"
+    [[ $all == "$1" && $good == "$1" ]] || fail "there should be $1"
+}
+
+bench() {
+    "$work/bench" --quick --rounds 1 --programs "$work" "$@" >"$work/out" || fail "bench $* failed"
+}
+
+cp "$built/bench" "$built/bench_guest_c" "$work"
+for program in guest plain; do
+    (cd "$source/benchmarks/go" && go build -o "$work/bench_$program" "./$program")
+done
+
+bench oversubscribed mixed
+for guest in c go; do
+    expect 4 $guest oversubscribed
+    expect 3 $guest mixed
+done
+
+bench --only "5 us" parallel
+expect 4 c limit_plain # two of them beside the guest in Go
+expect 2 go limit_plain
+expect 2 c parallel
+expect 4 go parallel
+
+bench --only "asleep 1 ms" --threads 8 --guest go parallel
+expect 0 c parallel
+expect 1 go parallel
