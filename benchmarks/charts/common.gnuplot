@@ -8,3 +8,4 @@ set grid linecolor rgb "#dddddd"
 set border 3
 set tics nomirror
 set key outside right top reverse Left
+set label 1 processor at screen 0.995,0.03 right font ",10" textcolor rgb "#666666"

@@ -21,4 +21,19 @@ function label() {
     return name
 }
 
+# Microseconds, of "compute 5 us" or "asleep 1 ms".
+function us(variant,    words) {
+    split(variant, words, " ")
+    return words[2] * (words[3] == "ms" ? 1000 : 1)
+}
+
+# What the row was to come to, and whether it has.
+function target(    most) {
+    most = number("longest_target") / 1e6
+    if (!/"target"/ || number("target") + most == 0)
+        return ""
+    return (text("better") == "more" ? "at least " : "at most ") number("target") \
+        (most > 0 ? ", max " most " ms" : "") (/"missed":true/ ? ": missed" : ": met")
+}
+
 { name = text("name"); guest = text("guest"); variant = text("variant") }

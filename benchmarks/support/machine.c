@@ -38,13 +38,30 @@ static double others_load(void) {
 
 /* ---- The description ------------------------------------------------------------------------- */
 
-static void print_text(FILE *file, const char *name, const char *text) {
-    (void)fprintf(file, "\"%s\":\"", name);
+/* Without what would have to be escaped. */
+static void make_plain(char *text) {
+    char *end = text;
     for (; *text && *text != '\n'; text++) {
         if (*text != '"' && *text != '\\')
-            (void)fputc(*text, file);
+            *end++ = *text;
     }
-    (void)fputs("\",", file);
+    *end = 0;
+}
+
+const char *processor_model(void) {
+    static struct facts facts;
+    if (!*facts.processor) {
+        find_facts(&facts);
+        make_plain(facts.processor);
+    }
+    return facts.processor;
+}
+
+static void print_text(FILE *file, const char *name, const char *text) {
+    char plain[FACT];
+    (void)snprintf(plain, sizeof plain, "%s", text);
+    make_plain(plain);
+    (void)fprintf(file, "\"%s\":\"%s\",", name, plain);
 }
 
 static void print_time(FILE *file) {

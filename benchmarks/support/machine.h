@@ -12,6 +12,9 @@ void set_placement(const char *text);
    was so much that the results mean little. */
 void watch_others(void);
 
+/* The processors' model. */
+const char *processor_model(void);
+
 /* One JSON object, one line. */
 void describe_machine(FILE *file);
 

@@ -83,13 +83,15 @@ static bool misses_longest(const struct row *row) {
     return row->target.longest_ns > 0 && row->ns_max > (double)row->target.longest_ns;
 }
 
-/* A row without a target has these fields too, so that all have the same. */
-static void print_target(char *line, const struct row *row) {
+/* A row without a target has these fields too, so that all have the same. A figure means little
+   without the processor that it is of. */
+static void print_rest(char *line, const struct row *row) {
     const struct target *t = &row->target;
-    (void)snprintf(line, LINE / 4,
-                   "\"better\":\"%s\",\"target\":%.2f,\"longest_target\":%llu,\"missed\":%s}",
+    (void)snprintf(line, LINE / 2,
+                   "\"better\":\"%s\",\"target\":%.2f,\"longest_target\":%llu,\"missed\":%s,"
+                   "\"processor\":\"%s\"}",
                    row->is_speed ? "more" : "less", t->ratio, (unsigned long long)t->longest_ns,
-                   misses_ratio(row) || misses_longest(row) ? "true" : "false");
+                   misses_ratio(row) || misses_longest(row) ? "true" : "false", processor_model());
 }
 
 void emit(const struct row *row) {
@@ -99,7 +101,7 @@ void emit(const struct row *row) {
     char *line = lines[count++];
     char *end = line + print_key(line, &row->label);
     end += print_numbers(end, row);
-    print_target(end, row);
+    print_rest(end, row);
     puts(line);
     fflush(stdout);
 }
@@ -164,6 +166,17 @@ static bool compare_row(const char *then, const char *now, size_t key) {
     return true;
 }
 
+static void compare_processor(const char *then) {
+    static const char field[] = "\"processor\":\"";
+    const char *at = strstr(then, field), *now = processor_model();
+    if (!at)
+        return;
+    at += strlen(field);
+    if (strncmp(at, now, strlen(now)) != 0 || at[strlen(now)] != '"')
+        (void)fprintf(stderr, "measured on another processor then: %.*s, now %s\n",
+                      (int)strcspn(at, "\""), at, now);
+}
+
 void compare_results(const char *path) {
     char then[LINE];
     size_t compared = 0, moved = 0;
@@ -173,6 +186,8 @@ void compare_results(const char *path) {
     while (fgets(then, sizeof then, file)) {
         size_t key = key_length(then);
         const char *now = key ? find_row(then, key) : NULL;
+        if (key == 0)
+            compare_processor(then);
         if (now) {
             compared++;
             moved += compare_row(then, now, key);
