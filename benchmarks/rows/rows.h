@@ -42,6 +42,7 @@ struct scene {
 void emit_scenes(const struct scene *scene, const struct plan *plan);
 
 void measure_rtt(const struct effort *effort);
+void measure_learning(const struct effort *effort);
 void measure_in_flight(const struct effort *effort);
 void measure_threads(const struct effort *effort);
 void measure_oversubscribed(const struct effort *effort);

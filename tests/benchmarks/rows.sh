@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# rows.sh <source directory> <build directory>: the rows about handlers in parallel and about callers
-# without a slot run, with a guest in C and one in Go, and each comes out with a ratio. What it is
-# means nothing: there is one round, beside others.
+# rows.sh <source directory> <build directory>: the rows about handlers in parallel, about callers
+# without a slot and about a library that learns nothing run, and each comes out with a ratio. What
+# it is means nothing: there is one round, beside others.
 set -euo pipefail
 
 source=$1
@@ -30,7 +30,7 @@ bench() {
     "$work/bench" --quick --rounds 1 --programs "$work" "$@" >"$work/out" || fail "bench $* failed"
 }
 
-cp "$built/bench" "$built/bench_guest_c" "$work"
+cp "$built"/bench "$built"/bench_guest_* "$built"/bench_*learn*.so "$work"
 for program in guest plain; do
     (cd "$source/benchmarks/go" && go build -o "$work/bench_$program" "./$program")
 done
@@ -40,6 +40,9 @@ for guest in c go; do
     expect 4 $guest oversubscribed
     expect 3 $guest mixed
 done
+
+bench learning
+expect 1 c learning
 
 bench --only "5 us" parallel
 expect 4 c limit_plain # two of them beside the guest in Go

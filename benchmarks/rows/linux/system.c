@@ -5,6 +5,7 @@
 
 const struct named_row system_rows[] = {
     {"rtt", measure_rtt},
+    {"learning", measure_learning},
     {"in_flight", measure_in_flight},
     {"threads", measure_threads},
     {"oversubscribed", measure_oversubscribed},
