@@ -1,5 +1,5 @@
-/* The guest in C: guest NAME SPIN_NS WORKERS (0: the library's choice, and two threads that serve;
-   SPIN_NS -1: none). */
+/* The guest in C: guest NAME SPIN_NS [WORKERS] (SPIN_NS 0: the library's choice; -1: none. WORKERS:
+   how many threads serve; with it handlers do jobs, too). */
 #define _GNU_SOURCE
 #include "pair.h"
 
@@ -86,23 +86,23 @@ static int run(shmipc_peer *guest, unsigned workers) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        (void)fprintf(stderr, "usage: %s NAME SPIN_NS WORKERS\n", argv[0]);
+    if (argc != 3 && argc != 4) {
+        (void)fprintf(stderr, "usage: %s NAME SPIN_NS [WORKERS]\n", argv[0]);
         return 2;
     }
     shmipc_guest_config config = SHMIPC_GUEST_CONFIG_INIT;
     shmipc_peer *guest;
     int64_t spin_ns = strtoll(argv[2], NULL, 10);
-    unsigned workers = (unsigned)strtoul(argv[3], NULL, 10);
+    unsigned workers = argc > 3 ? (unsigned)strtoul(argv[3], NULL, 10) : USUAL_WORKERS;
     if (spin_ns)
         config.spin_ns = spin_ns < 0 ? 0 : spin_ns;
-    if (workers) /* a guest whose handlers work */
+    if (argc > 3)
         job_calibrate();
     if (shmipc_guest_attach(argv[1], &config, SHMIPC_TIMEOUT_DEFAULT, &guest)) {
         (void)fprintf(stderr, "bench: guest: %s\n", shmipc_last_error());
         return EXIT_FAILURE;
     }
-    int status = run(guest, workers ? workers : USUAL_WORKERS);
+    int status = run(guest, workers);
     shmipc_free(guest);
     return status;
 }

@@ -73,7 +73,7 @@ struct loaded *loaded_start(const char *library, const char *guest) {
     load(l, library);
     pin_later();
     check_loaded(&l->f, l->f.host_create(name.text, &config, &l->host));
-    l->guest = child_program((char *[]){program, name.text, "0", "0", NULL});
+    l->guest = child_program((char *[]){program, name.text, "0", NULL});
     free(program);
     check_loaded(&l->f, l->f.wait_guests(l->host, 1, SHMIPC_TIMEOUT_DEFAULT));
     pin_again(&l->guest, 1);

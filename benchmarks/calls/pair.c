@@ -44,7 +44,8 @@ static void start_guests(struct pair *pair, const char *name, struct pair_config
     (void)snprintf(spin, sizeof spin, "%lld", (long long)config.spin_ns);
     (void)snprintf(workers, sizeof workers, "%u", config.workers);
     for (unsigned i = 0; i < pair->count; i++)
-        pair->guests[i] = child_program((char *[]){program, (char *)name, spin, workers, NULL});
+        pair->guests[i] = child_program(
+            (char *[]){program, (char *)name, spin, config.workers ? workers : NULL, NULL});
     free(program);
 }
 

@@ -1,6 +1,6 @@
-// Command guest answers the benchmarks' calls: guest NAME SPIN_NS WORKERS (SPIN_NS 0: the library's choice;
-// -1: none; WORKERS: as many goroutines as handlers need serve anyway, but if it is not 0 those do jobs). It
-// does what the guest in C does, see ../../calls/pair.h.
+// Command guest answers the benchmarks' calls: guest NAME SPIN_NS [WORKERS] (SPIN_NS 0: the library's
+// choice; -1: none. WORKERS: as many goroutines serve as handlers need, whatever it says; with it handlers do
+// jobs, too). It does what the guest in C does, see ../../calls/pair.h.
 package main
 
 import (
@@ -72,14 +72,14 @@ func run(name string, spin time.Duration, jobs bool) error {
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("bench: Go guest: ")
-	if len(os.Args) != 4 {
-		log.Fatal("usage: guest NAME SPIN_NS WORKERS")
+	if len(os.Args) != 3 && len(os.Args) != 4 {
+		log.Fatal("usage: guest NAME SPIN_NS [WORKERS]")
 	}
 	spin, err := strconv.ParseInt(os.Args[2], 10, 64)
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := run(os.Args[1], time.Duration(spin), os.Args[3] != "0"); !errors.Is(err, shmipc.ErrShutdown) {
+	if err := run(os.Args[1], time.Duration(spin), len(os.Args) > 3); !errors.Is(err, shmipc.ErrShutdown) {
 		log.Fatal(err)
 	}
 }
