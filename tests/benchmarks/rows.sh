@@ -19,9 +19,9 @@ fail() {
 # expect <count> <guest> <name>: so many rows there are, each with a ratio that is a number above 0.
 expect() {
     local all good
-    all=$(grep -c "^{\"name\":\"$3\",\"guest\":\"$2\"" "$work/out" || true)
-    good=$(grep "^{\"name\":\"$3\",\"guest\":\"$2\"" "$work/out" |
-        sed -n 's/.*"ratio":\([0-9.]*\),.*/\1/p' | awk '$1 > 0' | wc -l)
+    sed -n "/^{\"name\":\"$3\",\"guest\":\"$2\"/p" "$work/out" >"$work/rows"
+    all=$(wc -l <"$work/rows")
+    good=$(sed -n 's/.*"ratio":\([0-9.]*\),.*/\1/p' "$work/rows" | awk '$1 > 0' | wc -l)
     echo "$3, guest in $2: $all rows, $good with a ratio"
     [[ $all == "$1" && $good == "$1" ]] || fail "there should be $1"
 }
