@@ -2,7 +2,8 @@
 # quotient of the two ratios, time by time: the median, and as its spread the distance between the
 # first and the third quartile. After rows.awk.
 BEGIN {
-    nothing = 0.02 # a spread below that is chance
+    nothing = 0.02 # a spread below that is chance,
+    few = 4        # and so is what fewer times say
     infinite = 1e9
     format = "%-15s %-26s %-5s %8s %7s  %9s  %6s  %s\n"
 }
@@ -43,6 +44,8 @@ function sort(values, count,    i, k, value) {
 
 # Sorted quotients say that something has changed if all do, and the median by more than the spread.
 function verdict(values, count, median, spread) {
+    if (count < few)
+        return ""
     if (spread < nothing)
         spread = nothing
     if (median - 1 > spread && values[0] > 1)
