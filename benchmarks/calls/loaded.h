@@ -1,4 +1,5 @@
-/* Calls through a build of the library that is loaded, whatever build this program is linked with. */
+/* Calls through a build of the library that is loaded, whatever build this program is linked
+   with. */
 #ifndef BENCHMARKS_LOADED_H
 #define BENCHMARKS_LOADED_H
 

@@ -1,8 +1,8 @@
 /*
- * The plain design of calls in parallel: a thread for each slot on each side, which sleeps until the
- * other one wakes it by futex. A slot is a cache line, with the message and a word each way. Nothing
- * spins, nothing is shared between slots, and no thread looks for work. The handler does the job
- * that the first bytes of the message tell, and answers the same bytes.
+ * The plain design of calls in parallel: a thread for each slot on each side, which sleeps until
+ * the other one wakes it by futex. A slot is a cache line, with the message and a word each way.
+ * Nothing spins, nothing is shared between slots, and no thread looks for work. The handler does
+ * the job that the first bytes of the message tell, and answers the same bytes.
  */
 #ifndef BENCHMARKS_PLAIN_H
 #define BENCHMARKS_PLAIN_H

@@ -12,11 +12,11 @@ struct job {
 };
 
 /*
- * Finds out how many steps of the arithmetic this process makes in a nanosecond: the most in several
- * rounds, each too short to be interrupted often. From then on a job of so many nanoseconds is so
- * many steps, whoever has the processor meanwhile: a loop that looked at the clock would count the
- * time in which it did not run. go/job does the same. Before the first job of this process and of
- * those that it forks.
+ * Finds out how many steps of the arithmetic this process makes in a nanosecond: the most in
+ * several rounds, each too short to be interrupted often. From then on a job of so many nanoseconds
+ * is so many steps, whoever has the processor meanwhile: a loop that looked at the clock would
+ * count the time in which it did not run. go/job does the same. Before the first job of this
+ * process and of those that it forks.
  */
 void job_calibrate(void);
 
