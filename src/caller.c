@@ -173,11 +173,11 @@ static bool is_pending(word seen) {
 /* The answer is expected when the hold-off is over; the next request, which may be like this one,
    will change the same lines. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
-    bool held = hold_off_wait(&l->hold_off);
+    bool held = wait_hold_off(&l->hold_off);
     if (held)
         slot_fetch_to_change(l->shared, l->beyond);
     if (held || !await->one_of_several)
-        spin_eagerly(spin, hold_off_retry(&l->hold_off));
+        spin_tightly(spin, hold_off_retry(&l->hold_off));
 }
 
 /* Slots that a thread claims one after the other mostly lie side by side, and are received in that
@@ -212,7 +212,7 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
     do {
         seen = slot_look(l->shared);
         slot_fetch_ahead(l->shared);
-    } while (is_pending(seen) && spin_again(&spin));
+    } while (is_pending(seen) && wait_again(&spin));
     if (!is_pending(seen))
         learn_from(p, l, &spin, await);
     return seen;

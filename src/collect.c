@@ -67,7 +67,7 @@ static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
     do {
         ended = find(s, has_ended);
         spin_pay(&spin, (uint32_t)s->count);
-    } while (ended == s->count && deadline->timeout != 0 && spin_again(&spin));
+    } while (ended == s->count && deadline->timeout != 0 && wait_again(&spin));
     if (ended != s->count)
         spin_won(&spin);
     return ended;

@@ -5,6 +5,7 @@
 #ifndef SHMIPC_PEER_H
 #define SHMIPC_PEER_H
 
+#include "deadline.h"
 #include "doorbell.h"
 #include "error.h"
 #include "region.h"

@@ -140,7 +140,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local
         int error = peer_refusal(p);
         if (error)
             return error;
-        bool spinning = deadline->timeout != 0 && spin_again(&spin);
+        bool spinning = deadline->timeout != 0 && wait_again(&spin);
         spin_pay(&spin, p->calls.count);
         *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline);
         if (*slot != NULL) {

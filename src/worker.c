@@ -210,9 +210,9 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
         watch(p, worker);
     if (roused)
         (void)shmi_scan_aim(p, worker);
-    if (held_off && hold_off_wait(&worker->hold_off)) {
+    if (held_off && wait_hold_off(&worker->hold_off)) {
         shmi_scan_expect_last(p, worker);
-        spin_eagerly(&spin, 0); /* a glance takes long enough */
+        spin_tightly(&spin, 0); /* a glance takes long enough */
     }
     do {
         int served = shmi_scan_glance(p, worker);
@@ -229,7 +229,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
         if (worker->announced)
             stay_awake(p, worker);
         give_way(p, worker);
-    } while (spin_again(&spin));
+    } while (wait_again(&spin));
     return rest_as_poller(p, worker, until);
 }
 
@@ -456,7 +456,7 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, const struct until 
             return SHMIPC_OK;
         }
         spin_pay(&spin, p->serves.count);
-    } while (timeout != 0 && spin_again(&spin));
+    } while (timeout != 0 && wait_again(&spin));
     do {
         error = wait_turn(p, until, &deadline);
     } while (error == SHMIPC_E_STATE);

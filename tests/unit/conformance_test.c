@@ -9,7 +9,7 @@
 #include "region.h"
 #include "slot.h"
 #include "types.h"
-#include "wait.h"
+#include "policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

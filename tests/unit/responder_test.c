@@ -651,7 +651,7 @@ static struct hold_off long_hold_off(uint64_t *shortest) {
     *shortest = UINT64_MAX;
     for (int i = 0; i < 3; i++) {
         uint64_t begin = shmi_clock_now();
-        hold_off_wait(&h);
+        wait_hold_off(&h);
         uint64_t took = shmi_clock_now() - begin;
         *shortest = took < *shortest ? took : *shortest;
     }

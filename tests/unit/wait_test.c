@@ -131,10 +131,10 @@ static uint32_t looks_of_a_wait(struct spin_budget *budget) {
     struct spin spin = spin_begin(budget);
     uint32_t looks = 0;
     fake.yields = 0;
-    while (spin_again(&spin))
+    while (wait_again(&spin))
         looks++;
     assert_int_equal(fake.yields, YIELDS);
-    assert_false(spin_again(&spin));
+    assert_false(wait_again(&spin));
     return looks - YIELDS;
 }
 
@@ -171,7 +171,7 @@ static void one_in_many_waits_spins_to_the_end(void **state) {
 static void win_after(struct spin_budget *budget, uint32_t looks) {
     struct spin spin = spin_begin(budget);
     for (uint32_t i = 0; i < looks; i++)
-        assert_true(spin_again(&spin));
+        assert_true(wait_again(&spin));
     spin_won(&spin);
 }
 
@@ -210,12 +210,12 @@ static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
     struct spin spin = spin_begin(&budget);
     fake.yields = 0;
     while (fake.yields == 0)
-        assert_true(spin_again(&spin));
+        assert_true(wait_again(&spin));
     spin_won(&spin);
 
     spin = spin_begin(&budget);
     fake.yields = 0;
-    while (spin_again(&spin)) {
+    while (wait_again(&spin)) {
     }
     assert_int_equal(fake.yields, 0);
     assert_true(is_about(looks_of_a_wait(&budget), 100)); /* and yields again */
@@ -227,7 +227,7 @@ static void without_spinning_every_wait_yields(void **state) {
     struct spin spin = spin_begin(&none);
     fake.yields = 0;
     while (fake.yields == 0)
-        assert_true(spin_again(&spin));
+        assert_true(wait_again(&spin));
     spin_won(&spin);
     assert_true(is_about(looks_of_a_wait(&none), 0)); /* and YIELDS yields */
 }
@@ -257,7 +257,7 @@ static struct hold_off new_hold_off(int64_t spin_ns) {
 static uint64_t time_held_off(uint32_t now) {
     const struct hold_off h = {.now = now, .turns = 1 << 20};
     uint64_t begin = now_ns();
-    hold_off_wait(&h);
+    wait_hold_off(&h);
     return now_ns() - begin;
 }
 
@@ -317,12 +317,12 @@ static uint64_t shortest_linger(uint32_t turns) {
 static uint64_t time_of_looks(struct spin *spin, uint32_t looks) {
     uint64_t begin = now_ns();
     while (looks-- > 0)
-        assert_true(spin_again(spin));
+        assert_true(wait_again(spin));
     return now_ns() - begin;
 }
 
 /* Turns as many as can be seen by a clock. */
-static void the_first_looks_of_an_eager_wait_make_turns(void **state) {
+static void the_first_looks_of_a_tight_poll_linger(void **state) {
     (void)state;
     enum { TURNS = 1 << 20 };
     const struct spin_budget model = {.least = 100, .most = 100};
@@ -330,8 +330,8 @@ static void the_first_looks_of_an_eager_wait_make_turns(void **state) {
     for (int i = 0; i < 10; i++) {
         struct spin_budget budget = model;
         struct spin spin = spin_begin(&budget);
-        spin_eagerly(&spin, TURNS);
-        assert_true(time_of_looks(&spin, EAGER_LOOKS) >= one);
+        spin_tightly(&spin, TURNS);
+        assert_true(time_of_looks(&spin, TIGHT_LOOKS) >= one);
         uint64_t took = time_of_looks(&spin, 1);
         least = took < least ? took : least;
     }
@@ -410,7 +410,7 @@ static uint64_t time_to_receive(struct pair *pair) {
 }
 
 /* Nothing is held off, and the answer comes when the spinning is over. */
-static void one_of_several_calls_is_not_awaited_eagerly(void **state) {
+static void one_of_several_calls_is_not_polled_tightly(void **state) {
     (void)state;
     enum { TURNS = 1 << 24 };
     struct pair pair;
@@ -579,10 +579,10 @@ int main(void) {
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
-        cmocka_unit_test_setup(the_first_looks_of_an_eager_wait_make_turns, fake_system),
+        cmocka_unit_test_setup(the_first_looks_of_a_tight_poll_linger, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
-        cmocka_unit_test_setup(one_of_several_calls_is_not_awaited_eagerly, fake_system),
+        cmocka_unit_test_setup(one_of_several_calls_is_not_polled_tightly, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_claim_that_was_given_back_unseen_is_soon_found, fake_system),

@@ -1,27 +1,6 @@
-#include "wait.h"
+#include "policy.h"
 
 #include "shmipc/shmipc.h"
-
-uint64_t shmi_deadline_at(struct deadline *d) {
-    if (d->at == 0) {
-        uint64_t now = d->timeout == SHMIPC_FOREVER ? 0 : shmi_clock_now();
-        uint64_t left = CLOCK_NEVER - now;
-        d->at = d->timeout == SHMIPC_FOREVER || (uint64_t)d->timeout >= left
-                    ? CLOCK_NEVER
-                    : now + (uint64_t)d->timeout;
-    }
-    return d->at;
-}
-
-bool shmi_deadline_passed(struct deadline *d) {
-    uint64_t at = shmi_deadline_at(d);
-    return at != CLOCK_NEVER && shmi_clock_now() >= at;
-}
-
-uint64_t shmi_deadline_or_tick(struct deadline *d) {
-    uint64_t at = shmi_deadline_at(d);
-    return sooner(at, shmi_clock_now() + TICK_NS);
-}
 
 /* How many fit into 100 us. The shortest of a few rounds counts, since an interruption only ever
    makes a round longer. */
@@ -115,11 +94,12 @@ static uint32_t yields_allowed(struct spin_budget *b) {
     return 0;
 }
 
-bool shmi_spin_longer(struct spin *spin) {
-    spin->eager = UINT32_MAX;
+enum step shmi_spin_longer(struct spin *spin) {
+    spin->tight = UINT32_MAX;
     if (spin->stage == SPIN_LEAST) {
         spin->left = spin_further(spin);
-        return true;
+        if (spin->left > 0)
+            return spin_next(spin);
     }
     if (spin->stage != SPIN_YIELDING) {
         spin_lost(spin);
@@ -127,10 +107,9 @@ bool shmi_spin_longer(struct spin *spin) {
         spin->left = yields_allowed(spin->budget);
     }
     if (spin->left == 0)
-        return false;
+        return STEP_PARK;
     spin->left--;
-    shmi_cpu_yield();
-    return true;
+    return STEP_YIELD;
 }
 
 void shmi_spin_learn(const struct spin *spin) {
@@ -142,4 +121,32 @@ void shmi_spin_learn(const struct spin *spin) {
     uint32_t now = load_relaxed32(&b->now);
     bool restore = spin->stage == SPIN_PROBING || now >= b->most / 2;
     store_relaxed32(&b->now, restore ? b->most : 2 * now);
+}
+
+/* ---- Policies of the tests ---- */
+
+uint32_t shmi_policy_random(void) {
+    static atomic_u32 state;
+    uint32_t seed = add_seq_cst32(&state, 0x9e3779b9u) + 1;
+    seed = (seed ^ seed >> 16) * 0x85ebca6bu;
+    return seed ^ seed >> 13;
+}
+
+/* As late as the overrun of time-outs allows that shmipc.h promises: roughly, in pauses. */
+static enum step park_late(struct spin *spin) {
+    enum { PAUSES = 500 };
+    if (spin->stage == SPIN_LEAST) {
+        spin->stage = SPIN_PROBING;
+        spin->left = PAUSES;
+    }
+    return spin->left-- > 0 ? STEP_PAUSE : STEP_PARK;
+}
+
+enum step shmi_spin_anyhow(struct spin *spin) {
+    static const enum step steps[] = {STEP_PAUSE, STEP_YIELD, STEP_PARK};
+    if (SHMIPC_POLICY == POLICY_PARKS_AT_ONCE)
+        return STEP_PARK;
+    if (SHMIPC_POLICY == POLICY_PARKS_LATE)
+        return park_late(spin);
+    return steps[shmi_policy_random() % (sizeof steps / sizeof *steps)];
 }

@@ -1,0 +1,216 @@
+/*
+ * The policy of waiting and serving: how a wait passes its time and when it parks. It holds every tuning constant and all that is learned, and knows nothing of
+ * peers, slots and regions. Whatever it says, no request and no wake-up is lost: the tests also run
+ * with policies that are as bad as can be (SHMIPC_POLICY).
+ */
+#ifndef SHMIPC_POLICY_H
+#define SHMIPC_POLICY_H
+
+#include "platform.h"
+
+/* ---- Constants ---- */
+
+enum {
+    YIELDS = 2,           /* between spinning and sleeping */
+    SPIN_LEAST_NS = 2000, /* every wait spins this long, where there is a processor to spare */
+    SPIN_AUTO_NS = 50000, /* a wait spins this long at most, as a timer interrupts the other side */
+    COPIED_PER_NS = 16,   /* bytes, roughly: and as it copies a request and an answer */
+    SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
+    SPIN_PROBE = 32,      /* one long wait in so many spins to the end, whatever was learned, */
+    SPIN_SOON = 64,       /* and so does one after so many that were over soon */
+
+    HOLD_OFF_MOST_NS = 250, /* some processors' way there and back; what a wait may last too long */
+    HOLD_OFF_STEPS_PER_NS = 4,
+    HOLD_OFF_GROWTH = 64,
+    HOLD_OFF_SHARE = 512,
+
+    TIGHT_LOOKS = 4, /* of a wait come sooner than after a pause */
+
+    PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
+    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
+};
+
+#define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
+#define IDLE_TICK_NS UINT64_C(180000000) /* and a worker this, */
+enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks; */
+/* and one that stands by, in case the poller never comes back from its handler, this; */
+#define STANDBY_TICK_NS UINT64_C(1000000000)
+enum { STANDBY_TICKS_AT_REST = 5 }; /* so many of them while the poller rests and ticks itself */
+#define SENTRY_TICK_NS UINT64_C(20000000) /* and one of them, while there is traffic, this */
+
+/* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
+   reads who waits, without the barrier between the two that would take as long as the claim does:
+   so whoever waits for that looks once more after this time, in ns. */
+#define STORES_SEEN_NS UINT64_C(1000000)
+
+/* ---- What the tests make of it ---- */
+
+enum policy { POLICY_LEARNS, POLICY_PARKS_AT_ONCE, POLICY_PARKS_LATE, POLICY_IS_RANDOM };
+
+#if !defined(SHMIPC_POLICY)
+#define SHMIPC_POLICY POLICY_LEARNS
+#endif
+
+uint32_t shmi_policy_random(void);
+
+/* A decision: `learned`, unless a test has another policy; `early` is what has threads park soon. */
+static inline bool policy_decides(bool learned, bool early) {
+    switch (SHMIPC_POLICY) {
+    case POLICY_PARKS_AT_ONCE:
+        return early;
+    case POLICY_PARKS_LATE:
+        return !early;
+    case POLICY_IS_RANDOM:
+        return shmi_policy_random() % 2 != 0;
+    default:
+        return learned;
+    }
+}
+
+/* ---- How long to spin ---- */
+
+/*
+ * How long a kind of wait spins, in pauses. Spinning in vain halves it: the other side is slow, or
+ * waits for the very processor that we spin on; spinning that pays doubles it. Now and then a wait
+ * spins to the end; if it wins by that, all do again. So does a long wait among many that were over
+ * soon: the other side is fast, and was only interrupted. Threads may share one: the values are
+ * hints.
+ */
+struct spin_budget {
+    uint32_t least;
+    uint32_t most;
+    atomic_u32 now;
+    atomic_u32 waits;   /* that went beyond `least` */
+    atomic_u32 soon;    /* those that did not, since the last that did */
+    atomic_u32 yielded; /* 1: a wait was over when the thread had yielded */
+};
+
+/* How long to spin at most, 0 to SPIN_MAX_NS, with the setting `ns`, where a request and its answer
+   have at most so many bytes together. */
+int64_t shmi_spin_time(int64_t ns, uint64_t bytes);
+
+/* A budget of at most `ns`: none with a single processor. */
+struct spin_budget shmi_spin_budget(int64_t ns);
+
+/* ---- When to look first ---- */
+
+/*
+ * How long one thread's waits of a kind leave the word alone before the first look. Whoever looks
+ * while the other side still works disturbs it: takes away the line that it writes, or, on the same
+ * core, its share of that core. What was there at the first look makes the next hold-off a 512th
+ * shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none
+ * has to read a clock. The steps are small and there is no coarser grain: each side's wait is part
+ * of what the other waits for, and two that are both too long would keep each other so. The very
+ * short ones are not waited: where most is there at once, as with many calls in flight, it would be
+ * for nothing. In units of 1 / 2^PAUSE_BITS of a pause.
+ */
+struct hold_off {
+    uint32_t now;
+    uint32_t step;
+    uint32_t most;  /* 0: never hold off */
+    uint32_t turns; /* of cpu_linger in a pause */
+};
+
+/* For waits with a budget that was made for `ns`. */
+struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns);
+
+/* True if most is there at once, or nothing was learned yet. */
+static inline bool hold_off_is_needless(const struct hold_off *h) {
+    return policy_decides(h->now < HOLD_OFF_LEAST, true);
+}
+
+/* A hold-off in whole pauses, and what is left of it in turns of cpu_linger. */
+static inline uint32_t hold_off_pauses(const struct hold_off *h) {
+    return h->now >> PAUSE_BITS;
+}
+
+static inline uint32_t hold_off_turns(const struct hold_off *h) {
+    return (h->now & ((1 << PAUSE_BITS) - 1)) * h->turns >> PAUSE_BITS;
+}
+
+/* What a side that looks at one word lets pass before it looks again, in turns: half a pause. */
+static inline uint32_t hold_off_retry(const struct hold_off *h) {
+    return h->turns / 2;
+}
+
+static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
+    if (found_at_once)
+        h->now -= h->now / HOLD_OFF_SHARE;
+    else if (h->now < h->most)
+        h->now += h->now / HOLD_OFF_GROWTH + h->step;
+}
+
+/* ---- One wait ---- */
+
+/* What a wait does before it looks again. */
+enum step {
+    STEP_LINGER, /* so many turns of cpu_linger: spin.turns */
+    STEP_PAUSE,
+    STEP_YIELD,
+    STEP_PARK, /* it does not look again, but sleeps */
+};
+
+enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
+
+/* One wait's spinning. */
+struct spin {
+    struct spin_budget *budget;
+    uint32_t left;  /* pauses, or yields in the last stage */
+    uint32_t tight; /* while more are left than this, it lingers instead of pausing */
+    uint32_t turns; /* of cpu_linger */
+    enum spin_stage stage;
+};
+
+static inline struct spin spin_begin(struct spin_budget *budget) {
+    return (struct spin){
+        .budget = budget, .left = budget->least, .tight = UINT32_MAX, .stage = SPIN_LEAST};
+}
+
+/* For what is about to come if it is not there by now: the first looks follow each other after so
+   many turns. A late look delays our own message, so the other side's next first look comes too
+   early, and both would learn far too much. Not where several calls are in flight and nothing was
+   held off: there a side that has caught up should look less often. */
+static inline void spin_tightly(struct spin *spin, uint32_t turns) {
+    spin->tight = spin->left > TIGHT_LOOKS ? spin->left - TIGHT_LOOKS : 0;
+    spin->turns = turns;
+}
+
+/* What follows when a stage is over: its first step. */
+enum step shmi_spin_longer(struct spin *spin);
+
+/* A test's policy: any step. */
+enum step shmi_spin_anyhow(struct spin *spin);
+
+/* What was waited for has come in a later stage than the first. */
+void shmi_spin_learn(const struct spin *spin);
+
+/* What to do after a look in vain. */
+static inline enum step spin_next(struct spin *spin) {
+    if (SHMIPC_POLICY != POLICY_LEARNS)
+        return shmi_spin_anyhow(spin);
+    if (spin->left == 0 || spin->stage == SPIN_YIELDING)
+        return shmi_spin_longer(spin);
+    return spin->left-- > spin->tight ? STEP_LINGER : STEP_PAUSE;
+}
+
+/* A look at `slots` words is itself a wait: a pause for every few. */
+static inline void spin_pay(struct spin *spin, uint32_t slots) {
+    uint32_t pauses = slots / 8;
+    if (spin->stage != SPIN_YIELDING)
+        spin->left = spin->left > pauses ? spin->left - pauses : 0;
+}
+
+/* True if what was waited for was there at the first look. */
+static inline bool spin_was_needless(const struct spin *spin) {
+    return spin->stage == SPIN_LEAST && spin->left == spin->budget->least;
+}
+
+static inline void spin_won(const struct spin *spin) {
+    uint32_t soon = load_relaxed32(&spin->budget->soon);
+    if (spin->stage != SPIN_LEAST)
+        shmi_spin_learn(spin);
+    else if (soon < SPIN_SOON)
+        store_relaxed32(&spin->budget->soon, soon + 1);
+}
+
+#endif
