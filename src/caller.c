@@ -40,7 +40,8 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
    is the caller, who does not wait for requests of its own: any sleeper is woken. */
 COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
-    if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last))) == 0)
+    const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
+    if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last)), slot) == 0)
         note_vain_ring(p);
 }
 
@@ -65,9 +66,10 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->type = type;
     l->beyond = reaches_beyond(length);
     l->rang = false;
-    l->roused = doorbell_wants_ring(&p->calls.requests);
+    l->polled = doorbell_is_watched(&p->calls.requests);
+    l->woke_worker = !l->polled && doorbell_has_sleepers(&p->calls.requests);
     count64(&l->calls);
-    if (l->roused)
+    if (l->woke_worker)
         ring_for(p, l, last);
     if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
         give_way(p);
@@ -122,15 +124,27 @@ static const struct reason shutting_down = {SHMIPC_E_SHUTDOWN, SHMIPC_E_PEER_DIE
                                             "the host is shutting down"};
 static const struct reason deserted = {SHMIPC_E_NO_PEER, SHMIPC_E_PEER_DIED, "the peer died"};
 
+static void leave_crowd(shmipc_peer *p, struct local_slot *l) {
+    if (l->is_in_crowd)
+        shmi_crowd_leave(&p->long_waits);
+    l->is_in_crowd = false;
+}
+
+/* Before the claim is given back. */
+static void count_failure(shmipc_peer *p, struct local_slot *l) {
+    count64(&l->failed);
+    leave_crowd(p, l);
+}
+
 static void end_unstarted(shmipc_peer *p, struct local_slot *l, word now) {
     l->last = now;
-    count64(&l->failed);
+    count_failure(p, l);
     shmi_pool_unclaim_free(p, l);
 }
 
 static void end_started(shmipc_peer *p, struct local_slot *l) {
     l->withheld = true;
-    count64(&l->failed);
+    count_failure(p, l);
     shmi_pool_unclaim(p, l);
 }
 
@@ -138,7 +152,7 @@ COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
     int error = shmi_peer_poison(p, "slot word 0x%016llx after a request 0x%016llx",
                                  (unsigned long long)seen, (unsigned long long)l->last);
     l->withheld = true;
-    count64(&l->failed);
+    count_failure(p, l);
     shmi_pool_unclaim(p, l);
     return error;
 }
@@ -196,7 +210,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
                        const struct await *await) {
     bool at_once = spin_was_needless(spin);
     spin_won(spin);
-    if (!l->roused)
+    if (!l->woke_worker)
         hold_off_learn(&l->hold_off, at_once);
     if (at_once && await->one_of_several)
         fetch_next(p, l);
@@ -205,7 +219,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
 static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const struct await *await) {
     struct spin spin = spin_begin(&l->spins);
     word seen;
-    if (l->roused)
+    if (l->woke_worker)
         shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
     else
         hold_off(l, await, &spin);
@@ -230,7 +244,7 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
  * publishing does not count, since the worker that heard it may have found another request first.
  */
 static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
-    if (l->rang || word_state(seen) != SLOT_REQUEST)
+    if (l->rang || word_state(seen) != SLOT_REQUEST || !doorbell_has_sleepers(&p->calls.requests))
         return;
     l->rang = true;
     count64(&l->wakes);
@@ -255,7 +269,7 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
     uint64_t until = sooner(shmi_deadline_at(await->deadline), await->look_at);
     count64(&l->parks);
     bool death =
-        shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until);
+        shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until, NO_HOME);
     uint64_t now = shmi_clock_now();
     if (death || now >= await->look_at) {
         await->check_responder = true;
@@ -423,6 +437,7 @@ COLD static int end_died(shmipc_peer *p, struct local_slot *l) {
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
     if (!slot_on_course(l->last, seen))
         return end_corrupt(p, l, seen);
+    leave_crowd(p, l);
     l->last = seen;
     l->phase = PHASE_ANSWERED;
     if (load_relaxed32(&l->cancelled) != 0)
@@ -439,9 +454,27 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return error;
 }
 
+/* Where nobody polls, handlers may be long, and the workers may need this processor. Counted until the
+   wait is over. */
+static bool may_spin(shmipc_peer *p, struct local_slot *l) {
+    if (l->polled)
+        return true;
+    l->is_in_crowd = true;
+    shmi_crowd_enter(&p->long_waits);
+    return crowd_leaves_room(&p->long_waits, p->processors);
+}
+
+/* A caller that rang at publishing, and sleeps at once, need not ring again. */
+static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await *await) {
+    if (may_spin(p, l))
+        return spin_for_answer(p, l, await);
+    l->rang = l->woke_worker;
+    return slot_look(l->shared);
+}
+
 int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *await,
                         shmipc_response *view) {
-    word seen = spin_for_answer(p, l, await);
+    word seen = await_awake(p, l, await);
     if (is_pending(seen)) {
         int error = await_asleep(p, l, await);
         if (error)

@@ -44,7 +44,12 @@ void shmi_doorbell_disarm(struct doorbell *d) {
 }
 
 bool shmi_doorbell_sleep(struct doorbell *d, uint32_t generation, uint64_t deadline) {
-    return shmi_word_wait(d->object, &d->bell->generation, generation, deadline);
+    return shmi_doorbell_sleep_as(d, generation, deadline, NO_HOME);
+}
+
+bool shmi_doorbell_sleep_as(struct doorbell *d, uint32_t generation, uint64_t deadline,
+                            uint32_t home) {
+    return shmi_word_wait(d->object, &d->bell->generation, generation, deadline, home);
 }
 
 void shmi_doorbell_ring_own(struct doorbell *d, uint32_t self) {
@@ -52,11 +57,17 @@ void shmi_doorbell_ring_own(struct doorbell *d, uint32_t self) {
     (void)shmi_word_wake_peer(d->object, &d->bell->generation, self);
 }
 
-uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer) {
+static uint32_t wake_one_of(struct doorbell *d, uint32_t peer, uint32_t home) {
+    atomic_u32 *word = &d->bell->generation;
+    if ((load_relaxed32(&d->bell->sleepers) >> peer & 1) == 0)
+        return 0;
+    uint32_t woken = shmi_word_wake_home(d->object, word, peer, home);
+    return woken != 0 ? woken : shmi_word_wake_peer(d->object, word, peer);
+}
+
+uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer, uint32_t home) {
     add_seq_cst32(&d->bell->generation, 1);
-    uint32_t woken = 0;
-    if ((load_relaxed32(&d->bell->sleepers) >> peer & 1) != 0)
-        woken = shmi_word_wake_peer(d->object, &d->bell->generation, peer);
+    uint32_t woken = wake_one_of(d, peer, home);
     return woken != 0 ? woken : shmi_word_wake(d->object, &d->bell->generation, WAKE_ONE);
 }
 

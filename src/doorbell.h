@@ -37,6 +37,10 @@ bool shmi_doorbell_rung_once(const struct doorbell *doorbell, uint32_t generatio
    True as shmi_word_wait: a peer's process has ended. */
 bool shmi_doorbell_sleep(struct doorbell *doorbell, uint32_t generation, uint64_t deadline);
 
+/* The same for a sleeper that is at home in this slot. */
+bool shmi_doorbell_sleep_as(struct doorbell *doorbell, uint32_t generation, uint64_t deadline,
+                            uint32_t home);
+
 /* Joins the watchers: this peer looks again and again, and will once more after it has left them.
    */
 void shmi_doorbell_watch(struct doorbell *doorbell);
@@ -53,11 +57,17 @@ static inline bool doorbell_wants_ring(const struct doorbell *doorbell) {
     return sets != 0 && sets >> WATCHERS_SHIFT == 0;
 }
 
+/* The same whether or not somebody polls. */
+static inline bool doorbell_has_sleepers(const struct doorbell *doorbell) {
+    return (load_seq_cst32(&doorbell->bell->sleepers) & ((UINT32_C(1) << WATCHERS_SHIFT) - 1)) != 0;
+}
+
 /* Returns how many it woke; a sleeper that is about to sleep does not count, and does not sleep. */
 uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
 
-/* The same for one sleeper, of this peer if it sleeps. */
-uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer);
+/* The same for one sleeper: the one of this peer that is at home in this slot, or else another one
+   of this peer, if it sleeps. */
+uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer, uint32_t home);
 
 /* Rings for one sleeper of this very peer, announced or not, and wakes nobody else. */
 void shmi_doorbell_ring_own(struct doorbell *doorbell, uint32_t self);

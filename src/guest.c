@@ -120,7 +120,7 @@ static void pause_between_tries(uint64_t began, struct deadline *deadline) {
     uint64_t now = shmi_clock_now();
     uint64_t until = now + retry_after(now - began);
     uint64_t at = shmi_deadline_at(deadline);
-    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until);
+    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until, NO_HOME);
 }
 
 static int attach_unless_stopped(const char *name, const shmipc_guest_config *config,

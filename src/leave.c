@@ -33,7 +33,7 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
             return false;
         uint64_t until = shmi_deadline_or_tick(deadline);
         (void)shmi_word_wait(NULL, &p->departures, departures,
-                             settled ? until : sooner(until, seen));
+                             settled ? until : sooner(until, seen), NO_HOME);
     }
 }
 
@@ -44,7 +44,8 @@ static void await_threads(shmipc_peer *p) {
         uint32_t departures = load_seq_cst32(&p->departures);
         if (load_seq_cst32(&p->users) == 0 || shmi_process_ends())
             return;
-        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS);
+        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS,
+                             NO_HOME);
     }
 }
 
@@ -123,7 +124,7 @@ static void depart_once(shmipc_peer *p) {
         (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
     }
     while (load_acquire32(&p->gone) == DEPARTING)
-        (void)shmi_word_wait(NULL, &p->gone, DEPARTING, CLOCK_NEVER);
+        (void)shmi_word_wait(NULL, &p->gone, DEPARTING, CLOCK_NEVER, NO_HOME);
 }
 
 /* The first thread that closes is inside meanwhile, so that another does not depart under it.

@@ -5,10 +5,10 @@
 #ifndef SHMIPC_PEER_H
 #define SHMIPC_PEER_H
 
-#include "deadline.h"
 #include "doorbell.h"
 #include "error.h"
 #include "region.h"
+#include "deadline.h"
 #include "wait.h"
 #include "word.h"
 
@@ -46,8 +46,11 @@ struct local_slot {
     struct hold_off hold_off; /* of the same */
     bool beyond;              /* the request went on in the slot's second line */
     bool waits_ready;         /* the call waits for somebody who can answer */
-    bool roused;              /* a worker was asleep when this request was published */
-    bool rang;                /* a worker was rung for it when its caller was about to sleep */
+    bool polled;              /* a worker polled when this request was published, */
+    bool woke_worker;         /* or was asleep, and was rung for */
+    bool rang;                /* a worker was rung for when its caller was about to sleep */
+    bool is_in_crowd;         /* its wait counts among the long ones */
+    atomic_u32 keepers;       /* home.c's: workers of this process that are at home here */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
 };
 
@@ -107,11 +110,14 @@ struct shmipc_peer {
     atomic_u32 departures; /* futex; moves when somebody leaves a closed peer */
 
     /* Serving: the worker that polls, and what shmipc_wake needs. */
-    atomic_u32 poller;
+    atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
-    atomic_u32 idle_at;     /* its bell, when a poller last found that no request waits and slept */
-    atomic_u64 rests_since; /* when a poller went to sleep; 0: a request has ended that */
-    atomic_u32 resting;     /* the poller that sleeps, by itself; 0: none */
+    atomic_u32 idle_at;     /* its bell, when a worker last found that no request waits and slept */
+    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
+    atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
+    struct durations durations;
+    struct crowd long_handlers; /* that run: running.c's */
+    struct crowd long_waits;    /* of callers, in which nobody polls: caller.c's */
     atomic_u32 sentry;      /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
@@ -146,6 +152,11 @@ int shmi_peer_open(struct region region, uint32_t index, owner self,
 
 static inline bool peer_is_host(const shmipc_peer *p) {
     return p->index == HOST;
+}
+
+/* Threads in shmipc_serve and shmipc_wait. */
+static inline uint32_t peer_servers(const shmipc_peer *p) {
+    return (uint32_t)load_relaxed64(&p->attendance);
 }
 
 static inline struct peer_line *peer_own_line(shmipc_peer *p) {

@@ -123,6 +123,70 @@ void shmi_spin_learn(const struct spin *spin) {
     store_relaxed32(&b->now, restore ? b->most : 2 * now);
 }
 
+static uint32_t at_least(uint32_t ns, uint32_t least) {
+    return ns > least ? ns : least;
+}
+
+static void set_wake(struct durations *d, uint32_t ns) {
+    uint32_t pays = 2 * ns / d->helpers;
+    store_relaxed32(&d->wake_ns, ns);
+    store_relaxed32(&d->long_ns, at_least(at_least(pays, LONG_LEAST_NS), d->look_ns));
+}
+
+void shmi_durations_begin(struct durations *d, uint32_t processors, uint32_t slots) {
+    d->helpers = processors > 1 ? processors - 1 : 1;
+    d->look_ns = slots * NS_PER_SLOT;
+    set_wake(d, WAKE_FIRST_NS);
+}
+
+static uint32_t at_most(uint64_t ns, uint32_t most) {
+    return ns < most ? (uint32_t)ns : most;
+}
+
+static void note_long(struct durations *d, uint32_t place, bool is_long) {
+    uint32_t bit = UINT32_C(1) << place;
+    if (((load_relaxed32(&d->long_places) & bit) != 0) == is_long)
+        return;
+    if (is_long)
+        or_seq_cst32(&d->long_places, bit);
+    else
+        and_seq_cst32(&d->long_places, ~bit);
+}
+
+/* A handler seems longer than it is if its processor was taken away meanwhile. So a shorter one
+   counts for more. */
+void shmi_duration_learn(struct durations *d, uint32_t type, uint64_t ns) {
+    atomic_u32 *place = &d->ns[type % DURATIONS];
+    uint32_t now = load_relaxed32(place);
+    uint32_t seen = at_most(ns, DURATION_MOST_NS);
+    uint32_t mean = seen < now ? now - (now - seen) / 2 : now + (seen - now) / 8;
+    store_relaxed32(place, mean);
+    note_long(d, type % DURATIONS, mean >= load_relaxed32(&d->long_ns));
+}
+
+void shmi_duration_learn_long(struct durations *d, uint32_t type) {
+    uint32_t ns = at_least(load_relaxed32(&d->ns[type % DURATIONS]), load_relaxed32(&d->long_ns));
+    store_relaxed32(&d->ns[type % DURATIONS], ns);
+    note_long(d, type % DURATIONS, true);
+}
+
+void shmi_duration_learn_wake(struct durations *d, uint64_t ns) {
+    uint32_t now = load_relaxed32(&d->wake_ns);
+    set_wake(d, now - now / 8 + at_most(ns, WAKE_MOST_NS) / 8);
+}
+
+/* A mean from which two entries at the same time take different parts is as good. */
+void shmi_crowd_enter(struct crowd *c) {
+    uint32_t seen = (add_seq_cst32(&c->now, 1) + 1) * CROWD_PARTS;
+    uint32_t mean = load_relaxed32(&c->mean);
+    store_relaxed32(&c->mean, seen > mean ? mean + (seen - mean) / CROWD_MOVES
+                                          : mean - (mean - seen + CROWD_MOVES - 1) / CROWD_MOVES);
+}
+
+void shmi_crowd_leave(struct crowd *c) {
+    add_seq_cst32(&c->now, UINT32_MAX);
+}
+
 /* ---- Policies of the tests ---- */
 
 uint32_t shmi_policy_random(void) {

@@ -1,5 +1,6 @@
 /*
- * The policy of waiting and serving: how a wait passes its time and when it parks. It holds every tuning constant and all that is learned, and knows nothing of
+ * The policy of waiting and serving: how a wait passes its time, when it parks, and which handlers
+ * run beside others. It holds every tuning constant and all that is learned, and knows nothing of
  * peers, slots and regions. Whatever it says, no request and no wake-up is lost: the tests also run
  * with policies that are as bad as can be (SHMIPC_POLICY).
  */
@@ -26,6 +27,16 @@ enum {
 
     TIGHT_LOOKS = 4, /* of a wait come sooner than after a pause */
 
+    DURATIONS = 16,        /* places */
+    DURATION_SAMPLES = 1024, /* handlers, of which one is measured */
+    DURATION_MOST_NS = 200000,
+    LONG_LEAST_NS = 1000, /* no shorter handler is long, */
+    NS_PER_SLOT = 8,      /* nor one that takes less than a look at all slots */
+    WAKE_FIRST_NS = 2500,
+    WAKE_MOST_NS = 20000,
+    CROWD_PARTS = 64, /* of one, in which the mean is kept */
+    CROWD_MOVES = 8,  /* it moves by an eighth of the way */
+
     PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
     HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
 };
@@ -33,10 +44,8 @@ enum {
 #define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
 #define IDLE_TICK_NS UINT64_C(180000000) /* and a worker this, */
 enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks; */
-/* and one that stands by, in case the poller never comes back from its handler, this; */
-#define STANDBY_TICK_NS UINT64_C(1000000000)
-enum { STANDBY_TICKS_AT_REST = 5 }; /* so many of them while the poller rests and ticks itself */
-#define SENTRY_TICK_NS UINT64_C(20000000) /* and one of them, while there is traffic, this */
+#define PARKED_TICK_NS UINT64_C(5000000000) /* and one beside which another one does, this; */
+#define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this */
 
 /* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
    reads who waits, without the barrier between the two that would take as long as the claim does:
@@ -211,6 +220,63 @@ static inline void spin_won(const struct spin *spin) {
         shmi_spin_learn(spin);
     else if (soon < SPIN_SOON)
         store_relaxed32(&spin->budget->soon, soon + 1);
+}
+
+/* ---- Handlers that run beside others ---- */
+
+/*
+ * How long handlers take, by message type; several types may share a place. Which ones are long is
+ * one word, as it is read between taking a request and answering it.
+ */
+struct durations {
+    atomic_u32 long_places; /* a set */
+    atomic_u32 ns[DURATIONS];
+    atomic_u32 long_ns; /* a handler is long from here on */
+    atomic_u32 wake_ns; /* how long it takes to wake a caller */
+    uint32_t helpers;   /* processors besides the worker's own, at least 1 */
+    uint32_t look_ns;   /* how long it takes to look at all slots */
+};
+
+void shmi_durations_begin(struct durations *durations, uint32_t processors, uint32_t slots);
+
+/* True if no handler of any type is expected to be long. */
+static inline bool durations_are_short(const struct durations *d) {
+    return policy_decides(load_relaxed32(&d->long_places) == 0, false);
+}
+
+/* True if other requests should be served meanwhile. */
+static inline bool duration_is_long(const struct durations *d, uint32_t type) {
+    return policy_decides((load_relaxed32(&d->long_places) >> type % DURATIONS & 1) != 0, true);
+}
+
+/* Whether to measure the next handler also if it is expected to be short, after so many: the first
+   ones now and then, later ones rarely, as reading the clock makes an answer late. */
+static inline bool duration_is_sampled(uint32_t handlers) {
+    return (handlers & (handlers + 1)) == 0 || handlers % DURATION_SAMPLES == 0;
+}
+
+void shmi_duration_learn(struct durations *durations, uint32_t type, uint64_t ns);
+
+/* One of the type was so long that another worker took over. */
+void shmi_duration_learn_long(struct durations *durations, uint32_t type);
+
+/* Serving in parallel wakes a thread on either side of a call. That pays if the handlers take longer
+   than that on as many processors as there are to help. */
+void shmi_duration_learn_wake(struct durations *durations, uint64_t ns);
+
+/* How many threads are in something long at once. */
+struct crowd {
+    atomic_u32 now;
+    atomic_u32 mean; /* at the entries, in CROWD_PARTS */
+};
+
+void shmi_crowd_enter(struct crowd *crowd);
+void shmi_crowd_leave(struct crowd *crowd);
+
+/* True if a thread that only waits may spin: each of the crowd needs a processor, and so does the
+   thread that waits for it. */
+static inline bool crowd_leaves_room(const struct crowd *c, uint32_t processors) {
+    return policy_decides(load_relaxed32(&c->mean) * 2 <= processors * CROWD_PARTS, false);
 }
 
 #endif

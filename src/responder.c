@@ -5,7 +5,9 @@
 
 #include "copy.h"
 #include "error.h"
+#include "requests.h"
 #include "rouse.h"
+#include "running.h"
 #include "sentry.h"
 #include "slot.h"
 #include "types.h"
@@ -25,7 +27,7 @@ struct job {
     word taken;
     uint64_t flags; /* of the answer */
     bool beyond;    /* the answer goes on in the slot's second line */
-    bool roused;    /* the caller was asleep when it was answered */
+    bool woke_caller;
 };
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
@@ -34,14 +36,20 @@ static void discard(shmipc_peer *p, struct local_slot *l) {
         shmi_peer_ring(p, &p->serves.vacancies, WAKE_ONE);
 }
 
+static void wake_caller(const struct job *job) {
+    uint64_t begin = shmi_clock_now();
+    shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
+    shmi_duration_learn_wake(&job->peer->durations, shmi_clock_now() - begin);
+}
+
 static int publish(struct job *job) {
     struct local_slot *l = job->slot;
     switch (shmi_slot_publish_response(l->shared, job->taken, job->flags)) {
     case ANSWER_DELIVERED:
         return SHMIPC_OK;
     case ANSWER_DELIVERED_TO_SLEEPER:
-        job->roused = true;
-        shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
+        job->woke_caller = true;
+        wake_caller(job);
         add_relaxed64(&l->wakes); /* the slot may have its next worker already */
         return SHMIPC_OK;
     case ANSWER_DISCARDED:
@@ -114,7 +122,7 @@ static inline void answer_if_unwound(struct job *const *unanswered) {
         answer_for_handler(*unanswered);
 }
 
-static int run_handler(struct job *job, const struct worker *worker) {
+static int answer_by_handler(struct job *job, struct worker *worker) {
     struct slot *slot = job->slot->shared;
     shmipc_response response = {
         .data = region_response_buffer(&job->peer->region, slot),
@@ -122,7 +130,7 @@ static int run_handler(struct job *job, const struct worker *worker) {
         .type = SHMIPC_TYPE_NORMAL,
     };
     struct job *unanswered UNDONE_BY(answer_if_unwound) = job;
-    int failed = worker->handler(worker->context, &job->request, &response);
+    int failed = run_handler(job->peer, worker, &job->request, &response);
     unanswered = NULL;
     response.data = region_response_buffer(&job->peer->region, slot);
     count64(&job->slot->served);
@@ -148,12 +156,12 @@ static int view_request(struct job *job) {
     return SHMIPC_OK;
 }
 
-static int respond(struct job *job, const struct worker *worker) {
+static int respond(struct job *job, struct worker *worker) {
     int error = view_request(job);
     if (error)
         return error;
     if (type_is_sendable(job->request.type))
-        return run_handler(job, worker);
+        return answer_by_handler(job, worker);
     if (job->request.type == TYPE_HEARTBEAT)
         return answer(job, TYPE_HEARTBEAT_REPLY, NULL, 0);
     return answer_error(job, SHMIPC_E_TYPE, NULL, 0);
@@ -190,19 +198,10 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->slot = &p->slots[index];
     job->flags = 0;
     job->beyond = false;
-    job->roused = false;
+    job->woke_caller = false;
     job->request = (shmipc_request){.peer = owner_index(word_owner(seen)), .slot = index};
     return shmi_slot_take(job->slot->shared, seen, peer_is_host(p) ? word_owner(seen) : p->self,
                           &job->taken);
-}
-
-uint32_t shmi_responder_find_request(const shmipc_peer *p, uint32_t first) {
-    const struct direction *d = &p->serves;
-    for (uint32_t n = 0, slot = first; n < d->count; n++, slot = responder_slot_behind(p, slot)) {
-        if (word_state(slot_look_again(region_slot(&p->region, d->first + slot))) == SLOT_REQUEST)
-            return slot;
-    }
-    return d->count;
 }
 
 /* True for the first request for long. A ring may wake two workers, of which either may have that
@@ -215,11 +214,11 @@ static bool end_rest(shmipc_peer *p) {
 
 /* The ring that ended a sleep may have been for another request than the one that was found. Then
    what seems a rest was a wait for a processor. */
-static void heed_ring(shmipc_peer *p, struct worker *worker) {
-    worker->roused = false;
+static void heed_ring(shmipc_peer *p, struct wakeup *wakeup) {
+    wakeup->just_woken = false;
     bool rested = end_rest(p);
-    if (worker->lone || !responder_request_waits(p))
-        worker->obliged |= rested;
+    if (wakeup->sole_request || !requests_wait(p))
+        wakeup->owes_yield |= rested;
     else
         shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
 }
@@ -236,13 +235,15 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
         return shmi_peer_poison(p, "a request with the word 0x%016llx", (unsigned long long)seen);
     if (!take(p, index, seen, &job))
         return 0;
-    if (worker->roused)
-        heed_ring(p, worker);
-    if (worker->watching && sentry_wants_call(p))
+    if (worker->wakeup.just_woken)
+        heed_ring(p, &worker->wakeup);
+    if (worker->state == WORKER_POLLING && sentry_wants_call(p))
         shmi_sentry_call(p);
     int error = may_run(p) ? respond(&job, worker) : answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
     worker->beyond = job.beyond || reaches_beyond(job.request.length);
-    worker->obliged |= job.roused;
+    worker->type = job.request.type;
+    run_count(worker);
+    worker->wakeup.owes_yield |= job.woke_caller;
     return error ? error : 1;
 }
 

@@ -1,23 +1,24 @@
 /*
- * How a worker looks for requests: it glances at the slots that were served last and at a few
- * others, so that what a look costs does not grow with their number.
+ * How a worker looks for requests: at the slots that were served last and at a few others, so that
+ * what a look costs does not grow with their number.
  */
 #ifndef SHMIPC_SCAN_H
 #define SHMIPC_SCAN_H
 
-#include "responder.h"
+#include "worker.h"
 
 /* Looks at every slot, beginning behind the last one served so that none starves. Serves at most
    one request: the count, or an error. */
 int shmi_scan_all(shmipc_peer *peer, struct worker *worker);
 
-/* The same with a look at the warm slots and at a few others, from glance to glance at all. */
-int shmi_scan_glance(shmipc_peer *peer, struct worker *worker);
+/* The same with a look at the recent slots and at a few others, from look to look at all. */
+int shmi_scan_some(shmipc_peer *peer, struct worker *worker);
 
 /* Has the slot that was served last brought here, after a hold-off for the next request in it. */
 void shmi_scan_expect_last(const shmipc_peer *peer, const struct worker *worker);
 
-/* Has the next glance find a request that waits, wherever it is. False: there is none. */
+/* Has the next look find a request that waits, wherever it is, first at home. False: there is
+   none. */
 bool shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
 
 #endif

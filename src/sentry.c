@@ -1,5 +1,7 @@
 #include "sentry.h"
 
+#include "poller.h"
+
 enum { QUIET_LOOKS = 3 }; /* at a poller that rests, before the sentry goes */
 
 static bool change(shmipc_peer *p, uint32_t from, uint32_t to) {
@@ -18,10 +20,8 @@ void shmi_sentry_miss(shmipc_peer *p) {
         (void)change(p, SENTRY_CALLED, SENTRY_ABSENT);
 }
 
-/* Not one whose place another has taken meanwhile, which has no poller's part any more. */
 static bool poller_rests(const shmipc_peer *p) {
-    uint32_t resting = load_seq_cst32(&p->resting);
-    return resting != 0 && resting == load_seq_cst32(&p->poller);
+    return !poller_exists(p);
 }
 
 void shmi_sentry_join(shmipc_peer *p, struct sentry *s) {

@@ -17,13 +17,13 @@ static atomic_ullong system_calls;
 
 /* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
 bool __real_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-                           uint64_t deadline);
+                           uint64_t deadline, uint32_t home);
 bool __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-                           uint64_t deadline);
+                           uint64_t deadline, uint32_t home);
 bool __wrap_shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-                           uint64_t deadline) {
+                           uint64_t deadline, uint32_t home) {
     atomic_fetch_add(&system_calls, 1);
-    return __real_shmi_word_wait(object, word, expected, deadline);
+    return __real_shmi_word_wait(object, word, expected, deadline, home);
 }
 
 uint32_t __real_shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count);
@@ -38,6 +38,16 @@ uint32_t __wrap_shmi_word_wake_peer(struct object *object, atomic_u32 *word, uin
 uint32_t __wrap_shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
     atomic_fetch_add(&system_calls, 1);
     return __real_shmi_word_wake_peer(object, word, peer);
+}
+
+uint32_t __real_shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                                    uint32_t home);
+uint32_t __wrap_shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                                    uint32_t home);
+uint32_t __wrap_shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                                    uint32_t home) {
+    atomic_fetch_add(&system_calls, 1);
+    return __real_shmi_word_wake_home(object, word, peer, home);
 }
 
 void __real_shmi_cpu_yield(void);

@@ -17,7 +17,8 @@ struct actor {
     void (*body)(void *context);
     void *context;
     const void *sleeps_on;
-    const struct object *sleeps_in; /* whose peer it sleeps for; NULL: its own process */
+    const struct object *sleeps_in;
+    uint32_t home; /* with which it sleeps */ /* whose peer it sleeps for; NULL: its own process */
 };
 
 /* The choices of one run. The next run repeats them up to the last that has an alternative. */
@@ -148,10 +149,10 @@ static void finish(void) {
 /* ---- In place of the system's ---- */
 
 /* Named for the linker, which puts ours in place of the real ones. */
-bool real_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-               uint64_t deadline) __asm__("__real_shmi_word_wait");
+bool real_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline,
+               uint32_t home) __asm__("__real_shmi_word_wait");
 bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-                   uint64_t deadline) __asm__("__wrap_shmi_word_wait");
+                   uint64_t deadline, uint32_t home) __asm__("__wrap_shmi_word_wait");
 uint32_t real_wake(struct object *object, atomic_u32 *word,
                    uint32_t count) __asm__("__real_shmi_word_wake");
 uint32_t explored_wake(struct object *object, atomic_u32 *word,
@@ -160,18 +161,24 @@ uint32_t real_wake_peer(struct object *object, atomic_u32 *word,
                         uint32_t peer) __asm__("__real_shmi_word_wake_peer");
 uint32_t explored_wake_peer(struct object *object, atomic_u32 *word,
                             uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
+uint32_t real_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                        uint32_t home) __asm__("__real_shmi_word_wake_home");
+uint32_t explored_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                            uint32_t home) __asm__("__wrap_shmi_word_wake_home");
 void real_yield(void) __asm__("__real_shmi_cpu_yield");
 void explored_yield(void) __asm__("__wrap_shmi_cpu_yield");
 uint64_t explored_clock(void) __asm__("__wrap_shmi_clock_now");
 
-bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline,
+                   uint32_t home) {
     if (self == NULL)
-        return real_wait(object, word, expected, deadline);
+        return real_wait(object, word, expected, deadline, home);
     explore_step();
     if (load_relaxed32(word) == expected && deadline > now) {
         self->state = ASLEEP;
         self->sleeps_on = word;
         self->sleeps_in = object;
+        self->home = home;
         let_others_run();
     }
     return false;
@@ -202,6 +209,20 @@ uint32_t explored_wake_peer(struct object *object, atomic_u32 *word, uint32_t pe
     explore_step();
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
         if (sleeps_for(&actors[i], word, peer)) {
+            actors[i].state = RUNNABLE;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+uint32_t explored_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                            uint32_t home) {
+    if (self == NULL)
+        return real_wake_home(object, word, peer, home);
+    explore_step();
+    for (int i = 0; i < EXPLORE_ACTORS; i++) {
+        if (sleeps_for(&actors[i], word, peer) && actors[i].home == home) {
             actors[i].state = RUNNABLE;
             return 1;
         }

@@ -7,7 +7,8 @@
  * Sleeps never end by themselves and the clock stands still, so that a wake-up that was lost shows
  * as a deadlock; explore_time_passes ends every sleep and passes every deadline.
  *
- * Needs the linker's --wrap for shmi_word_wait, shmi_word_wake, shmi_word_wake_peer, shmi_cpu_yield
+ * Needs the linker's --wrap for shmi_word_wait, shmi_word_wake, shmi_word_wake_peer,
+ * shmi_word_wake_home, shmi_cpu_yield
  * and shmi_clock_now, and shared_mapping.c, for a word that is slept on to have one address.
  */
 #ifndef SHMIPC_TESTS_EXPLORE_H

@@ -11,7 +11,7 @@ uint64_t fake_clock_now(void) __asm__("__wrap_shmi_clock_now");
 uint32_t fake_cpu_count(void) __asm__("__wrap_shmi_cpu_count");
 void fake_cpu_yield(void) __asm__("__wrap_shmi_cpu_yield");
 bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expected,
-                    uint64_t deadline) __asm__("__wrap_shmi_word_wait");
+                    uint64_t deadline, uint32_t home) __asm__("__wrap_shmi_word_wait");
 
 uint64_t fake_clock_now(void) {
     fake.looks++;
@@ -30,8 +30,9 @@ void fake_cpu_yield(void) {
 }
 
 bool fake_word_wait(struct object *object, atomic_u32 *address, uint32_t expected,
-                    uint64_t deadline) {
+                    uint64_t deadline, uint32_t home) {
     (void)object;
+    (void)home;
     must(deadline != CLOCK_NEVER);
     must_equal(load_relaxed32(address), expected);
     fake.sleeps++;

@@ -141,7 +141,7 @@ static struct fact facts[] = {
     CONSTANT("name_max", SHMIPC_NAME_MAX),
     CONSTANT("tick_ns", TICK_NS),
     CONSTANT("idle_tick_ns", IDLE_TICK_NS),
-    CONSTANT("standby_tick_ns", STANDBY_TICK_NS),
+    CONSTANT("parked_tick_ns", PARKED_TICK_NS),
     CONSTANT("lock_offset", INT64_C(1) << 62), /* see host_lock_lies_where_the_protocol_says */
     VALUE("mask", "state", WORD_STATE),
     VALUE("mask", "parked", WORD_PARKED),

@@ -9,8 +9,9 @@
 static atomic_uint wake_calls;
 
 /* Sleepers that the system finds of a peer, and how often it was asked. */
-static uint32_t found_of_peer;
-static unsigned asked_for_peer;
+enum { HOME = 7 };
+static uint32_t found_of_peer, found_at_home;
+static unsigned asked_for_peer, asked_for_home;
 
 /* Named for the linker, which puts the second in place of the first, and the third in place of the
    library's. */
@@ -21,6 +22,19 @@ uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
 
 uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word,
                              uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
+
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                             uint32_t home) __asm__("__wrap_shmi_word_wake_home");
+
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+                             uint32_t home) {
+    (void)object;
+    (void)word;
+    must_equal(home, HOME);
+    (void)peer;
+    asked_for_home++;
+    return found_at_home;
+}
 
 uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
     (void)object;
@@ -121,16 +135,21 @@ static void a_ring_for_a_peer_that_does_not_sleep_wakes_another(void **state) {
     struct bell bell = {.sleepers = 1 << 3 | 1 << 5};
     struct doorbell doorbell = {.bell = &bell, .bit = 1};
     atomic_store(&wake_calls, 0);
+    found_at_home = 1;
+    assert_int_equal(shmi_doorbell_ring_for(&doorbell, 3, HOME), 1);
+    assert_int_equal(asked_for_peer, 0);
+    found_at_home = 0;
     found_of_peer = 1;
-    assert_int_equal(shmi_doorbell_ring_for(&doorbell, 3), 1);
+    assert_int_equal(shmi_doorbell_ring_for(&doorbell, 3, HOME), 1);
     assert_int_equal(atomic_load(&wake_calls), 0);
     found_of_peer = 0;
-    (void)shmi_doorbell_ring_for(&doorbell, 3);
+    (void)shmi_doorbell_ring_for(&doorbell, 3, HOME);
     assert_int_equal(atomic_load(&wake_calls), 1);
-    (void)shmi_doorbell_ring_for(&doorbell, 4);
+    (void)shmi_doorbell_ring_for(&doorbell, 4, HOME);
     assert_int_equal(atomic_load(&wake_calls), 2);
+    assert_int_equal(asked_for_home, 3);
     assert_int_equal(asked_for_peer, 2);
-    assert_int_equal(shmi_doorbell_generation(&doorbell), 3);
+    assert_int_equal(shmi_doorbell_generation(&doorbell), 4);
 }
 
 /* ---- Parking and ringing against each other ---- */

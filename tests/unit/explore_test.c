@@ -587,7 +587,7 @@ static int meeting_handler(void *context, const shmipc_request *request,
         (void)shmi_word_wake(NULL, met, WAKE_ALL);
     }
     while (load_relaxed32(met) == 0)
-        (void)shmi_word_wait(NULL, met, 0, CLOCK_NEVER);
+        (void)shmi_word_wait(NULL, met, 0, CLOCK_NEVER, NO_HOME);
     s->running--;
     return number_handler(s, request, response);
 }

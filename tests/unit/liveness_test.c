@@ -241,7 +241,7 @@ static void *sleep_on_word(void *context) {
     word seen = slot_look(sleeper->slot);
     while (word_state(seen) == SLOT_WORKING) {
         (void)shmi_word_wait(sleeper->object, shmi_slot_futex(sleeper->slot), word_low(seen),
-                             sleeper->until);
+                             sleeper->until, NO_HOME);
         must(shmi_clock_now() < sleeper->until);
         seen = slot_look(sleeper->slot);
     }

@@ -43,64 +43,64 @@ static bool receive_on(const struct many *m, uint32_t slot) {
     return true;
 }
 
-static int glance(struct many *m) {
-    return shmi_scan_glance(m->pair.guest, &m->worker);
+static int look_at_some(struct many *m) {
+    return shmi_scan_some(m->pair.guest, &m->worker);
 }
 
-static void glances_reach_every_slot(void **state) {
+static void looks_reach_every_slot(void **state) {
     (void)state;
     struct many m;
     open_many(&m);
     for (uint32_t i = 0; i < 3 * SLOTS; i++) {
         uint32_t slot = i * 7 % SLOTS;
-        int glances = 1;
+        int looks = 1;
         send_on(&m, slot);
-        while (glance(&m) == 0)
-            glances++;
-        assert_in_range(glances, 1, SLOTS / 8 + 1);
+        while (look_at_some(&m) == 0)
+            looks++;
+        assert_in_range(looks, 1, SLOTS / 8 + 1);
         assert_true(receive_on(&m, slot));
-        assert_int_equal(glance(&m), 0);
+        assert_int_equal(look_at_some(&m), 0);
     }
     close_many(&m);
 }
 
-static void a_slot_that_was_served_is_found_at_the_first_glance(void **state) {
+static void a_slot_that_was_served_is_found_at_the_first_look(void **state) {
     (void)state;
     struct many m;
     open_many(&m);
     for (uint32_t round = 0; round < 3; round++) {
-        for (uint32_t slot = 0; slot < SLOTS; slot += SLOTS / WARM_SLOTS) {
+        for (uint32_t slot = 0; slot < SLOTS; slot += SLOTS / RECENT_SLOTS) {
             send_on(&m, slot);
-            while (round == 0 && glance(&m) == 0) {
+            while (round == 0 && look_at_some(&m) == 0) {
             }
-            assert_int_equal(round == 0 ? 1 : glance(&m), 1);
+            assert_int_equal(round == 0 ? 1 : look_at_some(&m), 1);
             assert_true(receive_on(&m, slot));
         }
     }
     close_many(&m);
 }
 
-static void the_warm_slots_are_those_served_lately(void **state) {
+static void the_recent_slots_are_those_served_lately(void **state) {
     (void)state;
-    enum { SERVED = 3 * WARM_SLOTS, STEP = SLOTS / SERVED };
+    enum { SERVED = 3 * RECENT_SLOTS, STEP = SLOTS / SERVED };
     struct many m;
     open_many(&m);
     for (uint32_t slot = 0; slot < SERVED * STEP; slot += STEP) {
         send_on(&m, slot);
-        while (glance(&m) == 0) {
+        while (look_at_some(&m) == 0) {
         }
         assert_true(receive_on(&m, slot));
     }
-    for (uint32_t n = SERVED - WARM_SLOTS; n < SERVED; n++) {
-        m.worker.scan.cold = 0;
+    for (uint32_t n = SERVED - RECENT_SLOTS; n < SERVED; n++) {
+        m.worker.scan.sweep = 0;
         send_on(&m, n * STEP);
-        assert_int_equal(glance(&m), 1);
+        assert_int_equal(look_at_some(&m), 1);
         assert_true(receive_on(&m, n * STEP));
     }
     close_many(&m);
 }
 
-static void calls_in_flight_are_served_in_turn_one_glance_each(void **state) {
+static void calls_in_flight_are_served_in_turn_one_look_each(void **state) {
     (void)state;
     struct many m;
     open_many(&m);
@@ -108,26 +108,26 @@ static void calls_in_flight_are_served_in_turn_one_glance_each(void **state) {
     for (uint32_t slot = 0; slot < SLOTS; slot++)
         send_on(&m, slot);
     for (uint32_t n = 0; n < SLOTS; n++) {
-        assert_int_equal(glance(&m), 1);
+        assert_int_equal(look_at_some(&m), 1);
         assert_true(receive_on(&m, (SLOTS / 2 + n) % SLOTS));
     }
-    assert_int_equal(glance(&m), 0);
+    assert_int_equal(look_at_some(&m), 0);
     close_many(&m);
 }
 
 /* The busy slots have their next request before the worker looks again. */
-static void a_cold_slot_does_not_starve_behind_busy_ones(void **state) {
+static void an_idle_slot_does_not_starve_behind_busy_ones(void **state) {
     (void)state;
     struct many m;
     open_many(&m);
-    for (uint32_t slot = 0; slot < WARM_SLOTS; slot++)
+    for (uint32_t slot = 0; slot < RECENT_SLOTS; slot++)
         send_on(&m, slot);
     send_on(&m, SLOTS - 1);
-    int glances = 0;
+    int looks = 0;
     while (!receive_on(&m, SLOTS - 1)) {
-        assert_in_range(++glances, 1, LONG_ENOUGH);
-        assert_int_equal(glance(&m), 1);
-        for (uint32_t slot = 0; slot < WARM_SLOTS; slot++) {
+        assert_in_range(++looks, 1, LONG_ENOUGH);
+        assert_int_equal(look_at_some(&m), 1);
+        for (uint32_t slot = 0; slot < RECENT_SLOTS; slot++) {
             if (receive_on(&m, slot))
                 send_on(&m, slot);
         }
@@ -142,7 +142,7 @@ static void whoever_was_rung_finds_the_request_at_once(void **state) {
     for (uint32_t slot = 0; slot < SLOTS; slot += 3) {
         send_on(&m, slot);
         shmi_scan_aim(m.pair.guest, &m.worker);
-        assert_int_equal(glance(&m), 1);
+        assert_int_equal(look_at_some(&m), 1);
         assert_true(receive_on(&m, slot));
     }
     close_many(&m);
@@ -150,11 +150,11 @@ static void whoever_was_rung_finds_the_request_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(glances_reach_every_slot),
-        watched_test(a_slot_that_was_served_is_found_at_the_first_glance),
-        watched_test(the_warm_slots_are_those_served_lately),
-        watched_test(calls_in_flight_are_served_in_turn_one_glance_each),
-        watched_test(a_cold_slot_does_not_starve_behind_busy_ones),
+        watched_test(looks_reach_every_slot),
+        watched_test(a_slot_that_was_served_is_found_at_the_first_look),
+        watched_test(the_recent_slots_are_those_served_lately),
+        watched_test(calls_in_flight_are_served_in_turn_one_look_each),
+        watched_test(an_idle_slot_does_not_starve_behind_busy_ones),
         watched_test(whoever_was_rung_finds_the_request_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

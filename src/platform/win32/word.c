@@ -39,7 +39,9 @@ void shmi_event_wait(struct object *o, HANDLE event, const atomic_u32 *word, uin
         death = sleep_once(o, event, deadline);
 }
 
-bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline) {
+bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline,
+                    uint32_t home) {
+    (void)home; /* one event is for all sleepers of a peer */
     struct place place;
     if (o == NULL) {
         shmi_private_wait(word, expected, deadline);
@@ -76,6 +78,15 @@ uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) 
     if (place.number != BELL_ANSWERS)
         place.peer = peer;
     (void)shmi_event_set(o, place);
+    return 0;
+}
+
+/* One event is for all sleepers of a peer. */
+uint32_t shmi_word_wake_home(struct object *o, atomic_u32 *word, uint32_t peer, uint32_t home) {
+    (void)o;
+    (void)word;
+    (void)peer;
+    (void)home;
     return 0;
 }
 

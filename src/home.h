@@ -1,0 +1,33 @@
+/*
+ * Homes. Each worker is at home in one slot, and its callers wake it rather than another worker, so
+ * that the two of them wake each other and nobody else: the system then keeps them on one processor.
+ * It does not if each wakes several.
+ *
+ * A keeper of a slot is a worker at home there that is not in a long handler for another slot. A
+ * worker that comes out of a long handler leaves requests in slots with keepers to those. That loses
+ * no request: a keeper that is parked was rung for it, or will look at its home before it sleeps; and
+ * a worker that was woken leaves nothing to others.
+ */
+#ifndef SHMIPC_HOME_H
+#define SHMIPC_HOME_H
+
+#include "worker.h"
+
+/* Finds a home: the slot in which fewest are. */
+void shmi_home_settle(shmipc_peer *peer, struct worker *worker);
+void shmi_home_leave(shmipc_peer *peer, const struct worker *worker);
+
+/* Around a long handler for a request in `slot`. */
+void shmi_home_go_out(shmipc_peer *peer, const struct worker *worker, uint32_t slot);
+void shmi_home_come_back(shmipc_peer *peer, const struct worker *worker, uint32_t slot);
+
+/* True if this worker leaves a request in `slot` to a keeper of it. */
+static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
+    return worker->keeps_home && slot != worker->home &&
+           load_seq_cst32(&p->slots[p->serves.first + slot].keepers) != 0;
+}
+
+/* True if a request waits that the worker does not leave to another. */
+bool shmi_home_is_needed(const shmipc_peer *peer, const struct worker *worker);
+
+#endif

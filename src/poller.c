@@ -1,0 +1,50 @@
+#include "poller.h"
+
+#include "requests.h"
+
+bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
+    uint32_t nobody = 0;
+    if (!cas_seq_cst32(&p->poller, &nobody, worker->id))
+        return false;
+    worker->state = WORKER_POLLING;
+    worker->keeps_home = false;
+    shmi_doorbell_watch(&p->serves.requests);
+    return true;
+}
+
+/* First the bit: as soon as nobody polls another worker may begin to, and set it. Who was superseded
+   may clear the bit of the next poller: then callers ring though they need not. */
+void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
+    uint32_t poller = worker->id;
+    worker->state = WORKER_SEARCHING;
+    shmi_doorbell_look_away(&p->serves.requests);
+    (void)cas_seq_cst32(&p->poller, &poller, 0);
+}
+
+/* For requests that nobody was rung for while the bit was set. */
+static void pass_on(shmipc_peer *p) {
+    if (doorbell_has_sleepers(&p->serves.requests) && requests_wait(p))
+        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+}
+
+void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
+    shmi_poller_stop(p, worker);
+    pass_on(p);
+}
+
+void shmi_poller_supersede(shmipc_peer *p) {
+    uint32_t poller = load_seq_cst32(&p->poller);
+    if (poller != 0 && cas_seq_cst32(&p->poller, &poller, 0))
+        shmi_doorbell_look_away(&p->serves.requests);
+}
+
+void shmi_poller_superseded(shmipc_peer *p, struct worker *worker) {
+    shmi_poller_stop(p, worker);
+    shmi_duration_learn_long(&p->durations, worker->type);
+}
+
+void shmi_poller_resign(shmipc_peer *p, struct worker *worker) {
+    if (worker->state == WORKER_POLLING)
+        shmi_poller_stop(p, worker);
+    pass_on(p);
+}

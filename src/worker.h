@@ -1,0 +1,55 @@
+/*
+ * A worker: a thread that serves, and what it knows.
+ */
+#ifndef SHMIPC_WORKER_H
+#define SHMIPC_WORKER_H
+
+#include "sentry.h"
+
+enum { RECENT_SLOTS = 4 };
+
+/* Where a worker looks next: scan.c's. Slots are counted within the direction. */
+struct scan {
+    uint32_t last;                 /* the slot served last */
+    uint32_t next;                 /* the one behind it */
+    uint32_t sweep;                /* where the next look at some of all slots begins */
+    uint32_t looks;                /* since that last came before the recent slots */
+    uint32_t recent[RECENT_SLOTS]; /* slots that were served lately, or slot 0 */
+    uint32_t eldest;               /* which of them has been there longest */
+};
+
+enum worker_state {
+    WORKER_SEARCHING, /* looks for a request; callers ring for another worker, if one is parked */
+    WORKER_POLLING,   /* looks again and again, and runs short handlers: callers need not ring */
+    WORKER_RUNNING,   /* is in a handler that was expected to be long; callers ring */
+    WORKER_PARKED,    /* has announced itself, and looks once more or sleeps */
+};
+
+/* What a wake-up implies, until its request is answered. */
+struct wakeup {
+    bool just_woken;   /* no request was taken since */
+    bool sole_request; /* no other one waited than that which it was rung for, nor was one served */
+    bool owes_yield;   /* it has answered a request that ended a rest, or a caller that slept */
+};
+
+/* All fields are its own thread's. */
+struct worker {
+    shmipc_handler handler;
+    void *context;
+    uint32_t id;
+    uint32_t home;           /* home.h; a slot, counted within the direction */
+    enum worker_state state; /* by poller.c, running.c and parking.c */
+    struct wakeup wakeup;
+    struct sentry sentry; /* its part as one: on duty from sleep to sleep, until it has work */
+    struct scan scan;
+    struct spin_budget spins;
+    struct hold_off hold_off;
+    uint32_t handlers; /* that it has run */
+    uint32_t type;     /* of the request served last */
+    bool measures_next;
+    bool ran_long;   /* in this turn */
+    bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
+    bool beyond;       /* the last request, or its answer, went on in the slot's second line */
+};
+
+#endif
