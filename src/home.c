@@ -10,6 +10,7 @@ static atomic_u32 *keepers_of(shmipc_peer *p, uint32_t slot) {
 void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     if (p->serves.count == 0)
         return;
+    worker->home = 0;
     for (uint32_t slot = 1; slot < p->serves.count; slot++) {
         if (load_relaxed32(keepers_of(p, slot)) < load_relaxed32(keepers_of(p, worker->home)))
             worker->home = slot;
@@ -18,17 +19,17 @@ void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
 }
 
 void shmi_home_leave(shmipc_peer *p, const struct worker *worker) {
-    if (p->serves.count != 0)
+    if (worker->home != NO_HOME)
         add_seq_cst32(keepers_of(p, worker->home), UINT32_MAX);
 }
 
 void shmi_home_go_out(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
     if (slot != worker->home)
-        add_seq_cst32(keepers_of(p, worker->home), UINT32_MAX);
+        shmi_home_leave(p, worker);
 }
 
 void shmi_home_come_back(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    if (slot != worker->home)
+    if (slot != worker->home && worker->home != NO_HOME)
         add_seq_cst32(keepers_of(p, worker->home), 1);
 }
 

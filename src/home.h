@@ -13,7 +13,8 @@
 
 #include "worker.h"
 
-/* Finds a home: the slot in which fewest are. */
+/* Finds a home: the slot in which fewest are. A worker of shmipc_poll has none, nor has one where
+   there are no slots. */
 void shmi_home_settle(shmipc_peer *peer, struct worker *worker);
 void shmi_home_leave(shmipc_peer *peer, const struct worker *worker);
 

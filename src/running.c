@@ -28,7 +28,7 @@ static void begin_run(struct run *run) {
         shmi_poller_hand_over(p, run->worker);
     run->worker->state = WORKER_RUNNING;
     run->worker->ran_long = true;
-    run->worker->keeps_home = true;
+    run->worker->keeps_home = run->worker->home != NO_HOME;
     shmi_crowd_enter(&p->long_handlers);
     shmi_home_go_out(p, run->worker, run->slot);
 }

@@ -120,6 +120,7 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
     return (struct worker){.handler = handler,
                            .context = context,
                            .id = id,
+                           .home = NO_HOME,
                            .spins = p->serve_spins,
                            .hold_off = p->serve_hold_off};
 }

@@ -37,7 +37,7 @@ struct worker {
     shmipc_handler handler;
     void *context;
     uint32_t id;
-    uint32_t home;           /* home.h; a slot, counted within the direction */
+    uint32_t home;           /* home.h; a slot, counted within the direction, or NO_HOME */
     enum worker_state state; /* by poller.c, running.c and parking.c */
     struct wakeup wakeup;
     struct sentry sentry; /* its part as one: on duty from sleep to sleep, until it has work */
