@@ -268,8 +268,8 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
                              struct await *await) {
     uint64_t until = sooner(shmi_deadline_at(await->deadline), await->look_at);
     count64(&l->parks);
-    bool death =
-        shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked), until, NO_HOME);
+    bool death = shmi_word_wait(p->region.object, shmi_slot_futex(l->shared), word_low(parked),
+                                until, NO_HOME);
     uint64_t now = shmi_clock_now();
     if (death || now >= await->look_at) {
         await->check_responder = true;
@@ -454,8 +454,8 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return error;
 }
 
-/* Where nobody polls, handlers may be long, and the workers may need this processor. Counted until the
-   wait is over. */
+/* Where nobody polls, handlers may be long, and the workers may need this processor. Counted until
+   the wait is over. */
 static bool may_spin(shmipc_peer *p, struct local_slot *l) {
     if (l->polled)
         return true;

@@ -17,7 +17,8 @@ int shmi_ending_by_wake(shmipc_peer *p, const struct until *until) {
     int error = shmi_ending_by_token(until);
     if (error)
         return error;
-    if (ending_wakes(load_seq_cst64(&p->attendance)) == until->wakes_before && !take_pending_wake(p))
+    if (ending_wakes(load_seq_cst64(&p->attendance)) == until->wakes_before &&
+        !take_pending_wake(p))
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_WOKEN, "woken by shmipc_wake");
 }

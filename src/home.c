@@ -6,7 +6,8 @@ static atomic_u32 *keepers_of(shmipc_peer *p, uint32_t slot) {
     return &p->slots[p->serves.first + slot].keepers;
 }
 
-/* Several workers that begin at the same time may choose the same one: that costs them speed only. */
+/* Several workers that begin at the same time may choose the same one: that costs them speed only.
+   */
 void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     if (p->serves.count == 0)
         return;

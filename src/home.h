@@ -1,12 +1,12 @@
 /*
  * Homes. Each worker is at home in one slot, and its callers wake it rather than another worker, so
- * that the two of them wake each other and nobody else: the system then keeps them on one processor.
- * It does not if each wakes several.
+ * that the two of them wake each other and nobody else: the system then keeps them on one
+ * processor. It does not if each wakes several.
  *
  * A keeper of a slot is a worker at home there that is not in a long handler for another slot. A
- * worker that comes out of a long handler leaves requests in slots with keepers to those. That loses
- * no request: a keeper that is parked was rung for it, or will look at its home before it sleeps; and
- * a worker that was woken leaves nothing to others.
+ * worker that comes out of a long handler leaves requests in slots with keepers to those. That
+ * loses no request: a keeper that is parked was rung for it, or will look at its home before it
+ * sleeps; and a worker that was woken leaves nothing to others.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H

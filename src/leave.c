@@ -44,8 +44,7 @@ static void await_threads(shmipc_peer *p) {
         uint32_t departures = load_seq_cst32(&p->departures);
         if (load_seq_cst32(&p->users) == 0 || shmi_process_ends())
             return;
-        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS,
-                             NO_HOME);
+        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS, NO_HOME);
     }
 }
 

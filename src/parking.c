@@ -19,8 +19,8 @@ bool shmi_park_sleep(shmipc_peer *p, uint32_t generation, uint64_t until, uint32
     return !rung;
 }
 
-/* One of the parked workers looks for deaths. The others do so rarely, in case that one is woken and
-   does not come back from its handler. */
+/* One of the parked workers looks for deaths. The others do so rarely, in case that one is woken
+   and does not come back from its handler. */
 static bool ticks_for_all(shmipc_peer *p, const struct worker *worker) {
     uint32_t ticker = load_relaxed32(&p->ticker);
     return ticker == worker->id || (ticker == 0 && cas_seq_cst32(&p->ticker, &ticker, worker->id));
@@ -37,8 +37,7 @@ static uint64_t next_tick(shmipc_peer *p, const struct worker *worker, uint32_t 
 }
 
 /* True if the worker is rung for, or the poller is stuck. */
-static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generation,
-                       uint32_t ticks) {
+static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generation, uint32_t ticks) {
     shmi_sentry_join(p, &worker->sentry);
     bool rung = !shmi_park_sleep(p, generation, next_tick(p, worker, ticks), worker->home);
     if (!shmi_sentry_look(p, &worker->sentry))
@@ -72,8 +71,8 @@ static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct unti
     return error;
 }
 
-/* Callers do not ring while no sleeper is announced, so the next ring then no longer implies exactly
-   one pending request. */
+/* Callers do not ring while no sleeper is announced, so the next ring then no longer implies
+   exactly one pending request. */
 static void disarm(shmipc_peer *p) {
     uint32_t generation = shmi_doorbell_generation(&p->serves.requests);
     if (load_relaxed32(&p->idle_at) == generation)

@@ -5,10 +5,10 @@
 #ifndef SHMIPC_PEER_H
 #define SHMIPC_PEER_H
 
+#include "deadline.h"
 #include "doorbell.h"
 #include "error.h"
 #include "region.h"
-#include "deadline.h"
 #include "wait.h"
 #include "word.h"
 
@@ -118,7 +118,7 @@ struct shmipc_peer {
     struct durations durations;
     struct crowd long_handlers; /* that run: running.c's */
     struct crowd long_waits;    /* of callers, in which nobody polls: caller.c's */
-    atomic_u32 sentry;      /* sentry.c's */
+    atomic_u32 sentry;          /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
     atomic_u64 attendance;

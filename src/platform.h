@@ -117,8 +117,9 @@ bool shmi_peer_is_locked(struct object *object, uint32_t peer);
    own and is slept on by its threads only. */
 
 /* Sleeps while *word == expected, until woken or `deadline` (shmi_clock_now), or for no reason at
-   all. `home` is a number by which the sleeper can be found, or NO_HOME. True if the process of another peer was seen to end meanwhile: the caller then looks for the
-   dead at once. A system that does not tell says false, and the ticks find out. */
+   all. `home` is a number by which the sleeper can be found, or NO_HOME. True if the process of
+   another peer was seen to end meanwhile: the caller then looks for the dead at once. A system that
+   does not tell says false, and the ticks find out. */
 bool shmi_word_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline,
                     uint32_t home);
 #define NO_HOME UINT32_MAX
@@ -132,8 +133,8 @@ uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count)
    */
 uint32_t shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
 
-/* The same for a sleeper of that peer with this home. Another one may be woken in its place, as many
-   homes share few bits; 0 where the system cannot choose. */
+/* The same for a sleeper of that peer with this home. Another one may be woken in its place, as
+   many homes share few bits; 0 where the system cannot choose. */
 uint32_t shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer, uint32_t home);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */

@@ -27,7 +27,7 @@ enum {
 
     TIGHT_LOOKS = 4, /* of a wait come sooner than after a pause */
 
-    DURATIONS = 16,        /* places */
+    DURATIONS = 16,          /* places */
     DURATION_SAMPLES = 1024, /* handlers, of which one is measured */
     DURATION_MOST_NS = 200000,
     LONG_LEAST_NS = 1000, /* no shorter handler is long, */
@@ -41,9 +41,9 @@ enum {
     HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
 };
 
-#define TICK_NS UINT64_C(100000000)      /* a sleeper looks for deaths this often, */
-#define IDLE_TICK_NS UINT64_C(180000000) /* and a worker this, */
-enum { TICKS_TO_IDLE = 10 };             /* who has slept so many ticks; */
+#define TICK_NS UINT64_C(100000000)         /* a sleeper looks for deaths this often, */
+#define IDLE_TICK_NS UINT64_C(180000000)    /* and a worker this, */
+enum { TICKS_TO_IDLE = 10 };                /* who has slept so many ticks; */
 #define PARKED_TICK_NS UINT64_C(5000000000) /* and one beside which another one does, this; */
 #define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this */
 
@@ -62,7 +62,8 @@ enum policy { POLICY_LEARNS, POLICY_PARKS_AT_ONCE, POLICY_PARKS_LATE, POLICY_IS_
 
 uint32_t shmi_policy_random(void);
 
-/* A decision: `learned`, unless a test has another policy; `early` is what has threads park soon. */
+/* A decision: `learned`, unless a test has another policy; `early` is what has threads park soon.
+   */
 static inline bool policy_decides(bool learned, bool early) {
     switch (SHMIPC_POLICY) {
     case POLICY_PARKS_AT_ONCE:
@@ -260,8 +261,8 @@ void shmi_duration_learn(struct durations *durations, uint32_t type, uint64_t ns
 /* One of the type was so long that another worker took over. */
 void shmi_duration_learn_long(struct durations *durations, uint32_t type);
 
-/* Serving in parallel wakes a thread on either side of a call. That pays if the handlers take longer
-   than that on as many processors as there are to help. */
+/* Serving in parallel wakes a thread on either side of a call. That pays if the handlers take
+   longer than that on as many processors as there are to help. */
 void shmi_duration_learn_wake(struct durations *durations, uint64_t ns);
 
 /* How many threads are in something long at once. */

@@ -12,8 +12,8 @@ bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     return true;
 }
 
-/* First the bit: as soon as nobody polls another worker may begin to, and set it. Who was superseded
-   may clear the bit of the next poller: then callers ring though they need not. */
+/* First the bit: as soon as nobody polls another worker may begin to, and set it. Who was
+   superseded may clear the bit of the next poller: then callers ring though they need not. */
 void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
     uint32_t poller = worker->id;
     worker->state = WORKER_SEARCHING;

@@ -93,8 +93,7 @@ static int serve(shmipc_peer *p, struct worker *worker, const struct until *unti
     int error = shmi_ending_by_token(until);
     (void)shmi_poller_begin(p, worker);
     while (error == SHMIPC_OK)
-        error = poller_is(p, worker) ? poll_turn(p, worker, until)
-                                          : search_turn(p, worker, until);
+        error = poller_is(p, worker) ? poll_turn(p, worker, until) : search_turn(p, worker, until);
     return error;
 }
 

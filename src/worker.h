@@ -48,8 +48,8 @@ struct worker {
     uint32_t type;     /* of the request served last */
     bool measures_next;
     bool ran_long;   /* in this turn */
-    bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
-    bool beyond;       /* the last request, or its answer, went on in the slot's second line */
+    bool keeps_home; /* has run a long handler, and neither slept nor polled since */
+    bool beyond;     /* the last request, or its answer, went on in the slot's second line */
 };
 
 #endif

@@ -151,8 +151,8 @@ static void finish(void) {
 /* Named for the linker, which puts ours in place of the real ones. */
 bool real_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline,
                uint32_t home) __asm__("__real_shmi_word_wait");
-bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected,
-                   uint64_t deadline, uint32_t home) __asm__("__wrap_shmi_word_wait");
+bool explored_wait(struct object *object, atomic_u32 *word, uint32_t expected, uint64_t deadline,
+                   uint32_t home) __asm__("__wrap_shmi_word_wait");
 uint32_t real_wake(struct object *object, atomic_u32 *word,
                    uint32_t count) __asm__("__real_shmi_word_wake");
 uint32_t explored_wake(struct object *object, atomic_u32 *word,
@@ -216,8 +216,7 @@ uint32_t explored_wake_peer(struct object *object, atomic_u32 *word, uint32_t pe
     return 0;
 }
 
-uint32_t explored_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
-                            uint32_t home) {
+uint32_t explored_wake_home(struct object *object, atomic_u32 *word, uint32_t peer, uint32_t home) {
     if (self == NULL)
         return real_wake_home(object, word, peer, home);
     explore_step();

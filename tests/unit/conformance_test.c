@@ -6,10 +6,10 @@
 #include "support/fixture.h"
 
 #include "layout.h"
+#include "policy.h"
 #include "region.h"
 #include "slot.h"
 #include "types.h"
-#include "policy.h"
 
 #include <stdio.h>
 #include <stdlib.h>

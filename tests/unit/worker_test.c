@@ -220,7 +220,8 @@ static void send_first_or_end(void) {
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
 }
 
-/* The second request comes while the first one's handler runs. Somebody else sleeps all the time. */
+/* The second request comes while the first one's handler runs. Somebody else sleeps all the time.
+   */
 static int send_second(void *context, const shmipc_request *request, shmipc_response *response) {
     const struct doorbell *bell = &silent.pair.guest->serves.requests;
     const bool first = request->slot == silent.slots[0].index;
@@ -387,8 +388,8 @@ int main(void) {
         cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
                                fake_system),
         cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),
-        cmocka_unit_test_setup(
-            a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler, fake_system),
+        cmocka_unit_test_setup(a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler,
+                               fake_system),
         cmocka_unit_test_setup(a_tick_finds_what_was_not_rung_for, fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
