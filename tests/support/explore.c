@@ -12,13 +12,13 @@ enum actor_state { UNUSED, RUNNABLE, ASLEEP, DONE };
 
 struct actor {
     enum actor_state state;
+    uint32_t home; /* with which it sleeps */
     pthread_t thread;
     sem_t turn;
     void (*body)(void *context);
     void *context;
     const void *sleeps_on;
-    const struct object *sleeps_in;
-    uint32_t home; /* with which it sleeps */ /* whose peer it sleeps for; NULL: its own process */
+    const struct object *sleeps_in; /* whose peer it sleeps for; NULL: its own process */
 };
 
 /* The choices of one run. The next run repeats them up to the last that has an alternative. */
