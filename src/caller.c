@@ -157,6 +157,19 @@ COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
     return error;
 }
 
+/* Of a call that ended unstarted, or answered, by the word that this peer sees: true if that may have
+   been a copy, and a handler had started by the region's word. */
+COLD static bool started_in_region(shmipc_peer *p, const struct local_slot *l) {
+    shmi_peer_await_settlement(p);
+    word settled = load_relaxed64(&l->settled);
+    return word_same_sequence(l->last, settled) && word_state(settled) != SLOT_FREE;
+}
+
+COLD static int end_cut_off(shmipc_peer *p, struct local_slot *l) {
+    end_started(p, l);
+    return shmi_fail(SHMIPC_E_CLOSED_STARTED, "peer closed here after a handler had started");
+}
+
 static int end_without_answer(shmipc_peer *p, struct local_slot *l, const struct reason *reason,
                               int64_t timeout, bool *answered) {
     word seen;
@@ -166,6 +179,8 @@ static int end_without_answer(shmipc_peer *p, struct local_slot *l, const struct
         *answered = true;
         return SHMIPC_OK;
     case RETREAT_NEVER_STARTED:
+        if (started_in_region(p, l))
+            return end_cut_off(p, l);
         end_unstarted(p, l, seen);
         return shmi_fail(reason->never_started, "%s (time-out %lld ns); never started",
                          reason->text, (long long)timeout);
@@ -308,6 +323,8 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 }
 
 static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
+    if (started_in_region(p, l))
+        return end_cut_off(p, l);
     end_unstarted(p, l, now);
     int error = shmi_peer_name_refusal(p);
     return error ? error : shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
@@ -472,6 +489,12 @@ static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await
     return slot_look(l->shared);
 }
 
+/* The parts of a slot become copies one after the other: an answer that came meanwhile may not be
+   whole. Follows an acquire of the word: what was seen before the peer closed is whole. */
+static bool is_lost(shmipc_peer *p, const struct local_slot *l) {
+    return load_relaxed32(&p->phase) == PEER_CLOSED && started_in_region(p, l);
+}
+
 int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *await,
                         shmipc_response *view) {
     word seen = await_awake(p, l, await);
@@ -481,7 +504,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
             return error;
         seen = slot_look(l->shared);
     }
-    return take_answer(p, l, seen, view);
+    return is_lost(p, l) ? end_cut_off(p, l) : take_answer(p, l, seen, view);
 }
 
 /* ---- Without waiting ---- */

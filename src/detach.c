@@ -35,15 +35,39 @@ static void keep_taken(shmipc_peer *p) {
     }
 }
 
-bool shmi_detach(shmipc_peer *p, struct region *real) {
-    *real = p->region;
-    real->shared = shmi_object_detach(p->region.object);
-    if (real->shared == NULL)
-        return false;
+/* The other side goes on with the region's words, not with the copies that callers see. So those
+   words decide whether a handler has started on a call. What its caller gave up there itself is not
+   under way there any more; what it sends from now on goes into the copy. */
+static void settle_calls(shmipc_peer *p, const struct region *real) {
+    const struct direction *d = &p->calls;
+    for (uint32_t i = d->first; i < d->first + d->count; i++) {
+        struct slot *slot = region_slot(real, i);
+        word seen = slot_look(slot);
+        if (!peer_is_host(p) && word_owner(seen) != p->self)
+            continue;
+        (void)shmi_slot_give_up(slot, seen, &seen);
+        store_relaxed64(&p->slots[i].settled, seen); /* for shmi_peer_await_settlement */
+    }
+}
+
+/* What callers see is kept before the region's words change. */
+static void cut_off(shmipc_peer *p, const struct region *real) {
     shmi_object_keep(p->region.object, p->region.shared, SLOTS_OFFSET);
     keep_claimed(p);
     keep_taken(p);
-    return true;
+    settle_calls(p, real);
+}
+
+/* Both exchanges: the partners of shmi_peer_await_settlement. */
+bool shmi_detach(shmipc_peer *p, struct region *real) {
+    *real = p->region;
+    exchange_seq_cst32(&p->cutting, 1);
+    real->shared = shmi_object_detach(p->region.object);
+    if (real->shared != NULL)
+        cut_off(p, real);
+    exchange_seq_cst32(&p->cutting, 0);
+    (void)shmi_word_wake(NULL, &p->cutting, WAKE_ALL);
+    return real->shared != NULL;
 }
 
 /* What a host leaves of guests' slots: requests that it will not run are answered otherwise. */

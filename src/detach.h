@@ -7,8 +7,8 @@
 #include "peer.h"
 
 /* Cuts off who is still inside a closed peer: they go on in memory of this process, with the
-   slots they have as they are. Stores in *real the region as the peer sees it now, to leave it.
-   False: the system cannot do that. */
+   slots they have as they are; the calls that they have under way are given up. Stores in *real the
+   region as the peer sees it now, to leave it. False: the system cannot do that. */
 bool shmi_detach(shmipc_peer *peer, struct region *real);
 
 /* By a peer that nobody's late writes leave any more: gives up the slots that it has. Whom its

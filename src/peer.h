@@ -52,6 +52,7 @@ struct local_slot {
     bool is_in_crowd;         /* its wait counts among the long ones */
     atomic_u32 keepers;       /* home.c's: workers of this process that are at home here */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
+    atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
 };
 
 /* Why nobody meets anybody in this region any more. */
@@ -85,6 +86,7 @@ struct shmipc_peer {
     atomic_u32 deserted; /* enum desertion; set once: a guest's host died, a host's name went */
     atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
     atomic_u32 gone;     /* enum departure; only rises */
+    atomic_u32 cutting;  /* 1 while those inside are being cut off; futex */
     int name_stays;      /* why the name could not be removed, as errno; by who departs */
     atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
     uint32_t processors; /* that this process may use at a time */
@@ -180,6 +182,10 @@ bool shmi_peer_is_served_here(const shmipc_peer *peer);
 
 /* One holder less. */
 void shmi_peer_let_go(shmipc_peer *peer);
+
+/* Waits while this peer is being cut off. If it was, the settlements may be read now; if it was not,
+   all that this thread did before it did in the region. */
+COLD void shmi_peer_await_settlement(shmipc_peer *peer);
 
 /* Tells a closing thread that somebody has left, if there is one. */
 COLD void shmi_peer_tell_departure(shmipc_peer *peer);

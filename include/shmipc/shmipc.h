@@ -337,7 +337,8 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
  * TIMEOUT: closed, but somebody is cut off. A handler that still runs goes on in private memory:
  * its request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other
  * side is told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and
- * every call on it ends with CLOSED or STALE. No code that handlers may still run may be unloaded:
+ * every call on it ends with CLOSED or STALE, or with CLOSED_STARTED if a handler had started, also
+ * if its answer has come but was not received. No code that handlers may still run may be unloaded:
  * shmipc_close waits for them. (Windows: docs/windows.md has what differs.)
  *
  * DENIED: closed, but this process, a host that has given up rights since it created the region,
