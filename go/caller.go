@@ -196,11 +196,21 @@ func (e *exchange) fetchNext() {
 
 // arrive checks the word that is neither REQUEST nor WORKING any more.
 func (e *exchange) arrive(w word) error {
+	if e.guest.flags.Load()&flagClosing != 0 && e.startedInRegion() {
+		return e.lose() // the parts of a slot become copies one after the other: it may not be whole
+	}
 	if !validProgress(w, e.word) {
 		return e.broken("a caller found an impossible word", w)
 	}
 	e.word = w
 	return nil
+}
+
+// lose ends a call whose answer came while its caller was being cut off.
+func (e *exchange) lose() error {
+	e.stats.failed.Add(1)
+	e.drop()
+	return ErrClosedStarted
 }
 
 func (e *exchange) broken(why string, w word) error {
@@ -231,8 +241,8 @@ func (e *exchange) awaitParked(l *limit) error {
 			end = shutDown
 		}
 		if end != goOn {
-			if e.giveUp(w, end) {
-				return l.failure(end, w.state() == stateWorking)
+			if started, ok := e.giveUp(w, end); ok {
+				return l.failure(end, started)
 			}
 			if missed++; missed > wordChanges {
 				return e.broken("a word changes too often", w)
@@ -301,24 +311,26 @@ func (e *exchange) over(l *limit) ending {
 	return l.over()
 }
 
-// giveUp ends the call in the state that w shows; false: the word has changed meanwhile. A region
-// that is corrupt is left as it is.
-func (e *exchange) giveUp(w word, end ending) bool {
+// giveUp ends the call in the state that w shows, and tells whether a handler had started on it; not ok: the
+// word has changed meanwhile. A region that is corrupt is left as it is.
+func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
+	started = w.state() == stateWorking
 	switch {
 	case end == corrupted:
 	case w.state() == stateRequest:
 		if !e.withdraw(w) {
-			return false
+			return false, false
 		}
+		started = e.startedInRegion()
 		e.stats.failed.Add(1)
 		e.vacate()
-		return true
+		return started, true
 	case !e.cancel(w):
-		return false
+		return false, false
 	}
 	e.stats.failed.Add(1)
 	e.drop()
-	return true
+	return started, true
 }
 
 // nudge makes this process's sleeper on the exchange look again, if there is one.

@@ -229,7 +229,7 @@ func (e *exchange) abandon() {
 		w := e.load()
 		switch {
 		case e.guest.flags.Load()&flagPoisoned != 0:
-			e.giveUp(w, corrupted)
+			_, _ = e.giveUp(w, corrupted)
 			return
 		case w.state() == stateResponse && validProgress(w, e.word):
 			e.word = w
@@ -238,7 +238,8 @@ func (e *exchange) abandon() {
 		case !validProgress(w, e.word) || n > wordChanges:
 			_ = e.broken("a caller found an impossible word", w)
 			return
-		case e.giveUp(w, cancelled):
+		}
+		if _, ok := e.giveUp(w, cancelled); ok {
 			return
 		}
 	}

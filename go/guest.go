@@ -70,9 +70,10 @@ type Guest struct {
 	stopped chan struct{} // closed when the first flag is set
 	idle    chan struct{} // told whenever somebody has left while a flag is set
 	closing sync.Mutex
-	left    bool        // the region; under closing
-	lingers bool        // closed, but could not be cut off from the region; set before flagLeft
-	cleared atomic.Bool // unmapped, or about to be
+	left    bool         // the region; under closing
+	lingers bool         // closed, but could not be cut off from the region; set before flagLeft
+	cutting sync.RWMutex // held while those inside are cut off
+	cleared atomic.Bool  // unmapped, or about to be
 
 	pool    pool
 	serving serving

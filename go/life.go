@@ -161,7 +161,8 @@ const closeGrace = 5 * time.Millisecond
 // What takes longer than 5 ms to return is cut off. A handler that still runs goes on in private memory:
 // its request stays as it is, Request.Abandoned says true, and its answer is thrown away; the host is
 // told ErrPeerDied at once. A slot that is still held keeps its bytes until it is released, and every call
-// on it ends with ErrClosed or ErrStale. The last one to return unmaps the memory. (Windows cannot cut
+// on it ends with ErrClosed or ErrStale, or with ErrClosedStarted if a handler had started, also if its answer
+// has come but was not received. The last one to return unmaps the memory. (Windows cannot cut
 // off: there the guest's place and the slots it has stay taken until then.)
 //
 // Closing twice is harmless.
@@ -202,52 +203,15 @@ func (g *Guest) quietWithin(d time.Duration) bool {
 
 // cutOff leaves the region while others are still inside.
 func (g *Guest) cutOff() {
-	if memory := g.detach(); memory != nil {
-		g.leaveDetached(memory)
+	if memory, real := g.sever(); real != nil {
+		real.disown()
+		real.leave()
+		g.letGo(memory)
 	} else {
 		g.lingers = true
 	}
 	g.end(flagLeft)
 	g.clearUp()
-}
-
-// leaveDetached leaves by the second mapping; the first is private.
-func (g *Guest) leaveDetached(memory []byte) {
-	g.keepInUse()
-	real := newRegion(memory, g.geometry, g.backing, g.index)
-	real.me, real.epoch = g.me, g.epoch
-	real.disown()
-	real.leave()
-	g.letGo(memory)
-}
-
-// keepInUse keeps the slots as they are that others still have. A worker that takes a request later than
-// this looks sees that the guest is closed.
-func (g *Guest) keepInUse() {
-	var fault error
-	defer g.catchFault(&fault)()
-	g.keep(g.bytes(0, slotsOffset))
-	for i := range g.pool.exchanges {
-		if e := &g.pool.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
-			g.keepSlot(&e.slot)
-		}
-	}
-	for i := range g.hostSlots {
-		s := &g.hostSlots[i]
-		if w := s.load(); w.owner() == g.me && (w.state() == stateWorking || w.state() == stateCancelled) {
-			g.keepSlot(s)
-			s.abandon(w)
-		}
-	}
-}
-
-func (g *Guest) keepSlot(s *slot) { g.keep(g.bytes(g.slotOffset(s.index), g.stride)) }
-
-// abandon has the caller give up, in the private word of a slot that was kept: so the handler is told.
-func (s *slot) abandon(w word) {
-	for i := 0; i < wordChanges && w.state() == stateWorking && !s.cancel(w); i++ {
-		w = s.load()
-	}
 }
 
 // clearUp unmaps a region that was left while others were inside, once nobody is.

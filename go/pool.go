@@ -32,6 +32,7 @@ type exchange struct {
 	soon    uint32  // of spinBudget.begin; the claimer's alone
 	holdOff holdOff // the claimer's alone
 	stats   counters
+	settled word           // the region's word when the call was given up there; under guest.cutting
 	_       [lineSize]byte // neighbours belong to other goroutines
 }
 

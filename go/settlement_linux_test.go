@@ -1,0 +1,158 @@
+package shmipc
+
+import (
+	"context"
+	"testing"
+)
+
+// moment is when something happens while a guest with one slot that is claimed is cut off.
+type moment int
+
+const (
+	beforeTheStep moment = 1 + iota
+	headerIsKept
+	slotIsKept
+)
+
+// momentous is a backing that has something happen at a moment.
+type momentous struct {
+	backing
+	reached, awaited moment
+	act              func()
+	attached         bool // it cannot be detached
+}
+
+func (m *momentous) reach() {
+	if m.reached++; m.reached == m.awaited {
+		m.act()
+	}
+}
+
+func (m *momentous) detach() []byte {
+	m.reach()
+	if m.attached {
+		return nil
+	}
+	return m.backing.detach()
+}
+
+func (m *momentous) keep(b []byte) {
+	m.backing.keep(b)
+	m.reach()
+}
+
+// cutOffScene is a host, and a guest that is to be cut off under a request in its one slot.
+type cutOffScene struct {
+	*testHost
+	guest *Guest
+	slot  Slot
+}
+
+func newCutOffScene(t *testing.T) *cutOffScene {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := &cutOffScene{testHost: h, guest: g, slot: mustClaim(t, g)}
+	h.must(s.slot.Send(TypeNormal, 10, 0))
+	return s
+}
+
+// meanwhile has something happen while the guest is cut off.
+func (s *cutOffScene) meanwhile(at moment, act func()) *momentous {
+	m := &momentous{backing: s.guest.backing, awaited: at, act: act}
+	s.guest.backing = m
+	return m
+}
+
+func (s *cutOffScene) close() { s.must(s.guest.Close()) }
+
+func (s *cutOffScene) receive() error {
+	_, err := s.slot.Receive(context.Background())
+	return err
+}
+
+// endCall has the caller give up in the memory that it sees, and returns what waits for its outcome.
+func (s *cutOffScene) endCall(t *testing.T) func() error {
+	seen := &s.guest.guestSlots[0]
+	want := stateFree
+	if seen.load().state() == stateWorking {
+		want = stateCancelled
+	}
+	outcome := background(t, s.receive)
+	eventually(t, "the caller does not give up", func() bool { return seen.load().state() == want })
+	return outcome
+}
+
+func TestRequestThatIsTakenWhileItsCallerIsCutOffHasStarted(t *testing.T) {
+	for at := beforeTheStep; at <= slotIsKept; at++ {
+		for _, answered := range []bool{false, true} {
+			s := newCutOffScene(t)
+			s.meanwhile(at, func() {
+				if w := s.takeOn(0); answered {
+					s.publish(s.hostCount, w, 0)
+				}
+			})
+			s.close()
+			wantError(t, s.receive(), ErrClosedStarted)
+		}
+	}
+}
+
+func TestCallerThatGivesUpInItsCopyIsToldWhatTheRegionSays(t *testing.T) {
+	for want, taken := range map[Code]bool{ErrClosed: false, ErrClosedStarted: true} {
+		s := newCutOffScene(t)
+		var outcome func() error
+		s.meanwhile(slotIsKept, func() {
+			if outcome = s.endCall(t); taken {
+				s.takeOn(0)
+			}
+		})
+		s.close()
+		wantError(t, outcome(), want)
+	}
+}
+
+// Either way the region's slot is free when it is looked at.
+func TestCallerThatGaveUpInTheRegionKnowsItBest(t *testing.T) {
+	for want, taken := range map[Code]bool{ErrClosed: false, ErrClosedStarted: true} {
+		for _, attached := range []bool{false, true} {
+			s := newCutOffScene(t)
+			if taken {
+				s.takeOn(0)
+			}
+			var outcome func() error
+			s.meanwhile(beforeTheStep, func() {
+				outcome = s.endCall(t)
+				s.finish()
+			}).attached = attached
+			s.close()
+			wantError(t, outcome(), want)
+		}
+	}
+}
+
+// By a goroutine that was admitted before the guest closed. What became of the slot's last call says
+// nothing of this one.
+func TestRequestThatIsSentIntoTheCopyNeverStarts(t *testing.T) {
+	s := newCutOffScene(t)
+	s.publish(s.hostCount, s.takeOn(0), 0)
+	s.must(s.receive())
+	s.close()
+	e := s.slot.exchange
+	e.claimed.Store(s.slot.claim(claimTaken | claimSent))
+	s.must(e.publish(0))
+	wantError(t, s.receive(), ErrClosed)
+	if w := s.word(1); w.state() != stateFree {
+		t.Fatalf("the slot is in state %d", w.state())
+	}
+}
+
+func TestGuestThatIsCutOffGivesUpNoOtherGuestsRequest(t *testing.T) {
+	s := newCutOffScene(t)
+	another := s.word(1).owned(newOwner(2, 1))
+	s.guestSlot(0).state.Store(uint64(another))
+	s.close()
+	if w := s.word(1); w != another {
+		t.Fatalf("it is %#x now, and was %#x", uint64(w), uint64(another))
+	}
+	_ = s.slot.Release()
+}
