@@ -1,0 +1,227 @@
+package shmipc
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+func giveNoWay() {}
+
+// spinAll uses up a wait's spinning, and returns how many rounds it had before it gave way.
+func spinAll(b *spinBudget, soon *uint32) (rounds int32) {
+	for s := b.begin(soon); s.again(); {
+		if s.stage != spinYielding {
+			rounds++
+		}
+	}
+	return rounds
+}
+
+// winAfter has what a wait waits for there after so many rounds.
+func winAfter(t *testing.T, b *spinBudget, rounds int32) {
+	s := b.begin(nil)
+	for ; rounds > 0; rounds-- {
+		if !s.again() {
+			t.Fatal("the spin is over")
+		}
+	}
+	s.won()
+}
+
+func TestSpinBudgetLearns(t *testing.T) {
+	var b spinBudget
+	b.setUp(spinAuto, giveNoWay)
+	full := spinAll(&b, nil)
+	if full != b.most || full <= eagerLooks {
+		t.Fatalf("%d rounds of %d", full, b.most)
+	}
+	long := 0
+	for i := 2; i < 4*spinProbe; i++ { // in vain
+		if spinAll(&b, nil) == full {
+			long++
+		}
+	}
+	if least := b.rounds.Load(); least >= full/2 || least < b.least || long != 3 {
+		t.Fatalf("%d rounds after long waits, %d at least, %d were long", least, b.least, long)
+	}
+	winAfter(t, &b, b.least+1) // the fourth long one
+	if again := spinAll(&b, nil); again != full {
+		t.Fatalf("%d rounds after one long spin that paid, of %d", again, full)
+	}
+	winAfter(t, &b, b.least/2)
+	if waits := b.waits.Load(); waits != 4*spinProbe+1 {
+		t.Fatalf("an early answer is counted: %d", waits)
+	}
+}
+
+// Among many waits that are over soon a long one is an exception, whatever was learned.
+func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
+	var b spinBudget
+	var soon uint32
+	b.setUp(spinAuto, giveNoWay)
+	rounds := func() int32 { return spinAll(&b, &soon) }
+	for rounds() >= b.most/2 { // in vain
+	}
+	learned := b.rounds.Load()
+	for _, c := range []struct{ before, want int32 }{{spinSoon - 1, learned}, {spinSoon, b.most}} {
+		for ; c.before > 0; c.before-- {
+			s := b.begin(&soon)
+			s.won()
+		}
+		b.rounds.Store(learned)
+		if n := rounds(); n != c.want {
+			t.Errorf("%d rounds, not %d", n, c.want)
+		}
+	}
+	soon = spinSoon
+	b.waits.Store(spinProbe - 1)
+	if rounds(); soon != 0 {
+		t.Errorf("after a probe %d waits are said to have been over soon", soon)
+	}
+	if now := b.rounds.Load(); now != learned {
+		t.Errorf("an exception in vain teaches: %d, was %d", now, learned)
+	}
+}
+
+func TestSpinBudgetCanBeNothing(t *testing.T) {
+	var b spinBudget
+	b.setUp(spinTime(-1, 0), giveNoWay)
+	if n := spinAll(&b, nil); n != 0 {
+		t.Fatalf("%d rounds", n)
+	}
+}
+
+// Between spinning and sleeping a wait gives way; but not if that ended the last wait, which tells that
+// both sides are on one processor: by sleeping they part. Who never spins has nowhere else to go.
+func TestWaitThatWasOverWhenItGaveWaySleepsTheNextTime(t *testing.T) {
+	given := 0
+	var usual, never spinBudget
+	usual.setUp(spinMin, func() { given++ })
+	never.setUp(0, func() { given++ })
+	winYielding := func(b *spinBudget) {
+		s := b.begin(nil)
+		for s.again() && s.stage != spinYielding {
+		}
+		s.won()
+	}
+	check := func(b *spinBudget, want int) {
+		t.Helper()
+		given = 0
+		if spinAll(b, nil); given != want {
+			t.Errorf("it gave way %d times, want %d", given, want)
+		}
+	}
+	check(&usual, spinYields)
+	winYielding(&usual)
+	check(&usual, 0)
+	check(&usual, spinYields)
+	winAfter(t, &usual, usual.least/2)
+	check(&usual, spinYields)
+	winYielding(&never)
+	check(&never, spinYields)
+}
+
+// A wait spins for as long as the other side may be copying, but no longer than is promised.
+func TestSpinTime(t *testing.T) {
+	chosen := func(d time.Duration) time.Duration {
+		if singleCPU() {
+			return 0
+		}
+		return d
+	}
+	for _, c := range []struct {
+		setting time.Duration
+		bytes   uint64
+		want    time.Duration
+	}{
+		{0, 0, chosen(spinAuto)},
+		{0, 400 << 10, chosen(spinAuto + 25600)},
+		{0, 1 << 33, chosen(spinMax)},
+		{spinMin, 400 << 10, spinMin},
+		{time.Hour, 0, spinMax},
+		{-1, 400 << 10, 0},
+	} {
+		if got := spinTime(c.setting, c.bytes); got != c.want {
+			t.Errorf("setting %v, %d bytes: %v, want %v", c.setting, c.bytes, got, c.want)
+		}
+	}
+}
+
+// holdOffAgainst has the other side ready after so many pauses, and returns how many of the waits
+// looked once.
+func holdOffAgainst(h *holdOff, ready uint32, waits int) (once int) {
+	for i := 0; i < waits; i++ {
+		foundAtOnce := h.now>>pauseBits >= ready
+		if foundAtOnce {
+			once++
+		}
+		h.learn(foundAtOnce)
+	}
+	return once
+}
+
+func TestNobodyHoldsOffWhoDoesNotSpin(t *testing.T) {
+	var h holdOff
+	h.setUp(0)
+	holdOffAgainst(&h, 1, 1000)
+	if h.now != 0 {
+		t.Fatal(h.now)
+	}
+}
+
+func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
+	h := holdOff{step: 100, most: 25 << pauseBits} // pauses of 10 ns
+	for _, ready := range []uint32{12, 3} {
+		holdOffAgainst(&h, ready, 2000)
+		once := holdOffAgainst(&h, ready, 1000)
+		if got := h.now >> pauseBits; once < 750 || once > 990 || got < ready-1 || got > ready+1 {
+			t.Fatalf("%d of 1000 waits for %d pauses looked once; the hold-off is %d", once, ready, got)
+		}
+	}
+	if once := holdOffAgainst(&h, 0, 2400); once != 2400 || h.now>>pauseBits != 0 {
+		t.Fatalf("%d of 2400, %d pauses, when all is there already", once, h.now>>pauseBits)
+	}
+}
+
+// Turns as many as can be seen by a clock.
+func TestTheFirstLooksOfAnEagerWaitMakeTurns(t *testing.T) {
+	const turns = 1 << 20
+	var b spinBudget
+	b.setUp(spinAuto, giveNoWay)
+	one := int64(shortest(func() { linger(turns) }))
+	took := func(looks int, s spin) (ns int64) {
+		for ; looks > 0; looks-- {
+			start := now()
+			s.again()
+			ns += now() - start
+		}
+		return ns
+	}
+	eager := b.begin(nil)
+	eager.eagerly(turns)
+	if ns := took(eagerLooks, eager); ns < one {
+		t.Errorf("%d looks took %d ns, and as many turns %d", eagerLooks, ns, one)
+	}
+	least := int64(math.MaxInt64)
+	for i := 0; i < 10; i++ {
+		s := eager
+		s.done = eagerLooks
+		least = min(least, took(1, s))
+	}
+	if least > one/2 {
+		t.Errorf("the look after them took %d ns, so many turns take %d", least, one)
+	}
+}
+
+func TestHoldOffHasAMost(t *testing.T) {
+	var h holdOff
+	h.setUp(spinAuto)
+	if h.most == 0 || h.step == 0 {
+		t.Fatal(h)
+	}
+	holdOffAgainst(&h, math.MaxUint32, 100000)
+	if h.now > h.most+h.most/holdOffGrowth+h.step {
+		t.Fatalf("%d of at most %d", h.now, h.most)
+	}
+}
