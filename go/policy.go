@@ -40,6 +40,23 @@ const (
 	holdOffShare  = 512
 	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
 	holdOffLeast  = 1 << pauseBits * 3 / 8
+
+	// durationPlaces is how many places the types of messages share; one handler of a worker in
+	// durationSamples is measured; no more than durationMost is noted.
+	durationPlaces  = 16
+	durationSamples = 64
+	durationMost    = 200 * time.Microsecond
+	// durationLeast is the shortest time that may be long, and durationPerSlot what it is besides for each
+	// slot that a hand-over looks at.
+	durationLeast   = time.Microsecond
+	durationPerSlot = 8 * time.Nanosecond
+	// wakeFirst is how long waking a caller is taken to last until one was woken; wakeMost is the most that is
+	// believed.
+	wakeFirst = 2500 * time.Nanosecond
+	wakeMost  = 20 * time.Microsecond
+
+	// meanShare: a mean moves by such a part of the difference.
+	meanShare = 8
 )
 
 // relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
@@ -314,3 +331,68 @@ func (h *holdOff) learn(foundAtOnce bool) {
 
 // retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
 func (h *holdOff) retry() uint32 { return h.turns / 2 }
+
+// durations is how long handlers take, by the type of the request; several types share a place. Most handlers
+// are measured now and then, and those that are long each time, beside which a clock costs little. Where the
+// processor was taken away meanwhile, a handler seems longer than it is: so what is short counts for more.
+// Goroutines share one: the values are hints.
+type durations struct {
+	ns         [durationPlaces]atomic.Uint32
+	wakeNs     atomic.Uint32 // that it takes to wake a caller
+	processors uint32        // besides a worker's own, but 1 at least
+	slots      uint32
+}
+
+func (d *durations) setUp(processors, slots int) {
+	d.processors, d.slots = uint32(max(processors-1, 1)), uint32(slots)
+	d.wakeNs.Store(uint32(wakeFirst))
+}
+
+// isLong tells whether a handler of this type is expected to last so long that others had better serve meanwhile:
+// to wake one takes time on both sides, for which the other processors make up, and a look at all slots.
+func (d *durations) isLong(kind uint32) bool {
+	ns := d.ns[kind%durationPlaces].Load()
+	return ns >= uint32(durationLeast) && ns*d.processors >= 2*d.wakeNs.Load() && ns >= d.slots*uint32(durationPerSlot)
+}
+
+// learn notes that a handler of this type has taken so many nanoseconds.
+func (d *durations) learn(kind uint32, took int64) {
+	place := &d.ns[kind%durationPlaces]
+	now, ns := place.Load(), uint32(min(took, int64(durationMost)))
+	if ns < now {
+		place.Store(now - (now-ns)/2)
+	} else {
+		place.Store(now + (ns-now)/meanShare)
+	}
+}
+
+// learnLong notes that a handler of this type was long after all.
+func (d *durations) learnLong(kind uint32) {
+	least := max(uint32(durationLeast), (2*d.wakeNs.Load()+d.processors-1)/d.processors, d.slots*uint32(durationPerSlot))
+	if place := &d.ns[kind%durationPlaces]; place.Load() < least {
+		place.Store(least)
+	}
+}
+
+// learnWake notes that waking a caller has taken so many nanoseconds.
+func (d *durations) learnWake(took int64) {
+	now, ns := int64(d.wakeNs.Load()), min(took, int64(wakeMost))
+	d.wakeNs.Store(uint32(now + (ns-now)/meanShare))
+}
+
+// crowd is how many are in something long at once.
+type crowd struct {
+	now  atomic.Int32
+	mean atomic.Int32 // when one came, in parts of meanShare
+}
+
+func (c *crowd) enter() {
+	now, mean := c.now.Add(1), c.mean.Load()
+	c.mean.Store(mean - (mean+meanShare-1)/meanShare + now) // rounded so that it comes down all the way
+}
+
+func (c *crowd) leave() { c.now.Add(-1) }
+
+// leavesRoom tells whether so many processors suffice for all who are in it, and for those who wait for them,
+// one each.
+func (c *crowd) leavesRoom(processors int) bool { return 2*int(c.mean.Load()) <= meanShare*processors }
