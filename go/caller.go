@@ -297,7 +297,7 @@ func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
 		return ok, false
 	}
 	e.stats.parks.Add(1)
-	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(livenessTick))
+	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(livenessTick), noHome)
 }
 
 // over tells whether the call must end without its answer.

@@ -336,7 +336,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
 	slept := 0
-	g.parking.wait = func(address *uint32, value uint32, until int64) bool {
+	g.parking.wait = func(address *uint32, value uint32, until int64, _ int) bool {
 		slept++
 		w := word(h.guestSlot(0).state.Load())
 		if !w.parked() || w.low() != value || address != lowHalf(&h.guestSlot(0).state) {
@@ -360,7 +360,7 @@ func TestCallRingsForAStandbyBeforeItSleeps(t *testing.T) {
 	g := h.attachHeap(1, &Config{Spin: -1})
 	before := h.bell(bellGuestRequest).generation.Load()
 	rings := 0
-	g.parking.wait = func(*uint32, uint32, int64) bool {
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
 		rings = int(h.bell(bellGuestRequest).generation.Load() - before)
 		h.answer(h.hostCount, h.takeOn(0), echo)
 		return false

@@ -272,7 +272,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 			}
 		}
 	}
-	g.parking.wait = func(*uint32, uint32, int64) bool { t.Error("it sleeps, though it was cancelled"); return false }
+	g.parking.wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps, though it was cancelled"); return false }
 	l := newLimit(deadline(t), 0)
 	wantError(t, s.exchange.await(&l), ErrCancelled)
 	if !cancelled {
@@ -288,7 +288,7 @@ func TestSlotCancelIsSeenWhileParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	g.parking.wait = func(_ *uint32, value uint32, _ int64) bool {
+	g.parking.wait = func(_ *uint32, value uint32, _ int64, _ int) bool {
 		if err := s.Cancel(); err != nil {
 			t.Error(err)
 		}

@@ -136,7 +136,7 @@ func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	}
 	if l.interrupted() == goOn { // whoever interrupts rings after that
 		g.stats.parks.Add(1)
-		g.wait(bellWord(g.answers.bell), generation, l.tick(livenessTick))
+		g.wait(bellWord(g.answers.bell), generation, l.tick(livenessTick), noHome)
 	}
 	return 0, false
 }

@@ -11,6 +11,22 @@ func (p *parking) ring(b *bell, n int) {
 	p.wake(bellWord(b), n)
 }
 
+// ringFor announces something on a bell and wakes one sleeper: one of this peer that is at home there, or else
+// any.
+func (p *parking) ringFor(b *bell, peer uint32, home int) {
+	b.generation.Add(1)
+	if word := bellWord(b); !p.wakeHome(word, peer, home) {
+		p.wake(word, 1)
+	}
+}
+
+// ringForSeveral is ring for one sleeper, where more may wait than one: who is woken by it does not take it for
+// the only ring that there was, see rungOnce.
+func (p *parking) ringForSeveral(b *bell) {
+	b.generation.Add(1)
+	p.ring(b, 1)
+}
+
 // ringAll wakes everybody who sleeps on the bell.
 func (p *parking) ringAll(b *bell) { p.ring(b, math.MaxInt32) }
 

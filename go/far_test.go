@@ -171,7 +171,7 @@ func TestFarDeadlinesOfASleep(t *testing.T) {
 			if tries == 0 {
 				t.Fatal("it does not sleep")
 			}
-			ended := result(background(t, func() error { g.wait(word, *word, deadline); return nil }))
+			ended := result(background(t, func() error { g.wait(word, *word, deadline, noHome); return nil }))
 			select {
 			case <-ended:
 			case <-time.After(5 * time.Millisecond):

@@ -3,7 +3,6 @@ package shmipc
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -13,7 +12,7 @@ import (
 )
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = futexParking(math.MaxUint32)
+var heapParking = futexParking(hostIndex)
 
 // hostFile is the region's file, as the host holds it.
 type hostFile struct {
@@ -29,7 +28,7 @@ func (h *testHost) create() {
 	h.must(syscall.Ftruncate(fd, int64(h.total)))
 	memory, err := syscall.Mmap(fd, 0, int(h.total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	h.must(err)
-	h.fd, h.open, h.parking = fd, true, futexParking(1<<hostIndex)
+	h.fd, h.open, h.parking = fd, true, futexParking(hostIndex)
 	h.setUp(memory)
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: lockOffset, Len: 1}
 	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))

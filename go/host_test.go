@@ -228,7 +228,7 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 			c.host.ring(c.host.bell(bellHostRequest), 1)
 		}
 		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
-			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+livenessTick))
+			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+livenessTick), noHome)
 		}
 	}
 }
@@ -308,7 +308,7 @@ func (h *testHost) sleepOn(b *bell, handler func(Message) Message) {
 	seen := b.generation.Load()
 	b.want(1)
 	if !h.serveAll(handler) {
-		h.wait(bellWord(b), seen, now()+int64(10*time.Millisecond))
+		h.wait(bellWord(b), seen, now()+int64(10*time.Millisecond), noHome)
 	}
 	b.unwant(1)
 }

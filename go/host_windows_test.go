@@ -240,7 +240,10 @@ func cpuTime() time.Duration {
 func threads() int { return pprof.Lookup("threadcreate").Count() }
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = parking{wait: heapSleepers.wait, wake: heapSleepers.wake, wakeOwn: heapSleepers.wakeOwn, giveWay: yieldThread}
+var heapParking = parking{
+	wait: heapSleepers.wait, wake: heapSleepers.wake, wakeOwn: heapSleepers.wakeOwn,
+	wakeHome: wakeNoHome, giveWay: yieldThread,
+}
 
 type sleepersOfHeap struct {
 	mu     sync.Mutex
@@ -251,7 +254,7 @@ var heapSleepers = &sleepersOfHeap{asleep: map[*uint32][]chan struct{}{}}
 
 func (s *sleepersOfHeap) wakeOwn(word *uint32) { s.wake(word, 1) }
 
-func (s *sleepersOfHeap) wait(word *uint32, value uint32, deadline int64) bool {
+func (s *sleepersOfHeap) wait(word *uint32, value uint32, deadline int64, _ int) bool {
 	woken := make(chan struct{})
 	if !s.enter(word, value, woken) {
 		return false

@@ -115,7 +115,7 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 }
 
 // waiting is how peers sleep and wake in the mapping.
-func (f *regionFile) waiting(r *region) parking { return futexParking(r.bit) }
+func (f *regionFile) waiting(r *region) parking { return futexParking(r.index) }
 
 // close unmaps, by which it gives up the lock, and closes.
 func (f *regionFile) close() error {

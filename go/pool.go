@@ -224,7 +224,7 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(bellWord(b), seen, l.tick(livenessTick))
+		ended := g.wait(bellWord(b), seen, l.tick(livenessTick), noHome)
 		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)

@@ -202,7 +202,7 @@ func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
 	h.peer(2).epoch.Store(5)
 	h.peer(3).epoch.Store(5)
 	h.heap.guestDead[3].Store(true)
-	g.parking.wait = func(*uint32, uint32, int64) bool { t.Error("it sleeps first"); return false }
+	g.parking.wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps first"); return false }
 	alive := newWord(stateBusy, 0, 9, newOwner(2, 5))
 	h.guestSlot(0).state.Store(uint64(alive))
 	for _, dead := range []owner{newOwner(2, 4), newOwner(3, 5)} {

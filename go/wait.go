@@ -43,21 +43,33 @@ func now() int64 { return monotonic() + 1 }
 // parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how to make room for
 // it; tests replace it, but for the copy of giveWay that each spinBudget has.
 type parking struct {
-	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time.
-	// ended says that meanwhile a peer's process has ended: its caller then looks for the dead.
-	wait func(word *uint32, value uint32, deadline int64) (ended bool)
+	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is
+	// the sleeper's, for wakeHome. ended says that meanwhile a peer's process has ended: its caller then looks
+	// for the dead.
+	wait func(word *uint32, value uint32, deadline int64, home int) (ended bool)
 	wake func(word *uint32, n int)
 	// wakeOwn wakes one of this very peer's sleepers.
 	wakeOwn func(word *uint32)
+	// wakeHome wakes one sleeper of this peer that is at home there; false: there is none, or the system cannot
+	// tell. Legal to wake one that is at home elsewhere.
+	wakeHome func(word *uint32, peer uint32, home int) bool
 	// giveWay lets another process have this processor.
 	giveWay func()
 }
 
+// noHome is of whoever sleeps for something else than requests.
+const noHome = -1
+
 // yield lets other goroutines run before this one blocks its thread.
 func yield() { runtime.Gosched() }
 
+// processors is how many this process may use, 1 at least.
+var processors = sync.OnceValue(func() int {
+	return max(1, int(min(float64(runtime.NumCPU()), cpuQuota(""))))
+})
+
 // singleCPU tells whether spinning could only take time from the peer.
-var singleCPU = sync.OnceValue(func() bool { return runtime.NumCPU() == 1 || cpuQuota("") < 2 })
+func singleCPU() bool { return processors() == 1 }
 
 // limit is until when one operation may last: one deadline for all its waits. The clock is not
 // read before a wait has spun in vain.

@@ -18,22 +18,41 @@ var origin = time.Now()
 // monotonic is a time in nanoseconds.
 func monotonic() int64 { return int64(time.Since(origin)) }
 
-// futexParking is parking for a peer with this bit: who rings may want to wake that one.
-func futexParking(bit uint32) parking {
-	wait := func(address *uint32, value uint32, deadline int64) (ended bool) {
-		futexWait(address, value, deadline, bit)
+// futexParking is parking for this peer: who rings may want to wake that one, or one of its sleepers that is at
+// home in a slot.
+func futexParking(peer uint32) parking {
+	bit := uint32(1) << peer
+	wait := func(address *uint32, value uint32, deadline int64, home int) (ended bool) {
+		futexWait(address, value, deadline, bit|homeBit(peer, home))
 		return false // of a process that ends a futex knows nothing
 	}
-	wakeOwn := func(address *uint32) {
-		_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), wakeBitset, 1, 0, 0,
-			uintptr(bit))
+	return parking{
+		wait: wait, wake: futexWake, giveWay: schedYield,
+		wakeOwn: func(address *uint32) { futexWakeBits(address, bit) },
+		wakeHome: func(address *uint32, peer uint32, home int) bool {
+			return futexWakeBits(address, homeBit(peer, home))
+		},
 	}
-	return parking{wait: wait, wake: futexWake, wakeOwn: wakeOwn, giveWay: schedYield}
+}
+
+// The bits of a futex: one for each peer, and those that are left for homes. Several share one of these, so that
+// neighbours, of one peer and of the next, do not.
+const (
+	homeBitsAt   = peersMax
+	homeBits     = 16
+	homesOfAPeer = 5 // before the next peer's begin
+)
+
+func homeBit(peer uint32, home int) uint32 {
+	if home == noHome {
+		return 0
+	}
+	return 1 << (homeBitsAt + (homesOfAPeer*peer+uint32(home))%homeBits)
 }
 
 // futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
 // may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block.
-func futexWait(address *uint32, value uint32, deadline int64, bit uint32) {
+func futexWait(address *uint32, value uint32, deadline int64, bits uint32) {
 	var ts syscall.Timespec
 	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
 	if errno != 0 {
@@ -42,7 +61,7 @@ func futexWait(address *uint32, value uint32, deadline int64, bit uint32) {
 	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
 	ts = syscall.NsecToTimespec(later(ts.Nano(), deadline-now()))
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
-		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bit))
+		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bits))
 }
 
 // schedYield uses Syscall too: it lasts as long as somebody else runs.
@@ -51,4 +70,11 @@ func schedYield() { _, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) 
 // futexWake wakes up to n sleepers.
 func futexWake(address *uint32, n int) {
 	_, _, _ = syscall.Syscall(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), futexWakeOp, uintptr(n))
+}
+
+// futexWakeBits wakes a sleeper that has one of these bits, and tells whether there was one.
+func futexWakeBits(address *uint32, bits uint32) bool {
+	woken, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), wakeBitset, 1, 0, 0,
+		uintptr(bits))
+	return errno == 0 && woken > 0
 }

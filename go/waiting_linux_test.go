@@ -29,3 +29,46 @@ func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 		})
 	}
 }
+
+// A caller wakes the worker that is at home in its slot, if that sleeps.
+func TestSleepersAreKnownByTheirHome(t *testing.T) {
+	p := futexParking(3)
+	word := new(uint32)
+	woken := make(chan int)
+	for home := 0; home < 3; home++ {
+		go func(home int) {
+			p.wait(word, 0, now()+int64(watchdog), home)
+			woken <- home
+		}(home)
+	}
+	for _, home := range []int{1, 2, 0} {
+		eventually(t, "nobody sleeps there", func() bool { return p.wakeHome(word, 3, home) })
+		if who := <-woken; who != home {
+			t.Fatalf("the one at home in %d was woken, not in %d", who, home)
+		}
+		if p.wakeHome(word, 3, home) {
+			t.Fatal("somebody else is woken too")
+		}
+	}
+}
+
+func TestHomesOfNeighboursHaveBitsOfTheirOwn(t *testing.T) {
+	if homeBit(0, noHome) != 0 {
+		t.Error("whoever has no home has a bit")
+	}
+	for peer := uint32(0); peer < peersMax-1; peer++ {
+		bits := map[uint32]bool{}
+		for _, p := range []uint32{peer, peer + 1} {
+			for home := 0; home < homesOfAPeer; home++ {
+				bit := homeBit(p, home)
+				if bits[bit] || bit < 1<<peersMax {
+					t.Errorf("peer %d, home %d: %#x", p, home, bit)
+				}
+				bits[bit] = true
+			}
+		}
+	}
+	if homeBit(2, 7) != 1<<(16+(5*2+7)%16) {
+		t.Error("the bit is not that of the other language")
+	}
+}

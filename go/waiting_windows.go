@@ -98,7 +98,7 @@ func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) 
 }
 
 func (s *sleeper) parking() parking {
-	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, giveWay: yieldThread}
+	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, wakeHome: wakeNoHome, giveWay: yieldThread}
 }
 
 func yieldThread() { _, _, _ = switchToThread.Call() }
@@ -187,8 +187,11 @@ func (s *sleeper) made(p spot) syscall.Handle {
 	return e.keep(created)
 }
 
+// wakeNoHome is parking's wakeHome: an event is for any sleeper of a peer.
+func wakeNoHome(*uint32, uint32, int) bool { return false }
+
 // wait is parking's.
-func (s *sleeper) wait(word *uint32, value uint32, deadline int64) (ended bool) {
+func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended bool) {
 	set := s.takeSet()
 	defer s.giveSet(set)
 	p := s.spotOf(word)

@@ -16,8 +16,8 @@ import (
 // withoutTicks makes a guest sleep until it is woken, as if nobody ever looked for deaths.
 func withoutTicks(g *Guest) {
 	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64) bool {
-		return wait(word, value, deadline+int64(2*watchdog))
+	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
+		return wait(word, value, deadline+int64(2*watchdog), home)
 	}
 }
 
@@ -89,9 +89,9 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 	}
 	returns := 0
 	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64) bool {
+	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		returns++
-		return wait(word, value, deadline)
+		return wait(word, value, deadline, home)
 	}
 	again := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
 	eventually(t, "it does not sleep", func() bool { return g.bell(bellMembership).sleepers.Load() != 0 })
@@ -136,7 +136,7 @@ func TestSleepIsFinerThanATick(t *testing.T) {
 	for i := 0; i < 20; i++ {
 		start := now()
 		deadline := start + int64(time.Millisecond)
-		g.wait(bellWord(b), b.generation.Load(), deadline)
+		g.wait(bellWord(b), b.generation.Load(), deadline, noHome)
 		best = min(best, now()-start)
 	}
 	if best < int64(900*time.Microsecond) || best > int64(8*time.Millisecond) {
@@ -179,7 +179,7 @@ func TestRingsReachEverySleeper(t *testing.T) {
 				if i%sleepers == 0 && n%2 == 0 {
 					until = now() + int64(n%7)*int64(50*time.Microsecond)
 				}
-				g.wait(bellWord(b), seen, until)
+				g.wait(bellWord(b), seen, until, noHome)
 			}
 		}(i)
 	}
@@ -214,7 +214,7 @@ func TestLeadershipIsPassedOn(t *testing.T) {
 	q := &g.backing.(*regionFile).sleeper.queues[bellMembership]
 	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
 	sleep := func(until int64) func() error {
-		return background(t, func() error { g.wait(bellWord(b), seen, until); return nil })
+		return background(t, func() error { g.wait(bellWord(b), seen, until, noHome); return nil })
 	}
 	leader := sleep(now() + int64(300*time.Millisecond))
 	eventually(t, "nobody leads", func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.led })

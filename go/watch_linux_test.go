@@ -112,13 +112,13 @@ func longSleeps(g *Guest) (asleep chan struct{}, woken *atomic.Bool) {
 	asleep, woken = make(chan struct{}), new(atomic.Bool)
 	var once sync.Once
 	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64) bool {
+	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		left := deadline - now()
 		long := left > idleTick && left <= watchedTick // a standby's is longer
 		if long {
 			once.Do(func() { close(asleep) })
 		}
-		ended := wait(word, value, deadline)
+		ended := wait(word, value, deadline, home)
 		if long && now() < deadline {
 			woken.Store(true)
 		}

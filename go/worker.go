@@ -255,7 +255,7 @@ func (w *worker) doze(b *bell) {
 		g.stats.parks.Add(1)
 		w.roused = true
 		until := now() + g.pollersTick(ticks)
-		if g.wait(bellWord(b), w.seen, until) {
+		if g.wait(bellWord(b), w.seen, until, noHome) {
 			g.checkHost()
 		}
 		if b.generation.Load() != w.seen {
@@ -396,7 +396,7 @@ func (w *worker) waitToBeNeeded(duty *sentry) need {
 			}
 		}
 		duty.join()
-		if w.guest.wait(bellWord(b), seen, duty.until()) {
+		if w.guest.wait(bellWord(b), seen, duty.until(), noHome) {
 			w.guest.checkHost()
 		}
 		if duty.look() {

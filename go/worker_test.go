@@ -144,7 +144,7 @@ func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
 	w.crew.standbys.Store(1)
 	w.crew.size.Store(2)
 	waits := 0
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if waits++; waits > 1 {
 			t.Error("it sleeps, though a request waits")
 			w.crew.stopped.Store(true)
@@ -190,7 +190,7 @@ func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
 		w := newWorker(h.attach(nil), echoHandler)
 		b := h.bell(bellHostRequest)
 		b.generation.Store(7)
-		w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 			h.send(0, TypeNormal, nil) // rings
 			b.watch(1 << 15)
 			h.send(1, TypeNormal, nil) // does not
@@ -232,7 +232,7 @@ func (w *worker) ringsAfterTwo(t *testing.T, h *testHost) uint32 {
 func TestWorkerPassesOnTheFirstRing(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		w.crew.stopped.Store(true)
 		return false
 	}
@@ -248,7 +248,7 @@ func TestStandbyPassesOnTheFirstRing(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	rings := uint32(0)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		standby := &worker{crew: w.crew, guest: w.guest}
 		standby.seize()
 		standby.unannounce()
@@ -265,7 +265,7 @@ func TestTickFindsWhatWasNotRungFor(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept > 1 {
 			w.crew.stopped.Store(true)
 		}
@@ -283,7 +283,7 @@ func TestTickFindsWhatWasNotRungFor(t *testing.T) {
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps")
 		h.stop.Store(true)
 		w.crew.stopped.Store(true)
@@ -303,7 +303,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
-	w.guest.parking.wait = func(address *uint32, value uint32, until int64) bool {
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64, _ int) bool {
 		b := h.bell(bellHostRequest)
 		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
 			t.Error("its caller cannot wake it")
@@ -324,7 +324,7 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept, long := 0, 0
-	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64) bool {
+	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
 		most := livenessTick
 		if slept >= ticksToIdle {
 			most = idleTick
@@ -388,7 +388,7 @@ func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
 	w.roused = true
 	w.guest.serving.restsSince.Store(now() - rest)
 	w.guest.giveWay = func() { *gaveWay++ }
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		h.send(2, TypeNormal, nil)
 		return false
 	}
@@ -401,7 +401,7 @@ func TestWorkerThatWasDisplacedWhileItSleptGivesWay(t *testing.T) {
 	w, gaveWay := newWorker(h.attach(nil), echoHandler), 0
 	s := &w.guest.serving
 	w.guest.giveWay = func() { gaveWay++ }
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		s.restsSince.Store(now() - rest)
 		h.send(0, TypeNormal, nil)
 		(&worker{crew: w.crew, guest: w.guest, standby: true}).seize()
@@ -454,7 +454,7 @@ func TestTickEndsNoRest(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
 	slept, since := 0, int64(0)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		s := &w.guest.serving.restsSince
 		if slept++; slept == 1 {
 			since = s.Load()
@@ -529,7 +529,7 @@ func TestStandbyThatDisplacesAnotherServesPollerLeavesThePlaceToItsOwnCrew(t *te
 	other := &worker{crew: &crew{guest: w.guest, handler: echoHandler}, guest: w.guest, standby: true}
 	other.crew.standbys.Store(1)
 	other.crew.size.Store(full)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		other.seize()
 		h.send(0, TypeNormal, nil)
 		return false
@@ -560,7 +560,7 @@ func TestRelievedWorkerThatFindsTheTokenFreeIsNoStandbyAnyMore(t *testing.T) {
 	w.crew.size.Store(int32(len(w.guest.hostSlots))) // it may not spawn
 	other := &worker{crew: w.crew, guest: w.guest, standby: true}
 	w.crew.standbys.Store(1)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		other.seize()
 		w.guest.serving.token.Store(nil) // as when it retires
 		h.send(0, TypeNormal, nil)
@@ -578,7 +578,7 @@ func TestSurplusWorkerPassesOnTheRingThatItHeard(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	w.crew.standbys.Store(1)
-	w.guest.parking.wait = func(*uint32, uint32, int64) bool {
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		w.displace()
 		h.send(0, TypeNormal, nil)
 		return false
