@@ -2,6 +2,7 @@ package shmipc
 
 import (
 	"context"
+	"math"
 	"runtime/debug"
 	"time"
 )
@@ -68,12 +69,7 @@ func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral
 		e.release()
 		return Message{}, false, err
 	}
-	if oneOfSeveral {
-		err = e.awaitOneOfSeveral(l)
-	} else {
-		err = e.await(l)
-	}
-	if err != nil {
+	if err := e.await(l, oneOfSeveral); err != nil {
 		return Message{}, false, err
 	}
 	answer, keep, err = e.found(request.Type)
@@ -95,8 +91,8 @@ func (e *exchange) guard(old bool, err *error) {
 	}
 }
 
-// publish sends the request that lies in the slot, and rings if a worker of the host sleeps. On an error
-// nothing is sent.
+// publish sends the request that lies in the slot, and rings if a worker of the host sleeps and none polls. On
+// an error nothing is sent.
 func (e *exchange) publish(flags word) error {
 	e.beyond = reachesBeyond(int(e.line.length)) // as just written; nothing rests on it
 	sent, ok := e.send(e.word, flags)
@@ -106,37 +102,64 @@ func (e *exchange) publish(flags word) error {
 	}
 	e.word = sent
 	calls := e.stats.calls.Add(1)
-	e.rung = false
-	if e.roused = e.guest.ringIfWanted(e.guest.bell(bellGuestRequest)); e.roused {
-		e.stats.wakes.Add(1)
-	}
+	e.tellWorkers()
 	if calls%callsPerTurn == 0 {
 		yield() // else one that never sleeps keeps many others waiting
 	}
 	return nil
 }
 
-// await waits for the answer of the request that was published. An error ends the call and drops
-// the claim.
-func (e *exchange) await(l *limit) error {
-	if w, ok := e.awaitSpinning(false); ok {
-		return e.arrive(w)
+// tellWorkers rings for the request, unless a worker looks anyway.
+func (e *exchange) tellWorkers() {
+	b := e.guest.bell(bellGuestRequest)
+	sets := b.sleepers.Load()
+	e.rung, e.polled = false, sets>>watchersAt != 0
+	if e.woke = sets != 0 && !e.polled; e.woke {
+		e.ring(b)
 	}
-	return e.awaitParked(l)
 }
 
-// awaitOneOfSeveral is await for a goroutine that may have other calls in flight.
-func (e *exchange) awaitOneOfSeveral(l *limit) error {
-	if w, ok := e.awaitSpinning(true); ok {
+func (e *exchange) ring(b *bell) {
+	e.stats.wakes.Add(1)
+	e.guest.ringFor(b, hostIndex, e.home)
+}
+
+// await waits for the answer of the request that was published; oneOfSeveral: the goroutine may have other
+// calls in flight. An error ends the call and drops the claim.
+//
+// Where nobody polls, handlers may be long, and those who run them may need this processor: then the wait
+// counts, until it is over, and sleeps at once if there is no room.
+func (e *exchange) await(l *limit, oneOfSeveral bool) error {
+	if e.polled {
+		return e.awaitAnswer(l, oneOfSeveral)
+	}
+	g, crowd := e.guest, &e.guest.pool.longWaits
+	crowd.enter()
+	defer crowd.leave()
+	if crowd.leavesRoom(g.processors) {
+		return e.awaitAnswer(l, oneOfSeveral)
+	}
+	e.rung = e.woke // a moment ago
+	return e.awaitAsleep(l, oneOfSeveral)
+}
+
+func (e *exchange) awaitAnswer(l *limit, oneOfSeveral bool) error {
+	if w, ok := e.awaitSpinning(oneOfSeveral); ok {
 		return e.arrive(w)
 	}
-	e.guest.ringForAllInFlight()
+	return e.awaitAsleep(l, oneOfSeveral)
+}
+
+func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
+	if oneOfSeveral {
+		e.guest.ringForAllInFlight(e.slot.index)
+	}
 	return e.awaitParked(l)
 }
 
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	s := e.budget.begin(&e.soon)
-	if e.roused {
+	if e.woke {
 		e.guest.giveWay() // whoever was woken may be waiting for this very processor
 	} else {
 		e.holdOffFor(&s, oneOfSeveral)
@@ -169,7 +192,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.needless()
 	s.won()
-	if !e.roused {
+	if !e.woke {
 		e.holdOff.learn(atOnce)
 	}
 	if atOnce && oneOfSeveral {
@@ -249,7 +272,7 @@ func (e *exchange) awaitParked(l *limit) error {
 			}
 			continue
 		}
-		e.ringForStandby(w)
+		e.ringOnceMore(w)
 		parked, ended := e.sleep(w, l)
 		if !parked {
 			if missed++; missed > wordChanges {
@@ -263,28 +286,37 @@ func (e *exchange) awaitParked(l *limit) error {
 	}
 }
 
-// ringForStandby rings once for a request that is still not taken when its caller stops spinning:
-// every worker that would have been looking may be blocked in a handler. A ring at publishing does
-// not count, since the worker that heard it may have found another request first.
-func (e *exchange) ringForStandby(w word) {
-	if w.state() == stateRequest && !e.rung {
+// ringOnceMore rings once for a request that is still not taken when its caller stops spinning: whoever polls may
+// be in a handler, and a worker that heard a ring at publishing may have found another request first. While no
+// worker sleeps, there is nobody to be woken: one that is about to sleep finds the request.
+func (e *exchange) ringOnceMore(w word) {
+	b := e.guest.bell(bellGuestRequest)
+	if w.state() == stateRequest && !e.rung && b.hasSleepers() {
 		e.rung = true
-		e.stats.wakes.Add(1)
-		e.guest.ring(e.guest.bell(bellGuestRequest), 1)
+		e.ring(b)
 	}
 }
 
-// ringForAllInFlight does the same for every call that this guest's goroutines may have in flight.
-func (g *Guest) ringForAllInFlight() {
+// noSlot is for ringForAllInFlight.
+const noSlot = math.MaxUint32
+
+// ringForAllInFlight does the same for every call that this guest's goroutines may have in flight, but for the one
+// in this slot, whose caller rings itself.
+func (g *Guest) ringForAllInFlight(own uint32) {
+	b := g.bell(bellGuestRequest)
+	if !b.hasSleepers() {
+		return
+	}
 	untaken := 0
 	for i := range g.guestSlots {
-		if w := g.guestSlots[i].load(); w.state() == stateRequest && w.owner() == g.me {
+		s := &g.guestSlots[i]
+		if w := s.load(); w.state() == stateRequest && w.owner() == g.me && s.index != own {
 			untaken++
 		}
 	}
 	if untaken > 0 {
 		g.stats.wakes.Add(1)
-		g.ring(g.bell(bellGuestRequest), untaken)
+		g.ring(b, untaken)
 	}
 }
 

@@ -354,22 +354,113 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	}
 }
 
-// A caller rings once more before it sleeps on a request that nobody took.
-func TestCallRingsForAStandbyBeforeItSleeps(t *testing.T) {
-	h := newHeapHost(t, shape{1, 1, 64, 64})
-	g := h.attachHeap(1, &Config{Spin: -1})
-	before := h.bell(bellGuestRequest).generation.Load()
-	rings := 0
+// ringsUntilItSleeps makes a call that nobody takes until its caller has slept a few times, and returns how often
+// it rang for a worker of the host.
+func (h *testHost) ringsUntilItSleeps(t *testing.T, g *Guest, call func() error) (rings int) {
+	t.Helper()
+	before, slept := h.bell(bellGuestRequest).generation.Load(), 0
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		rings = int(h.bell(bellGuestRequest).generation.Load() - before)
+		if slept++; slept == 3 {
+			rings = int(h.bell(bellGuestRequest).generation.Load() - before)
+			h.answer(h.hostCount, h.takeOn(0), echo)
+		}
+		return false
+	}
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+	return rings
+}
+
+// A caller rings when it publishes if a worker sleeps and none polls, and once more before it sleeps on a request
+// that nobody took; but not while there is nobody to be woken.
+func TestCallRingsForWhoeverSleeps(t *testing.T) {
+	const polls = 1 << watchersAt
+	for _, c := range []struct {
+		sets  uint32
+		rings int
+	}{{0, 0}, {1, 2}, {polls, 0}, {1 | polls, 1}} {
+		h := newHeapHost(t, shape{1, 1, 64, 64})
+		g := h.attachHeap(1, &Config{Spin: -1})
+		h.bell(bellGuestRequest).want(c.sets)
+		rings := h.ringsUntilItSleeps(t, g, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+		if rings != c.rings {
+			t.Errorf("with the sets %#x it rang %d times, not %d", c.sets, rings, c.rings)
+		}
+	}
+}
+
+// Where those who wait, and those who answer, need all processors, a caller whose request nobody polls for does not
+// spin, but sleeps at once, and need not ring again.
+func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
+	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << watchersAt: 0, 1 | 1<<watchersAt: 1} {
+		h := newHeapHost(t, shape{1, 1, 64, 64})
+		g := h.attachHeap(1, nil)
+		g.processors = 0
+		h.bell(bellGuestRequest).want(sets)
+		e := &g.pool.exchanges[0]
+		e.budget.setUp(spinMin, func() {})
+		e.budget.waits.Store(spinProbe - 1) // if it spins, it is seen
+		s := mustClaim(t, g)
+		rings := h.ringsUntilItSleeps(t, g, func() error {
+			_, err := s.Call(deadline(t), Message{}, nil)
+			return err
+		})
+		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>watchersAt != 0; spun != polled || rings != want {
+			t.Errorf("sets %#x: it spun: %v, it rang %d times, not %d", sets, spun, rings, want)
+		}
+		if n := g.pool.longWaits.now.Load(); n != 0 {
+			t.Errorf("%d wait still", n)
+		}
+	}
+}
+
+// Whoever waits while nobody polls counts.
+func TestLongWaitsCount(t *testing.T) {
+	h := newHeapHost(t, shape{1, 2, 64, 64})
+	g := h.attachHeap(1, nil)
+	var calls []func() error
+	for i := uint32(0); i < 2; i++ {
+		calls = append(calls, background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err }))
+		eventually(t, "it does not count", func() bool { return g.pool.longWaits.now.Load() == int32(i)+1 })
+	}
+	h.serve(echo)
+	for _, call := range calls {
+		if err := call(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := g.pool.longWaits.now.Load(); n != 0 {
+		t.Fatalf("%d wait still", n)
+	}
+}
+
+// Of a goroutine's calls in flight, each is rung for once when it falls asleep on one of them.
+func TestCallerOfSeveralRingsForAllBeforeItSleeps(t *testing.T) {
+	h := newHeapHost(t, shape{1, 3, 64, 64})
+	g := h.attachHeap(1, &Config{Spin: -1})
+	b := h.bell(bellGuestRequest)
+	woken := 0
+	g.parking.wakeHome = func(*uint32, uint32, int) bool { return false }
+	g.parking.wake = func(word *uint32, n int) {
+		if word == bellWord(b) {
+			woken += n
+		}
+	}
+	var slots []Slot
+	for i := 0; i < 3; i++ {
+		slots = append(slots, mustClaim(t, g))
+		if err := slots[i].Send(TypeNormal, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.want(1)
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
 		h.answer(h.hostCount, h.takeOn(0), echo)
 		return false
 	}
-	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if rings != 1 {
-		t.Fatalf("it rang %d times", rings)
+	if _, err := slots[0].Receive(deadline(t)); err != nil || woken != 3 {
+		t.Fatalf("%d were woken, %v", woken, err)
 	}
 }
 

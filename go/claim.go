@@ -115,7 +115,7 @@ func (s Slot) Ready() (ready bool, err error) {
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	w := e.load()
-	e.ringForStandby(w)
+	e.ringOnceMore(w)
 	e.lookForDeath()
 	waiting := w.state() == stateRequest || w.state() == stateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0
@@ -145,7 +145,7 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	l := newLimit(ctx, e.guest.timeout)
-	if err := e.awaitOneOfSeveral(&l); err != nil {
+	if err := e.await(&l, true); err != nil {
 		return Message{}, err
 	}
 	answer, keep, err := e.found(TypeNormal)

@@ -263,6 +263,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
+	h.bell(bellGuestRequest).want(1)
 	cancelled := false
 	g.parking.wake = func(*uint32, int) {
 		if !cancelled {
@@ -272,9 +273,12 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 			}
 		}
 	}
-	g.parking.wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps, though it was cancelled"); return false }
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+		t.Fatal("it sleeps, though it was cancelled")
+		return false
+	}
 	l := newLimit(deadline(t), 0)
-	wantError(t, s.exchange.await(&l), ErrCancelled)
+	wantError(t, s.exchange.await(&l, false), ErrCancelled)
 	if !cancelled {
 		t.Fatal("the moment did not come")
 	}

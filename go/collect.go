@@ -112,7 +112,7 @@ func (s *several) sleep(l *limit) (int, error) {
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, g.ringAnswersFromOutside)()
 	}
-	g.ringForAllInFlight()
+	g.ringForAllInFlight(noSlot)
 	look := (*exchange).wouldEnd
 	for {
 		if which, ok := s.find(look); ok {

@@ -44,6 +44,10 @@ func (b *bell) wantsRing() bool {
 	return sets != 0 && sets>>watchersAt == 0
 }
 
+// hasSleepers tells whether somebody sleeps, or is about to look once more before it does: whatever was stored
+// before, with sequential consistency, is seen then.
+func (b *bell) hasSleepers() bool { return b.sleepers.Load()&(1<<watchersAt-1) != 0 }
+
 // ringIfWanted rings for one sleeper, if a ring is wanted.
 func (p *parking) ringIfWanted(b *bell) bool {
 	if !b.wantsRing() {

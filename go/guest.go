@@ -63,6 +63,8 @@ type Guest struct {
 	log     *slog.Logger
 	calls   bool // it calls only: Config.CallsOnly
 
+	processors int // that this process may use
+
 	flags   atomic.Uint32 // why nothing new may begin: see life.go
 	users   atomic.Int32  // operations inside that hold no exchange
 	crews   atomic.Int32  // of those, Serve
@@ -217,7 +219,7 @@ func nameByte(c byte) bool {
 
 func newGuest(r *region, name string, s settings) *Guest {
 	g := &Guest{
-		region: r, name: name, timeout: s.timeout, log: s.log, calls: s.callsOnly,
+		region: r, name: name, timeout: s.timeout, log: s.log, calls: s.callsOnly, processors: processors(),
 		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
 	spin := spinTime(s.spin, uint64(r.requestCapacity)+uint64(r.responseCapacity))

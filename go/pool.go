@@ -16,17 +16,20 @@ type pool struct {
 	turn      chan struct{} // held by the one goroutine that waits on the bell
 	seeking   atomic.Bool   // somebody holds the turn and looks for a slot
 	claiming  spinBudget
+	longWaits crowd // those for requests that were published while nobody polled
 }
 
 // exchange is this process's side of one guest slot.
 type exchange struct {
 	slot
 	guest   *Guest
+	home    int           // of the worker that is to be woken for it
 	claimed atomic.Uint64 // the claim word
 	word    word          // the state word as the claimer left it; the claimer's alone
 	beyond  bool          // the request went on in the slot's second line; the claimer's alone
-	roused  bool          // a worker was asleep when this request was published; the claimer's alone
-	rung    bool          // the doorbell was rung for the request under way; the claimer's alone
+	polled  bool          // somebody polled when this request was published; the claimer's alone
+	woke    bool          // else a worker was asleep then, and was rung for; the claimer's alone
+	rung    bool          // the bell was rung when the caller was about to sleep; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
 	soon    uint32  // of spinBudget.begin; the claimer's alone
@@ -55,7 +58,7 @@ func (p *pool) setUp(g *Guest, spin time.Duration) {
 	p.exchanges = make([]exchange, len(g.guestSlots))
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
-		e.slot, e.guest = g.guestSlots[i], g
+		e.slot, e.guest, e.home = g.guestSlots[i], g, i
 		e.budget.setUp(spin, g.giveWay)
 		e.holdOff.setUp(spin)
 	}
