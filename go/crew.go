@@ -8,24 +8,31 @@ import (
 	"time"
 )
 
-// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all
-// the time; it announces itself on the doorbell before it sleeps. A standby worker sleeps on the
-// same bell unannounced, and takes over when somebody rings because the poller is in a handler.
+// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time; the
+// others are in handlers that are expected to be long, or about to be parked, or parked.
 type serving struct {
-	token      atomic.Pointer[worker] // the poller; whoever takes its place stores itself
-	idleAt     atomic.Uint32          // the bell, when a poller last found that no request waits and slept
-	restsSince atomic.Int64           // when that was; 0: a request has ended it
-	sentry     sentryState
-	polling    spinBudget
-	holdOff    holdOff    // that a worker begins with
-	stats      []counters // by host slot
+	poller       pollerPlace
+	superseded   atomic.Int32           // pollers that were, and have not noticed
+	ticker       atomic.Pointer[worker] // the parked worker that ticks for all
+	bell         doorbell               // on which they are parked
+	idleAt       atomic.Uint32          // the bell, when a worker last found that no request waits and slept
+	restsSince   atomic.Int64           // when that was; 0: a request has ended it
+	sentry       sentryState
+	polling      spinBudget
+	holdOff      holdOff // that a worker begins with
+	durations    durations
+	longHandlers crowd
+	homes        []home       // by host slot
+	workers      atomic.Int32 // of all crews
+	stats        []counters   // by host slot
 }
 
-const notIdle = 1 << 31 // for idleAt: further than any bell is ahead
-
 func (s *serving) setUp(g *Guest, spin time.Duration) {
+	s.bell.bell, s.bell.bit = g.bell(bellHostRequest), g.bit
 	s.polling.setUp(spin, g.giveWay)
 	s.holdOff.setUp(spin)
+	s.durations.setUp(g.processors, len(g.hostSlots))
+	s.homes = make([]home, len(g.hostSlots))
 	s.stats = make([]counters, len(g.hostSlots))
 }
 
@@ -37,23 +44,24 @@ func (s *serving) endRest() bool {
 	return since != 0 && now()-since >= rest
 }
 
-// crew is the workers of one Serve.
+// crew is the workers of one Serve. One of them is spare at least, as long as there are fewer than slots: it has
+// taken no request since it began or was parked.
 type crew struct {
-	guest    *Guest
-	handler  Handler
-	standbys atomic.Int32 // workers on standby: 0 or 1
-	size     atomic.Int32 // workers
-	stopped  atomic.Bool
-	done     chan struct{} // closed with stopped
-	once     sync.Once
-	err      error // why, set before done is closed
-	workers  sync.WaitGroup
+	guest   *Guest
+	handler Handler
+	size    atomic.Int32 // workers
+	spares  atomic.Int32 // of them
+	stopped atomic.Bool
+	done    chan struct{} // closed with stopped
+	once    sync.Once
+	err     error // why, set before done is closed
+	workers sync.WaitGroup
 }
 
 // Serve answers the host's requests until ctx is done or something else ends it. It runs as many
-// handlers at once as there are host slots; more than two goroutines exist only while handlers
-// block. A request that comes while a handler runs is run beside it, at once if its caller waits, and within
-// 40 ms if it was only sent. It returns when the handlers that run have returned. Several Serves may run on
+// handlers at once as there are host slots; more than two goroutines exist only while handlers run at the same
+// time, and some seconds longer. A request that comes while a handler runs is run beside it, at once if its caller
+// waits, and within 40 ms if it was only sent. It returns when the handlers that run have returned. Several Serves may run on
 // one guest; each is ended by its own context, also one that was done before: then nothing is served.
 //
 // Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
@@ -103,14 +111,19 @@ func (c *crew) end(err error) {
 	})
 }
 
+// sparesAtRest stay though there is nothing to do.
+const sparesAtRest = 2
+
 // spawn starts one more worker, unless there is one for every slot.
 func (c *crew) spawn() {
 	if !c.grow() {
 		return
 	}
 	c.workers.Add(1)
-	s := &c.guest.serving
-	w := &worker{crew: c, guest: c.guest, holdOff: s.holdOff}
+	c.spares.Add(1)
+	g := c.guest
+	w := &worker{crew: c, guest: g, home: g.settle(), isSpare: true, holdOff: g.serving.holdOff}
+	w.wakeup.justWoken = true
 	go w.run()
 }
 
@@ -124,6 +137,49 @@ func (c *crew) grow() bool {
 		}
 		if c.size.CompareAndSwap(size, size+1) {
 			return true
+		}
+	}
+}
+
+// leave counts a worker out that ends. The last spare one may have found the crew full of it.
+func (c *crew) leave(w *worker) {
+	if w.isSpare {
+		w.isSpare = false
+		c.spares.Add(-1)
+	}
+	c.size.Add(-1)
+	if !c.stopped.Load() && c.spares.Load() == 0 {
+		c.spawn()
+	}
+}
+
+// becomeSpare is for a worker that is parked.
+func (w *worker) becomeSpare() {
+	if !w.isSpare {
+		w.isSpare = true
+		w.crew.spares.Add(1)
+	}
+}
+
+// isNeeded is for a worker that has taken a request: if it was the last spare one, there is another.
+func (w *worker) isNeeded() {
+	if w.isSpare {
+		w.isSpare = false
+		if w.crew.spares.Add(-1) == 0 {
+			w.crew.spawn()
+		}
+	}
+}
+
+// dismiss has a spare worker end, unless too few are left.
+func (w *worker) dismiss() {
+	for spares := &w.crew.spares; w.isSpare; {
+		n := spares.Load()
+		if n <= sparesAtRest {
+			return
+		}
+		if spares.CompareAndSwap(n, n-1) {
+			w.isSpare, w.isSurplus = false, true
 		}
 	}
 }

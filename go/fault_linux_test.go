@@ -19,7 +19,7 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 		// All of them sleep: what the race detector does for an atomic operation it touches twice, and
 		// cannot recover from a fault in between.
 		eventually(t, "they do not sleep", func() bool {
-			return g.pollerSleeps() && h.word(h.hostCount+1).parked() &&
+			return g.workersSleep() && h.word(h.hostCount+1).parked() &&
 				h.bell(bellMembership).sleepers.Load() != 0
 		})
 		h.must(os.Truncate(h.path(), size))

@@ -74,10 +74,10 @@ func (w *worker) serve(s *slot, found word) bool {
 	if !ok {
 		return false
 	}
-	if w.roused {
+	if w.wakeup.justWoken {
 		w.heedRing()
 	}
-	if w.watching && w.guest.serving.sentry.wantsCall() {
+	if w.state == polling && w.guest.serving.sentry.wantsCall() {
 		w.guest.callSentry()
 	}
 	w.slot, w.working = s, working
@@ -93,8 +93,7 @@ func (w *worker) serve(s *slot, found word) bool {
 		w.broken("a request's length exceeds the capacity", s, working)
 	case sendable(m.Type):
 		w.show(m)
-		w.handling = true
-		w.conclude(w.crew.handler(&w.request, &w.response))
+		w.conclude(w.runHandler())
 	case m.Type == typeHeartbeat:
 		w.reply(nil, typeHeartbeatReply, 0)
 	default:
@@ -107,14 +106,15 @@ func (w *worker) serve(s *slot, found word) bool {
 // been for that, and this one may be in its handler for long. Then what seems a rest was a wait for a
 // processor.
 func (w *worker) heedRing() {
-	w.roused = false
+	u := &w.wakeup
+	u.justWoken, u.slept = false, false
 	rested := w.guest.serving.endRest()
-	if w.lone || !w.requestWaits() {
-		w.obliged = w.obliged || rested
+	w.isNeeded()
+	if u.soleRequest || !w.guest.requestWaits() {
+		u.owesYield = u.owesYield || rested
 		return
 	}
-	w.guest.stats.wakes.Add(1)
-	w.guest.ring(w.guest.bell(bellHostRequest), 1)
+	w.guest.passOn()
 }
 
 func (w *worker) broken(why string, s *slot, found word) {
@@ -126,7 +126,7 @@ func errorType(code Code) uint32 { return uint32(-code) }
 
 // conclude publishes the answer of a handler that returned err.
 func (w *worker) conclude(err error) {
-	w.handling = false
+	w.endRun()
 	s, r := w.slot, &w.response
 	switch {
 	case r.tooLarge() && (err == nil || errors.Is(err, ErrTooLarge)):
@@ -182,8 +182,8 @@ func (w *worker) publish(flags word) {
 	switch {
 	case ok && found.parked():
 		g.serving.stats[s.index].wakes.Add(1)
-		g.rouseCaller(s.line, &g.peer(hostIndex).answers)
-		w.obliged = true
+		w.wakeCaller()
+		w.wakeup.owesYield = true
 	case ok:
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)
@@ -192,6 +192,13 @@ func (w *worker) publish(flags word) {
 	default:
 		w.broken("a responder's word was changed by somebody else", s, found)
 	}
+}
+
+// wakeCaller learns how long that takes.
+func (w *worker) wakeCaller() {
+	g, began := w.guest, now()
+	g.rouseCaller(w.slot.line, &g.peer(hostIndex).answers)
+	g.serving.durations.learnWake(now() - began)
 }
 
 // answerPanic makes a handler's panic its error. Others panic on, and a fault in the mapping: there is

@@ -27,14 +27,6 @@ func (s *scan) keepWarm(slot int) {
 	}
 }
 
-// behind is the slot after this one.
-func (w *worker) behind(slot int) int {
-	if slot++; slot < len(w.guest.hostSlots) {
-		return slot
-	}
-	return 0
-}
-
 // expect has a slot in which a request is about to come, or has come, brought here.
 func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.beyond) }
 
@@ -42,13 +34,13 @@ func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.beyo
 func (w *worker) try(slot int) bool {
 	s := &w.guest.hostSlots[slot]
 	found := s.load()
-	if found.state() != stateRequest {
+	if found.state() != stateRequest || w.leaves(slot) {
 		return false
 	}
 	if w.beyond {
 		s.fetchAhead()
 	}
-	w.scan.last, w.scan.next = slot, w.behind(slot)
+	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)
 	w.scan.keepWarm(slot)
 	if w.holdOff.needless() { // the next one is on its way while this one is served
 		w.expect(w.scan.next)
@@ -68,7 +60,7 @@ func (w *worker) try(slot int) bool {
 // serveOne looks at every slot, beginning behind the last one served so that none starves, and
 // serves at most one request.
 func (w *worker) serveOne() bool {
-	for n, slot := len(w.guest.hostSlots), w.scan.next; n > 0; n, slot = n-1, w.behind(slot) {
+	for n, slot := len(w.guest.hostSlots), w.scan.next; n > 0; n, slot = n-1, w.guest.slotBehind(slot) {
 		if w.try(slot) {
 			return true
 		}
@@ -76,11 +68,20 @@ func (w *worker) serveOne() bool {
 	return false
 }
 
+// tryHome: home comes first only where each slot has a worker; the others would starve.
+func (w *worker) tryHome() bool {
+	s := &w.guest.serving
+	return w.keepsHome && int(s.workers.Load()) >= len(s.homes) && w.try(w.home)
+}
+
 // glance is serveOne with a look at the warm slots and at a few others, from glance to glance at
 // all. First the next one, which of several calls in flight is the next to be sent; whoever always finds
 // it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves while
 // they are busy.
 func (w *worker) glance() bool {
+	if w.tryHome() {
+		return true
+	}
 	if len(w.guest.hostSlots) <= warmSlots+coldSlots {
 		return w.serveOne()
 	}
@@ -114,7 +115,7 @@ func (w *worker) tryWarm() bool {
 func (w *worker) tryCold(count int) bool {
 	for ; count > 0; count-- {
 		slot := w.scan.cold
-		w.scan.cold = w.behind(slot)
+		w.scan.cold = w.guest.slotBehind(slot)
 		if w.try(slot) {
 			return true
 		}
@@ -122,22 +123,9 @@ func (w *worker) tryCold(count int) bool {
 	return false
 }
 
-// findRequest returns the index of a slot in state REQUEST, looked for from this one on and round; -1:
-// there is none.
-func (w *worker) findRequest(first int) int {
-	for n, slot := len(w.guest.hostSlots), first; n > 0; n, slot = n-1, w.behind(slot) {
-		if w.guest.hostSlots[slot].load().state() == stateRequest {
-			return slot
-		}
-	}
-	return -1
-}
-
-func (w *worker) requestWaits() bool { return w.findRequest(0) >= 0 }
-
 // aim has the next glance find a request that waits, wherever it is. false: there is none.
 func (w *worker) aim() bool {
-	slot := w.findRequest(w.scan.last)
+	slot := w.guest.findRequest(w.home)
 	if slot >= 0 {
 		w.scan.next = slot
 	}

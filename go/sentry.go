@@ -2,29 +2,29 @@ package shmipc
 
 import "sync/atomic"
 
-// What serving.sentry says. The sentry is the one standby that looks, every now and then, whether the poller
-// still polls. While the poller watches, callers do not ring, and a request whose caller does not wait would
-// lie there until a handler returns. So whoever takes a request while it watches has a sentry, or calls one.
+// What serving.sentry says. The sentry is the one parked worker that looks, every now and then, whether the poller
+// still looks. While somebody polls callers do not ring, and a request whose caller does not wait would lie there
+// until a handler returns. So whoever takes a request while it polls has a sentry, or calls one.
 const (
 	sentryAbsent  uint32 = iota
-	sentryInDoubt        // when it last looked, the poller did not rest, and has taken nothing since
+	sentryInDoubt        // when it last looked, somebody polled, and has taken nothing since
 	sentryCalled         // the bell was rung for one, who has not come yet
 	sentryContent
 )
 
-// quietLooks at a poller that rests, and the sentry goes.
+// quietLooks without a poller, and the sentry goes.
 const quietLooks = 3
 
 // sentryState is changed by whoever becomes the sentry, or leaves, and by workers, who take a doubt away and
 // call.
 type sentryState struct{ atomic.Uint32 }
 
-// wantsCall is for a worker that has taken a request and watches. Sequentially consistent: the partner of a
-// sentry that goes because the poller rests.
+// wantsCall is for a worker that has taken a request and polls. Sequentially consistent: the partner of a
+// sentry that goes because nobody polls.
 func (s *sentryState) wantsCall() bool { return s.Load() < sentryCalled }
 
-// miss is for a worker that has woken up and does not stand by: it may have heard the call. Then there is
-// another one.
+// miss is for a worker that has woken up and does not come: it may have heard the call. Then there is another
+// one.
 func (s *sentryState) miss() {
 	if s.Load() == sentryCalled {
 		s.CompareAndSwap(sentryCalled, sentryAbsent)
@@ -41,20 +41,17 @@ func (g *Guest) callSentry() {
 	g.stats.wakes.Add(1)
 }
 
-// sentry is a standby's part.
+// sentry is a parked worker's part.
 type sentry struct {
 	guest  *Guest
 	onDuty bool
-	quiet  int   // how often in a row it has seen the poller rest
+	quiet  int   // how often in a row it has seen nobody poll
 	lookAt int64 // when it is to look next
 }
 
-func (s *sentry) pollerRests() bool {
-	poller := s.guest.serving.token.Load()
-	return poller != nil && poller.isAsleep()
-}
+func (s *sentry) pollerRests() bool { return !s.guest.serving.poller.isTaken() }
 
-// join becomes the sentry if there is none and one is needed. By a standby whenever it is awake.
+// join becomes the sentry if there is none and one is needed. By a parked worker before it sleeps.
 func (s *sentry) join() {
 	if s.onDuty {
 		return
@@ -66,7 +63,7 @@ func (s *sentry) join() {
 		!s.pollerRests() && state.CompareAndSwap(sentryAbsent, sentryContent)
 }
 
-// leave goes, to become the poller.
+// leave goes, to look for requests.
 func (s *sentry) leave() {
 	if s.onDuty {
 		s.guest.serving.sentry.Store(sentryAbsent)
@@ -76,7 +73,7 @@ func (s *sentry) leave() {
 	s.onDuty = false
 }
 
-// resign goes, or does not come though it may have heard the call: another standby must.
+// resign goes, or does not come though it may have heard the call: another worker must.
 func (s *sentry) resign() {
 	missed := s.onDuty || s.guest.serving.sentry.Load() == sentryCalled
 	s.leave()
@@ -85,10 +82,9 @@ func (s *sentry) resign() {
 	}
 }
 
-// look looks, if it is time: true if the poller is stuck in a handler, so that this standby is to take its
-// place. One that has seen the poller rest for a while goes. A poller that wakes up says so before it takes a
-// request and looks for a sentry; the sentry goes before it looks whether the poller still rests. One of the
-// two sees the other.
+// look looks, if it is time: true if the poller is stuck in a handler, so that it is to be superseded. One that has
+// seen nobody poll for a while goes. Whoever begins to poll says so before it takes a request and looks for a
+// sentry; the sentry goes before it looks whether somebody polls. One of the two sees the other.
 func (s *sentry) look() (stuck bool) {
 	now, state := now(), &s.guest.serving.sentry
 	if !s.onDuty || now < s.lookAt {
@@ -105,12 +101,4 @@ func (s *sentry) look() (stuck bool) {
 		s.join()
 	}
 	return false
-}
-
-// until is when a standby is to wake up.
-func (s *sentry) until() int64 {
-	if s.onDuty {
-		return s.lookAt
-	}
-	return now() + s.guest.standbysTick(s.pollerRests())
 }

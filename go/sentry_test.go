@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// newSentry is the sentry of a guest whose poller is only played: it is in a handler, or rests.
+// newSentry is the sentry of a guest whose poller is only played: it is in a handler, or has stopped.
 func newSentry(t *testing.T) (s *sentry, poller *worker) {
 	g := newHeapHost(t, shape{2, 1, 64, 64}).attach(nil)
-	poller = &worker{crew: &crew{guest: g}, guest: g}
-	g.serving.token.Store(poller)
+	poller = newPoller(t, g, echoHandler)
 	s = &sentry{guest: g}
 	if s.join(); !s.onDuty {
 		t.Fatal("it does not come")
@@ -45,23 +44,23 @@ func TestSentryTellsThatThePollerIsStuck(t *testing.T) {
 	}
 }
 
-func TestSentryGoesWhileThePollerRestsAndComesWhenItIsCalled(t *testing.T) {
+func TestSentryGoesWhileNobodyPollsAndComesWhenItIsCalled(t *testing.T) {
 	s, poller := newSentry(t)
 	g := s.guest
 	s.lookNow() // and doubts
-	poller.pause.Store(asleep)
+	poller.stopPolling()
 	for i := 0; i < quietLooks; i++ {
 		if !s.onDuty || s.lookNow() {
-			t.Fatal("it goes too soon, or takes a resting poller's place")
+			t.Fatal("it goes too soon, or tells of a poller that is not")
 		}
 	}
 	if s.onDuty {
 		t.Fatal("it stays")
 	}
 	if s.join(); s.onDuty {
-		t.Fatal("it comes back to a poller that rests")
+		t.Fatal("it comes back, and nobody polls")
 	}
-	poller.pause.Store(awake)
+	poller.beginPolling()
 	before := g.hostRings()
 	for i := 0; i < 3; i++ {
 		g.callSentry()
@@ -86,14 +85,14 @@ func TestSentryThatEndsCallsAnother(t *testing.T) {
 	if s.guest.hostRings() != before+2 {
 		t.Fatal("the call is lost")
 	}
-	other.leave() // called, it becomes the poller
+	other.leave() // called, it looks for requests
 	if !s.guest.serving.sentry.wantsCall() {
 		t.Fatal("nobody will be called")
 	}
 }
 
 // Each request is sent a while after the handlers before it have begun; nobody waits for any until all have. The
-// workers slept before, or have just served: then the one that runs the first handler watches. After a rest no
+// workers slept before, or have just served: then the one that runs the first handler polls. After a rest no
 // request waits until the sentry looks: not even in one of ten rounds.
 func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 	const slots, longest = 4, 500 * time.Millisecond

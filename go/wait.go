@@ -16,12 +16,10 @@ const (
 	// idleTick is the same for a worker that has slept ticksToIdle ticks.
 	idleTick    = int64(180 * time.Millisecond)
 	ticksToIdle = 10
-	// standbyTick is the same for one that stands by, in case the poller never comes back from its handler.
-	standbyTick = int64(time.Second)
+	// parkedTick is the same for one beside which another one ticks, in case that never comes back from a handler.
+	parkedTick = int64(5 * time.Second)
 	// sentryTick is the same for the sentry, while there is traffic.
 	sentryTick = int64(20 * time.Millisecond)
-	// standbyTicksAtRest: so many of them while the poller rests and ticks itself, or the host is watched.
-	standbyTicksAtRest = 5
 	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
 	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
 	// look around some 60 times in the following 10 ms.

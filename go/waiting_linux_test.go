@@ -24,7 +24,7 @@ func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 		word, other := bellWord(g.bell(bellHostRequest)), guests[1-i]
 		eventually(t, "nobody sleeps", func() bool { return wakePeers(word, g.bit) > 0 })
 		eventually(t, "the others were woken too", func() bool {
-			strangers := wakePeers(word, ^(g.bit | other.bit))
+			strangers := wakePeers(word, (1<<peersMax-1)&^(g.bit|other.bit))
 			return strangers == 0 && wakePeers(word, other.bit) > 0
 		})
 	}

@@ -41,9 +41,9 @@ func (g *Guest) watchOver(stopped bool) {
 // watched tells whether the system tells of the host's end.
 func (g *Guest) watched() bool { return g.watches.Load() > 0 }
 
-// pollersTick is how long a worker that polls may sleep after it has slept so many ticks. A host whose
+// ticksEvery is how long a worker that ticks for all may sleep after it has slept so many ticks. A host whose
 // file has no name is dead when it has none at the next look either.
-func (g *Guest) pollersTick(ticks int) int64 {
+func (g *Guest) ticksEvery(ticks int) int64 {
 	switch {
 	case g.unnamed.Load() != 0:
 		return livenessTick
@@ -53,12 +53,4 @@ func (g *Guest) pollersTick(ticks int) int64 {
 		return livenessTick
 	}
 	return idleTick
-}
-
-// standbysTick is how long one may sleep that stands by.
-func (g *Guest) standbysTick(pollerRests bool) int64 {
-	if g.watched() || pollerRests {
-		return standbyTicksAtRest * standbyTick
-	}
-	return standbyTick
 }

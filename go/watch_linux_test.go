@@ -81,32 +81,26 @@ func TestProcessThatIsNotThereIsNotWatched(t *testing.T) {
 
 func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
-	resting := false
-	ticks := func(busy, poller, standby int64) {
+	ticks := func(first, idle int64) {
 		t.Helper()
-		if got := g.pollersTick(ticksToIdle - 1); got != busy {
-			t.Errorf("a poller that is not idle yet sleeps %d, want %d", got, busy)
+		if got := g.ticksEvery(ticksToIdle - 1); got != first {
+			t.Errorf("a worker that is not idle yet sleeps %d, want %d", got, first)
 		}
-		if got := g.pollersTick(ticksToIdle); got != poller {
-			t.Errorf("an idle poller sleeps %d, want %d", got, poller)
-		}
-		if got := g.standbysTick(resting); got != standby {
-			t.Errorf("a standby sleeps %d, want %d", got, standby)
+		if got := g.ticksEvery(ticksToIdle); got != idle {
+			t.Errorf("an idle one sleeps %d, want %d", got, idle)
 		}
 	}
-	ticks(livenessTick, idleTick, standbyTick)
+	ticks(livenessTick, idleTick)
 	stop := g.watchHost()
-	ticks(watchedTick, watchedTick, 5*standbyTick)
+	ticks(watchedTick, watchedTick)
 	g.unnamed.Store(1)
-	ticks(livenessTick, livenessTick, 5*standbyTick)
+	ticks(livenessTick, livenessTick)
 	g.unnamed.Store(0)
 	stop()
-	ticks(livenessTick, idleTick, standbyTick)
-	resting = true
-	ticks(livenessTick, idleTick, 5*standbyTick)
+	ticks(livenessTick, idleTick)
 }
 
-// longSleeps has a guest's idle poller tell when it begins to sleep long, and whether it was woken before
+// longSleeps has a guest's idle worker tell when it begins to sleep long, and whether it was woken before
 // the end of that.
 func longSleeps(g *Guest) (asleep chan struct{}, woken *atomic.Bool) {
 	asleep, woken = make(chan struct{}), new(atomic.Bool)
@@ -114,7 +108,7 @@ func longSleeps(g *Guest) (asleep chan struct{}, woken *atomic.Bool) {
 	wait := g.parking.wait
 	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		left := deadline - now()
-		long := left > idleTick && left <= watchedTick // a standby's is longer
+		long := left > idleTick && left <= watchedTick // those beside it sleep longer
 		if long {
 			once.Do(func() { close(asleep) })
 		}
@@ -155,7 +149,7 @@ func TestIdleWorkerTicksAgainWhenTheWatchIsOver(t *testing.T) {
 	<-asleep
 	g.watchOver(false)
 	eventually(t, "it sleeps on", woken.Load)
-	if tick := g.pollersTick(ticksToIdle); tick != idleTick {
+	if tick := g.ticksEvery(ticksToIdle); tick != idleTick {
 		t.Errorf("its tick is %d", tick)
 	}
 }

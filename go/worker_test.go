@@ -8,25 +8,50 @@ import (
 	"time"
 )
 
-// newWorker is a worker whose steps a test takes by itself.
+// newWorker is a worker whose steps a test takes by itself. Its crew is full, so that it starts no other.
 func newWorker(g *Guest, handler Handler) *worker {
-	w := &worker{crew: &crew{guest: g, handler: handler, done: make(chan struct{})}, guest: g}
-	g.serving.token.Store(w)
+	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
+	c.size.Store(int32(len(g.hostSlots)))
+	return &worker{crew: c, guest: g, home: g.settle()}
+}
+
+// newPoller is one that polls.
+func newPoller(t *testing.T, g *Guest, handler Handler) *worker {
+	t.Helper()
+	w := newWorker(g, handler)
+	if !w.beginPolling() {
+		t.Fatal("another worker polls")
+	}
 	return w
 }
 
-// displace has somebody else be the poller.
-func (w *worker) displace() { w.guest.serving.token.Store(&worker{}) }
+// another is a second worker of the same crew.
+func (w *worker) another() *worker {
+	return &worker{crew: w.crew, guest: w.guest, home: w.guest.settle()}
+}
 
-// pollerSleeps tells whether there is a poller and it sleeps.
-func (g *Guest) pollerSleeps() bool {
-	poller := g.serving.token.Load()
-	return poller != nil && poller.isAsleep()
+// workersSleep tells whether all workers are parked, and asleep or about to be.
+func (g *Guest) workersSleep() bool {
+	s := &g.serving
+	return s.ticker.Load() != nil && s.bell.waiters.Load() == s.workers.Load()
+}
+
+// someoneSleeps announces a sleeper of another guest, and counts how often one is woken.
+func (h *testHost) someoneSleeps(g *Guest) (woken *int) {
+	woken = new(int)
+	b := h.bell(bellHostRequest)
+	b.want(1 << 14)
+	g.parking.wake = func(word *uint32, n int) {
+		if word == bellWord(b) {
+			*woken += n
+		}
+	}
+	return woken
 }
 
 func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
+	w := newPoller(t, h.attach(nil), echoHandler)
 	long, shortest := longHoldOff()
 	w.holdOff = long
 	h.send(0, TypeNormal, nil)
@@ -40,7 +65,7 @@ func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 // answeredAtOnce is how many of three requests one poll answers.
 func answeredAtOnce(t *testing.T, setUp func(*worker)) (answered int) {
 	h := newHeapHost(t, shape{4, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
+	w := newPoller(t, h.attach(nil), echoHandler)
 	setUp(w)
 	for slot := uint32(0); slot < 3; slot++ {
 		h.send(slot, TypeNormal, nil)
@@ -93,7 +118,7 @@ func TestBusyWorkerEndsWithItsGuest(t *testing.T) {
 func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
 	n := answeredAtOnce(t, func(w *worker) {
 		w.crew.handler = func(*Request, *Response) error {
-			w.displace()
+			w.guest.supersedePoller()
 			return nil
 		}
 	})
@@ -114,48 +139,26 @@ func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
 	}
 }
 
-// A worker that is surplus while another one still stands by ends; if that one has become the poller
-// meanwhile, and found the crew full, somebody must stand by all the same.
-func TestSurplusWorkerLeavesSomebodyToStandBy(t *testing.T) {
+// Somebody has superseded it, and does not look for what it has left.
+func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
-	poller := newWorker(h.attach(nil), echoHandler)
-	c := poller.crew
-	surplus := &worker{crew: c, guest: poller.guest}
-	c.workers.Add(1)
-	c.size.Store(2)
-	c.standbys.Store(1)
-	if surplus.standBy() {
-		t.Fatal("two stand by")
-	}
-	poller.leaveStandby()
-	surplus.retire()
-	c.workers.Done()
-	eventually(t, "nobody stands by", func() bool { return c.standbys.Load() == 1 })
-	c.end(nil)
-	c.workers.Wait()
-}
-
-// A poller whose place was taken while it slept has perhaps heard the ring for a request that is
-// still there: it looks for it before it sleeps again.
-func TestWorkerThatLostItsPlaceLooksAgain(t *testing.T) {
-	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
-	other := &worker{crew: w.crew, guest: w.guest, standby: true}
-	w.crew.standbys.Store(1)
-	w.crew.size.Store(2)
-	waits := 0
+	w := newPoller(t, h.attach(nil), echoHandler)
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		if waits++; waits > 1 {
-			t.Error("it sleeps, though a request waits")
-			w.crew.stopped.Store(true)
-			return false
-		}
-		other.seize()
-		h.send(1, TypeNormal, nil)
+		t.Error("it sleeps, though a request waits")
+		w.crew.stopped.Store(true)
 		return false
 	}
-	w.sleep()
-	if !w.standBy() || !w.holdsToken() || !w.serveOne() {
+	w.crew.handler = func(r *Request, response *Response) error {
+		if r.Slot == 0 {
+			w.guest.supersedePoller()
+			h.send(1, TypeNormal, nil)
+		} else {
+			w.crew.stopped.Store(true)
+		}
+		return nil
+	}
+	h.send(0, TypeNormal, nil)
+	if w.work(); h.word(1).state() != stateResponse {
 		t.Fatal("it does not serve")
 	}
 }
@@ -165,102 +168,87 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 	for waiting := uint32(1); waiting <= 2; waiting++ {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
-		w.roused = true
+		w.wakeup.justWoken = true
 		for i := uint32(0); i < waiting; i++ {
 			h.send(i, TypeNormal, nil)
 		}
-		before := h.bell(bellHostRequest).generation.Load()
+		woken := h.someoneSleeps(w.guest)
 		for i := uint32(0); i < waiting; i++ {
 			w.serveOne()
 		}
-		if rings := h.bell(bellHostRequest).generation.Load() - before; rings != waiting-1 {
-			t.Errorf("with %d requests it rang %d times", waiting, rings)
+		if *woken != int(waiting)-1 {
+			t.Errorf("with %d requests it woke %d", waiting, *woken)
 		}
 	}
 }
 
-// Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake.
+// Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. A ring of somebody who
+// hands over may be for several requests.
 func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
-	for _, c := range []struct {
-		rings   uint32
-		watched bool
-		passed  uint32
-	}{{1, false, 0}, {2, false, 1}, {1, true, 1}} {
+	const other = 1 << 15
+	for name, c := range map[string]struct {
+		meanwhile func(h *testHost, b *bell)
+		passed    int
+	}{
+		"rung once":             {func(_ *testHost, b *bell) { b.lookAway(other) }, 0},
+		"rung twice":            {func(_ *testHost, b *bell) { b.lookAway(other); b.generation.Add(1) }, 1},
+		"watched":               {func(*testHost, *bell) {}, 1},
+		"handed over":           {func(h *testHost, b *bell) { b.lookAway(other); b.generation.Add(^uint32(0)); h.ringForSeveral(b) }, 1},
+		"of several, passed on": {func(h *testHost, b *bell) { b.lookAway(other); h.ringForSeveral(b) }, 1},
+	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
 		b := h.bell(bellHostRequest)
 		b.generation.Store(7)
+		woken := h.someoneSleeps(w.guest)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 			h.send(0, TypeNormal, nil) // rings
-			b.watch(1 << 15)
+			b.watch(other)
 			h.send(1, TypeNormal, nil) // does not
-			if !c.watched {
-				b.lookAway(1 << 15)
-			}
-			b.generation.Add(c.rings - 1)
+			c.meanwhile(h, b)
 			return false
 		}
-		w.sleep()
-		before := b.generation.Load()
-		w.poll()
-		if passed := b.generation.Load() - before; passed != c.passed {
-			t.Errorf("rung %d times, watched: %v: it rang %d times", c.rings, c.watched, passed)
+		w.park()
+		w.search()
+		if *woken != c.passed {
+			t.Errorf("%s: it woke %d", name, *woken)
 		}
 	}
 }
 
-// ringsAfterTwo is how often a worker rings that takes the first of two requests, which were rung for once.
-func (w *worker) ringsAfterTwo(t *testing.T, h *testHost) uint32 {
-	t.Helper()
-	b := h.bell(bellHostRequest)
-	b.lookAway(w.guest.bit)
-	w.guest.serving.sentry.Store(sentryContent) // so that nobody rings for one
-	before := b.generation.Load()
-	h.send(0, TypeNormal, nil)
-	h.send(1, TypeNormal, nil)
-	if b.generation.Load() != before {
-		t.Error("its caller rings, though nobody is announced")
-	}
-	w.guest.ring(b, 1)
-	w.roused = true
-	w.hear(b)
-	w.poll()
-	return b.generation.Load() - before - 1
-}
-
-// While nobody was announced nobody rang: a ring, even the first since somebody slept, may be for any.
-func TestWorkerPassesOnTheFirstRing(t *testing.T) {
+// While nobody was announced nobody rang: the next ring, even the first since somebody slept, may be for any.
+func TestFirstRingMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
+	b, s := h.bell(bellHostRequest), &w.guest.serving
+	slept := false
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		slept = s.idleAt.Load() == b.generation.Load()
 		w.crew.stopped.Store(true)
 		return false
 	}
-	w.sleep()
-	w.unannounce()
-	if n := w.ringsAfterTwo(t, h); n != 1 {
-		t.Fatalf("it rang %d times", n)
+	w.park()
+	h.ring(b, 1)
+	if !slept || b.rungOnce(s.idleAt.Load()) {
+		t.Fatal("that ring is taken for the only one")
 	}
 }
 
-// The same while the one that slept has not noticed yet.
-func TestStandbyPassesOnTheFirstRing(t *testing.T) {
+// Of several requests that nobody was rung for it takes one, and may be long.
+func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
-	rings := uint32(0)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		standby := &worker{crew: w.crew, guest: w.guest}
-		standby.seize()
-		standby.unannounce()
-		rings = standby.ringsAfterTwo(t, h)
-		return false
-	}
-	if w.sleep(); rings != 1 {
-		t.Fatalf("it rang %d times", rings)
+	w := newPoller(t, h.attach(nil), echoHandler)
+	woken := h.someoneSleeps(w.guest)
+	h.send(0, TypeNormal, nil)
+	h.send(1, TypeNormal, nil)
+	w.stopPolling()
+	w.park()
+	if w.search(); *woken != 1 {
+		t.Fatalf("it woke %d", *woken)
 	}
 }
 
-// Who watches may be in a handler for long.
+// Another guest's worker watches, and may be in a handler for long.
 func TestTickFindsWhatWasNotRungFor(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
@@ -273,8 +261,26 @@ func TestTickFindsWhatWasNotRungFor(t *testing.T) {
 		h.send(0, TypeNormal, nil)
 		return false
 	}
-	if w.sleep(); slept != 1 {
+	if w.park(); slept != 1 {
 		t.Fatal("it sleeps on")
+	}
+}
+
+// What waits then its own guest's poller is about to take; if that is stuck, the sentry tells.
+func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	poller := newPoller(t, h.attach(nil), echoHandler)
+	w := poller.another()
+	slept := 0
+	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		if slept++; slept == 3 {
+			w.crew.stopped.Store(true)
+		}
+		h.send(0, TypeNormal, nil)
+		return false
+	}
+	if w.park(); slept != 3 || !poller.isPoller() {
+		t.Fatalf("it slept %d times", slept)
 	}
 }
 
@@ -285,27 +291,27 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler)
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps")
-		h.stop.Store(true)
 		w.crew.stopped.Store(true)
 		return false
 	}
 	h.send(1, TypeNormal, nil)
-	w.sleep()
-	w.poll()
-	if h.bell(bellHostRequest).sleepers.Load()&w.guest.bit != 0 {
+	w.park()
+	if h.bell(bellHostRequest).sleepers.Load() != 0 || w.guest.serving.bell.waiters.Load() != 0 {
 		t.Error("it leaves its bit")
 	}
-	h.stop.Store(false)
+	if w.search(); h.word(1).state() != stateResponse {
+		t.Error("it does not serve")
+	}
 }
 
-// A worker that sleeps has set its bit, and sleeps on what the bell was before its last look.
+// A worker that sleeps has set its bit, and sleeps at home on what the bell was before its last look.
 func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
+	w := newWorker(h.attach(nil), echoHandler).another()
 	slept := 0
-	w.guest.parking.wait = func(address *uint32, value uint32, until int64, _ int) bool {
+	w.guest.parking.wait = func(address *uint32, value uint32, until int64, home int) bool {
 		b := h.bell(bellHostRequest)
-		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() {
+		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() || home != 1 {
 			t.Error("its caller cannot wake it")
 		}
 		if until > now()+livenessTick {
@@ -314,7 +320,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 		h.send(0, TypeNormal, nil)
 		return false
 	}
-	w.sleep()
+	w.park()
 	if slept != 1 || !w.serveOne() {
 		t.Fatalf("it slept %d times", slept)
 	}
@@ -341,9 +347,40 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 		}
 		return false
 	}
-	w.sleep()
+	w.park()
 	if slept != ticksToIdle+5 || long == 0 { // of five, in case the test itself is held up
 		t.Fatalf("it slept %d times, %d of them long", slept, long)
+	}
+}
+
+// One of those that are parked ticks for all; the next one does when that is gone.
+func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	first := newWorker(h.attach(nil), echoHandler)
+	second := first.another()
+	asleep := 0
+	var long bool
+	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
+		switch asleep++; asleep {
+		case 1:
+			second.park()
+		case 2:
+			long = until-now() > livenessTick
+			h.send(0, TypeNormal, nil)
+		}
+		return false
+	}
+	if first.park(); asleep != 2 || !long {
+		t.Fatalf("%d sleep, the second long: %v", asleep, long)
+	}
+	first.serveOne()
+	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
+		long = until-now() > livenessTick
+		h.send(1, TypeNormal, nil)
+		return false
+	}
+	if second.park(); long {
+		t.Fatal("nobody ticks any more")
 	}
 }
 
@@ -358,7 +395,7 @@ func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest 
 	return h, gaveWay, func() {
 		eventually(t, "it does not rest", func() bool {
 			since := g.serving.restsSince.Load()
-			return since != 0 && now()-since >= rest && g.pollerSleeps()
+			return since != 0 && now()-since >= rest && g.workersSleep()
 		})
 	}
 }
@@ -368,7 +405,7 @@ func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
 	h, gaveWay, awaitRest := servingAtRest(t)
 	for i := int32(1); i <= 3; i++ {
 		awaitRest()
-		h.send(0, TypeNormal, nil) // and no second ring, which would wake the standby too
+		h.send(0, TypeNormal, nil) // and no second ring, which would wake another one too
 		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
 	}
 }
@@ -385,7 +422,7 @@ func (h *testHost) sendQuietly(index uint32, flags word) {
 func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
 	h = newHeapHost(t, smallShape)
 	w, gaveWay = newWorker(h.attach(nil), echoHandler), new(int)
-	w.roused = true
+	w.wakeup.justWoken = true
 	w.guest.serving.restsSince.Store(now() - rest)
 	w.guest.giveWay = func() { *gaveWay++ }
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
@@ -395,43 +432,27 @@ func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
 	return h, w, gaveWay
 }
 
-// A ring may wake two workers, each of which may take the place of the other.
-func TestWorkerThatWasDisplacedWhileItSleptGivesWay(t *testing.T) {
-	h := newHeapHost(t, smallShape)
-	w, gaveWay := newWorker(h.attach(nil), echoHandler), 0
-	s := &w.guest.serving
-	w.guest.giveWay = func() { gaveWay++ }
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		s.restsSince.Store(now() - rest)
-		h.send(0, TypeNormal, nil)
-		(&worker{crew: w.crew, guest: w.guest, standby: true}).seize()
-		return false
-	}
-	w.crew.size.Store(int32(len(w.guest.hostSlots))) // there are no more
-	w.crew.standbys.Store(1)
-	w.sleep()
-	if !w.standBy() || !w.isPoller() {
-		t.Fatal("it does not take the place back")
-	}
-	w.poll()
-	if w.giveWay(); gaveWay != 1 {
-		t.Fatalf("it gave way %d times", gaveWay)
+// turn is what a worker does at a time.
+func (w *worker) turn() {
+	if w.isPoller() {
+		w.poll()
+	} else {
+		w.search()
 	}
 }
 
-// Even one that is not needed any more.
-func TestWorkerThatIsDisplacedWhileItServesGivesWay(t *testing.T) {
+func TestWorkerThatIsSupersededWhileItServesGivesWay(t *testing.T) {
 	h, w, gaveWay := restedWorker(t)
+	other := w.another()
 	w.crew.handler = func(request *Request, response *Response) error {
-		w.displace()
-		w.crew.standbys.Store(1)
+		other.beginPolling()
 		return echoHandler(request, response)
 	}
 	h.send(0, TypeNormal, nil)
-	if w.poll(); w.isPoller() || *gaveWay != 0 {
-		t.Fatal("it is not displaced")
+	if w.turn(); w.isPoller() || *gaveWay != 0 {
+		t.Fatal("it polls")
 	}
-	if w.standBy() || *gaveWay != 1 {
+	if w.turn(); *gaveWay != 1 {
 		t.Fatalf("it gave way %d times", *gaveWay)
 	}
 }
@@ -439,13 +460,13 @@ func TestWorkerThatIsDisplacedWhileItServesGivesWay(t *testing.T) {
 // Two workers, both woken, have one request after the other.
 func TestFirstRequestEndsTheRest(t *testing.T) {
 	h, first, _ := restedWorker(t)
-	second := newWorker(first.guest, echoHandler)
-	second.roused = true
+	second := first.another()
+	second.wakeup.justWoken = true
 	h.send(0, TypeNormal, nil)
 	first.serveOne()
 	h.send(1, TypeNormal, nil)
-	if second.serveOne(); !first.obliged || second.obliged {
-		t.Fatalf("the first is obliged: %v, the second: %v", first.obliged, second.obliged)
+	if second.serveOne(); !first.wakeup.owesYield || second.wakeup.owesYield {
+		t.Fatalf("the first owes a yield: %v, the second: %v", first.wakeup.owesYield, second.wakeup.owesYield)
 	}
 }
 
@@ -466,7 +487,7 @@ func TestTickEndsNoRest(t *testing.T) {
 		h.send(0, TypeNormal, nil)
 		return false
 	}
-	if w.sleep(); slept != 2 {
+	if w.park(); slept != 2 {
 		t.Fatalf("it slept %d times", slept)
 	}
 }
@@ -474,12 +495,12 @@ func TestTickEndsNoRest(t *testing.T) {
 // servesTwo has it answer both requests, and then look for a third in vain.
 func servesTwo(t *testing.T, h *testHost, w *worker) {
 	t.Helper()
-	w.poll()
-	w.poll()
+	w.turn()
+	w.turn()
 	if a, b := h.word(0).state(), h.word(1).state(); a != stateResponse || b != stateResponse {
 		t.Fatalf("the words are in the states %d and %d", a, b)
 	}
-	w.poll()
+	w.turn()
 }
 
 // The last of two requests, of which only its caller sleeps.
@@ -500,10 +521,10 @@ func TestWorkerGivesWayOnlyIfNobodyWaits(t *testing.T) {
 		if request {
 			h.send(0, TypeNormal, nil)
 		} else {
-			w.poll()
+			w.turn()
 		}
-		w.obliged = true
-		if w.giveWay(); *gaveWay != want || w.obliged {
+		w.wakeup.owesYield = true
+		if w.yieldIfOwed(); *gaveWay != want || w.wakeup.owesYield {
 			t.Fatalf("it gave way %d times, want %d", *gaveWay, want)
 		}
 	}
@@ -517,78 +538,5 @@ func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
 	servesTwo(t, h, w)
 	if *gaveWay != 0 {
 		t.Fatalf("it gave way %d times", *gaveWay)
-	}
-}
-
-// A standby of one Serve takes the token from the sleeping poller of another. Each counts its own.
-func TestStandbyThatDisplacesAnotherServesPollerLeavesThePlaceToItsOwnCrew(t *testing.T) {
-	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
-	full := int32(len(w.guest.hostSlots)) // no crew may spawn
-	w.crew.size.Store(full)
-	other := &worker{crew: &crew{guest: w.guest, handler: echoHandler}, guest: w.guest, standby: true}
-	other.crew.standbys.Store(1)
-	other.crew.size.Store(full)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		other.seize()
-		h.send(0, TypeNormal, nil)
-		return false
-	}
-	w.sleep()
-	if w.standby || other.standby || w.crew.standbys.Load() != 0 || other.crew.standbys.Load() != 0 {
-		t.Fatal("somebody is counted who does not stand by")
-	}
-	if !w.standBy() || !w.hasToken() || w.crew.standbys.Load() != 0 {
-		t.Fatal("it does not take the token back as a standby of its own crew")
-	}
-}
-
-// A standby relieves a sleeping poller, and ends. Whoever wakes up is a standby that finds the token free, and
-// takes it as one: it polls only once it is not counted any more.
-func TestRelievedWorkerThatFindsTheTokenFreeIsNoStandbyAnyMore(t *testing.T) {
-	h := newHeapHost(t, shape{2, 1, 64, 64})
-	var w *worker
-	served := false
-	w = newWorker(h.attach(nil), func(*Request, *Response) error {
-		served = true
-		if w.standby || w.crew.standbys.Load() != 0 {
-			t.Error("it polls and is counted as a standby")
-		}
-		w.crew.stopped.Store(true)
-		return nil
-	})
-	w.crew.size.Store(int32(len(w.guest.hostSlots))) // it may not spawn
-	other := &worker{crew: w.crew, guest: w.guest, standby: true}
-	w.crew.standbys.Store(1)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		other.seize()
-		w.guest.serving.token.Store(nil) // as when it retires
-		h.send(0, TypeNormal, nil)
-		return false
-	}
-	w.sleep()
-	if w.work(); !served {
-		t.Fatal("it served nothing")
-	}
-}
-
-// Of two Serves, each has a standby: a poller that was displaced while it slept may be surplus. It has perhaps
-// heard the ring for a request that nobody has taken.
-func TestSurplusWorkerPassesOnTheRingThatItHeard(t *testing.T) {
-	h := newHeapHost(t, shape{2, 1, 64, 64})
-	w := newWorker(h.attach(nil), echoHandler)
-	w.crew.standbys.Store(1)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		w.displace()
-		h.send(0, TypeNormal, nil)
-		return false
-	}
-	w.sleep()
-	before := h.bell(bellHostRequest).generation.Load()
-	if w.standBy() {
-		t.Fatal("two stand by")
-	}
-	if rings := h.bell(bellHostRequest).generation.Load() - before; rings != 1 {
-		t.Fatalf("it rang %d times", rings)
 	}
 }

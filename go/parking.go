@@ -1,0 +1,110 @@
+package shmipc
+
+// A parked worker has announced itself on the bell of requests, looks at all slots once more, and sleeps until it
+// is rung for, something ends its crew, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
+// deaths.
+
+// notIdle is for idleAt: further than any bell is ahead.
+const notIdle = 1 << 31
+
+// park has a worker that searches sleep, unless it is needed.
+func (w *worker) park() {
+	w.state = parked
+	seen := w.guest.serving.bell.arm()
+	if w.ended() {
+		// it goes
+	} else if slot := w.findNeed(); slot >= 0 {
+		// It may be one of several that nobody was rung for. Whoever polls may be about to find it.
+		w.scan.next = slot
+		w.wakeup.justWoken, w.wakeup.slept, w.wakeup.soleRequest = true, false, false
+	} else {
+		w.sleepParked(seen)
+	}
+	w.disarm()
+	w.state = searching
+}
+
+func (w *worker) sleepParked(seen uint32) {
+	s, duty := &w.guest.serving, sentry{guest: w.guest}
+	s.idleAt.Store(seen)
+	s.restsSince.Store(now())
+	w.becomeSpare()
+	rung := w.sleepUntilNeeded(&duty, seen)
+	s.ticker.CompareAndSwap(w, nil)
+	if w.goesOn() {
+		duty.leave()
+	} else {
+		duty.resign()
+	}
+	w.keepsHome = false
+	w.wakeup.justWoken, w.wakeup.slept = true, true
+	// Before it changes the bell's sets, on which it rests what a ring means.
+	w.wakeup.soleRequest = rung && s.bell.rungOnce(s.idleAt.Load())
+}
+
+// sleepUntilNeeded tells whether it was a ring that ended the sleep. After a tick the worker sleeps on, without a
+// look at the slots: whoever has published since has rung, if nobody polls.
+func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (rung bool) {
+	g := w.guest
+	b := g.bell(bellHostRequest)
+	for ticks := 0; w.goesOn(); ticks++ {
+		duty.join()
+		isSentry, until := duty.onDuty, w.nextTick(duty, ticks)
+		g.stats.parks.Add(1)
+		if g.wait(bellWord(b), seen, until, w.home) {
+			g.checkHost()
+		}
+		if b.generation.Load() != seen {
+			return true
+		}
+		if duty.look() {
+			g.supersedePoller()
+			return false
+		}
+		if !isSentry && now() >= until {
+			w.tick()
+		}
+		if b.isWatched() && !g.serving.poller.isTaken() && g.requestWaits() { // another guest's poller may be stuck
+			return false
+		}
+		w.ended()
+	}
+	return false
+}
+
+// nextTick is until when it sleeps at most. One of those that are parked looks for deaths; the others do so rarely,
+// in case that one is woken and does not come back from its handler.
+func (w *worker) nextTick(duty *sentry, ticks int) int64 {
+	if duty.onDuty {
+		return duty.lookAt
+	}
+	if !w.ticksForAll() {
+		return now() + parkedTick
+	}
+	return now() + w.guest.ticksEvery(ticks)
+}
+
+func (w *worker) ticksForAll() bool {
+	ticker := &w.guest.serving.ticker
+	return ticker.Load() == w || ticker.CompareAndSwap(nil, w)
+}
+
+// tick is what a parked worker does now and then. One that was not needed for a whole long one ends if there are
+// enough others.
+func (w *worker) tick() {
+	w.guest.checkHost()
+	w.guest.showCounters()
+	if !w.ticksForAll() {
+		w.dismiss()
+	}
+}
+
+// disarm takes the announcement back. Callers do not ring while no sleeper is announced, so the next ring then no
+// longer implies exactly one request.
+func (w *worker) disarm() {
+	s := &w.guest.serving
+	if generation := s.bell.generation.Load(); s.idleAt.Load() == generation {
+		s.idleAt.Store(generation + notIdle)
+	}
+	w.guest.parking.disarm(&s.bell)
+}

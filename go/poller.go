@@ -1,0 +1,91 @@
+package shmipc
+
+import "sync/atomic"
+
+// The poller: at most one worker of a guest looks for requests again and again. While it does, the guest's bit
+// among the bell's watchers says that callers need not ring. So a poller that stops looks at all slots once
+// more, or has another worker do so.
+
+// pollerPlace is where the poller enters itself; nil: nobody polls. The bit is changed only by whoever has put
+// changing there: so it never says what a worker before has said.
+type pollerPlace struct{ atomic.Pointer[worker] }
+
+var changing worker
+
+// isTaken is sequentially consistent: see sentry.look.
+func (p *pollerPlace) isTaken() bool { return p.Load() != nil }
+
+// beginPolling makes a worker that searches the poller; false: there is one.
+func (w *worker) beginPolling() bool {
+	g := w.guest
+	if !g.serving.poller.CompareAndSwap(nil, &changing) {
+		return false
+	}
+	g.bell(bellHostRequest).watch(g.bit)
+	w.state = polling
+	g.serving.poller.Store(w)
+	return true
+}
+
+// stopPolling has the poller search: it is going to look at all slots once more. Legal after it was superseded.
+func (w *worker) stopPolling() {
+	if w.guest.vacatePoller(w) {
+		w.state = searching
+	} else {
+		w.noticeSuperseded()
+	}
+}
+
+// vacatePoller has nobody poll if this worker does.
+func (g *Guest) vacatePoller(w *worker) bool {
+	place := &g.serving.poller
+	if !place.CompareAndSwap(w, &changing) {
+		return false
+	}
+	g.bell(bellHostRequest).lookAway(g.bit)
+	place.Store(nil)
+	return true
+}
+
+// handOver is stopPolling for a worker that is not going to look soon: another one is woken if a request waits.
+func (w *worker) handOver() {
+	w.stopPolling()
+	w.guest.passOn()
+}
+
+// supersedePoller is for another worker, which has found a request: the poller does not look, but is in a handler
+// that was expected to be short. From now on callers ring.
+func (g *Guest) supersedePoller() {
+	s := &g.serving
+	poller := s.poller.Load()
+	if poller == nil || poller == &changing {
+		return
+	}
+	s.superseded.Add(1) // before it can notice
+	if !g.vacatePoller(poller) {
+		s.superseded.Add(-1)
+	}
+}
+
+// isPoller tells whether this worker polls and nobody has superseded it. One that was searches from now on.
+func (w *worker) isPoller() bool {
+	if w.isSuperseded() {
+		w.noticeSuperseded()
+	}
+	return w.state == polling
+}
+
+func (w *worker) isSuperseded() bool { return w.state == polling && w.guest.serving.poller.Load() != w }
+
+func (w *worker) noticeSuperseded() {
+	w.state = searching
+	w.guest.serving.superseded.Add(-1)
+}
+
+// passOn wakes a worker if a request waits that nobody may have been rung for.
+func (g *Guest) passOn() {
+	if b := g.bell(bellHostRequest); b.hasSleepers() && g.requestWaits() {
+		g.stats.wakes.Add(1)
+		g.ringForSeveral(b)
+	}
+}
