@@ -53,6 +53,14 @@ func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
 	return stop
 }
 
+// withoutTicks makes a guest sleep until it is woken, as if nobody ever looked for deaths, or at a poller.
+func withoutTicks(g *Guest) {
+	wait := g.parking.wait
+	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
+		return wait(word, value, deadline+int64(2*watchdog), home)
+	}
+}
+
 func echoHandler(request *Request, response *Response) error {
 	response.Type = request.Type
 	_, err := response.Write(request.Data)

@@ -195,7 +195,9 @@ func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
 	old := word(line.state.Load())
 	sent := old.next(line.put(data, h.requestBuffer(index), kind), 0)
 	line.state.Store(uint64(sent))
-	h.ringIfWanted(h.bell(bellHostRequest))
+	if b := h.bell(bellHostRequest); b.wantsRing() {
+		h.ringFor(b, old.owner().index(), int(index))
+	}
 	return hostCall{h, index, sent}
 }
 
@@ -223,9 +225,9 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 			runtime.Gosched()
 			continue
 		}
-		if w.state() == stateRequest && !rung {
+		if b := c.host.bell(bellHostRequest); w.state() == stateRequest && !rung && b.hasSleepers() {
 			rung = true
-			c.host.ring(c.host.bell(bellHostRequest), 1)
+			c.host.ring(b, 1)
 		}
 		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
 			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+livenessTick), noHome)

@@ -13,14 +13,6 @@ import (
 	"time"
 )
 
-// withoutTicks makes a guest sleep until it is woken, as if nobody ever looked for deaths.
-func withoutTicks(g *Guest) {
-	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
-		return wait(word, value, deadline+int64(2*watchdog), home)
-	}
-}
-
 // attachTo attaches to the region of a child process.
 func attachTo(t *testing.T, name string, config *Config) *Guest {
 	t.Helper()
@@ -45,7 +37,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 		},
 		"serve": {
 			func(g *Guest) error { return g.Serve(context.Background(), echoHandler) },
-			func(g *Guest) bool { return g.pollerSleeps() }, ErrPeerDied,
+			func(g *Guest) bool { return g.workersSleep() }, ErrPeerDied,
 		},
 		"slot": {
 			func(g *Guest) error {

@@ -1,0 +1,192 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"sync"
+	"testing"
+)
+
+func (g *Guest) keepersOf(slot int) int32 { return g.serving.homes[slot].keepers.Load() }
+
+func TestEachSlotHasAWorkerAtHomeBeforeAnotherHasTwo(t *testing.T) {
+	g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
+	var workers sync.WaitGroup
+	for i := 0; i < 10; i++ {
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			g.settle()
+		}()
+	}
+	workers.Wait()
+	for slot := 0; slot < 5; slot++ {
+		if n := g.serving.homes[slot].residents.Load(); n != 2 || g.keepersOf(slot) != 2 {
+			t.Errorf("%d are at home in slot %d", n, slot)
+		}
+	}
+	w := newWorker(g, echoHandler)
+	w.moveOut()
+	w = &worker{guest: g, home: 3}
+	w.moveOut()
+	if g.settle() != 3 {
+		t.Error("the free one is not taken")
+	}
+}
+
+func TestGuestOfARegionWithoutHostSlotsHasNoHomes(t *testing.T) {
+	g := newHeapHost(t, shape{0, 1, 64, 64}).attach(nil)
+	w := &worker{crew: &crew{guest: g}, guest: g, home: g.settle()}
+	w.moveOut()
+	if n := g.serving.workers.Load(); n != 0 {
+		t.Fatalf("%d workers are left", n)
+	}
+}
+
+// who comes out of a long handler, with a request in the slot where another worker is at home.
+func outOfALongHandler(t *testing.T) (h *testHost, w, keeper *worker) {
+	h = newHeapHost(t, shape{2, 1, 64, 64})
+	w = newWorker(h.attach(nil), echoHandler)
+	keeper = w.another()
+	w.keepsHome = true
+	if w.home == keeper.home {
+		t.Fatal("they share a home")
+	}
+	return h, w, keeper
+}
+
+func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
+	for name, c := range map[string]struct {
+		setUp  func(h *testHost, w, keeper *worker)
+		served bool
+	}{
+		"it is parked":            {func(*testHost, *worker, *worker) {}, false},
+		"it polls":                {func(_ *testHost, _, keeper *worker) { keeper.beginPolling() }, false},
+		"it is in another's slot": {func(_ *testHost, _, keeper *worker) { keeper.goOut() }, true},
+		"it is back":              {func(_ *testHost, _, keeper *worker) { keeper.goOut(); keeper.comeBack() }, false},
+		"it has ended":            {func(_ *testHost, _, keeper *worker) { keeper.moveOut() }, true},
+		"a poller was superseded": {func(_ *testHost, _, keeper *worker) {
+			keeper.beginPolling()
+			keeper.guest.supersedePoller()
+		}, true},
+		"the other one polls": {func(_ *testHost, w, _ *worker) { w.beginPolling() }, true},
+		"that had a short handler": {func(h *testHost, w, _ *worker) {
+			h.send(0, TypeNormal, nil)
+			w.serveOne()
+		}, true},
+		"that has slept": {func(_ *testHost, w, _ *worker) {
+			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+				w.guest.ring(w.guest.bell(bellHostRequest), 1)
+				return false
+			}
+			w.park()
+		}, true},
+	} {
+		h, w, keeper := outOfALongHandler(t)
+		c.setUp(h, w, keeper)
+		h.send(uint32(keeper.home), TypeNormal, nil)
+		if served := w.glance(); served != c.served {
+			t.Errorf("%s: it serves the request: %v", name, served)
+		}
+	}
+}
+
+// Also in the look before it sleeps.
+func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
+	for keeperIsOut, want := range map[bool]bool{false: true, true: false} {
+		h, w, keeper := outOfALongHandler(t)
+		slept := false
+		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+			slept = true
+			w.crew.stopped.Store(true)
+			return false
+		}
+		if keeperIsOut {
+			keeper.goOut()
+		}
+		h.send(uint32(keeper.home), TypeNormal, nil)
+		if w.park(); slept != want {
+			t.Errorf("the keeper is out: %v; it sleeps: %v", keeperIsOut, slept)
+		}
+	}
+}
+
+// A request in its own slot is nobody else's.
+func TestWorkerLeavesNoRequestAtHome(t *testing.T) {
+	h, w, _ := outOfALongHandler(t)
+	w.another() // nor one to somebody who is at home there too
+	h.send(uint32(w.home), TypeNormal, nil)
+	if !w.glance() {
+		t.Fatal("it leaves it")
+	}
+}
+
+// Whoever goes out finds what was left to it a moment before.
+func TestKeeperThatGoesOutPassesOn(t *testing.T) {
+	h, _, keeper := outOfALongHandler(t)
+	woken := h.someoneSleeps(keeper.guest)
+	if keeper.goOut(); *woken != 0 {
+		t.Fatal("it wakes somebody for nothing")
+	}
+	keeper.comeBack()
+	h.sendQuietly(uint32(keeper.home), 0)
+	if keeper.goOut(); *woken != 1 {
+		t.Fatalf("it wakes %d", *woken)
+	}
+}
+
+// In a handler for another slot it is no keeper, be the handler expected to be long or not; unless it polls.
+func TestWorkerKeepsItsHomeWhileItIsNotOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		slot    uint32
+		kind    uint32
+		polls   bool
+		keepers int32
+	}{
+		"at home":            {0, TypeNormal, false, 1},
+		"at home, long":      {0, longType, false, 1},
+		"out":                {1, TypeNormal, false, 0},
+		"out, long":          {1, longType, false, 0},
+		"out, polling":       {1, TypeNormal, true, 1},
+		"out, polling, long": {1, longType, true, 0},
+	} {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		g := h.attach(nil)
+		g.takeLong(longType)
+		w := newWorker(g, echoHandler)
+		if c.polls {
+			w.beginPolling()
+		}
+		keepers := int32(-1)
+		w.crew.handler = func(*Request, *Response) error { keepers = g.keepersOf(w.home); return nil }
+		h.send(c.slot, c.kind, nil)
+		if w.serveOne(); keepers != c.keepers || g.keepersOf(w.home) != 1 {
+			t.Errorf("%s: %d keepers in the handler, %d after it", name, keepers, g.keepersOf(w.home))
+		}
+	}
+}
+
+// Home comes first, but only where each slot has a worker.
+func TestWorkerLooksAtHomeFirstAfterALongHandler(t *testing.T) {
+	for workers, want := range map[int]uint32{2: 0, 1: 1} {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		g := h.attach(nil)
+		w := newWorker(g, echoHandler)
+		if workers == 2 {
+			w.another().goOut()
+		}
+		first := uint32(noSlot)
+		w.crew.handler = func(r *Request, _ *Response) error {
+			if first == noSlot {
+				first = r.Slot
+			}
+			return nil
+		}
+		w.keepsHome, w.scan.next = true, 1
+		h.send(0, TypeNormal, nil)
+		h.send(1, TypeNormal, nil)
+		if w.glance(); first != want {
+			t.Errorf("with %d workers it serves slot %d first", workers, first)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"sync"
+	"testing"
+)
+
+// isPolled tells whether callers need not ring on this guest's account.
+func (g *Guest) isPolled() bool {
+	return g.bell(bellHostRequest).sleepers.Load()&(g.bit<<watchersAt) != 0
+}
+
+func TestOneWorkerPollsAtATime(t *testing.T) {
+	g := newHeapHost(t, smallShape).attach(nil)
+	first := newPoller(t, g, echoHandler)
+	second := first.another()
+	if second.beginPolling() || second.isPoller() || !first.isPoller() || !g.isPolled() {
+		t.Fatal("two poll, or none")
+	}
+	first.stopPolling()
+	if first.isPoller() || g.isPolled() {
+		t.Fatal("it does not stop")
+	}
+	if !second.beginPolling() || !second.isPoller() || !g.isPolled() {
+		t.Fatal("nobody polls any more")
+	}
+}
+
+// One that was superseded takes nothing from the next one.
+func TestSupersededPollerLeavesTheNextOneAlone(t *testing.T) {
+	for name, notice := range map[string]func(*worker){
+		"looks":  func(w *worker) { w.isPoller() },
+		"stops":  (*worker).stopPolling,
+		"serves": (*worker).endRun,
+	} {
+		g := newHeapHost(t, smallShape).attach(nil)
+		first := newPoller(t, g, echoHandler)
+		next := first.another()
+		if g.supersedePoller(); g.isPolled() {
+			t.Fatal("callers do not ring")
+		}
+		next.beginPolling()
+		notice(first)
+		if first.state != searching || !next.isPoller() || !g.isPolled() {
+			t.Errorf("%s: it is in the state %d; the next one polls: %v", name, first.state, next.isPoller())
+		}
+		if n := g.serving.superseded.Load(); n != 0 {
+			t.Errorf("%s: %d have not noticed", name, n)
+		}
+	}
+}
+
+func TestNobodyIsSupersededWhereNobodyPolls(t *testing.T) {
+	g := newHeapHost(t, smallShape).attach(nil)
+	w := newWorker(g, echoHandler)
+	g.supersedePoller()
+	if !w.beginPolling() || g.serving.superseded.Load() != 0 {
+		t.Fatal("somebody was superseded")
+	}
+}
+
+// The bit is set while somebody polls, and only then, whoever supersedes whom.
+func TestPollersBitIsThePollers(t *testing.T) {
+	g := newHeapHost(t, smallShape).attach(nil)
+	first := newWorker(g, echoHandler)
+	var workers sync.WaitGroup
+	for i := 0; i < 4; i++ {
+		w := first.another()
+		workers.Add(1)
+		go func() {
+			defer workers.Done()
+			for n := 0; n < rounds(20000); n++ {
+				if n%7 == 0 {
+					g.supersedePoller()
+				}
+				if !w.isPoller() && !w.beginPolling() {
+					continue
+				}
+				if !g.isPolled() && w.isPoller() {
+					t.Error("it polls, and the bit says that nobody does")
+					return
+				}
+				if n%3 == 0 {
+					w.stopPolling()
+				}
+			}
+			if w.isPoller() {
+				w.stopPolling()
+			}
+		}()
+	}
+	workers.Wait()
+	if g.isPolled() || g.serving.poller.isTaken() || g.serving.superseded.Load() != 0 {
+		t.Fatal("nobody polls, and the bit says that somebody does")
+	}
+}
+
+// What was published while it polled nobody was rung for.
+func TestPollerThatHandsOverPassesOn(t *testing.T) {
+	for sent, want := range []int{0, 1, 1} {
+		h := newHeapHost(t, smallShape)
+		g := h.attach(nil)
+		w := newPoller(t, g, echoHandler)
+		woken := h.someoneSleeps(g)
+		for i := 0; i < sent; i++ {
+			h.send(uint32(i), TypeNormal, nil)
+		}
+		before := g.hostRings()
+		w.handOver()
+		if *woken != want || w.isPoller() || g.isPolled() {
+			t.Errorf("with %d requests it woke %d", sent, *woken)
+		}
+		if rings := g.hostRings() - before; want == 1 && rings < 2 {
+			t.Error("its ring is taken for the only one")
+		}
+	}
+}
+
+func TestPollerThatHandsOverRingsForNobody(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	w := newPoller(t, g, echoHandler)
+	h.send(0, TypeNormal, nil)
+	before := g.hostRings()
+	if w.handOver(); g.hostRings() != before {
+		t.Fatal("it rings, though nobody sleeps")
+	}
+}
+
+// One that was woken by a caller's ring finds the request: the poller is in a handler. From then on callers ring,
+// and the handler is known to be long.
+func TestStuckPollerIsSuperseded(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	poller := newPoller(t, g, echoHandler)
+	other := poller.another()
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+		h.ring(h.bell(bellHostRequest), 1) // by the caller that is about to sleep
+		return false
+	}
+	poller.crew.handler = func(r *Request, _ *Response) error {
+		if r.Slot == 0 {
+			other.park()
+			h.send(1, TypeNormal, nil)
+			other.search()
+			if h.word(1).state() != stateResponse {
+				t.Error("the other one does not find it")
+			}
+		} else if poller.guest.isPolled() {
+			t.Error("its callers do not ring")
+		}
+		return nil
+	}
+	h.send(0, longType, nil)
+	poller.poll()
+	if poller.state == polling && !poller.isPoller() {
+		t.Error("it has not noticed")
+	}
+	if !g.serving.durations.isLong(longType) {
+		t.Error("it has learned nothing")
+	}
+	if g.serving.durations.isLong(TypeNormal) {
+		t.Error("the other type is long too")
+	}
+}
+
+// A worker that only happens to look while another one polls takes what it finds.
+func TestWorkerThatWasNotWokenSupersedesNobody(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	poller := newPoller(t, g, echoHandler)
+	other := poller.another()
+	h.send(1, TypeNormal, nil)
+	other.park() // not for long
+	if other.search(); h.word(1).state() != stateResponse || !poller.isPoller() || !g.isPolled() {
+		t.Fatal("it serves not, or supersedes the poller")
+	}
+}
+
+// Whatever a worker is when it ends, it leaves nothing behind, and passes on what it may have been rung for.
+func TestWorkerThatEndsPassesOn(t *testing.T) {
+	for name, begin := range map[string]func(*worker){
+		"searching":  func(*worker) {},
+		"polling":    func(w *worker) { w.beginPolling() },
+		"superseded": func(w *worker) { w.beginPolling(); w.guest.supersedePoller() },
+		"parked":     func(w *worker) { w.guest.serving.bell.arm(); w.state = parked },
+		"spare":      (*worker).becomeSpare,
+		"in a long handler": func(w *worker) {
+			w.state = running
+			w.guest.serving.longHandlers.enter()
+			w.goOut()
+		},
+	} {
+		h := newHeapHost(t, smallShape)
+		g := h.attach(nil)
+		woken := h.someoneSleeps(g)
+		w := newWorker(g, echoHandler)
+		begin(w)
+		w.crew.stopped.Store(true)
+		h.sendQuietly(1, 0)
+		w.retire()
+		s := &g.serving
+		if *woken != 1 {
+			t.Errorf("%s: it wakes %d", name, *woken)
+		}
+		if s.poller.isTaken() || g.isPolled() || s.superseded.Load() != 0 || s.bell.waiters.Load() != 0 ||
+			s.workers.Load() != 0 || s.longHandlers.now.Load() != 0 || w.crew.spares.Load() != 0 ||
+			s.homes[w.home].residents.Load() != 0 || s.homes[w.home].keepers.Load() != 0 {
+			t.Errorf("%s: it leaves something behind", name)
+		}
+	}
+}

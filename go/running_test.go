@@ -1,0 +1,145 @@
+//go:build linux || (windows && (amd64 || arm64))
+
+package shmipc
+
+import (
+	"runtime"
+	"testing"
+	"time"
+)
+
+// longType is one whose duration is apart from TypeNormal's.
+const longType = TypeApplication + 1
+
+// takeLong has a type be expected to be long.
+func (g *Guest) takeLong(kind uint32) { g.serving.durations.learn(kind, int64(time.Second)) }
+
+// states serves a request of this type as the poller, and returns what the worker is meanwhile, and after.
+func states(t *testing.T, setUp func(*Guest)) (during, after workerState) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	w := newPoller(t, g, echoHandler)
+	setUp(g)
+	w.crew.handler = func(*Request, *Response) error {
+		during = w.state
+		if g.isPolled() != (during == polling) || g.serving.poller.isTaken() != (during == polling) {
+			t.Error("its callers do not know it")
+		}
+		if n := g.serving.longHandlers.now.Load(); (n == 1) != (during == running) {
+			t.Errorf("%d long handlers run", n)
+		}
+		return nil
+	}
+	h.send(1, longType, nil)
+	w.poll()
+	if h.word(1).state() != stateResponse || g.serving.longHandlers.now.Load() != 0 {
+		t.Error("it does not serve")
+	}
+	return during, w.state
+}
+
+func TestPollerRunsShortHandlersItself(t *testing.T) {
+	during, after := states(t, func(*Guest) {})
+	if during != polling || after != polling {
+		t.Fatalf("it is in the state %d, then in %d", during, after)
+	}
+}
+
+func TestPollerHandsOverBeforeALongHandler(t *testing.T) {
+	during, after := states(t, func(g *Guest) { g.takeLong(longType) })
+	if during != running || after != searching {
+		t.Fatalf("it is in the state %d, then in %d", during, after)
+	}
+}
+
+// One in many is measured; a long one each time, until it is short.
+func TestHandlersAreMeasured(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	w := newPoller(t, g, echoHandler)
+	took := 10 * time.Millisecond
+	w.crew.handler = func(*Request, *Response) error { time.Sleep(took); return nil }
+	d := &g.serving.durations
+	calls := 0
+	call := func() {
+		calls++
+		h.send(0, longType, nil)
+		w.turn()
+	}
+	w.handlers = durationSamples - 3
+	for ; !d.isLong(longType) && calls < 10; call() {
+	}
+	if calls != 3 {
+		t.Fatalf("after %d handlers it is known", calls)
+	}
+	calls, took = 0, 0
+	for ; d.isLong(longType) && calls < 30; call() {
+	}
+	if calls == 30 {
+		t.Fatal("it is never known that they are short now")
+	}
+}
+
+// Neither leaves a handler counted that is over.
+func TestLongHandlerThatDoesNotReturn(t *testing.T) {
+	for name, end := range map[string]func(){
+		"panics": func() { panic("out of cheese") },
+		"exits":  runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHost(t, smallShape)
+			g := h.attach(nil)
+			g.takeLong(longType)
+			serveWith(t, g, func(r *Request, response *Response) error {
+				if r.Type == longType {
+					end()
+				}
+				return echoHandler(r, response)
+			})
+			s := &g.serving
+			for i := uint32(0); i < 40; i++ {
+				_, err := h.call(i%4, longType, nil)
+				wantError(t, err, ErrHandler)
+				if _, err := h.call((i+1)%4, TypeNormal, nil); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "the handler counts still", func() bool { return s.longHandlers.now.Load() == 0 })
+			}
+			eventually(t, "the workers are not where they were", func() bool {
+				residents, keepers := int32(0), int32(0)
+				for i := range s.homes {
+					residents += s.homes[i].residents.Load()
+					keepers += s.homes[i].keepers.Load()
+				}
+				return residents == keepers && residents == s.workers.Load() && !s.poller.isTaken()
+			})
+		})
+	}
+}
+
+// Where long handlers, and those who wait for them, need all processors, a worker does not poll after one, but is
+// parked at once.
+func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
+	for _, c := range []struct {
+		processors int
+		kind       uint32
+		polls      bool
+	}{{0, longType, false}, {2, longType, true}, {0, TypeNormal, true}} {
+		h := newHeapHost(t, smallShape)
+		g := h.attach(nil)
+		g.processors = c.processors
+		g.takeLong(longType)
+		w := newPoller(t, g, echoHandler)
+		h.send(0, c.kind, nil)
+		w.poll()
+		polled := false
+		g.serving.polling.setUp(0, func() { polled = polled || w.isPoller() })
+		g.parking.wait = func(*uint32, uint32, int64, int) bool {
+			w.crew.stopped.Store(true)
+			return false
+		}
+		if w.turn(); polled != c.polls {
+			t.Errorf("%+v: it polled: %v", c, polled)
+		}
+	}
+}
