@@ -104,7 +104,7 @@ int shmi_refuse_timeout(int64_t timeout) {
 /* seq_cst: the partner of whoever stores 1, then detaches. */
 void shmi_peer_await_settlement(shmipc_peer *p) {
     while (load_seq_cst32(&p->cutting) != 0)
-        (void)shmi_word_wait(NULL, &p->cutting, 1, CLOCK_NEVER);
+        (void)shmi_word_wait(NULL, &p->cutting, 1, CLOCK_NEVER, NO_HOME);
 }
 
 void shmi_peer_tell_departure(shmipc_peer *p) {
