@@ -157,8 +157,8 @@ COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
     return error;
 }
 
-/* Of a call that ended unstarted, or answered, by the word that this peer sees: true if that may have
-   been a copy, and a handler had started by the region's word. */
+/* Of a call that ended unstarted, or answered, by the word that this peer sees: true if that may
+   have been a copy, and a handler had started by the region's word. */
 COLD static bool started_in_region(shmipc_peer *p, const struct local_slot *l) {
     shmi_peer_await_settlement(p);
     word settled = load_relaxed64(&l->settled);

@@ -183,8 +183,8 @@ bool shmi_peer_is_served_here(const shmipc_peer *peer);
 /* One holder less. */
 void shmi_peer_let_go(shmipc_peer *peer);
 
-/* Waits while this peer is being cut off. If it was, the settlements may be read now; if it was not,
-   all that this thread did before it did in the region. */
+/* Waits while this peer is being cut off. If it was, what is settled may be read now; if it was
+   not, all that this thread did before it did in the region. */
 COLD void shmi_peer_await_settlement(shmipc_peer *peer);
 
 /* Tells a closing thread that somebody has left, if there is one. */

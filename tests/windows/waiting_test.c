@@ -243,7 +243,7 @@ static int wait_for_a_slot(struct pair *p) {
 static int wait_for_a_private_word(struct pair *p) {
     static atomic_u32 never_changes;
     (void)p;
-    (void)shmi_word_wait(NULL, &never_changes, 0, shmi_clock_now() + MILLISECOND);
+    (void)shmi_word_wait(NULL, &never_changes, 0, shmi_clock_now() + MILLISECOND, NO_HOME);
     return SHMIPC_E_TIMEOUT;
 }
 
