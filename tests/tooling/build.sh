@@ -1,5 +1,6 @@
 #!/bin/sh
-# build.sh <name> [cmake arguments...]: configures build/<name> and builds it.
+# build.sh <name> [cmake arguments...]: configures build/<name> and builds it, or of it only what
+# SHMIPC_TARGETS names.
 set -eu
 cd "$(dirname "$0")/../.."
 
@@ -28,4 +29,5 @@ if [ ! -e "$directory/CMakeCache.txt" ] && command -v ninja >/dev/null 2>&1; the
     set -- -G Ninja "$@"
 fi
 cmake -S . -B "$directory" --log-level=WARNING -DCMAKE_EXPORT_COMPILE_COMMANDS=ON "$@"
-cmake --build "$directory" --parallel "$(nproc)"
+# shellcheck disable=SC2086 # several words
+cmake --build "$directory" --parallel "$(nproc)" ${SHMIPC_TARGETS:+--target $SHMIPC_TARGETS}

@@ -5,41 +5,15 @@
 # reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tests/tooling/excluded.sh
+. tests/tooling/excluded.sh
 
 port=$1
-excluded=tests/tooling/$port.excluded
+list=tests/tooling/$port.excluded
 
 step() {
     echo "== $*"
     "$@"
-}
-
-# names <pattern>: of the excluded tests those that match.
-names() {
-    sed -n 's/^\([^#:]*\):.*/\1/p' "$excluded" | grep -E "$1" || true
-}
-
-# The names of ctest's tests are patterns without anything special in them, and so are Go's.
-any_of() {
-    paste -sd '|' | sed 's/.*/^(&)$/'
-}
-
-announce() {
-    sed -n 's/^\([^#:]*\): \(.*\)/not run: \1: \2/p' "$excluded"
-}
-
-# An excluded test that is no more would go on being excused.
-check_names() {
-    local known name missing=0
-    known=$(printf '%s\n' tests/*/*_test.c | sed 's/^tests\///; s/_test\.c$//')
-    known+=$'\n'$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' go/*_test.go)
-    while read -r name; do
-        if ! grep -qx "$name" <<<"$known"; then
-            echo "$excluded names $name, which no test is called" >&2
-            missing=1
-        fi
-    done < <(names .)
-    return "$missing"
 }
 
 build() {
@@ -52,13 +26,13 @@ build() {
 
 run_c() {
     ctest --test-dir "build/$port" --output-on-failure --no-tests=error \
-        --tests-regex "$1" --exclude-regex "$(names / | any_of)"
+        --tests-regex "$1" --exclude-regex "$(excluded "$list" / | any_of)"
 }
 
 # The tests start themselves as other processes, and so emulate those.
 run_go() {
     local skipped module
-    skipped=$(names ^Test | any_of)
+    skipped=$(excluded "$list" ^Test | any_of)
     for module in go go/flatbuffers; do
         CGO_ENABLED=0 GOARCH=arm64 GOFLAGS=-buildvcs=false \
             go -C "$module" test -short -timeout 300s -exec "$SHMIPC_EMULATOR" -skip "$skipped" ./...
@@ -66,8 +40,8 @@ run_go() {
 }
 
 step build
-step check_names
-step announce
+step excluded_check "$list"
+step excluded_say "$list"
 case $port in
 musl) step run_c '^(unit|hazard)/' ;;
 arm64)

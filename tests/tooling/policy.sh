@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# policy.sh [policy...]: the unit and hazard tests, with a library that waits and serves by a policy as
+# bad as can be; all of them, or those named: early, late, random. No request and no wake-up is lost
+# whatever the policy says. What policy.excluded names is not run, and said not to be, with the reason.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tests/tooling/excluded.sh
+. tests/tooling/excluded.sh
+
+list=tests/tooling/policy.excluded
+policies=(early late random) # from 1 on: src/policy.h's enum policy
+
+step() {
+    echo "== $*"
+    "$@"
+}
+
+number_of() {
+    local i
+    for i in "${!policies[@]}"; do
+        if [ "${policies[i]}" = "$1" ]; then
+            echo $((i + 1))
+            return
+        fi
+    done
+    echo "policy.sh: $1 is no policy; there are: ${policies[*]}" >&2
+    return 1
+}
+
+build() {
+    local number
+    number=$(number_of "$1")
+    SHMIPC_TARGETS="tests_unit tests_hazard" sh tests/tooling/build.sh "policy-$1" \
+        -DCMAKE_C_COMPILER=gcc -DCMAKE_CXX_COMPILER=g++ -DCMAKE_BUILD_TYPE=Release \
+        -DCMAKE_C_FLAGS=-Werror -DCMAKE_CXX_FLAGS=-Werror -DSHMIPC_BUILD_TESTS=ON \
+        -DSHMIPC_POLICY="$number"
+}
+
+# Most tests wait for each other most of the time.
+run() {
+    ctest --test-dir "build/policy-$1" --output-on-failure --no-tests=error --parallel 4 \
+        --tests-regex '^(unit|hazard)/' --exclude-regex "$(excluded "$list" / | any_of)"
+}
+
+if [ $# -eq 0 ]; then
+    set -- "${policies[@]}"
+fi
+step excluded_check "$list"
+step excluded_say "$list"
+for policy; do
+    step build "$policy"
+    step run "$policy"
+done
