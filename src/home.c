@@ -34,10 +34,14 @@ void shmi_home_come_back(shmipc_peer *p, const struct worker *worker, uint32_t s
         add_seq_cst32(keepers_of(p, worker->home), 1);
 }
 
-bool shmi_home_is_needed(const shmipc_peer *p, const struct worker *worker) {
+enum home_look shmi_home_look(const shmipc_peer *p, const struct worker *worker) {
+    enum home_look look = HOME_QUIET;
     for (uint32_t slot = 0; slot < p->serves.count; slot++) {
-        if (requests_wait_in(p, slot) && !home_is_kept(p, worker, slot))
-            return true;
+        if (!requests_wait_in(p, slot))
+            continue;
+        if (!home_is_kept(p, worker, slot))
+            return HOME_NEEDED;
+        look = HOME_LEFT;
     }
-    return false;
+    return look;
 }

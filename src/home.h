@@ -6,7 +6,8 @@
  * A keeper of a slot is a worker at home there that is not in a long handler for another slot. A
  * worker that comes out of a long handler leaves requests in slots with keepers to those. That
  * loses no request: a keeper that is parked was rung for it, or will look at its home before it
- * sleeps; and a worker that was woken leaves nothing to others.
+ * sleeps; a worker that was woken leaves nothing to others; and one that parks in spite of a
+ * request soon looks again, as its keeper may be in a handler, or just about to run one.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H
@@ -28,7 +29,13 @@ static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worke
            load_seq_cst32(&p->slots[p->serves.first + slot].keepers) != 0;
 }
 
-/* True if a request waits that the worker does not leave to another. */
-bool shmi_home_is_needed(const shmipc_peer *peer, const struct worker *worker);
+enum home_look {
+    HOME_QUIET,  /* no request waits, */
+    HOME_LEFT,   /* or the worker leaves all that wait to others, */
+    HOME_NEEDED, /* or not */
+};
+
+/* A worker's look at all slots before it sleeps. */
+enum home_look shmi_home_look(const shmipc_peer *peer, const struct worker *worker);
 
 #endif

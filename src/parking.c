@@ -27,6 +27,8 @@ static bool ticks_for_all(shmipc_peer *p, const struct worker *worker) {
 }
 
 static uint64_t next_tick(shmipc_peer *p, const struct worker *worker, uint32_t ticks) {
+    if (worker->left_request)
+        return shmi_clock_now() + LEFT_TICK_NS;
     if (worker->sentry.is_on_duty)
         return worker->sentry.look_at;
     if (!ticks_for_all(p, worker))
@@ -46,6 +48,11 @@ static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generatio
     return true;
 }
 
+/* True if a request may wait that the worker was not rung for. */
+static bool may_be_missed(const shmipc_peer *p, const struct worker *worker) {
+    return worker->left_request || doorbell_is_watched(&p->serves.requests);
+}
+
 /* After a tick it sleeps on, without a look at the slots: whoever has published since has rung, if
    nobody polls. */
 static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struct until *until,
@@ -54,8 +61,9 @@ static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struc
     for (uint32_t ticks = 0; error == SHMIPC_OK; ticks++) {
         if (sleep_once(p, worker, generation, ticks))
             break;
-        if (doorbell_is_watched(&p->serves.requests) && requests_wait(p))
+        if (may_be_missed(p, worker) && requests_wait(p))
             break;
+        worker->left_request = false;
         error = shmi_ending(p, until);
     }
     return error;
@@ -63,7 +71,11 @@ static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struc
 
 static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct until *until,
                         uint32_t generation) {
-    store_relaxed32(&p->idle_at, generation);
+    const enum home_look look = shmi_home_look(p, worker);
+    if (look == HOME_NEEDED)
+        return SHMIPC_OK;
+    worker->left_request = look == HOME_LEFT;
+    store_relaxed32(&p->idle_at, generation + (look == HOME_QUIET ? 0 : NOT_IDLE));
     store_relaxed64(&p->rests_since, shmi_clock_now());
     int error = sleep_until_needed(p, worker, until, generation);
     uint32_t ticker = worker->id;
@@ -91,7 +103,7 @@ int shmi_park(shmipc_peer *p, struct worker *worker, const struct until *until) 
     worker->state = WORKER_PARKED;
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
     int error = shmi_ending(p, until);
-    if (error == SHMIPC_OK && !shmi_home_is_needed(p, worker))
+    if (error == SHMIPC_OK)
         error = sleep_parked(p, worker, until, generation);
     worker->wakeup = wake_up(p);
     worker->keeps_home = false;

@@ -45,7 +45,8 @@ enum {
 #define IDLE_TICK_NS UINT64_C(180000000)    /* and a worker this, */
 enum { TICKS_TO_IDLE = 10 };                /* who has slept so many ticks; */
 #define PARKED_TICK_NS UINT64_C(5000000000) /* and one beside which another one does, this; */
-#define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this */
+#define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this; */
+#define LEFT_TICK_NS UINT64_C(1000000)      /* or this, once, if it leaves a request */
 
 /* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
    reads who waits, without the barrier between the two that would take as long as the claim does:

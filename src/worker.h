@@ -47,9 +47,10 @@ struct worker {
     uint32_t handlers; /* that it has run */
     uint32_t type;     /* of the request served last */
     bool measures_next;
-    bool ran_long;   /* in this turn */
-    bool keeps_home; /* has run a long handler, and neither slept nor polled since */
-    bool beyond;     /* the last request, or its answer, went on in the slot's second line */
+    bool ran_long;     /* in this turn */
+    bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
+    bool left_request; /* it has parked though one waits that it left to others */
+    bool beyond;       /* the last request, or its answer, went on in the slot's second line */
 };
 
 #endif

@@ -1,0 +1,344 @@
+/*
+ * Where workers are at home, and what they leave to each other: step by step, over a system of the
+ * test's own. Other workers are played: they are keepers, and do nothing.
+ */
+#include "support/fake_system.h"
+#include "support/fixture.h"
+
+#include "home.h"
+#include "parking.h"
+#include "poller.h"
+#include "running.h"
+#include "scan.h"
+#include "slot.h"
+
+enum { LONG = SHMIPC_TYPE_APPLICATION, SHORT }; /* message types */
+enum { LONG_NS = 100000 };
+
+struct houses {
+    struct pair pair;
+    shmipc_peer *caller;
+    shmipc_peer *peer;
+    shmipc_slot slots[2];
+    struct worker worker;
+};
+
+static void open_houses(struct houses *h, bool host_calls) {
+    *h = (struct houses){.worker = {.handler = echo_handler, .id = 1, .home = NO_HOME}};
+    pair_open(&h->pair, NULL);
+    h->caller = host_calls ? h->pair.host : h->pair.guest;
+    h->peer = host_calls ? h->pair.guest : h->pair.host;
+    shmi_duration_learn_long(&h->peer->durations, LONG);
+    for (int i = 0; i < 2; i++) {
+        shmipc_slot slot;
+        must_equal(shmipc_slot_claim(h->caller, 0, &slot), SHMIPC_OK);
+        h->slots[slot.index - h->peer->serves.first] = slot;
+    }
+}
+
+static void close_houses(struct houses *h) {
+    for (int i = 0; i < 2; i++)
+        must_equal(shmipc_slot_release(h->slots[i]), SHMIPC_OK);
+    pair_close(&h->pair);
+}
+
+static atomic_u32 *keepers_of(const struct houses *h, uint32_t slot) {
+    return &h->peer->slots[h->peer->serves.first + slot].keepers;
+}
+
+static uint32_t keepers(const struct houses *h, uint32_t slot) {
+    return load_relaxed32(keepers_of(h, slot));
+}
+
+/* Somebody else who is at home there. */
+static void play_keeper(const struct houses *h, uint32_t slot) {
+    add_seq_cst32(keepers_of(h, slot), 1);
+}
+
+static void send_to(const struct houses *h, uint32_t slot, uint32_t type) {
+    must_equal(shmipc_slot_send(h->slots[slot], type, 0, 0), SHMIPC_OK);
+}
+
+/* shmipc_slot_ready would ring for it. */
+static bool is_answered(const struct houses *h, uint32_t slot) {
+    return word_state(slot_look(h->caller->slots[h->slots[slot].index].shared)) == SLOT_RESPONSE;
+}
+
+static bool receive_from(const struct houses *h, uint32_t slot) {
+    shmipc_response response;
+    if (!is_answered(h, slot))
+        return false;
+    must_equal(shmipc_slot_receive(h->slots[slot], 0, &response), SHMIPC_OK);
+    return true;
+}
+
+/* ---- Keepers ---- */
+
+static void workers_settle_where_fewest_are_at_home(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct houses h;
+        struct worker workers[5];
+        open_houses(&h, host_calls);
+        for (uint32_t i = 0; i < 5; i++) {
+            workers[i] = (struct worker){.home = NO_HOME};
+            shmi_home_settle(h.peer, &workers[i]);
+            assert_int_equal(workers[i].home, i % 2);
+        }
+        assert_int_equal(keepers(&h, 0), 3);
+        assert_int_equal(keepers(&h, 1), 2);
+        for (uint32_t i = 0; i < 5; i += 2)
+            shmi_home_leave(h.peer, &workers[i]);
+        assert_int_equal(keepers(&h, 0), 0);
+        shmi_home_settle(h.peer, &workers[0]);
+        assert_int_equal(workers[0].home, 0);
+        close_houses(&h);
+    }
+}
+
+/* shmipc_poll's workers, and those of a direction without slots. */
+static void a_worker_may_have_no_home(void **state) {
+    (void)state;
+    struct houses h;
+    open_houses(&h, true);
+    const shmipc_request request = {.type = LONG, .slot = h.peer->serves.first};
+    shmipc_response response = {.type = 0};
+    h.peer->serves.count = 0;
+    shmi_home_settle(h.peer, &h.worker);
+    h.peer->serves.count = 2;
+    assert_int_equal(h.worker.home, NO_HOME);
+    assert_int_equal(shmi_run_handler(h.peer, &h.worker, &request, &response), 0);
+    assert_false(h.worker.keeps_home);
+    shmi_home_leave(h.peer, &h.worker);
+    assert_int_equal(keepers(&h, 0), 0);
+    assert_int_equal(keepers(&h, 1), 0);
+    close_houses(&h);
+}
+
+static uint32_t keepers_during;
+
+static int note_keepers(void *context, const shmipc_request *request, shmipc_response *response) {
+    const struct houses *h = context;
+    (void)request;
+    (void)response;
+    keepers_during = keepers(h, 0);
+    fake.now += LONG_NS;
+    return 0;
+}
+
+static void run_one(struct houses *h, uint32_t slot, uint32_t type) {
+    const shmipc_request request = {.type = type, .slot = h->peer->serves.first + slot};
+    shmipc_response response = {.type = 0};
+    h->worker.handler = note_keepers;
+    h->worker.context = h;
+    assert_int_equal(shmi_run_handler(h->peer, &h->worker, &request, &response), 0);
+    assert_int_equal(keepers(h, 0), 1);
+    assert_int_equal(keepers(h, 1), 0);
+}
+
+static void who_is_in_a_long_handler_of_another_slot_keeps_no_home(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct houses h;
+        open_houses(&h, host_calls);
+        shmi_home_settle(h.peer, &h.worker);
+        run_one(&h, 0, LONG);
+        assert_int_equal(keepers_during, 1);
+        run_one(&h, 1, SHORT);
+        assert_int_equal(keepers_during, 1);
+        run_one(&h, 1, LONG);
+        assert_int_equal(keepers_during, 0);
+        close_houses(&h);
+    }
+}
+
+/* ---- What is left to a keeper ---- */
+
+/* A worker that is at home in slot 0, and has run a long handler. */
+static void begin_at_home(struct houses *h) {
+    shmi_home_settle(h->peer, &h->worker);
+    must_equal(h->worker.home, 0);
+    h->worker.keeps_home = true;
+}
+
+static void after_a_long_handler_a_worker_leaves_a_request_to_its_keeper(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        struct houses h;
+        open_houses(&h, host_calls);
+        begin_at_home(&h);
+        play_keeper(&h, 1);
+        send_to(&h, 1, SHORT);
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 0);
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_LEFT);
+        send_to(&h, 0, SHORT); /* not its own home's, */
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+        assert_true(receive_from(&h, 0));
+        assert_false(receive_from(&h, 1));
+        store_relaxed32(keepers_of(&h, 1), 0); /* and not without a keeper */
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+        assert_true(receive_from(&h, 1));
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_QUIET);
+        close_houses(&h);
+    }
+}
+
+static void a_worker_that_polls_leaves_nothing(void **state) {
+    (void)state;
+    struct houses h;
+    open_houses(&h, true);
+    begin_at_home(&h);
+    play_keeper(&h, 1);
+    send_to(&h, 1, SHORT);
+    assert_true(shmi_poller_begin(h.peer, &h.worker));
+    assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+    assert_true(receive_from(&h, 1));
+    shmi_poller_stop(h.peer, &h.worker);
+    close_houses(&h);
+}
+
+/* ---- Workers that serve ---- */
+
+static struct houses *serving;
+static uint64_t slept[4]; /* how long each sleep was to last */
+static uint32_t left_at;  /* the sleep at which what was left had not been served yet */
+
+/* Runs for long; meanwhile a request comes in the other slot, whose keeper has been asleep. */
+static int send_to_the_other(void *context, const shmipc_request *request,
+                             shmipc_response *response) {
+    (void)context;
+    (void)response;
+    if (request->type != LONG)
+        return 0;
+    fake.now += LONG_NS;
+    send_to(serving, 1, SHORT);
+    return 0;
+}
+
+static void note_what_is_left(void) {
+    must(fake.sleeps <= 4);
+    slept[fake.sleeps - 1] = fake.until - fake.now;
+    if (is_answered(serving, 1))
+        must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
+    else
+        left_at = fake.sleeps;
+    fake.now = fake.until;
+}
+
+/* On one processor a worker that runs long handlers does not poll. */
+static void serve_with_a_keeper(void (*during)(void), bool keeper) {
+    struct houses h;
+    fake.processors = 1;
+    open_houses(&h, true);
+    store_relaxed32(&h.peer->long_handlers.mean, CROWD_PARTS);
+    store_relaxed32(&h.peer->sentry, SENTRY_CONTENT); /* so nobody rings for one */
+    if (keeper)
+        play_keeper(&h, 1);
+    serving = &h;
+    left_at = 0;
+    send_to(&h, 0, LONG);
+    fake.during_sleep = during;
+    must_equal(shmipc_serve(h.peer, send_to_the_other, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    must(receive_from(&h, 0));
+    must(receive_from(&h, 1));
+    close_houses(&h);
+}
+
+static void what_has_no_keeper_is_served_before_a_worker_parks(void **state) {
+    (void)state;
+    serve_with_a_keeper(note_what_is_left, false);
+    assert_int_equal(left_at, 0);
+}
+
+/* Its keeper may be in a handler that was wrongly expected to be short: then it does not come. */
+static void what_a_worker_has_left_it_soon_looks_for_again(void **state) {
+    (void)state;
+    serve_with_a_keeper(note_what_is_left, true);
+    assert_int_equal(left_at, 1);
+    assert_int_equal(slept[0], LEFT_TICK_NS);
+    assert_int_equal(slept[1], TICK_NS);
+}
+
+static void keep_or_end(void) {
+    must(fake.sleeps <= 2);
+    slept[fake.sleeps - 1] = fake.until - fake.now;
+    if (fake.sleeps == 1)
+        must_equal(shmipc_poll(serving->peer, echo_handler, NULL), 1);
+    else
+        must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
+    fake.now = fake.until;
+}
+
+static void it_looks_once(void **state) {
+    (void)state;
+    serve_with_a_keeper(keep_or_end, true);
+    assert_int_equal(slept[0], LEFT_TICK_NS);
+    assert_int_equal(slept[1], TICK_NS);
+}
+
+static uint32_t bell; /* when a request had been rung for, and later the rings since */
+
+static void send_home_or_end(void) {
+    const struct doorbell *requests = &serving->peer->serves.requests;
+    if (fake.sleeps == 1) {
+        must(!receive_from(serving, 1));
+        must(receive_from(serving, 0));
+        send_to(serving, 0, SHORT);
+        bell = shmi_doorbell_generation(requests);
+    } else {
+        bell = shmi_doorbell_generation(requests) - bell;
+        must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
+    }
+}
+
+/* Of what it has left and what it was rung for, it runs one only. */
+static void who_has_left_a_request_passes_a_ring_on(void **state) {
+    (void)state;
+    serve_with_a_keeper(send_home_or_end, true);
+    assert_int_equal(bell, 1);
+}
+
+/* There is always a request at the worker's own home. */
+static bool another_slot_is_served_with(uint32_t servers) {
+    struct houses h;
+    bool served = false;
+    open_houses(&h, true);
+    begin_at_home(&h);
+    store_relaxed64(&h.peer->attendance, servers);
+    send_to(&h, 0, SHORT);
+    send_to(&h, 1, SHORT);
+    for (int looks = 0; looks < 100 && !served; looks++) {
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+        served = receive_from(&h, 1);
+        if (receive_from(&h, 0))
+            send_to(&h, 0, SHORT);
+    }
+    close_houses(&h);
+    return served;
+}
+
+static void nobody_prefers_its_home_where_others_have_no_keeper(void **state) {
+    (void)state;
+    assert_true(another_slot_is_served_with(1));
+    assert_false(another_slot_is_served_with(2));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(workers_settle_where_fewest_are_at_home, fake_system),
+        cmocka_unit_test_setup(a_worker_may_have_no_home, fake_system),
+        cmocka_unit_test_setup(who_is_in_a_long_handler_of_another_slot_keeps_no_home, fake_system),
+        cmocka_unit_test_setup(after_a_long_handler_a_worker_leaves_a_request_to_its_keeper,
+                               fake_system),
+        cmocka_unit_test_setup(a_worker_that_polls_leaves_nothing, fake_system),
+        cmocka_unit_test_setup(what_has_no_keeper_is_served_before_a_worker_parks, fake_system),
+        cmocka_unit_test_setup(what_a_worker_has_left_it_soon_looks_for_again, fake_system),
+        cmocka_unit_test_setup(it_looks_once, fake_system),
+        cmocka_unit_test_setup(who_has_left_a_request_passes_a_ring_on, fake_system),
+        cmocka_unit_test_setup(nobody_prefers_its_home_where_others_have_no_keeper, fake_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
