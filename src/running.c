@@ -24,13 +24,13 @@ static void end_run(struct run *run) {
 
 static void begin_run(struct run *run) {
     shmipc_peer *p = run->peer;
+    shmi_home_go_out(p, run->worker, run->slot); /* first: who parks now leaves nothing to it */
     if (run->worker->state == WORKER_POLLING)
         shmi_poller_hand_over(p, run->worker);
     run->worker->state = WORKER_RUNNING;
     run->worker->ran_long = true;
     run->worker->keeps_home = run->worker->home != NO_HOME;
     shmi_crowd_enter(&p->long_handlers);
-    shmi_home_go_out(p, run->worker, run->slot);
 }
 
 static int measure(shmipc_peer *p, const struct worker *worker, const shmipc_request *request,

@@ -157,8 +157,9 @@ static void end_service(struct service *s) {
         return;
     s->peer = NULL;
     shmi_sentry_resign(p, &s->worker.sentry);
-    shmi_poller_resign(p, &s->worker);
+    /* Before it passes on what waits, so that nobody leaves it a request after that. */
     shmi_home_leave(p, &s->worker);
+    shmi_poller_resign(p, &s->worker);
     shmi_stop_leave(s->token, &s->waiter);
     leave_waiter(p);
 }
