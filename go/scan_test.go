@@ -121,17 +121,26 @@ func TestAimFindsARequestAtOnce(t *testing.T) {
 
 // Short handlers run while their worker polls, once it does: the first one may have woken it.
 func TestServePollsWhileItIsAwake(t *testing.T) {
-	h := newHost(t, smallShape)
+	const atOnce = 8 // so that one worker has several
+	h := newHost(t, shape{atOnce, 1, 64, 64})
 	g := h.attach(&Config{Spin: spinMax})
 	b := h.bell(bellHostRequest)
 	var polled atomic.Bool
 	serveWith(t, g, func(*Request, *Response) error {
-		polled.Store(b.sleepers.Load()&(g.bit<<watchersAt) != 0)
+		if b.sleepers.Load()&(g.bit<<watchersAt) != 0 {
+			polled.Store(true)
+		}
 		return nil
 	})
 	eventually(t, "a worker is awake and does not poll", func() bool {
-		if _, err := h.call(0, TypeNormal, nil); err != nil {
-			t.Fatal(err)
+		var calls [atOnce]hostCall
+		for slot := range calls {
+			calls[slot] = h.send(uint32(slot), TypeNormal, nil)
+		}
+		for _, c := range calls {
+			if _, err := c.wait(watchdog); err != nil {
+				t.Fatal(err)
+			}
 		}
 		return polled.Load()
 	})
