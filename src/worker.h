@@ -36,16 +36,16 @@ struct wakeup {
 struct worker {
     shmipc_handler handler;
     void *context;
+    struct spin_budget spins;
+    struct hold_off hold_off;
+    struct sentry sentry; /* its part as one: on duty from sleep to sleep, until it has work */
+    struct scan scan;
     uint32_t id;
     uint32_t home;           /* home.h; a slot, counted within the direction, or NO_HOME */
     enum worker_state state; /* by poller.c, running.c and parking.c */
+    uint32_t type;           /* of the request served last */
+    uint32_t handlers;       /* that it has run */
     struct wakeup wakeup;
-    struct sentry sentry; /* its part as one: on duty from sleep to sleep, until it has work */
-    struct scan scan;
-    struct spin_budget spins;
-    struct hold_off hold_off;
-    uint32_t handlers; /* that it has run */
-    uint32_t type;     /* of the request served last */
     bool measures_next;
     bool ran_long;     /* in this turn */
     bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
