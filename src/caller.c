@@ -254,11 +254,11 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
 }
 
 /*
- * A worker may be there that does not poll: one that stands by while the poller is in a handler. It
- * is rung once for a request that nobody has taken when its caller stops spinning; a ring at
- * publishing does not count, since the worker that heard it may have found another request first.
+ * A worker may be parked while the poller is in a handler. It is rung for once if nobody has taken
+ * the request when its caller stops spinning; a ring at publishing does not count then, since the
+ * worker that heard it may have found another request first.
  */
-static void ring_standby(shmipc_peer *p, struct local_slot *l, word seen) {
+static void ring_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->rang || word_state(seen) != SLOT_REQUEST || !doorbell_has_sleepers(&p->calls.requests))
         return;
     l->rang = true;
@@ -343,7 +343,7 @@ static bool look_is_due(struct local_slot *l) {
    not be parked has changed; the reasons to stop hold all the same. What became of the responder
    says more than that the time is up. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
-    ring_standby(p, l, seen);
+    ring_parked_worker(p, l, seen);
     bool parked = shmi_slot_park(l->shared, &seen);
     if (!parked && ++await->missed > WORD_CHANGES)
         return end_corrupt(p, l, seen);
@@ -531,7 +531,7 @@ bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look(l->shared);
     if (shmi_caller_has_ended(p, l, seen))
         return true;
-    ring_standby(p, l, seen);
+    ring_parked_worker(p, l, seen);
     return responder_is_lost(p, l, seen);
 }
 

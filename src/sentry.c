@@ -2,7 +2,7 @@
 
 #include "poller.h"
 
-enum { QUIET_LOOKS = 3 }; /* at a poller that rests, before the sentry goes */
+enum { QUIET_LOOKS = 3 }; /* without a poller, before the sentry goes */
 
 static bool change(shmipc_peer *p, uint32_t from, uint32_t to) {
     return cas_seq_cst32(&p->sentry, &from, to);
@@ -20,17 +20,13 @@ void shmi_sentry_miss(shmipc_peer *p) {
         (void)change(p, SENTRY_CALLED, SENTRY_ABSENT);
 }
 
-static bool poller_rests(const shmipc_peer *p) {
-    return !poller_exists(p);
-}
-
 void shmi_sentry_join(shmipc_peer *p, struct sentry *s) {
     if (s->is_on_duty)
         return;
     s->quiet = 0;
     s->look_at = shmi_clock_now() + SENTRY_TICK_NS;
     s->is_on_duty = change(p, SENTRY_CALLED, SENTRY_CONTENT) ||
-                    (!poller_rests(p) && change(p, SENTRY_ABSENT, SENTRY_CONTENT));
+                    (poller_exists(p) && change(p, SENTRY_ABSENT, SENTRY_CONTENT));
 }
 
 void shmi_sentry_leave(shmipc_peer *p, struct sentry *s) {
@@ -53,7 +49,7 @@ bool shmi_sentry_look(shmipc_peer *p, struct sentry *s) {
     if (!s->is_on_duty || now < s->look_at)
         return false;
     s->look_at = now + SENTRY_TICK_NS;
-    if (!poller_rests(p)) {
+    if (poller_exists(p)) {
         s->quiet = 0;
         return !change(p, SENTRY_CONTENT, SENTRY_IN_DOUBT);
     }

@@ -1,7 +1,7 @@
 /*
- * The sentry: the one standby that looks, every now and then, whether the poller still polls. While
- * the poller watches, callers do not ring, and a request whose caller does not wait would lie there
- * until a handler returns. So whoever takes a request while it watches has a sentry, or calls one.
+ * The sentry: the one parked worker that looks, every now and then, whether the poller still polls.
+ * While somebody polls callers do not ring, and a request whose caller does not wait would lie
+ * there until a handler returns. So a poller that takes a request has a sentry, or calls one.
  */
 #ifndef SHMIPC_SENTRY_H
 #define SHMIPC_SENTRY_H
@@ -11,13 +11,13 @@
 /* What a peer's `sentry` says. */
 enum sentry_state {
     SENTRY_ABSENT,
-    SENTRY_IN_DOUBT, /* when it last looked, the poller did not rest, and has taken nothing since */
+    SENTRY_IN_DOUBT, /* when it last looked, somebody polled, and has taken nothing since */
     SENTRY_CALLED,   /* the bell was rung for one, who has not come yet */
     SENTRY_CONTENT,
 };
 
-/* By whoever has taken a request and watches. seq_cst: the partner of a sentry that goes because
-   the poller rests. */
+/* By a poller that has taken a request. seq_cst: the partner of a sentry that goes because nobody
+   polls. */
 static inline bool sentry_wants_call(const shmipc_peer *peer) {
     return load_seq_cst32(&peer->sentry) < SENTRY_CALLED;
 }
@@ -25,28 +25,28 @@ static inline bool sentry_wants_call(const shmipc_peer *peer) {
 /* Takes a sentry's doubt away, or calls for one if there is none. */
 void shmi_sentry_call(shmipc_peer *peer);
 
-/* By a worker that has woken up and does not stand by: it may have heard the call. Then there is
+/* By a worker that has woken up and does not park again: it may have heard the call. Then there is
    another one. */
 void shmi_sentry_miss(shmipc_peer *peer);
 
-/* A standby's part. */
+/* A parked worker's part. */
 struct sentry {
     bool is_on_duty;
-    uint32_t quiet;   /* how often in a row it has seen the poller rest */
+    uint32_t quiet;   /* how often in a row it has seen that nobody polls */
     uint64_t look_at; /* when it is to look next */
 };
 
-/* Becomes the sentry if there is none and one is needed. By a standby whenever it is awake. */
+/* Becomes the sentry if there is none and one is needed. By a worker that parks. */
 void shmi_sentry_join(shmipc_peer *peer, struct sentry *sentry);
 
-/* Looks, if it is time: true if the poller is stuck in a handler, so that this standby is to take
-   its place. One that has seen the poller rest for a while goes. */
+/* Looks, if it is time: true if the poller is stuck in a handler, so that this worker is to take
+   its place. One that has seen for a while that nobody polls goes. */
 bool shmi_sentry_look(shmipc_peer *peer, struct sentry *sentry);
 
-/* Goes, to become the poller. */
+/* Goes: it has work. */
 void shmi_sentry_leave(shmipc_peer *peer, struct sentry *sentry);
 
-/* Goes, or does not come though it may have heard the call: another standby must. */
+/* Goes, or does not come though it may have heard the call: another worker must. */
 void shmi_sentry_resign(shmipc_peer *peer, struct sentry *sentry);
 
 #endif
