@@ -59,10 +59,11 @@ type crew struct {
 }
 
 // Serve answers the host's requests until ctx is done or something else ends it. It runs as many
-// handlers at once as there are host slots; more than two goroutines exist only while handlers run at the same
-// time, and some seconds longer. A request that comes while a handler runs is run beside it, at once if its caller
-// waits, and within 40 ms if it was only sent. It returns when the handlers that run have returned. Several Serves may run on
-// one guest; each is ended by its own context, also one that was done before: then nothing is served.
+// handlers at once as there are host slots; more than two goroutines exist only while handlers run at the
+// same time, and some seconds longer. A request that comes while a handler runs is run beside it: at once if
+// that one was expected to take long, or if the caller waits, and otherwise within 40 ms. It returns when the
+// handlers that run have returned. Several Serves may run on one guest; each is ended by its own context, also
+// one that was done before: then nothing is served.
 //
 // Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
 // is gone; attach again by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
