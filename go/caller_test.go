@@ -390,6 +390,33 @@ func TestCallRingsForWhoeverSleeps(t *testing.T) {
 	}
 }
 
+// It rings for the worker of the host that is at home in its slot, and if that does not sleep for any.
+func TestCallRingsForTheWorkerAtHomeInItsSlot(t *testing.T) {
+	for _, isHome := range []bool{true, false} {
+		h := newHeapHost(t, shape{1, 3, 64, 64})
+		g := h.attachHeap(1, &Config{Spin: -1})
+		b := h.bell(bellGuestRequest)
+		b.want(1)
+		slots := []Slot{mustClaim(t, g), mustClaim(t, g)}
+		var homes []int
+		others := 0
+		g.parking.wakeHome = func(word *uint32, peer uint32, home int) bool {
+			if word != bellWord(b) || peer != hostIndex || b.generation.Load() == 0 {
+				t.Error("it wakes somebody else, or too soon")
+			}
+			homes = append(homes, home)
+			return isHome
+		}
+		g.parking.wake = func(_ *uint32, n int) { others += n }
+		if err := slots[1].Send(TypeNormal, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if len(homes) != 1 || homes[0] != int(slots[1].exchange.index)-1 || (others == 1) == isHome {
+			t.Errorf("it wakes at home: %v, elsewhere: %d", homes, others)
+		}
+	}
+}
+
 // Where those who wait, and those who answer, need all processors, a caller whose request nobody polls for does not
 // spin, but sleeps at once, and need not ring again.
 func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {

@@ -20,11 +20,11 @@ func (p *parking) ringFor(b *bell, peer uint32, home int) {
 	}
 }
 
-// ringForSeveral is ring for one sleeper, where more may wait than one: who is woken by it does not take it for
-// the only ring that there was, see rungOnce.
-func (p *parking) ringForSeveral(b *bell) {
+// ringForSeveral is ringFor where more may wait than one: who is woken by it does not take it for the only ring that
+// there was, see rungOnce.
+func (p *parking) ringForSeveral(b *bell, peer uint32, home int) {
 	b.generation.Add(1)
-	p.ring(b, 1)
+	p.ringFor(b, peer, home)
 }
 
 // ringAll wakes everybody who sleeps on the bell.

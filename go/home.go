@@ -65,7 +65,7 @@ func (w *worker) comeBack() {
 // leaves tells whether this worker leaves a request in a slot to a keeper of it.
 func (w *worker) leaves(slot int) bool {
 	s := &w.guest.serving
-	return w.keepsHome && slot != w.home && w.state != polling &&
+	return w.keepsHome && slot != w.home &&
 		s.homes[slot].keepers.Load() > 0 && s.superseded.Load() == 0 // who is superseded is in a handler
 }
 

@@ -70,10 +70,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 			keeper.guest.supersedePoller()
 		}, true},
 		"the other one polls": {func(_ *testHost, w, _ *worker) { w.beginPolling() }, true},
-		"that had a short handler": {func(h *testHost, w, _ *worker) {
-			h.send(0, TypeNormal, nil)
-			w.serveOne()
-		}, true},
+		"that has polled":     {func(_ *testHost, w, _ *worker) { w.beginPolling(); w.stopPolling() }, true},
 		"that has slept": {func(_ *testHost, w, _ *worker) {
 			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 				w.guest.ring(w.guest.bell(bellHostRequest), 1)

@@ -79,12 +79,12 @@ func TestShortHandlersWakeNobody(t *testing.T) {
 	woken := h.someoneSleeps(g)
 	g.serving.sentry.Store(sentryContent)
 	before := g.hostRings()
-	for i := uint32(0); i < 10*durationSamples; i++ {
+	for i := uint32(0); i < 3*durationSamples; i++ {
 		h.send(i%4, longType, nil)
 		if w.poll(); h.word(i%4).state() != stateResponse {
 			t.Fatal("it is not served")
 		}
-		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case that the test was interrupted
+		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case that the test is interrupted
 	}
 	if *woken != 0 || g.hostRings() != before || !w.isPoller() {
 		t.Fatalf("%d were woken", *woken)

@@ -30,6 +30,7 @@ func (w *worker) sleepParked(seen uint32) {
 	s.restsSince.Store(now())
 	w.becomeSpare()
 	rung := w.sleepUntilNeeded(&duty, seen)
+	called := s.sentry.Load() == sentryCalled // by the poller, which looks
 	s.ticker.CompareAndSwap(w, nil)
 	if w.goesOn() {
 		duty.leave()
@@ -37,7 +38,7 @@ func (w *worker) sleepParked(seen uint32) {
 		duty.resign()
 	}
 	w.keepsHome = false
-	w.wakeup.justWoken, w.wakeup.slept = true, true
+	w.wakeup.justWoken, w.wakeup.slept = true, !called
 	// Before it changes the bell's sets, on which it rests what a ring means.
 	w.wakeup.soleRequest = rung && s.bell.rungOnce(s.idleAt.Load())
 }

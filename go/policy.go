@@ -44,12 +44,12 @@ const (
 	// durationPlaces is how many places the types of messages share; one handler of a worker in
 	// durationSamples is measured; no more than durationMost is noted.
 	durationPlaces  = 16
-	durationSamples = 64
+	durationSamples = 1024
 	durationMost    = 200 * time.Microsecond
-	// durationLeast is the shortest time that may be long, and durationPerSlot what it is besides for each
-	// slot that a hand-over looks at.
-	durationLeast   = time.Microsecond
-	durationPerSlot = 8 * time.Nanosecond
+	// durationLeast: no shorter handler is long; nor is one that takes less than a look at all slots, of
+	// lookPerSlot each.
+	durationLeast = time.Microsecond
+	lookPerSlot   = 8 * time.Nanosecond
 	// wakeFirst is how long waking a caller is taken to last until one was woken; wakeMost is the most that is
 	// believed.
 	wakeFirst = 2500 * time.Nanosecond
@@ -57,6 +57,8 @@ const (
 
 	// meanShare: a mean moves by such a part of the difference.
 	meanShare = 8
+	// crowdParts of one is in what the mean of a crowd is kept.
+	crowdParts = 64
 )
 
 // relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
@@ -332,67 +334,99 @@ func (h *holdOff) learn(foundAtOnce bool) {
 // retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
 func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
-// durations is how long handlers take, by the type of the request; several types share a place. Most handlers
-// are measured now and then, and those that are long each time, beside which a clock costs little. Where the
-// processor was taken away meanwhile, a handler seems longer than it is: so what is short counts for more.
-// Goroutines share one: the values are hints.
+// durations is how long handlers take, by the type of the request; several types share a place. Which ones are
+// long is one word, as it is read between taking a request and answering it. Goroutines share one: the values are
+// hints.
 type durations struct {
+	longPlaces atomic.Uint32 // a set
 	ns         [durationPlaces]atomic.Uint32
+	longNs     atomic.Uint32 // a handler is long from here on
 	wakeNs     atomic.Uint32 // that it takes to wake a caller
-	processors uint32        // besides a worker's own, but 1 at least
-	slots      uint32
+	helpers    uint32        // processors besides a worker's own, but 1 at least
+	lookNs     uint32        // that it takes to look at all slots
 }
 
 func (d *durations) setUp(processors, slots int) {
-	d.processors, d.slots = uint32(max(processors-1, 1)), uint32(slots)
-	d.wakeNs.Store(uint32(wakeFirst))
+	d.helpers, d.lookNs = uint32(max(processors-1, 1)), uint32(slots)*uint32(lookPerSlot)
+	d.setWake(uint32(wakeFirst))
 }
 
-// isLong tells whether a handler of this type is expected to last so long that others had better serve meanwhile:
-// to wake one takes time on both sides, for which the other processors make up, and a look at all slots.
+// areShort tells whether no handler of any type is expected to be long.
+func (d *durations) areShort() bool { return d.longPlaces.Load() == 0 }
+
+// isLong tells whether others had better serve while a handler of this type runs.
 func (d *durations) isLong(kind uint32) bool {
-	ns := d.ns[kind%durationPlaces].Load()
-	return ns >= uint32(durationLeast) && ns*d.processors >= 2*d.wakeNs.Load() && ns >= d.slots*uint32(durationPerSlot)
+	return d.longPlaces.Load()>>(kind%durationPlaces)&1 != 0
 }
 
-// learn notes that a handler of this type has taken so many nanoseconds.
+// isSampled tells whether to measure the next handler also if it is expected to be short, after so many: the first
+// ones now and then, later ones rarely, as reading the clock makes an answer late. Those that are expected to be
+// long are measured each time.
+func isSampled(handlers uint32) bool {
+	return handlers&(handlers+1) == 0 || handlers%durationSamples == 0
+}
+
+// learn notes that a handler of this type has taken so many nanoseconds. Where its processor was taken away
+// meanwhile it seems longer than it is: so a shorter one counts for more.
 func (d *durations) learn(kind uint32, took int64) {
 	place := &d.ns[kind%durationPlaces]
-	now, ns := place.Load(), uint32(min(took, int64(durationMost)))
-	if ns < now {
-		place.Store(now - (now-ns)/2)
+	mean, ns := place.Load(), uint32(min(took, int64(durationMost)))
+	if ns < mean {
+		mean -= (mean - ns) / 2
 	} else {
-		place.Store(now + (ns-now)/meanShare)
+		mean += (ns - mean) / meanShare
 	}
+	place.Store(mean)
+	d.noteLong(kind, mean >= d.longNs.Load())
 }
 
-// learnLong notes that a handler of this type was long after all.
+// learnLong notes that a handler of this type was so long that another worker had to come.
 func (d *durations) learnLong(kind uint32) {
-	least := max(uint32(durationLeast), (2*d.wakeNs.Load()+d.processors-1)/d.processors, d.slots*uint32(durationPerSlot))
-	if place := &d.ns[kind%durationPlaces]; place.Load() < least {
-		place.Store(least)
+	place := &d.ns[kind%durationPlaces]
+	place.Store(max(place.Load(), d.longNs.Load()))
+	d.noteLong(kind, true)
+}
+
+func (d *durations) noteLong(kind uint32, isLong bool) {
+	for bit := uint32(1) << (kind % durationPlaces); ; {
+		old := d.longPlaces.Load()
+		if old&bit != 0 == isLong || d.longPlaces.CompareAndSwap(old, old^bit) {
+			return
+		}
 	}
 }
 
-// learnWake notes that waking a caller has taken so many nanoseconds.
+// learnWake notes that waking a caller has taken so many nanoseconds. To serve in parallel wakes somebody on either
+// side of a call; that pays if the handlers take longer than that, on as many processors as help.
 func (d *durations) learnWake(took int64) {
 	now, ns := int64(d.wakeNs.Load()), min(took, int64(wakeMost))
-	d.wakeNs.Store(uint32(now + (ns-now)/meanShare))
+	d.setWake(uint32(now + (ns-now)/meanShare))
+}
+
+func (d *durations) setWake(ns uint32) {
+	pays := (2*ns + d.helpers - 1) / d.helpers
+	d.wakeNs.Store(ns)
+	d.longNs.Store(max(pays, uint32(durationLeast), d.lookNs))
 }
 
 // crowd is how many are in something long at once.
 type crowd struct {
 	now  atomic.Int32
-	mean atomic.Int32 // when one came, in parts of meanShare
+	mean atomic.Int32 // when one came, in crowdParts
 }
 
 func (c *crowd) enter() {
-	now, mean := c.now.Add(1), c.mean.Load()
-	c.mean.Store(mean - (mean+meanShare-1)/meanShare + now) // rounded so that it comes down all the way
+	seen, mean := crowdParts*c.now.Add(1), c.mean.Load()
+	if seen > mean {
+		mean += (seen - mean) / meanShare
+	} else {
+		mean -= (mean - seen + meanShare - 1) / meanShare // rounded up, so that it comes down all the way
+	}
+	c.mean.Store(mean)
 }
 
 func (c *crowd) leave() { c.now.Add(-1) }
 
 // leavesRoom tells whether so many processors suffice for all who are in it, and for those who wait for them,
-// one each.
-func (c *crowd) leavesRoom(processors int) bool { return 2*int(c.mean.Load()) <= meanShare*processors }
+// one each: then one that only waits may spin.
+func (c *crowd) leavesRoom(processors int) bool { return 2*int(c.mean.Load()) <= crowdParts*processors }

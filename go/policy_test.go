@@ -266,9 +266,9 @@ func TestHandlerIsLongThatTakesTwiceAsLongAsToWakeACaller(t *testing.T) {
 	} {
 		var d durations
 		d.setUp(c.processors, c.slots)
-		d.wakeNs.Store(uint32(c.wake))
+		d.setWake(uint32(c.wake))
 		d.ns[someType].Store(uint32(c.took))
-		if d.isLong(someType) != c.long {
+		if d.learn(someType, int64(c.took)); d.isLong(someType) != c.long || d.areShort() == c.long {
 			t.Errorf("%+v is wrong", c)
 		}
 	}
@@ -288,6 +288,9 @@ func TestShortHandlersCountForMore(t *testing.T) {
 	if n := d.learnUntil(t, time.Millisecond, true); n != 1 {
 		t.Errorf("it took %d long handlers", n)
 	}
+	if d.areShort() || !d.isLong(someType) {
+		t.Error("one is long, and all are short")
+	}
 	if n := d.learnUntil(t, 100, false); n > 4 {
 		t.Errorf("after a long one it took %d short handlers", n)
 	}
@@ -297,7 +300,7 @@ func TestShortHandlersCountForMore(t *testing.T) {
 	for i := 0; i < 1000; i++ {
 		d.learn(someType, int64(time.Hour))
 	}
-	if n := d.learnUntil(t, 100, false); n > 7 {
+	if n := d.learnUntil(t, 100, false); n > 7 || !d.areShort() {
 		t.Errorf("after many long ones it took %d short handlers", n)
 	}
 }
@@ -320,6 +323,22 @@ func TestHandlerThatWasFoundOutIsLongUntilAShortOne(t *testing.T) {
 	before := d.ns[someType].Load()
 	if d.learnLong(someType); d.ns[someType].Load() != before {
 		t.Fatal("it is shorter than what was measured")
+	}
+}
+
+// The first ones often, all the others now and then.
+func TestHandlersAreSampled(t *testing.T) {
+	samples := 0
+	for n := uint32(1); n <= 100*durationSamples; n++ {
+		if isSampled(n) {
+			samples++
+		}
+		if n == 64 && samples < 6 || n == durationSamples && samples > 12 {
+			t.Fatalf("of %d handlers %d are measured", n, samples)
+		}
+	}
+	if samples < 100 || samples > 120 {
+		t.Fatalf("of %d handlers %d are measured", 100*durationSamples, samples)
 	}
 }
 

@@ -22,7 +22,7 @@ func (w *worker) beginPolling() bool {
 		return false
 	}
 	g.bell(bellHostRequest).watch(g.bit)
-	w.state = polling
+	w.state, w.keepsHome = polling, false
 	g.serving.poller.Store(w)
 	return true
 }
@@ -84,8 +84,12 @@ func (w *worker) noticeSuperseded() {
 
 // passOn wakes a worker if a request waits that nobody may have been rung for.
 func (g *Guest) passOn() {
-	if b := g.bell(bellHostRequest); b.hasSleepers() && g.requestWaits() {
+	b := g.bell(bellHostRequest)
+	if !b.hasSleepers() {
+		return
+	}
+	if slot := g.findRequest(0); slot >= 0 {
 		g.stats.wakes.Add(1)
-		g.ringForSeveral(b)
+		g.ringForSeveral(b, g.index, slot)
 	}
 }

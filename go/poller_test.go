@@ -167,6 +167,24 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	}
 }
 
+// Nor is a poller that has rung for a sentry, and is about to find what waits.
+func TestPollerThatCallsASentryIsNotSuperseded(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	poller := newPoller(t, g, echoHandler)
+	other := poller.another()
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+		g.serving.sentry.Store(sentryAbsent) // where it was on duty
+		g.callSentry()
+		h.send(1, TypeNormal, nil)
+		return false
+	}
+	other.park()
+	if other.search(); h.word(1).state() != stateResponse || !poller.isPoller() || !g.isPolled() {
+		t.Fatal("the poller is superseded")
+	}
+}
+
 // A worker that only happens to look while another one polls takes what it finds.
 func TestWorkerThatWasNotWokenSupersedesNobody(t *testing.T) {
 	h := newHeapHost(t, smallShape)

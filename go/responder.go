@@ -139,6 +139,7 @@ func (w *worker) conclude(err error) {
 		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
 	}
 	w.guest.serving.stats[s.index].served.Add(1) // now that nobody waits for it
+	w.countRun()
 }
 
 // show fills in what the handler sees, field by field: a literal is built elsewhere and copied in wider

@@ -5,14 +5,21 @@ package shmipc
 // runHandler runs the handler for the request that was taken, and endRun must follow it, however it ends.
 func (w *worker) runHandler() error {
 	w.handling = true
-	if w.guest.serving.durations.isLong(w.request.Type) {
-		return w.runLong()
+	if w.state == polling && !w.measuresNext && w.guest.serving.durations.areShort() {
+		return w.crew.handler(&w.request, &w.response)
 	}
-	w.keepsHome = false
-	if w.state != polling && int(w.slot.index) != w.home {
+	return w.runElsewhere()
+}
+
+// runElsewhere does the same where the handler may be long, or is measured, or the worker does not poll.
+func (w *worker) runElsewhere() error {
+	switch {
+	case w.guest.serving.durations.isLong(w.request.Type):
+		return w.runLong()
+	case w.state != polling && int(w.slot.index) != w.home:
 		w.goOut()
 	}
-	if w.handlers++; w.handlers%durationSamples == 0 {
+	if w.measuresNext {
 		return w.measure()
 	}
 	return w.crew.handler(&w.request, &w.response)
@@ -23,7 +30,7 @@ func (w *worker) runLong() error {
 		w.handOver()
 	}
 	w.state = running
-	w.keepsHome = true
+	w.ranLong, w.keepsHome = true, true
 	w.guest.serving.longHandlers.enter()
 	if int(w.slot.index) != w.home {
 		w.goOut()
@@ -38,16 +45,29 @@ func (w *worker) measure() error {
 	return err
 }
 
-// endRun is for a handler that has ended, be it by a panic, or with its goroutine. A poller that was superseded
-// meanwhile has learned that the handler was long.
+// countRun is for a handler whose request has been answered.
+func (w *worker) countRun() {
+	w.handlers++
+	w.measuresNext = isSampled(w.handlers)
+}
+
+// endRun is for a handler that has ended, be it by a panic, or with its goroutine.
 func (w *worker) endRun() {
 	w.handling = false
+	if w.state != polling || w.isSuperseded() {
+		w.endRunElsewhere()
+	}
+}
+
+// endRunElsewhere is endRun for a worker that does not poll. A poller that was superseded meanwhile has learned that
+// the handler was long.
+func (w *worker) endRunElsewhere() {
 	s := &w.guest.serving
-	switch {
-	case w.state == running:
+	switch w.state {
+	case running:
 		w.state = searching
 		s.longHandlers.leave()
-	case w.isSuperseded():
+	case polling:
 		w.noticeSuperseded()
 		s.durations.learnLong(w.request.Type)
 	}

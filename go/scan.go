@@ -71,7 +71,7 @@ func (w *worker) serveOne() bool {
 // tryHome: home comes first only where each slot has a worker; the others would starve.
 func (w *worker) tryHome() bool {
 	s := &w.guest.serving
-	return w.keepsHome && int(s.workers.Load()) >= len(s.homes) && w.try(w.home)
+	return int(s.workers.Load()) >= len(s.homes) && w.try(w.home)
 }
 
 // glance is serveOne with a look at the warm slots and at a few others, from glance to glance at
@@ -79,7 +79,7 @@ func (w *worker) tryHome() bool {
 // it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves while
 // they are busy.
 func (w *worker) glance() bool {
-	if w.tryHome() {
+	if w.keepsHome && w.tryHome() {
 		return true
 	}
 	if len(w.guest.hostSlots) <= warmSlots+coldSlots {

@@ -14,18 +14,20 @@ type worker struct {
 	isSpare   bool   // counted in crew.spares
 	isSurplus bool   // it ends
 	isOut     bool   // counted out of its home's keepers
-	keepsHome bool   // has run a long handler, and not slept since: home.go
+	ranLong   bool   // has run a long handler in this turn
+	keepsHome bool   // has run a long handler, and neither slept nor polled since: home.go
 	beyond    bool   // the last request, or its answer, went on in the slot's second line
-	handlers  uint32 // that it has run and not measured, or measured as a sample
+	handlers  uint32 // that it has run
 	soon      uint32 // of spinBudget.begin
 	holdOff   holdOff
 	scan      scan
 	request   Request
 	response  Response
 
-	slot     *slot // of the request served last
-	working  word  // its word when it was taken
-	handling bool  // its handler runs
+	slot         *slot // of the request served last
+	working      word  // its word when it was taken
+	handling     bool  // its handler runs
+	measuresNext bool
 }
 
 type workerState uint8
@@ -40,7 +42,7 @@ const (
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
 	justWoken   bool // has taken no request since; another one may wait that nobody was rung for
-	slept       bool // then whoever polls has not found what waits
+	slept       bool // and was not called by the poller: so if a request waits that does not look
 	soleRequest bool // no other one waits than that which it was rung for, nor was one served
 	owesYield   bool // has answered a request that ended a rest, or a caller that slept
 }
@@ -164,9 +166,10 @@ func (w *worker) endIfAsked() {
 // processor.
 func (w *worker) search() {
 	wasWoken := w.wakeup.justWoken
+	w.ranLong = false
 	if w.mayFind() && w.glance() {
 		w.wakeup.soleRequest = w.wakeup.soleRequest && wasWoken
-		if !w.keepsHome {
+		if !w.ranLong {
 			w.beginPolling()
 		}
 		w.endIfAsked()
@@ -203,9 +206,12 @@ func (w *worker) mayFind() bool {
 // wait for an answer come first; and where many threads call it would be a while before this one ran
 // again.
 func (w *worker) yieldIfOwed() {
-	if !w.wakeup.owesYield {
-		return
+	if w.wakeup.owesYield {
+		w.payYield()
 	}
+}
+
+func (w *worker) payYield() {
 	w.wakeup.owesYield = false
 	if w.wakeup.soleRequest || !w.guest.requestWaits() {
 		w.guest.giveWay()

@@ -193,8 +193,8 @@ func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
 		"rung once":             {func(_ *testHost, b *bell) { b.lookAway(other) }, 0},
 		"rung twice":            {func(_ *testHost, b *bell) { b.lookAway(other); b.generation.Add(1) }, 1},
 		"watched":               {func(*testHost, *bell) {}, 1},
-		"handed over":           {func(h *testHost, b *bell) { b.lookAway(other); b.generation.Add(^uint32(0)); h.ringForSeveral(b) }, 1},
-		"of several, passed on": {func(h *testHost, b *bell) { b.lookAway(other); h.ringForSeveral(b) }, 1},
+		"handed over":           {func(h *testHost, b *bell) { b.lookAway(other); b.generation.Add(^uint32(0)); h.ringForSeveral(b, 1, 0) }, 1},
+		"of several, passed on": {func(h *testHost, b *bell) { b.lookAway(other); h.ringForSeveral(b, 1, 0) }, 1},
 	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
