@@ -1,5 +1,6 @@
 /*
- * Waiting without waiting: over a system of the test's own.
+ * Waiting without waiting: over a system of the test's own. What a wait does when is in
+ * policy_test.c.
  */
 #include "support/fake_system.h"
 #include "support/fixture.h"
@@ -60,199 +61,7 @@ static void a_sleeper_wakes_at_the_tick_or_the_deadline_before_it(void **state) 
     assert_true(shmi_deadline_or_tick(&forever) == fake.now + TICK_NS);
 }
 
-/* ---- Spinning ---- */
-
-static void assert_no_spinning(int64_t ns) {
-    struct spin_budget budget = shmi_spin_budget(shmi_spin_time(ns, 0));
-    assert_int_equal(budget.least, 0);
-    assert_int_equal(budget.most, 0);
-    assert_int_equal(load_relaxed32(&budget.now), 0);
-}
-
-static uint32_t most_of(int64_t ns) {
-    struct spin_budget budget = shmi_spin_budget(shmi_spin_time(ns, 0));
-    assert_true(budget.least <= budget.most);
-    assert_int_equal(load_relaxed32(&budget.now), budget.most);
-    return budget.most;
-}
-
-static void nobody_spins_on_one_processor(void **state) {
-    (void)state;
-    fake.per_look = 2000;
-    fake.processors = 1;
-    assert_no_spinning(SHMIPC_SPIN_AUTO);
-    assert_no_spinning(50000);
-    fake.processors = 0;
-    assert_no_spinning(50000);
-}
-
-static void zero_means_no_spinning(void **state) {
-    (void)state;
-    fake.per_look = 2000;
-    assert_no_spinning(0);
-}
-
-/* 200 pauses between two looks at a clock that advances 2000 ns each: 10 ns a pause. */
-static void spins_are_measured_by_the_clock(void **state) {
-    (void)state;
-    fake.per_look = 2000;
-    assert_in_range(most_of(10000), 990, 1000);
-    assert_in_range(most_of(SHMIPC_SPIN_AUTO), SPIN_AUTO_NS / 10 - 30, SPIN_AUTO_NS / 10);
-    fake.per_look = 20000;
-    assert_in_range(most_of(10000), 99, 100);
-}
-
-/* As long as the other side copies what it is sent, and answers. */
-static void a_spin_is_longer_where_messages_are_large(void **state) {
-    (void)state;
-    const uint64_t bytes = 400 << 10;
-    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, 0), SPIN_AUTO_NS);
-    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, bytes), SPIN_AUTO_NS + 25600);
-    assert_int_equal(shmi_spin_time(SHMIPC_SPIN_AUTO, UINT64_C(1) << 33), SPIN_MAX_NS);
-    assert_int_equal(shmi_spin_time(10000, bytes), 10000);
-    assert_int_equal(shmi_spin_time(0, bytes), 0);
-}
-
-static void no_spin_is_longer_than_the_header_promises(void **state) {
-    (void)state;
-    fake.per_look = 2000;
-    assert_in_range(most_of(INT64_MAX), 9900, 10000);
-    assert_int_equal(most_of(INT64_MAX), most_of(SPIN_MAX_NS));
-}
-
-static void a_clock_that_stands_still_gives_an_answer(void **state) {
-    (void)state;
-    fake.per_look = 0;
-    assert_true(most_of(1000) > 0);
-}
-
-/* A wait in vain: how often it looked, yields apart. */
-static uint32_t looks_of_a_wait(struct spin_budget *budget) {
-    struct spin spin = spin_begin(budget);
-    uint32_t looks = 0;
-    fake.yields = 0;
-    while (wait_again(&spin))
-        looks++;
-    assert_int_equal(fake.yields, YIELDS);
-    assert_false(wait_again(&spin));
-    return looks - YIELDS;
-}
-
-static bool is_about(uint32_t value, uint32_t expected) {
-    return value >= expected && value <= expected + 3;
-}
-
-static void a_wait_spins_its_budget_then_yields_then_sleeps(void **state) {
-    (void)state;
-    struct spin_budget none = {.least = 0};
-    struct spin_budget some = {.least = 100, .most = 1600, .now = 1600};
-    assert_true(is_about(looks_of_a_wait(&none), 0));
-    assert_true(is_about(looks_of_a_wait(&some), 1600));
-}
-
-static void spinning_in_vain_halves_the_next_down_to_the_least(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 1600, .now = 1600};
-    for (uint32_t expected = 1600; expected >= 100; expected /= 2)
-        assert_true(is_about(looks_of_a_wait(&budget), expected));
-    assert_true(is_about(looks_of_a_wait(&budget), 100));
-}
-
-static void one_in_many_waits_spins_to_the_end(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100};
-    int long_ones = 0;
-    for (int i = 0; i < 4 * SPIN_PROBE; i++)
-        long_ones += is_about(looks_of_a_wait(&budget), 1600);
-    assert_int_equal(long_ones, 4);
-}
-
-/* Waits until the wait has looked `looks` times, then has what it waited for. */
-static void win_after(struct spin_budget *budget, uint32_t looks) {
-    struct spin spin = spin_begin(budget);
-    for (uint32_t i = 0; i < looks; i++)
-        assert_true(wait_again(&spin));
-    spin_won(&spin);
-}
-
-static void a_long_spin_that_pays_makes_all_long(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100, .waits = SPIN_PROBE - 1};
-    win_after(&budget, 1500);
-    assert_true(is_about(looks_of_a_wait(&budget), 1600));
-}
-
-static void an_early_answer_teaches_nothing(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100, .waits = SPIN_PROBE - 1};
-    win_after(&budget, 50);
-    assert_int_equal(load_relaxed32(&budget.waits), SPIN_PROBE - 1);
-    assert_int_equal(load_relaxed32(&budget.now), 100);
-}
-
-static void a_long_wait_among_short_ones_spins_to_the_end(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 1600, .now = 100};
-    for (int i = 1; i < SPIN_SOON; i++)
-        win_after(&budget, 50);
-    assert_true(is_about(looks_of_a_wait(&budget), 100));
-    for (int i = 0; i < SPIN_SOON; i++)
-        win_after(&budget, 50);
-    assert_true(is_about(looks_of_a_wait(&budget), 1600));
-    assert_int_equal(load_relaxed32(&budget.now), 100); /* in vain, and an exception */
-    assert_true(is_about(looks_of_a_wait(&budget), 100));
-}
-
-/* While both only yield to each other, the system leaves them on one processor. */
-static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
-    (void)state;
-    struct spin_budget budget = {.least = 100, .most = 100, .now = 100};
-    struct spin spin = spin_begin(&budget);
-    fake.yields = 0;
-    while (fake.yields == 0)
-        assert_true(wait_again(&spin));
-    spin_won(&spin);
-
-    spin = spin_begin(&budget);
-    fake.yields = 0;
-    while (wait_again(&spin)) {
-    }
-    assert_int_equal(fake.yields, 0);
-    assert_true(is_about(looks_of_a_wait(&budget), 100)); /* and yields again */
-}
-
-static void without_spinning_every_wait_yields(void **state) {
-    (void)state;
-    struct spin_budget none = {.least = 0};
-    struct spin spin = spin_begin(&none);
-    fake.yields = 0;
-    while (fake.yields == 0)
-        assert_true(wait_again(&spin));
-    spin_won(&spin);
-    assert_true(is_about(looks_of_a_wait(&none), 0)); /* and YIELDS yields */
-}
-
 /* ---- Holding off ---- */
-
-/* The first look comes after the hold-off; the other side is ready after `ready` pauses. Returns
-   how many of the waits looked once. */
-static uint32_t hold_off_against(struct hold_off *h, uint32_t ready, uint32_t waits) {
-    uint32_t once = 0;
-    for (uint32_t i = 0; i < waits; i++) {
-        bool found_at_once = h->now >> PAUSE_BITS >= ready;
-        once += found_at_once;
-        hold_off_learn(h, found_at_once);
-    }
-    return once;
-}
-
-/* A pause of 10 ns, see spins_are_measured_by_the_clock. */
-static struct hold_off new_hold_off(int64_t spin_ns) {
-    fake.per_look = 2000;
-    const int64_t ns = shmi_spin_time(spin_ns, 0);
-    const struct spin_budget budget = shmi_spin_budget(ns);
-    return shmi_hold_off(&budget, ns);
-}
 
 static uint64_t time_held_off(uint32_t now) {
     const struct hold_off h = {.now = now, .turns = 1 << 20};
@@ -271,36 +80,6 @@ static void a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short(v
     }
     assert_true(fraction > 100000);
     assert_true(shortest < fraction / 10);
-}
-
-static void nobody_holds_off_who_does_not_spin(void **state) {
-    (void)state;
-    struct hold_off never = new_hold_off(0);
-    (void)hold_off_against(&never, 1, 1000);
-    assert_int_equal(never.now, 0);
-    fake.processors = 1;
-    never = new_hold_off(SHMIPC_SPIN_AUTO);
-    (void)hold_off_against(&never, 1, 1000);
-    assert_int_equal(never.now, 0);
-}
-
-static void a_hold_off_ends_when_the_other_side_is_ready(void **state) {
-    (void)state;
-    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
-    (void)hold_off_against(&h, 12, 2000);
-    assert_in_range(hold_off_against(&h, 12, 1000), 750, 990);
-    assert_in_range(h.now >> PAUSE_BITS, 11, 13);
-    (void)hold_off_against(&h, 3, 2000); /* it has become faster */
-    assert_in_range(hold_off_against(&h, 3, 1000), 750, 990);
-    assert_in_range(h.now >> PAUSE_BITS, 2, 4);
-}
-
-static void a_hold_off_ends_soon_when_all_is_there_already(void **state) {
-    (void)state;
-    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
-    (void)hold_off_against(&h, 12, 2000);
-    assert_int_equal(hold_off_against(&h, 0, 2400), 2400);
-    assert_int_equal(h.now >> PAUSE_BITS, 0);
 }
 
 static uint64_t shortest_linger(uint32_t turns) {
@@ -336,16 +115,6 @@ static void the_first_looks_of_a_tight_poll_linger(void **state) {
         least = took < least ? took : least;
     }
     assert_true(least < one / 2);
-}
-
-static void no_hold_off_is_longer_than_its_most(void **state) {
-    (void)state;
-    struct hold_off h = new_hold_off(SHMIPC_SPIN_AUTO);
-    assert_int_equal(hold_off_against(&h, UINT32_MAX, 10000), 0);
-    assert_in_range(h.now >> PAUSE_BITS, HOLD_OFF_MOST_NS / 10 - 1, HOLD_OFF_MOST_NS / 10 + 1);
-    h = new_hold_off(100);
-    (void)hold_off_against(&h, UINT32_MAX, 10000);
-    assert_in_range(h.now >> PAUSE_BITS, 9, 11);
 }
 
 /* ---- Whole waits ---- */
@@ -560,27 +329,9 @@ int main(void) {
         cmocka_unit_test_setup(forever_never_passes_and_reads_no_clock, fake_system),
         cmocka_unit_test_setup(the_longest_timeout_does_not_wrap, fake_system),
         cmocka_unit_test_setup(a_sleeper_wakes_at_the_tick_or_the_deadline_before_it, fake_system),
-        cmocka_unit_test_setup(nobody_spins_on_one_processor, fake_system),
-        cmocka_unit_test_setup(zero_means_no_spinning, fake_system),
-        cmocka_unit_test_setup(spins_are_measured_by_the_clock, fake_system),
-        cmocka_unit_test_setup(a_spin_is_longer_where_messages_are_large, fake_system),
-        cmocka_unit_test_setup(no_spin_is_longer_than_the_header_promises, fake_system),
-        cmocka_unit_test_setup(a_clock_that_stands_still_gives_an_answer, fake_system),
-        cmocka_unit_test_setup(a_wait_spins_its_budget_then_yields_then_sleeps, fake_system),
-        cmocka_unit_test_setup(spinning_in_vain_halves_the_next_down_to_the_least, fake_system),
-        cmocka_unit_test_setup(one_in_many_waits_spins_to_the_end, fake_system),
-        cmocka_unit_test_setup(a_long_spin_that_pays_makes_all_long, fake_system),
-        cmocka_unit_test_setup(an_early_answer_teaches_nothing, fake_system),
-        cmocka_unit_test_setup(a_long_wait_among_short_ones_spins_to_the_end, fake_system),
-        cmocka_unit_test_setup(a_wait_that_yielding_ended_lets_the_next_one_sleep, fake_system),
-        cmocka_unit_test_setup(without_spinning_every_wait_yields, fake_system),
         cmocka_unit_test_setup(a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short,
                                fake_system),
-        cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
-        cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
-        cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
         cmocka_unit_test_setup(the_first_looks_of_a_tight_poll_linger, fake_system),
-        cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(one_of_several_calls_is_not_polled_tightly, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
