@@ -32,10 +32,12 @@ void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
     pass_on(p);
 }
 
+/* Also if it was superseded before, and has set the bit only since: it had just begun. */
 void shmi_poller_supersede(shmipc_peer *p) {
     uint32_t poller = load_seq_cst32(&p->poller);
-    if (poller != 0 && cas_seq_cst32(&p->poller, &poller, 0))
-        shmi_doorbell_look_away(&p->serves.requests);
+    if (poller != 0)
+        (void)cas_seq_cst32(&p->poller, &poller, 0);
+    shmi_doorbell_look_away(&p->serves.requests);
 }
 
 void shmi_poller_superseded(shmipc_peer *p, struct worker *worker) {

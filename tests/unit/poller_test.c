@@ -1,0 +1,295 @@
+/*
+ * The poller of a peer, step by step in one thread: workers that are played, and one that serves over
+ * a system of the test's own.
+ */
+#include "support/fake_system.h"
+#include "support/fixture.h"
+
+#include "poller.h"
+#include "slot.h"
+
+enum { SOMEBODY_ELSE = 1000 };                 /* a worker's id */
+enum { FIRST_TYPE = SHMIPC_TYPE_APPLICATION }; /* a message type */
+#define ANOTHER_PEER (UINT32_C(1) << 15)       /* its bit */
+
+static struct {
+    struct pair pair;
+    shmipc_peer *peer;
+    struct doorbell *bell;
+    shmipc_slot slot;
+} scene;
+
+static void open_scene(void) {
+    pair_open(&scene.pair, NULL);
+    scene.peer = scene.pair.guest;
+    scene.bell = &scene.peer->serves.requests;
+    must_equal(shmipc_slot_claim(scene.pair.host, 0, &scene.slot), SHMIPC_OK);
+    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody rings for one */
+}
+
+static void close_scene(void) {
+    must_equal(shmipc_slot_release(scene.slot), SHMIPC_OK);
+    pair_close(&scene.pair);
+}
+
+static void send_one(void) {
+    must_equal(shmipc_slot_send(scene.slot, FIRST_TYPE, 0, 0), SHMIPC_OK);
+}
+
+static bool is_answered(void) {
+    return word_state(slot_look(scene.pair.host->slots[scene.slot.index].shared)) == SLOT_RESPONSE;
+}
+
+/* Somebody of another peer sleeps, or does not. */
+static void sleeper(bool sleeps) {
+    struct doorbell other = *scene.bell;
+    other.bit = ANOTHER_PEER;
+    if (sleeps)
+        (void)shmi_doorbell_arm(&other);
+    else
+        and_seq_cst32(&scene.bell->bell->sleepers, ~ANOTHER_PEER);
+}
+
+static bool watches(void) {
+    return doorbell_is_watched(scene.bell);
+}
+
+static uint32_t rings(void) {
+    return shmi_doorbell_generation(scene.bell);
+}
+
+static struct worker new_worker(uint32_t id) {
+    return (struct worker){.id = id, .handler = echo_handler, .home = NO_HOME};
+}
+
+/* ---- Who polls ---- */
+
+static void at_most_one_worker_of_a_peer_polls(void **state) {
+    (void)state;
+    struct worker first = new_worker(1), second = new_worker(2);
+    open_scene();
+    assert_false(poller_exists(scene.peer));
+    assert_false(watches());
+    assert_true(shmi_poller_begin(scene.peer, &first));
+    assert_true(poller_is(scene.peer, &first));
+    assert_true(watches());
+    assert_false(shmi_poller_begin(scene.peer, &second));
+    assert_false(poller_is(scene.peer, &second));
+    assert_int_equal(second.state, WORKER_SEARCHING);
+    shmi_poller_stop(scene.peer, &first);
+    assert_int_equal(first.state, WORKER_SEARCHING);
+    assert_false(poller_exists(scene.peer));
+    assert_false(watches());
+    assert_true(shmi_poller_begin(scene.peer, &second));
+    shmi_poller_stop(scene.peer, &second);
+    close_scene();
+}
+
+static void peers_have_pollers_of_their_own(void **state) {
+    (void)state;
+    struct worker ours = new_worker(1), theirs = new_worker(1);
+    const shmipc_guest_config config = test_guest_config();
+    shmipc_peer *other;
+    open_scene();
+    assert_int_equal(shmipc_guest_attach(scene.pair.name.text, &config, SECOND, &other), SHMIPC_OK);
+    assert_true(shmi_poller_begin(scene.peer, &ours));
+    assert_true(shmi_poller_begin(other, &theirs));
+    shmi_poller_stop(scene.peer, &ours);
+    assert_true(watches());
+    assert_true(poller_is(other, &theirs));
+    shmi_poller_stop(other, &theirs);
+    assert_false(watches());
+    shmipc_free(other);
+    close_scene();
+}
+
+/* ---- Stopping ---- */
+
+typedef void leave(shmipc_peer *peer, struct worker *worker);
+
+/* How often the bell is rung as a poller leaves. A request was not rung for while it polled. */
+static uint32_t rings_of(leave *leaves, bool request_waits, bool somebody_sleeps) {
+    struct worker worker = new_worker(1);
+    open_scene();
+    must(shmi_poller_begin(scene.peer, &worker));
+    sleeper(somebody_sleeps);
+    if (request_waits)
+        send_one();
+    uint32_t before = rings();
+    must_equal(before, 0);
+    leaves(scene.peer, &worker);
+    uint32_t rung = rings() - before;
+    must_equal(worker.state, WORKER_SEARCHING);
+    must(!poller_exists(scene.peer) && !watches());
+    sleeper(false);
+    close_scene();
+    return rung;
+}
+
+static void who_hands_over_rings_if_a_request_waits_and_somebody_sleeps(void **state) {
+    (void)state;
+    assert_int_equal(rings_of(shmi_poller_hand_over, true, true), 1);
+    assert_int_equal(rings_of(shmi_poller_hand_over, true, false), 0);
+    assert_int_equal(rings_of(shmi_poller_hand_over, false, true), 0);
+}
+
+static void who_ends_does_too(void **state) {
+    (void)state;
+    assert_int_equal(rings_of(shmi_poller_resign, true, true), 1);
+    assert_int_equal(rings_of(shmi_poller_resign, true, false), 0);
+    assert_int_equal(rings_of(shmi_poller_resign, false, true), 0);
+}
+
+/* It is going to look itself. */
+static void who_stops_does_not(void **state) {
+    (void)state;
+    assert_int_equal(rings_of(shmi_poller_stop, true, true), 0);
+}
+
+/* It was rung for something, perhaps, and there is another one who polls. */
+static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **state) {
+    (void)state;
+    struct worker poller = new_worker(1), other = new_worker(2);
+    open_scene();
+    assert_true(shmi_poller_begin(scene.peer, &poller));
+    sleeper(true);
+    send_one();
+    shmi_poller_resign(scene.peer, &other);
+    assert_int_equal(rings(), 1);
+    assert_true(poller_is(scene.peer, &poller));
+    assert_true(watches());
+    shmi_poller_stop(scene.peer, &poller);
+    sleeper(false);
+    close_scene();
+}
+
+/* ---- Being superseded ---- */
+
+static void callers_ring_once_a_poller_is_superseded(void **state) {
+    (void)state;
+    struct worker worker = new_worker(1);
+    open_scene();
+    sleeper(true);
+    assert_true(shmi_poller_begin(scene.peer, &worker));
+    assert_false(doorbell_wants_ring(scene.bell));
+    shmi_poller_supersede(scene.peer);
+    assert_false(poller_exists(scene.peer));
+    assert_true(doorbell_wants_ring(scene.bell));
+    sleeper(false);
+    close_scene();
+}
+
+/* It is superseded between becoming the poller and watching, and goes into a handler. */
+static void callers_ring_also_if_it_watches_after_that(void **state) {
+    (void)state;
+    open_scene();
+    sleeper(true);
+    store_relaxed32(&scene.peer->poller, 1);
+    shmi_poller_supersede(scene.peer);
+    shmi_doorbell_watch(scene.bell);
+    shmi_poller_supersede(scene.peer);
+    assert_true(doorbell_wants_ring(scene.bell));
+    sleeper(false);
+    close_scene();
+}
+
+/* The handler that it comes out of is one that may be long. */
+static void a_superseded_worker_notices_and_learns(void **state) {
+    (void)state;
+    struct worker worker = new_worker(1), next = new_worker(2);
+    open_scene();
+    worker.type = FIRST_TYPE;
+    assert_true(shmi_poller_begin(scene.peer, &worker));
+    shmi_poller_supersede(scene.peer);
+    assert_int_equal(worker.state, WORKER_POLLING);
+    assert_true(durations_are_short(&scene.peer->durations));
+    assert_true(shmi_poller_begin(scene.peer, &next));
+
+    assert_false(poller_is(scene.peer, &worker));
+    assert_int_equal(worker.state, WORKER_SEARCHING);
+    assert_true(duration_is_long(&scene.peer->durations, FIRST_TYPE));
+    assert_false(duration_is_long(&scene.peer->durations, FIRST_TYPE + 1));
+    assert_true(poller_is(scene.peer, &next));
+    assert_int_equal(load_relaxed32(&scene.peer->poller), 2);
+    shmi_poller_stop(scene.peer, &next);
+    close_scene();
+}
+
+/* ---- A worker that serves ---- */
+
+static int must_watch(void *context, const shmipc_request *request, shmipc_response *response) {
+    must(watches());
+    must(poller_exists(scene.peer));
+    return echo_handler(context, request, response);
+}
+
+static void must_not_watch(void) {
+    must(is_answered());
+    must(!watches());
+    must(!poller_exists(scene.peer));
+    must_equal(shmipc_wake(scene.peer), SHMIPC_OK);
+}
+
+static void a_worker_watches_while_it_is_awake(void **state) {
+    (void)state;
+    open_scene();
+    send_one();
+    fake.during_sleep = must_not_watch;
+    assert_int_equal(shmipc_serve(scene.peer, must_watch, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    close_scene();
+}
+
+static void play_poller(void) {
+    store_relaxed32(&scene.peer->poller, SOMEBODY_ELSE);
+    shmi_doorbell_watch(scene.bell);
+}
+
+static bool played_one_polls(void) {
+    return load_relaxed32(&scene.peer->poller) == SOMEBODY_ELSE;
+}
+
+static void be_rung_in_vain_then_for_a_request(void) {
+    must(fake.sleeps <= 3);
+    must_equal(played_one_polls(), fake.sleeps == 2);
+    must_equal(is_answered(), fake.sleeps == 3);
+    if (fake.sleeps == 1)
+        play_poller();
+    if (fake.sleeps == 2)
+        send_one();
+    if (fake.sleeps == 3)
+        must_equal(shmipc_wake(scene.peer), SHMIPC_OK);
+    (void)shmi_doorbell_ring(scene.bell, WAKE_ONE);
+}
+
+/* A poller looks, but for one that is in a handler. */
+static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void **state) {
+    (void)state;
+    open_scene();
+    fake.sleeps = 0;
+    fake.during_sleep = be_rung_in_vain_then_for_a_request;
+    assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 3);
+    close_scene();
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(at_most_one_worker_of_a_peer_polls, fake_system),
+        cmocka_unit_test_setup(peers_have_pollers_of_their_own, fake_system),
+        cmocka_unit_test_setup(who_hands_over_rings_if_a_request_waits_and_somebody_sleeps,
+                               fake_system),
+        cmocka_unit_test_setup(who_ends_does_too, fake_system),
+        cmocka_unit_test_setup(who_stops_does_not, fake_system),
+        cmocka_unit_test_setup(who_ends_without_polling_passes_on_too_and_leaves_the_poller,
+                               fake_system),
+        cmocka_unit_test_setup(callers_ring_once_a_poller_is_superseded, fake_system),
+        cmocka_unit_test_setup(callers_ring_also_if_it_watches_after_that, fake_system),
+        cmocka_unit_test_setup(a_superseded_worker_notices_and_learns, fake_system),
+        cmocka_unit_test_setup(a_worker_watches_while_it_is_awake, fake_system),
+        cmocka_unit_test_setup(a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request,
+                               fake_system),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
