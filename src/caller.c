@@ -266,8 +266,10 @@ static void ring_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) 
     ring_workers(p, WAKE_ONE);
 }
 
-void shmi_caller_ring_for_all(shmipc_peer *p) {
+bool shmi_caller_ring_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
+    if (!doorbell_has_sleepers(&p->calls.requests))
+        return false;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (word_state(slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
             untaken++;
@@ -276,6 +278,7 @@ void shmi_caller_ring_for_all(shmipc_peer *p) {
         add_relaxed64(&p->wakes);
         ring_workers(p, untaken);
     }
+    return untaken > 0;
 }
 
 /* Sleeps until the answer, a tick, a death, or the deadline. */
@@ -370,8 +373,8 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
 COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->company) == 0 || load_relaxed32(&p->deserted) != 0;
     await->look_at = shmi_clock_now() + TICK_NS;
-    if (await->one_of_several)
-        shmi_caller_ring_for_all(p);
+    if (await->one_of_several && shmi_caller_ring_for_all(p))
+        l->rang = true;
     word seen = slot_look(l->shared);
     while (is_pending(seen) && slot_on_course(l->last, seen)) {
         int error = await_round(p, l, seen, await);

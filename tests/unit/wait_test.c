@@ -199,6 +199,189 @@ static void one_of_several_calls_is_not_polled_tightly(void **state) {
     assert_true(least < one);
     pair_close(&pair);
 }
+
+/* A hold-off of some milliseconds, and the shortest time that it was seen to take. */
+static struct hold_off long_hold_off(uint64_t *shortest) {
+    const struct hold_off h = {.now = 200000u << PAUSE_BITS};
+    *shortest = UINT64_MAX;
+    for (int i = 0; i < 3; i++) {
+        uint64_t begin = now_ns();
+        wait_hold_off(&h);
+        uint64_t took = now_ns() - begin;
+        *shortest = took < *shortest ? took : *shortest;
+    }
+    return h;
+}
+
+static int end_serving(void *peer, const shmipc_request *request, shmipc_response *response) {
+    (void)request;
+    (void)response;
+    return shmipc_wake(peer);
+}
+
+static void both_sides_hold_off_before_they_look(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_response response;
+    uint64_t hold_off;
+    pair_open(&p, NULL);
+    struct local_slot *l = &p.host->slots[0];
+    l->hold_off = p.guest->serve_hold_off = long_hold_off(&hold_off);
+
+    shmipc_slot slot;
+    assert_int_equal(shmipc_slot_claim(p.host, 0, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    uint64_t begin = now_ns();
+    assert_int_equal(shmipc_serve(p.guest, end_serving, p.guest), SHMIPC_E_WOKEN);
+    assert_true(now_ns() - begin >= hold_off / 2);
+    begin = now_ns();
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    assert_true(now_ns() - begin >= hold_off / 2);
+    assert_true(l->hold_off.now < 200000u << PAUSE_BITS); /* the answer was there */
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    pair_close(&p);
+}
+
+/* ---- Calls in a crowd, and their rings ---- */
+
+/* What a caller meets that calls while others wait for long handlers. */
+struct crowded {
+    uint32_t at_once; /* long waits of this peer, itself among them */
+    bool polled;      /* a worker polls, */
+    bool sleeper;     /* or sleeps */
+    bool taken;       /* the request is taken before its caller waits */
+};
+
+static struct {
+    struct pair pair;
+    struct crowded with;
+    uint32_t yields;       /* before the first sleep; YIELDS, where it spins, and one if it rang */
+    uint32_t counted;      /* long waits meanwhile */
+    uint32_t rings;        /* at publishing */
+    uint32_t rings_asleep; /* when it has slept once */
+} crowd;
+
+static uint32_t rings_for_requests(void) {
+    return shmi_doorbell_generation(&crowd.pair.host->calls.requests);
+}
+
+static void note_at_sleep(void) {
+    if (fake.sleeps == 1) {
+        crowd.yields = fake.yields;
+        crowd.counted = load_relaxed32(&crowd.pair.host->long_waits.now);
+        crowd.rings_asleep = rings_for_requests();
+    }
+    must_equal(rings_for_requests(), crowd.rings_asleep); /* not with each tick */
+    fake.now = fake.until;
+}
+
+static void open_crowd(struct crowded with) {
+    shmipc_host_config config = test_host_config();
+    config.spin_ns = SHMIPC_SPIN_AUTO;
+    fake.per_look = 2000;
+    pair_open(&crowd.pair, &config);
+    fake.per_look = 0;
+    if (with.polled)
+        shmi_doorbell_watch(&crowd.pair.guest->serves.requests);
+    if (with.sleeper)
+        (void)shmi_doorbell_arm(&crowd.pair.guest->serves.requests);
+    store_relaxed32(&crowd.pair.host->long_waits.mean, with.at_once * CROWD_PARTS);
+    if (with.at_once > 1)
+        store_relaxed32(&crowd.pair.host->long_waits.now, with.at_once - 1);
+}
+
+/* Copies, and calls for three ticks: from the sleep on it rings no more. */
+static void call_copying_with(struct crowded with) {
+    open_crowd(with);
+    const uint32_t before = rings_for_requests();
+    fake.sleeps = fake.yields = 0;
+    fake.during_sleep = note_at_sleep;
+    assert_int_equal(shmipc_call(crowd.pair.host, &nothing, NULL, 3 * (int64_t)TICK_NS),
+                     SHMIPC_E_TIMEOUT);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 3);
+    crowd.rings = crowd.rings_asleep - before;
+    pair_close(&crowd.pair);
+}
+
+/* Calls for three ticks in a slot, as a thread does that may have several calls in flight. */
+static void call_with(struct crowded with) {
+    shmipc_slot slot;
+    shmipc_response response;
+    word taken = 0;
+    open_crowd(with);
+    assert_int_equal(shmipc_slot_claim(crowd.pair.host, 0, &slot), SHMIPC_OK);
+    assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    struct slot *shared = crowd.pair.host->slots[slot.index].shared;
+    crowd.rings = rings_for_requests();
+    if (with.taken)
+        assert_true(shmi_slot_take(shared, slot_look(shared), crowd.pair.guest->self, &taken));
+    fake.sleeps = fake.yields = 0;
+    fake.during_sleep = note_at_sleep;
+    assert_int_equal(shmipc_slot_receive(slot, 3 * (int64_t)TICK_NS, &response),
+                     with.taken ? SHMIPC_E_TIMEOUT_STARTED : SHMIPC_E_TIMEOUT);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 3);
+    if (with.taken)
+        (void)shmi_slot_publish_response(shared, taken, 0);
+    crowd.rings_asleep -= crowd.rings;
+    pair_close(&crowd.pair);
+}
+
+/* On two processors. */
+static void a_call_sleeps_at_once_in_a_crowd_that_nobody_polls_for(void **state) {
+    (void)state;
+    call_with((struct crowded){.at_once = 2});
+    assert_int_equal(crowd.yields, 0);
+    assert_int_equal(crowd.counted, 2);
+}
+
+static void a_call_spins_alone_and_where_somebody_polls(void **state) {
+    (void)state;
+    call_with((struct crowded){.at_once = 1});
+    assert_int_equal(crowd.yields, YIELDS);
+    assert_int_equal(crowd.counted, 1);
+    call_with((struct crowded){.at_once = 3, .polled = true});
+    assert_int_equal(crowd.yields, YIELDS);
+    assert_int_equal(crowd.counted, 2); /* the others */
+}
+
+static void a_call_rings_when_it_is_sent_if_a_worker_sleeps_and_none_polls(void **state) {
+    (void)state;
+    call_with((struct crowded){.sleeper = true});
+    assert_int_equal(crowd.rings, 1);
+    call_with((struct crowded){.sleeper = false});
+    assert_int_equal(crowd.rings, 0);
+    call_with((struct crowded){.sleeper = true, .polled = true});
+    assert_int_equal(crowd.rings, 0);
+}
+
+/* Whom it rang for when it was sent may have found another request first. */
+static void a_call_rings_once_more_before_it_sleeps(void **state) {
+    (void)state;
+    call_with((struct crowded){.sleeper = true});
+    assert_int_equal(crowd.rings_asleep, 1);
+    call_with((struct crowded){.sleeper = true, .polled = true});
+    assert_int_equal(crowd.rings_asleep, 1);
+}
+
+static void
+a_call_rings_only_if_it_has_not_just_rung_nor_was_taken_and_a_worker_sleeps(void **state) {
+    (void)state;
+    call_copying_with((struct crowded){.sleeper = true, .at_once = 1});
+    assert_int_equal(crowd.rings, 2);
+    call_copying_with((struct crowded){.sleeper = true, .at_once = 2});
+    assert_int_equal(crowd.rings, 1);
+    call_with((struct crowded){.sleeper = true, .taken = true});
+    assert_int_equal(crowd.rings_asleep, 0);
+    call_with((struct crowded){.polled = true});
+    assert_int_equal(crowd.rings_asleep, 0);
+    call_with((struct crowded){.at_once = 2});
+    assert_int_equal(crowd.rings_asleep, 0);
+}
+
+/* ---- Deadlines of waits ---- */
+
 static void spurious_wakes_do_not_move_the_deadline(void **state) {
     (void)state;
     struct pair pair;
@@ -335,6 +518,15 @@ int main(void) {
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(one_of_several_calls_is_not_polled_tightly, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
+        cmocka_unit_test_setup(both_sides_hold_off_before_they_look, fake_system),
+        cmocka_unit_test_setup(a_call_sleeps_at_once_in_a_crowd_that_nobody_polls_for, fake_system),
+        cmocka_unit_test_setup(a_call_spins_alone_and_where_somebody_polls, fake_system),
+        cmocka_unit_test_setup(a_call_rings_when_it_is_sent_if_a_worker_sleeps_and_none_polls,
+                               fake_system),
+        cmocka_unit_test_setup(a_call_rings_once_more_before_it_sleeps, fake_system),
+        cmocka_unit_test_setup(
+            a_call_rings_only_if_it_has_not_just_rung_nor_was_taken_and_a_worker_sleeps,
+            fake_system),
         cmocka_unit_test_setup(spurious_wakes_do_not_move_the_deadline, fake_system),
         cmocka_unit_test_setup(a_claim_that_was_given_back_unseen_is_soon_found, fake_system),
         cmocka_unit_test_setup(a_shutdown_ends_soon_after_a_claim_was_given_back_unseen,
