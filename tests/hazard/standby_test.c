@@ -248,6 +248,50 @@ static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state)
     what_is_only_sent_is_run(false, 100);
 }
 
+/* Sends as many requests as meet, and looks at none of their slots until all handlers run. */
+static uint64_t meet_unawaited(struct scene *scene, const struct meeting *meeting) {
+    shmipc_slot slots[WORKERS];
+    const unsigned before = atomic_load(&meeting->inside);
+    uint64_t begin = now_ns();
+    for (unsigned i = 0; i < meeting->size; i++)
+        send_empty(scene->caller, &slots[i]);
+    eventually(atomic_load(&meeting->inside) == before + meeting->size);
+    uint64_t took = now_ns() - begin;
+    for (unsigned i = 0; i < meeting->size; i++)
+        receive_and_release(slots[i]);
+    return took;
+}
+
+/* Once the handlers are known to be long nothing waits for the sentry. */
+static void what_is_known_as_long_is_run_at_once(bool host_calls, unsigned count) {
+    enum { LEARNED = 20, ROUNDS = 50 };
+    struct meeting *meeting = new_meeting(count);
+    struct scene scene;
+    uint64_t longest = 0, shortest = UINT64_MAX;
+    open_for(&scene, host_calls, meeting);
+    for (unsigned i = 0; i < LEARNED; i++)
+        (void)send_all(&scene, meeting, 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        uint64_t took = meet_unawaited(&scene, meeting);
+        longest = took > longest ? took : longest;
+        shortest = took < shortest ? took : shortest;
+    }
+    print_message("             %s, %u at once: it took %llu to %llu us\n",
+                  direction_name(host_calls), count, (unsigned long long)shortest / 1000,
+                  (unsigned long long)longest / 1000);
+    must(longest < LONGEST);
+    must(shortest < SENTRY_TICK_NS);
+    close_with(&scene, meeting);
+}
+
+static void test_what_is_only_sent_and_known_as_long_is_run_at_once(void **state) {
+    (void)state;
+    for (unsigned count = 2; count <= WORKERS; count += 2) {
+        what_is_known_as_long_is_run_at_once(true, count);
+        what_is_known_as_long_is_run_at_once(false, count);
+    }
+}
+
 /* ---- Several guests ---- */
 
 static int answer_who(void *context, const shmipc_request *request, shmipc_response *response) {
@@ -295,4 +339,5 @@ HAZARD_MAIN("standby", hazard_test(test_two_workers_run_two_requests_at_once),
             hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker),
             hazard_test(test_what_is_only_sent_after_a_rest_is_run_beside_others),
             hazard_test(test_what_is_only_sent_in_traffic_is_run_beside_others),
+            hazard_test(test_what_is_only_sent_and_known_as_long_is_run_at_once),
             hazard_test(test_of_sleeping_guests_the_one_that_served_last_is_woken))

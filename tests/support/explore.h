@@ -5,7 +5,8 @@
  * yield.
  *
  * Sleeps never end by themselves and the clock stands still, so that a wake-up that was lost shows
- * as a deadlock; explore_time_passes ends every sleep and passes every deadline.
+ * as a deadlock; explore_time_passes ends every sleep and passes every deadline. Only a sleep that
+ * is to last a few milliseconds ends, when no other thread can run.
  *
  * Needs the linker's --wrap for shmi_word_wait, shmi_word_wake, shmi_word_wake_peer,
  * shmi_word_wake_home, shmi_cpu_yield
@@ -15,6 +16,8 @@
 #define SHMIPC_TESTS_EXPLORE_H
 
 #include "support/steps.h"
+
+#include <stdint.h>
 
 enum { EXPLORE_ACTORS = 5 };
 
@@ -31,5 +34,8 @@ struct scenario {
 int explore(const struct scenario *scenario);
 
 void explore_time_passes(void);
+
+/* Moves the clock, and ends no sleep. */
+void explore_take(uint64_t ns);
 
 #endif

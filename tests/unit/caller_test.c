@@ -980,6 +980,107 @@ static void a_slot_changed_before_it_was_sent_is_corruption(void **state) {
     }
 }
 
+/* ---- Waits that are counted ---- */
+
+/* What becomes of a request that was sent, while its caller is about to wait. */
+typedef void fate(struct side *s, shmipc_slot slot);
+
+static void be_answered(struct side *s, shmipc_slot slot) {
+    (void)slot;
+    assert_int_equal(shmipc_poll(s->responder, echo_handler, NULL), 1);
+}
+
+static void be_failed(struct side *s, shmipc_slot slot) {
+    (void)slot;
+    assert_int_equal(shmipc_poll(s->responder, failing_handler, NULL), 1);
+}
+
+static void time_out(struct side *s, shmipc_slot slot) {
+    (void)s;
+    (void)slot;
+}
+
+static word take(struct side *s, shmipc_slot slot) {
+    struct slot *shared = region_slot(&s->caller->region, slot.index);
+    word seen = slot_look(shared), taken;
+    assert_true(shmi_slot_take(shared, seen,
+                               word_owner(seen) ? word_owner(seen) : s->responder->self, &taken));
+    return taken;
+}
+
+static void be_taken(struct side *s, shmipc_slot slot) {
+    (void)take(s, slot);
+}
+
+/* A host's responder: a guest's cannot die without the guest. */
+static void be_taken_to_the_grave(struct side *s, shmipc_slot slot) {
+    (void)shmi_slot_reclaim_responder(region_slot(&s->caller->region, slot.index), take(s, slot));
+}
+
+static void be_cancelled(struct side *s, shmipc_slot slot) {
+    (void)s;
+    assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
+}
+
+static void be_corrupted(struct side *s, shmipc_slot slot) {
+    tamper_sequence(region_slot(&s->caller->region, slot.index));
+}
+
+static void be_answered_corruptly(struct side *s, shmipc_slot slot) {
+    tamper_type(region_slot(&s->caller->region, slot.index));
+}
+
+static void be_deserted(struct side *s, shmipc_slot slot) {
+    (void)slot;
+    assert_int_equal(shmipc_close(s->responder), SHMIPC_OK);
+    store_relaxed32(&s->caller->company, 0);
+}
+
+static void close_meanwhile(struct side *s, shmipc_slot slot) {
+    (void)slot;
+    exchange_seq_cst32(&s->caller->phase, PEER_CLOSED);
+}
+
+static void expect_to_leave_the_crowd(bool host_calls, fate *befall, int expected) {
+    struct side s;
+    shmipc_response response;
+    open_side(&s, host_calls, NULL);
+    shmipc_slot slot = claim(s.caller);
+    assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    befall(&s, slot);
+    assert_int_equal(shmipc_slot_receive(slot, 10 * MILLISECOND, &response), expected);
+    assert_int_not_equal(load_relaxed32(&s.caller->long_waits.mean), 0); /* it was in it */
+    assert_int_equal(load_relaxed32(&s.caller->long_waits.now), 0);
+    close_side(&s);
+}
+
+/* Nobody polls, so each of these waits counts. */
+static void however_a_wait_ends_it_no_longer_counts_as_long(void **state) {
+    (void)state;
+    static const struct {
+        fate *befalls;
+        int expected;
+        bool of_hosts_only;
+    } fates[] = {
+        {be_answered, SHMIPC_OK, false},
+        {be_failed, SHMIPC_E_HANDLER, false},
+        {time_out, SHMIPC_E_TIMEOUT, false},
+        {be_taken, SHMIPC_E_TIMEOUT_STARTED, false},
+        {be_taken_to_the_grave, SHMIPC_E_PEER_DIED, true},
+        {be_cancelled, SHMIPC_E_CANCELLED, false},
+        {be_corrupted, SHMIPC_E_CORRUPT, false},
+        {be_answered_corruptly, SHMIPC_E_CORRUPT, false},
+        {be_deserted, SHMIPC_E_NO_PEER, true},
+        {close_meanwhile, SHMIPC_E_CLOSED, false},
+    };
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        for (size_t i = 0; i < sizeof fates / sizeof *fates; i++) {
+            if (host_calls || !fates[i].of_hosts_only)
+                expect_to_leave_the_crowd(host_calls, fates[i].befalls, fates[i].expected);
+        }
+    }
+}
+
 /* ---- Waking ---- */
 
 static void a_call_that_finds_nobody_asleep_wakes_nobody(void **state) {
@@ -1080,6 +1181,7 @@ int main(void) {
         watched_test(what_is_ready_without_a_peer_says_so_at_once),
         watched_test(a_word_that_changes_for_ever_ends_by_the_deadline),
         watched_test(a_slot_changed_before_it_was_sent_is_corruption),
+        watched_test(however_a_wait_ends_it_no_longer_counts_as_long),
         watched_test(a_call_that_finds_nobody_asleep_wakes_nobody),
         watched_test(spurious_wakes_are_no_answers),
         watched_test(a_ping_measures_the_round_trip),

@@ -621,6 +621,73 @@ static void a_second_worker_helps_out_in_any_order(void **state) {
                                                   .drawn = DRAWN / 4});
 }
 
+/* ---- Long handlers ---- */
+
+enum { LONG_NS = 100000, LONG = SHMIPC_TYPE_NORMAL, PAIRS = 2 };
+
+/* They meet in pairs, so each needs a worker of its own. */
+static int meet_again(void *context, const shmipc_request *request, shmipc_response *response) {
+    struct stage *s = context;
+    atomic_u32 *met = &s->met;
+    const uint32_t pair = s->running++ / 2 + 1;
+    if (s->running % 2 == 0) {
+        store_relaxed32(met, pair);
+        (void)shmi_word_wake(NULL, met, WAKE_ALL);
+    }
+    for (uint32_t seen = load_relaxed32(met); seen < pair; seen = load_relaxed32(met))
+        (void)shmi_word_wait(NULL, met, seen, CLOCK_NEVER, NO_HOME);
+    explore_take(LONG_NS);
+    (void)request;
+    (void)response;
+    s->served++;
+    return 0;
+}
+
+/* In half of the runs the workers know that the handlers are long. */
+static void begin_pairs(void *context) {
+    struct stage *s = context;
+    const uint32_t run = s->late + 1;
+    open_stage(s, s->host_calls, 2);
+    s->late = run;
+    expect_calls(s, 2);
+    if (run % 2 == 0)
+        shmi_duration_learn_long(&s->responder->durations, LONG);
+}
+
+static void serve_pairs(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, meet_again, s), SHMIPC_E_CLOSED);
+}
+
+static void call_in_pairs_and_close(void *context) {
+    struct stage *s = context;
+    const shmipc_request nothing = {.type = LONG};
+    for (int i = 0; i < PAIRS; i++)
+        must_equal(shmipc_call(s->caller, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
+    if (--s->calls_to_go == 0)
+        shmipc_close(s->responder);
+}
+
+static void end_pairs(void *context) {
+    struct stage *s = context;
+    must_equal(s->served, 2 * PAIRS);
+    must_equal(load_relaxed32(&s->responder->long_handlers.now), 0);
+    must_equal(load_relaxed32(&s->caller->long_waits.now), 0);
+    close_stage(s);
+}
+
+static void long_handlers_run_beside_each_other_in_any_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_closing(host_calls,
+                    (struct scenario){.begin = begin_pairs,
+                                      .end = end_pairs,
+                                      .actors = {call_in_pairs_and_close, call_in_pairs_and_close,
+                                                 serve_pairs, serve_pairs},
+                                      .preemptions = 0,
+                                      .drawn = DRAWN});
+}
+
 /* ---- Several guests ---- */
 
 static void serve_as_another(void *context) {
@@ -673,6 +740,7 @@ int main(void) {
         watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
         watched_test(closing_ends_calls_and_servers_in_any_order),
         watched_test(a_second_worker_helps_out_in_any_order),
+        watched_test(long_handlers_run_beside_each_other_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -171,35 +171,8 @@ static void an_idle_server_is_rung(void **state) {
     }
 }
 
-/* Publishing alone wakes a server; its caller does not have to wait for the answer. */
-static bool watches(shmipc_peer *peer) {
-    uint32_t sets = load_seq_cst32(&peer->serves.requests.bell->sleepers);
-    return (sets >> WATCHERS_SHIFT & peer->serves.requests.bit) != 0;
-}
-
 static bool sleeps(shmipc_peer *peer) {
     return (load_seq_cst32(&peer->serves.requests.bell->sleepers) & peer->serves.requests.bit) != 0;
-}
-
-static int watching_handler(void *context, const shmipc_request *request,
-                            shmipc_response *response) {
-    must(watches(context));
-    return echo_handler(NULL, request, response);
-}
-
-static void a_server_watches_while_it_is_awake(void **state) {
-    (void)state;
-    struct pair p;
-    struct server server;
-    pair_open(&p, NULL);
-    shmipc_slot slot = send_empty(p.host); /* first: a server that was rung watches later */
-    server_start(&server, p.guest, watching_handler, p.guest);
-    assert_int_equal(receive_and_release(slot), SHMIPC_OK);
-    eventually(sleeps(p.guest));
-    eventually(!watches(p.guest));
-    (void)server_stop(&server);
-    assert_false(watches(p.guest));
-    pair_close(&p);
 }
 
 /* A watcher may have died, or be in a handler. The best of a few counts: the machine may be busy.
@@ -645,49 +618,8 @@ static void a_word_that_changes_under_a_handler_is_corruption(void **state) {
     pair_close(&p);
 }
 
-/* A hold-off of some milliseconds, and the shortest time that it was seen to take. */
-static struct hold_off long_hold_off(uint64_t *shortest) {
-    const struct hold_off h = {.now = 200000u << PAUSE_BITS};
-    *shortest = UINT64_MAX;
-    for (int i = 0; i < 3; i++) {
-        uint64_t begin = shmi_clock_now();
-        wait_hold_off(&h);
-        uint64_t took = shmi_clock_now() - begin;
-        *shortest = took < *shortest ? took : *shortest;
-    }
-    return h;
-}
-
-static int end_serving(void *peer, const shmipc_request *request, shmipc_response *response) {
-    (void)request;
-    (void)response;
-    return shmipc_wake(peer);
-}
-
-static void both_sides_hold_off_before_they_look(void **state) {
-    (void)state;
-    struct pair p;
-    shmipc_response response;
-    uint64_t hold_off;
-    pair_open(&p, NULL);
-    struct local_slot *l = &p.host->slots[0];
-    l->hold_off = p.guest->serve_hold_off = long_hold_off(&hold_off);
-
-    shmipc_slot slot = send_empty(p.host);
-    uint64_t begin = shmi_clock_now();
-    assert_int_equal(shmipc_serve(p.guest, end_serving, p.guest), SHMIPC_E_WOKEN);
-    assert_true(shmi_clock_now() - begin >= hold_off / 2);
-    begin = shmi_clock_now();
-    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
-    assert_true(shmi_clock_now() - begin >= hold_off / 2);
-    assert_true(l->hold_off.now < 200000u << PAUSE_BITS); /* the answer was there */
-    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
-    pair_close(&p);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(both_sides_hold_off_before_they_look),
         watched_test(polling_serves_what_is_there),
         watched_test(no_peer_serves_its_own_calls),
         watched_test(waiting_ends_with_a_request_and_serves_nothing),
@@ -695,7 +627,6 @@ int main(void) {
         watched_test(a_wake_without_a_sleeper_ends_the_next_wait),
         watched_test(one_wake_ends_all_that_wait_now),
         watched_test(an_idle_server_is_rung),
-        watched_test(a_server_watches_while_it_is_awake),
         watched_test(a_watcher_that_does_not_look_delays_a_request_but_briefly),
         watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),

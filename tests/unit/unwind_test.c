@@ -105,13 +105,17 @@ static void expect_nobody(shmipc_peer *peer) {
     must_equal(load_seq_cst32(&peer->users), 0);
     must_equal(load_seq_cst32(&peer->holders), 1);
     must(!doorbell_is_watched(&peer->serves.requests));
+    must_equal(load_seq_cst32(&peer->long_handlers.now), 0);
+    for (uint32_t i = 0; i < peer->serves.count; i++)
+        must_equal(load_seq_cst32(&peer->slots[peer->serves.first + i].keepers), 0);
     must_equal(shmipc_wake(peer), SHMIPC_OK);
     must_equal(shmipc_serve(peer, echo_handler, NULL), SHMIPC_E_WOKEN);
 }
 
 /* ---- Tests ---- */
 
-static void leave_by(const struct way *way, bool host_calls, bool polls) {
+/* In a handler that was expected to be long, or not. */
+static void leave_by(const struct way *way, bool host_calls, bool polls, bool is_long) {
     struct pair pair;
     shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
     pair_open(&pair, NULL);
@@ -120,6 +124,8 @@ static void leave_by(const struct way *way, bool host_calls, bool polls) {
     for (int i = 0; i < 3; i++) {
         struct crew_member m = {
             .peer = callee, .handler = way->handler, .token = &token, .polls = polls};
+        if (is_long)
+            shmi_duration_learn_long(&callee->durations, FATAL);
         member_start(&m);
         echo_a_call(caller);
         fail_a_call(caller);
@@ -134,8 +140,8 @@ static void leave_by(const struct way *way, bool host_calls, bool polls) {
 static void a_handler_that_does_not_return_fails_its_call_and_nothing_else(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        for (int n = 0; n < 4; n++)
-            leave_by(&ways[i], n % 2 == 0, n / 2 == 0);
+        for (int n = 0; n < 8; n++)
+            leave_by(&ways[i], n % 2 == 0, n / 2 % 2 == 0, n / 4 == 0);
     }
 }
 
