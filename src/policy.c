@@ -203,7 +203,10 @@ static enum step park_late(struct spin *spin) {
         spin->stage = SPIN_PROBING;
         spin->left = PAUSES;
     }
-    return spin->left-- > 0 ? STEP_PAUSE : STEP_PARK;
+    if (spin->left == 0) /* from now on */
+        return STEP_PARK;
+    spin->left--;
+    return STEP_PAUSE;
 }
 
 enum step shmi_spin_anyhow(struct spin *spin) {

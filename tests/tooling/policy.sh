@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # policy.sh [policy...]: the unit and hazard tests, with a library that waits and serves by a policy as
 # bad as can be; all of them, or those named: early, late, random. No request and no wake-up is lost
-# whatever the policy says. What policy.excluded names is not run, and said not to be, with the reason.
+# whatever the policy says. What policy.excluded, or policy-<policy>.excluded, names is not run, and
+# said not to be, with the reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/tooling/excluded.sh
 . tests/tooling/excluded.sh
 
-list=tests/tooling/policy.excluded
 policies=(early late random) # from 1 on: src/policy.h's enum policy
 
 step() {
@@ -36,17 +36,31 @@ build() {
         -DSHMIPC_POLICY="$number"
 }
 
+# lists <policy>: of tests that are not run with it.
+lists() {
+    echo tests/tooling/policy.excluded
+    find tests/tooling -name "policy-$1.excluded"
+}
+
+excluded_from() {
+    lists "$1" | while read -r list; do
+        excluded "$list" /
+    done
+}
+
 # Most tests wait for each other most of the time.
 run() {
     ctest --test-dir "build/policy-$1" --output-on-failure --no-tests=error --parallel 4 \
-        --tests-regex '^(unit|hazard)/' --exclude-regex "$(excluded "$list" / | any_of)"
+        --tests-regex '^(unit|hazard)/' --exclude-regex "$(excluded_from "$1" | any_of)"
 }
 
 if [ $# -eq 0 ]; then
     set -- "${policies[@]}"
 fi
-step excluded_check "$list"
-step excluded_say "$list"
+for list in tests/tooling/policy*.excluded; do
+    step excluded_check "$list"
+    step excluded_say "$list"
+done
 for policy; do
     step build "$policy"
     step run "$policy"
