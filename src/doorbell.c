@@ -75,3 +75,8 @@ uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
     add_seq_cst32(&d->bell->generation, 1);
     return shmi_word_wake(d->object, &d->bell->generation, wake_count);
 }
+
+void shmi_doorbell_ring_on(struct doorbell *d) {
+    add_seq_cst32(&d->bell->generation, 2);
+    (void)shmi_word_wake(d->object, &d->bell->generation, 1);
+}

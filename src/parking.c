@@ -44,7 +44,8 @@ static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generatio
     bool rung = !shmi_park_sleep(p, generation, next_tick(p, worker, ticks), worker->home);
     if (!shmi_sentry_look(p, &worker->sentry))
         return rung;
-    shmi_poller_supersede(p);
+    (void)shmi_poller_supersede(p);
+    store_relaxed32(&p->idle_at, generation + NOT_IDLE);
     return true;
 }
 
@@ -70,9 +71,10 @@ static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struc
 }
 
 static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct until *until,
-                        uint32_t generation) {
+                        uint32_t generation, bool *slept) {
     const enum home_look look = shmi_home_look(p, worker);
-    if (look == HOME_NEEDED)
+    *slept = look != HOME_NEEDED;
+    if (!*slept)
         return SHMIPC_OK;
     worker->left_request = look == HOME_LEFT;
     store_relaxed32(&p->idle_at, generation + (look == HOME_QUIET ? 0 : NOT_IDLE));
@@ -92,20 +94,23 @@ static void disarm(shmipc_peer *p) {
     shmi_doorbell_disarm(&p->serves.requests);
 }
 
-/* Before it changes the bell's sets, which is what the ring's meaning rests on. */
-static struct wakeup wake_up(const shmipc_peer *p) {
+/* Before it changes the bell's sets, which is what the ring's meaning rests on. For a request that
+   the worker has found without sleeping nobody may have rung, nor for others: it may have polled. */
+static struct wakeup wake_up(const shmipc_peer *p, bool slept) {
     uint32_t idle_at = load_relaxed32(&p->idle_at);
     return (struct wakeup){.just_woken = true,
-                           .sole_request = shmi_doorbell_rung_once(&p->serves.requests, idle_at)};
+                           .sole_request =
+                               slept && shmi_doorbell_rung_once(&p->serves.requests, idle_at)};
 }
 
 int shmi_park(shmipc_peer *p, struct worker *worker, const struct until *until) {
     worker->state = WORKER_PARKED;
     uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
+    bool slept = false;
     int error = shmi_ending(p, until);
     if (error == SHMIPC_OK)
-        error = sleep_parked(p, worker, until, generation);
-    worker->wakeup = wake_up(p);
+        error = sleep_parked(p, worker, until, generation, &slept);
+    worker->wakeup = wake_up(p, slept);
     worker->keeps_home = false;
     disarm(p);
     worker->state = WORKER_SEARCHING;

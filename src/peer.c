@@ -219,6 +219,11 @@ void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_cou
     add_relaxed64(&p->wakes);
 }
 
+void shmi_peer_ring_on(shmipc_peer *p, struct doorbell *doorbell) {
+    shmi_doorbell_ring_on(doorbell);
+    add_relaxed64(&p->wakes);
+}
+
 static bool host_left_in_order(const shmipc_peer *p) {
     return load_acquire32(&p->region.shared->peers[HOST].status) == PEER_VACANT;
 }

@@ -215,8 +215,9 @@ static inline int peer_refusal(shmipc_peer *p) {
 /* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
 COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
 
-/* Rings and counts. */
+/* Ring and count. */
 void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
+void shmi_peer_ring_on(shmipc_peer *peer, struct doorbell *doorbell);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 

@@ -23,8 +23,9 @@ void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
 
 /* For requests that nobody was rung for while the bit was set. */
 static void pass_on(shmipc_peer *p) {
-    if (doorbell_has_sleepers(&p->serves.requests) && requests_wait(p))
-        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+    if (!doorbell_has_sleepers(&p->serves.requests) || !requests_wait(p))
+        return;
+    shmi_peer_ring_on(p, &p->serves.requests);
 }
 
 void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
@@ -33,11 +34,13 @@ void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
 }
 
 /* Also if it was superseded before, and has set the bit only since: it had just begun. */
-void shmi_poller_supersede(shmipc_peer *p) {
+bool shmi_poller_supersede(shmipc_peer *p) {
     uint32_t poller = load_seq_cst32(&p->poller);
+    const bool polls = poller != 0 || doorbell_is_watched(&p->serves.requests);
     if (poller != 0)
         (void)cas_seq_cst32(&p->poller, &poller, 0);
     shmi_doorbell_look_away(&p->serves.requests);
+    return polls;
 }
 
 void shmi_poller_superseded(shmipc_peer *p, struct worker *worker) {

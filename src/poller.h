@@ -19,8 +19,8 @@ void shmi_poller_stop(shmipc_peer *peer, struct worker *worker);
 void shmi_poller_hand_over(shmipc_peer *peer, struct worker *worker);
 
 /* By another worker, which has found a request: the poller does not look, it is in a handler that
-   was expected to be short. From now on callers ring. */
-void shmi_poller_supersede(shmipc_peer *peer);
+   was expected to be short. From now on callers ring. True if they may not have rung before. */
+bool shmi_poller_supersede(shmipc_peer *peer);
 
 /* The other side of that: POLLING -> SEARCHING. The type of the handler is one that may be long. */
 void shmi_poller_superseded(shmipc_peer *peer, struct worker *worker);

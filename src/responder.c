@@ -220,7 +220,7 @@ static void heed_ring(shmipc_peer *p, struct wakeup *wakeup) {
     if (wakeup->sole_request || !requests_wait(p))
         wakeup->owes_yield |= rested;
     else
-        shmi_peer_ring(p, &p->serves.requests, WAKE_ONE);
+        shmi_peer_ring_on(p, &p->serves.requests);
 }
 
 /* A peer that closes looks for what it has taken, and may not see this: so it runs no handler now.

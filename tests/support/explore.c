@@ -4,6 +4,7 @@
 #include "support/fixture.h"
 
 #include "platform/posix/object.h"
+#include "policy.h"
 
 #include <semaphore.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ void explore_step(void) {
 }
 
 static void end_short_sleep(void) {
-    const uint64_t soon = now + 3 * MILLISECOND;
+    const uint64_t soon = now + SENTRY_TICK_NS;
     for (int i = 0; i < EXPLORE_ACTORS; i++) {
         if (actors[i].state == ASLEEP && actors[i].deadline <= soon) {
             now = actors[i].deadline;

@@ -6,7 +6,7 @@
  *
  * Sleeps never end by themselves and the clock stands still, so that a wake-up that was lost shows
  * as a deadlock; explore_time_passes ends every sleep and passes every deadline. Only a sleep that
- * is to last a few milliseconds ends, when no other thread can run.
+ * is to last no longer than a sentry's ends, when no other thread can run.
  *
  * Needs the linker's --wrap for shmi_word_wait, shmi_word_wake, shmi_word_wake_peer,
  * shmi_word_wake_home, shmi_cpu_yield

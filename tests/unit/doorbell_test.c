@@ -129,6 +129,19 @@ static void one_ring_is_told_from_none_and_from_several(void **state) {
     shmi_doorbell_disarm(&doorbell);
 }
 
+/* Nobody is to take what it was woken for by that for the only request. */
+static void a_ring_that_is_passed_on_counts_as_several(void **state) {
+    (void)state;
+    struct bell bell = {.generation = 5};
+    struct doorbell doorbell = {.bell = &bell, .bit = 1};
+    uint32_t generation = shmi_doorbell_arm(&doorbell);
+    atomic_store(&wake_calls, 0);
+    shmi_doorbell_ring_on(&doorbell);
+    assert_int_equal(atomic_load(&wake_calls), 1);
+    assert_false(shmi_doorbell_rung_once(&doorbell, generation));
+    shmi_doorbell_disarm(&doorbell);
+}
+
 /* The bit may be that of a peer that has died, or is just about to sleep. */
 static void a_ring_for_a_peer_that_does_not_sleep_wakes_another(void **state) {
     (void)state;
@@ -272,6 +285,7 @@ int main(void) {
         watched_test(a_sleep_ends_at_its_deadline),
         watched_test(nobody_rings_while_somebody_watches),
         watched_test(one_ring_is_told_from_none_and_from_several),
+        watched_test(a_ring_that_is_passed_on_counts_as_several),
         watched_test(a_ring_for_a_peer_that_does_not_sleep_wakes_another),
         watched_test(no_wake_up_is_lost),
         watched_test(waiters_that_share_a_bit_do_not_lose_each_others_rings),

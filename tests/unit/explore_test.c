@@ -688,6 +688,78 @@ static void long_handlers_run_beside_each_other_in_any_order(void **state) {
                                       .drawn = DRAWN});
 }
 
+enum { GROUP = 3 };
+
+/* All of a group meet. */
+static int meet_in_a_group(void *context, const shmipc_request *request,
+                           shmipc_response *response) {
+    struct stage *s = context;
+    atomic_u32 *met = &s->met;
+    (void)request;
+    (void)response;
+    const uint32_t group = s->running++ / GROUP + 1;
+    if (s->running % GROUP == 0) {
+        store_relaxed32(met, group);
+        (void)shmi_word_wake(NULL, met, WAKE_ALL);
+    }
+    for (uint32_t seen = load_relaxed32(met); seen < group; seen = load_relaxed32(met))
+        (void)shmi_word_wait(NULL, met, seen, CLOCK_NEVER, NO_HOME);
+    explore_take(LONG_NS);
+    s->served++;
+    return 0;
+}
+
+static void begin_groups(void *context) {
+    struct stage *s = context;
+    const uint32_t run = s->late + 1;
+    open_stage(s, s->host_calls, GROUP);
+    s->late = run;
+    if (run % 2 == 0)
+        shmi_duration_learn_long(&s->responder->durations, LONG);
+}
+
+static void serve_groups(void *context) {
+    struct stage *s = context;
+    must_equal(shmipc_serve(s->responder, meet_in_a_group, s), SHMIPC_E_CLOSED);
+}
+
+/* Looks at none of them until all handlers run, so that it rings only as it sends them. */
+static void send_groups_and_close(void *context) {
+    struct stage *s = context;
+    shmipc_slot slots[GROUP];
+    shmipc_response response;
+    for (int i = 0; i < GROUP; i++)
+        must_equal(shmipc_slot_claim(s->caller, 0, &slots[i]), SHMIPC_OK);
+    for (uint32_t group = 0; group < PAIRS; group++) {
+        for (int i = 0; i < GROUP; i++)
+            must_equal(shmipc_slot_send(slots[i], LONG, 0, 0), SHMIPC_OK);
+        while (load_relaxed32(&s->met) == group)
+            (void)shmi_word_wait(NULL, &s->met, group, CLOCK_NEVER, NO_HOME);
+        for (int i = 0; i < GROUP; i++)
+            must_equal(shmipc_slot_receive(slots[i], SHMIPC_FOREVER, &response), SHMIPC_OK);
+    }
+    for (int i = 0; i < GROUP; i++)
+        must_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+    shmipc_close(s->responder);
+}
+
+static void end_groups(void *context) {
+    struct stage *s = context;
+    must_equal(s->served, GROUP * PAIRS);
+    close_stage(s);
+}
+
+static void what_is_only_sent_runs_beside_long_handlers_in_any_order(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_closing(host_calls, (struct scenario){.begin = begin_groups,
+                                                  .end = end_groups,
+                                                  .actors = {send_groups_and_close, serve_groups,
+                                                             serve_groups, serve_groups},
+                                                  .preemptions = 0,
+                                                  .drawn = DRAWN});
+}
+
 /* ---- Several guests ---- */
 
 static void serve_as_another(void *context) {
@@ -722,7 +794,7 @@ static void either_of_two_guests_is_woken_in_any_order(void **state) {
     close_stage(&s);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(a_call_is_answered_in_any_order),
         watched_test(a_poll_serves_what_waits_in_any_order),
@@ -741,7 +813,10 @@ int main(void) {
         watched_test(closing_ends_calls_and_servers_in_any_order),
         watched_test(a_second_worker_helps_out_in_any_order),
         watched_test(long_handlers_run_beside_each_other_in_any_order),
+        watched_test(what_is_only_sent_runs_beside_long_handlers_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -298,7 +298,7 @@ static void send_home_or_end(void) {
 static void who_has_left_a_request_passes_a_ring_on(void **state) {
     (void)state;
     serve_with_a_keeper(send_home_or_end, true);
-    assert_int_equal(bell, 1);
+    assert_int_equal(bell, 2); /* which counts as two: it may be for several */
 }
 
 /* There is always a request at the worker's own home. */

@@ -108,7 +108,7 @@ static uint32_t rings_before_the_first_of_two(uint32_t type) {
 
 static void what_waits_before_a_long_handler_is_rung_for(void **state) {
     (void)state;
-    assert_int_equal(rings_before_the_first_of_two(LONG), 1);
+    assert_int_equal(rings_before_the_first_of_two(LONG), 2); /* it may be for several */
     assert_int_equal(rings_before_the_first_of_two(SHORT), 0);
 }
 

@@ -189,6 +189,8 @@ static void send_one_silently_or_end(void) {
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
 }
 
+enum { PASSED_ON = 2 }; /* which counts as two rings: it may be for several */
+
 static uint32_t rings_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
@@ -203,14 +205,14 @@ static uint32_t rings_passed_on(struct silence with) {
 static void a_worker_passes_a_ring_on_if_there_may_be_another_request(void **state) {
     (void)state;
     assert_int_equal(rings_passed_on((struct silence){.rings = 0}), 0);
-    assert_int_equal(rings_passed_on((struct silence){.rings = 1}), 1);
-    assert_int_equal(rings_passed_on((struct silence){.watched = true}), 1);
+    assert_int_equal(rings_passed_on((struct silence){.rings = 1}), PASSED_ON);
+    assert_int_equal(rings_passed_on((struct silence){.watched = true}), PASSED_ON);
 }
 
 /* While nobody was announced nobody rang: a ring, this one for the first time, may be for any. */
 static void a_standby_passes_a_ring_on_also_the_first(void **state) {
     (void)state;
-    assert_int_equal(rings_passed_on((struct silence){.displaced = true, .rings = 1}), 1);
+    assert_int_equal(rings_passed_on((struct silence){.displaced = true, .rings = 1}), PASSED_ON);
 }
 
 static void send_first_or_end(void) {
