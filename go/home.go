@@ -19,18 +19,26 @@ type home struct {
 func (g *Guest) settle() (slot int) {
 	homes := g.serving.homes
 	for len(homes) > 0 {
-		for i := range homes {
-			if homes[i].residents.Load() < homes[slot].residents.Load() {
-				slot = i
-			}
-		}
-		if n := homes[slot].residents.Load(); homes[slot].residents.CompareAndSwap(n, n+1) {
+		var fewest int32
+		// Others that settle meanwhile make more of a number that was seen, never less.
+		if slot, fewest = g.emptiestHome(); homes[slot].residents.CompareAndSwap(fewest, fewest+1) {
 			homes[slot].keepers.Add(1)
 			break
 		}
 	}
 	g.serving.workers.Add(1)
 	return slot
+}
+
+func (g *Guest) emptiestHome() (slot int, residents int32) {
+	homes := g.serving.homes
+	residents = homes[0].residents.Load()
+	for i := range homes {
+		if n := homes[i].residents.Load(); n < residents {
+			slot, residents = i, n
+		}
+	}
+	return slot, residents
 }
 
 // moveOut is for a worker that ends.

@@ -9,26 +9,42 @@ import (
 
 func (g *Guest) keepersOf(slot int) int32 { return g.serving.homes[slot].keepers.Load() }
 
-func TestEachSlotHasAWorkerAtHomeBeforeAnotherHasTwo(t *testing.T) {
-	g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
-	var workers sync.WaitGroup
-	for i := 0; i < 10; i++ {
-		workers.Add(1)
+// settleAtOnce has so many workers settle at the same time.
+func (g *Guest) settleAtOnce(workers int) {
+	var begin, end sync.WaitGroup
+	begin.Add(workers)
+	for i := 0; i < workers; i++ {
+		end.Add(1)
 		go func() {
-			defer workers.Done()
+			defer end.Done()
+			begin.Done()
+			begin.Wait()
 			g.settle()
 		}()
 	}
-	workers.Wait()
-	for slot := 0; slot < 5; slot++ {
-		if n := g.serving.homes[slot].residents.Load(); n != 2 || g.keepersOf(slot) != 2 {
-			t.Errorf("%d are at home in slot %d", n, slot)
+	end.Wait()
+}
+
+func TestEachSlotHasAWorkerAtHomeBeforeAnotherHasTwo(t *testing.T) {
+	for round := 0; round < 300 && !t.Failed(); round++ {
+		g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
+		g.settleAtOnce(10)
+		for slot := 0; slot < 5; slot++ {
+			if n := g.serving.homes[slot].residents.Load(); n != 2 || g.keepersOf(slot) != 2 {
+				t.Errorf("%d are at home in slot %d", n, slot)
+			}
 		}
 	}
-	w := newWorker(g, echoHandler)
+}
+
+func TestWorkerThatEndsMovesOut(t *testing.T) {
+	g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
+	g.settleAtOnce(10)
+	w := &worker{guest: g, home: 3}
 	w.moveOut()
-	w = &worker{guest: g, home: 3}
-	w.moveOut()
+	if n := g.serving.homes[3].residents.Load(); n != 1 || g.keepersOf(3) != 1 {
+		t.Errorf("%d are at home there still", n)
+	}
 	if g.settle() != 3 {
 		t.Error("the free one is not taken")
 	}

@@ -2,36 +2,51 @@
 
 #include "requests.h"
 
-static atomic_u32 *keepers_of(shmipc_peer *p, uint32_t slot) {
-    return &p->slots[p->serves.first + slot].keepers;
+static struct local_slot *slot_of(shmipc_peer *p, uint32_t home) {
+    return &p->slots[p->serves.first + home];
 }
 
-/* Several workers that begin at the same time may choose the same one: that costs them speed only.
-   */
+/* The slot where fewest are at home, and how many those are. */
+static uint32_t emptiest(shmipc_peer *p, uint32_t *residents) {
+    uint32_t home = 0;
+    *residents = load_seq_cst32(&slot_of(p, 0)->residents);
+    for (uint32_t slot = 1; slot < p->serves.count; slot++) {
+        uint32_t seen = load_seq_cst32(&slot_of(p, slot)->residents);
+        if (seen < *residents) {
+            *residents = seen;
+            home = slot;
+        }
+    }
+    return home;
+}
+
+/* Others that settle meanwhile make more of a number that was seen, never less. */
 void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
+    uint32_t home, residents;
     if (p->serves.count == 0)
         return;
-    worker->home = 0;
-    for (uint32_t slot = 1; slot < p->serves.count; slot++) {
-        if (load_relaxed32(keepers_of(p, slot)) < load_relaxed32(keepers_of(p, worker->home)))
-            worker->home = slot;
-    }
-    add_seq_cst32(keepers_of(p, worker->home), 1);
+    do {
+        home = emptiest(p, &residents);
+    } while (!cas_seq_cst32(&slot_of(p, home)->residents, &residents, residents + 1));
+    add_seq_cst32(&slot_of(p, home)->keepers, 1);
+    worker->home = home;
 }
 
 void shmi_home_leave(shmipc_peer *p, const struct worker *worker) {
-    if (worker->home != NO_HOME)
-        add_seq_cst32(keepers_of(p, worker->home), UINT32_MAX);
+    if (worker->home == NO_HOME)
+        return;
+    add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
+    add_seq_cst32(&slot_of(p, worker->home)->residents, UINT32_MAX);
 }
 
 void shmi_home_go_out(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    if (slot != worker->home)
-        shmi_home_leave(p, worker);
+    if (slot != worker->home && worker->home != NO_HOME)
+        add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
 }
 
 void shmi_home_come_back(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
     if (slot != worker->home && worker->home != NO_HOME)
-        add_seq_cst32(keepers_of(p, worker->home), 1);
+        add_seq_cst32(&slot_of(p, worker->home)->keepers, 1);
 }
 
 enum home_look shmi_home_look(const shmipc_peer *p, const struct worker *worker) {

@@ -50,7 +50,8 @@ struct local_slot {
     bool woke_worker;         /* or was asleep, and was rung for */
     bool rang;                /* a worker was rung for when its caller was about to sleep */
     bool is_in_crowd;         /* its wait counts among the long ones */
-    atomic_u32 keepers;       /* home.c's: workers of this process that are at home here */
+    atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
+    atomic_u32 keepers;       /* and those that a request may be left to */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
     atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
 };

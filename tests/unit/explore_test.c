@@ -5,6 +5,7 @@
 #include "support/explore.h"
 #include "support/fixture.h"
 
+#include "home.h"
 #include "peer.h"
 #include "slot.h"
 
@@ -760,6 +761,42 @@ static void what_is_only_sent_runs_beside_long_handlers_in_any_order(void **stat
                                                   .drawn = DRAWN});
 }
 
+/* Each of two workers that begin at the same time has a home of its own. */
+static void settle(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.home = NO_HOME};
+    shmi_home_settle(s->responder, &worker);
+    must(worker.home != NO_HOME);
+}
+
+static void end_homes(void *context) {
+    struct stage *s = context;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct local_slot *l = &s->responder->slots[s->responder->serves.first + i];
+        must_equal(load_relaxed32(&l->residents), 1);
+        must_equal(load_relaxed32(&l->keepers), 1);
+        store_relaxed32(&l->residents, 0);
+        store_relaxed32(&l->keepers, 0);
+    }
+}
+
+static void begin_homes(void *context) {
+    (void)context;
+}
+
+static void workers_settle_in_different_slots_in_any_order(void **state) {
+    (void)state;
+    struct stage s;
+    struct scenario scenario = {.begin = begin_homes,
+                                .end = end_homes,
+                                .actors = {settle, settle},
+                                .context = &s,
+                                .preemptions = 2};
+    open_stage(&s, true, 2);
+    assert_true(explore(&scenario) > 2);
+    close_stage(&s);
+}
+
 /* ---- Several guests ---- */
 
 static void serve_as_another(void *context) {
@@ -814,6 +851,7 @@ int main(int argc, char **argv) {
         watched_test(a_second_worker_helps_out_in_any_order),
         watched_test(long_handlers_run_beside_each_other_in_any_order),
         watched_test(what_is_only_sent_runs_beside_long_handlers_in_any_order),
+        watched_test(workers_settle_in_different_slots_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     if (argc > 1)
