@@ -24,7 +24,7 @@ tidy() {
             --extra-arg=--target=x86_64-w64-mingw32 2>/dev/null
 }
 
-step ctest --test-dir build/windows --output-on-failure --no-tests=error
+step ctest --test-dir build/windows --output-on-failure --no-tests=error --parallel 2
 step bash tests/tooling/go-windows.sh
 step bash tests/tooling/msvc.sh build/windows/flatbuffers/include
 step tidy
