@@ -319,8 +319,8 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
     }
     if (!is_hopeless(p, l))
         return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down : NULL;
-    if (!peer_is_host(p))
-        return &deserted;
+    if (!peer_is_host(p)) /* between two steps of leaving it answers nothing */
+        return load_relaxed32(&p->deserted) == NOT_DESERTED ? &shutting_down : &deserted;
     /* A guest may attach and take the request just now; then it is not withdrawn. */
     return shmi_slot_withdraw(l->shared, &seen) ? &deserted : NULL;
 }

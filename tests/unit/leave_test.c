@@ -304,23 +304,37 @@ static void a_host_that_leaves_answers_what_it_will_not_run(void **state) {
     }
 }
 
-/* A host that stops between its two steps of leaving answers nothing. */
+/* A host that stops between two steps of leaving answers nothing. */
+static void begin_to_leave(struct pair *p, struct call_thread *caller, enum peer_status status) {
+    pair_open(p, NULL);
+    call_start(caller, p->guest, SHMIPC_FOREVER);
+    eventually(word_state(slot_look(region_slot(&p->host->region, 2))) == SLOT_REQUEST ||
+               word_state(slot_look(region_slot(&p->host->region, 3))) == SLOT_REQUEST);
+    store_release32(&peer_own_line(p->host)->status, status);
+}
+
 static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(void **state) {
     (void)state;
     struct pair p;
     struct call_thread caller;
     shmipc_slot slots[2];
-    pair_open(&p, NULL);
-    call_start(&caller, p.guest, SHMIPC_FOREVER);
-    eventually(word_state(slot_look(region_slot(&p.host->region, 2))) == SLOT_REQUEST ||
-               word_state(slot_look(region_slot(&p.host->region, 3))) == SLOT_REQUEST);
-    store_release32(&peer_own_line(p.host)->status, PEER_LEAVING);
+    begin_to_leave(&p, &caller, PEER_LEAVING);
     assert_int_equal(call_join(&caller), SHMIPC_E_SHUTDOWN);
     store_release32(&peer_own_line(p.host)->status, PEER_ATTACHED);
     for (int i = 0; i < 2; i++)
         assert_int_equal(shmipc_slot_claim(p.guest, SECOND, &slots[i]), SHMIPC_OK);
     for (int i = 0; i < 2; i++)
         assert_int_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
+    pair_close(&p);
+}
+
+static void a_request_to_a_host_that_has_just_left_is_told_so(void **state) {
+    (void)state;
+    struct pair p;
+    struct call_thread caller;
+    begin_to_leave(&p, &caller, PEER_VACANT);
+    assert_int_equal(shmi_object_unpublish(p.host->region.object), SHMIPC_OK);
+    assert_int_equal(call_join(&caller), SHMIPC_E_SHUTDOWN);
     pair_close(&p);
 }
 
@@ -443,6 +457,7 @@ int main(void) {
         watched_test(a_draining_peer_refuses_new_calls),
         watched_test(a_host_that_leaves_answers_what_it_will_not_run),
         watched_test(a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot),
+        watched_test(a_request_to_a_host_that_has_just_left_is_told_so),
         watched_test(an_answer_that_says_shutdown_releases_the_slot),
         watched_test(guests_are_refused_and_told_when_their_host_leaves),
         watched_test(a_host_that_closes_rings_for_its_guests_workers),
