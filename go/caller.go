@@ -170,7 +170,7 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 			e.learnFrom(&s, oneOfSeveral)
 			return w, true
 		}
-		if !s.again() {
+		if !e.guest.again(&s) {
 			return w, false
 		}
 	}
@@ -184,13 +184,13 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 		e.fetchToChange(e.beyond)
 	}
 	if held || !oneOfSeveral {
-		s.eagerly(e.holdOff.retry())
+		s.tightly(e.holdOff.retry())
 	}
 }
 
 // learnFrom is what is learned from a wait that this goroutine has spun through.
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
-	atOnce := s.needless()
+	atOnce := s.wasNeedless()
 	s.won()
 	if !e.woke {
 		e.holdOff.learn(atOnce)
@@ -204,7 +204,7 @@ func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 // side, and are received in that order. Where answers are there at once, and this one was, the next may
 // be too: it is on its way while this one is read.
 func (e *exchange) fetchNext() {
-	if !e.holdOff.needless() {
+	if !e.holdOff.isNeedless() {
 		return
 	}
 	exchanges := e.guest.pool.exchanges
@@ -250,7 +250,7 @@ func (e *exchange) awaitParked(l *limit) error {
 		defer context.AfterFunc(l.ctx, e.nudgeFromOutside)()
 	}
 	leaving, missed := false, 0
-	for look := now() + livenessTick; ; {
+	for look := now() + tick; ; {
 		w := e.load()
 		if !validProgress(w, e.word) || w.state() == stateResponse {
 			return e.arrive(w)
@@ -281,7 +281,7 @@ func (e *exchange) awaitParked(l *limit) error {
 		}
 		if t := now(); ended || t >= look {
 			leaving = e.guest.checkHost() == hostLeaving
-			look = t + livenessTick
+			look = t + tick
 		}
 	}
 }
@@ -329,7 +329,7 @@ func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
 		return ok, false
 	}
 	e.stats.parks.Add(1)
-	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(livenessTick), noHome)
+	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(tick), noHome)
 }
 
 // over tells whether the call must end without its answer.

@@ -342,7 +342,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 		if !w.parked() || w.low() != value || address != lowHalf(&h.guestSlot(0).state) {
 			t.Errorf("it sleeps on %#x while the word is %#x", value, uint64(w))
 		}
-		if until > now()+livenessTick {
+		if until > now()+tick {
 			t.Errorf("it would sleep %d ns", until-now())
 		}
 		h.guestSlot(0).put(nil, nil, TypeNormal)
@@ -426,7 +426,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 		g.processors = 0
 		h.bell(bellGuestRequest).want(sets)
 		e := &g.pool.exchanges[0]
-		e.budget.setUp(spinMin, func() {})
+		e.budget.setUp(spinMin)
 		e.budget.waits.Store(spinProbe - 1) // if it spins, it is seen
 		s := mustClaim(t, g)
 		rings := h.ringsUntilItSleeps(t, g, func() error {

@@ -124,7 +124,7 @@ func (s Slot) Ready() (ready bool, err error) {
 
 // lookForDeath looks once per tick whether the host is there, for callers that never sleep.
 func (e *exchange) lookForDeath() {
-	if t := now(); t-e.looked >= livenessTick {
+	if t := now(); t-e.looked >= tick {
 		e.looked = t
 		e.guest.checkHost()
 	}

@@ -101,7 +101,7 @@ func (s *several) spin() (which int, ok bool) {
 			spin.won()
 			return which, true
 		}
-		if !spin.again() {
+		if !s.guest.again(&spin) {
 			return 0, false
 		}
 	}
@@ -136,7 +136,7 @@ func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	}
 	if l.interrupted() == goOn { // whoever interrupts rings after that
 		g.stats.parks.Add(1)
-		g.wait(bellWord(g.answers.bell), generation, l.tick(livenessTick), noHome)
+		g.wait(bellWord(g.answers.bell), generation, l.tick(tick), noHome)
 	}
 	return 0, false
 }

@@ -72,7 +72,7 @@ func facts() map[string]int64 {
 		"const magic": magic, "const version": protocolVersion, "const ready": 1, "const inline": Inline,
 		"const host": hostIndex, "const guests_max": guestsMax, "const slots_max": slotsMax,
 		"const capacity_max": capacityMax, "const epoch_max": epochMax, "const name_max": nameMax,
-		"const tick_ns": livenessTick, "const idle_tick_ns": idleTick, "const parked_tick_ns": parkedTick,
+		"const tick_ns": tick, "const idle_tick_ns": idleTick, "const parked_tick_ns": parkedTick,
 		"const lock_offset": lockOffset,
 		"state FREE":        int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
 		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),

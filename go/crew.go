@@ -29,7 +29,7 @@ type serving struct {
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.bell.bell, s.bell.bit = g.bell(bellHostRequest), g.bit
-	s.polling.setUp(spin, g.giveWay)
+	s.polling.setUp(spin)
 	s.holdOff.setUp(spin)
 	s.durations.setUp(g.processors, len(g.hostSlots))
 	s.homes = make([]home, len(g.hostSlots))

@@ -227,7 +227,7 @@ func newGuest(r *region, name string, s settings) *Guest {
 	g.serving.setUp(g, spin)
 	g.events.setUp()
 	g.answers.bell, g.answers.bit = &r.peer(r.index).answers, r.bit
-	g.collecting.setUp(spin, g.giveWay)
+	g.collecting.setUp(spin)
 	g.info("attached", "guest", r.index)
 	return g
 }

@@ -230,7 +230,7 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 			c.host.ring(b, 1)
 		}
 		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
-			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+livenessTick), noHome)
+			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+tick), noHome)
 		}
 	}
 }

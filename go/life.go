@@ -124,7 +124,7 @@ func (g *Guest) poison(why string, args ...any) error {
 // lookIsDue is true once per tick, for those who do not sleep until a tick comes.
 func (g *Guest) lookIsDue() bool {
 	last, t := g.looked.Load(), now()
-	return t-last >= livenessTick && g.looked.CompareAndSwap(last, t)
+	return t-last >= tick && g.looked.CompareAndSwap(last, t)
 }
 
 // checkHost looks whether the host is there and records it if not.

@@ -33,7 +33,7 @@ func (r *region) deserted() bool {
 		return false
 	}
 	r.unnamed.CompareAndSwap(0, now())
-	return now()-r.unnamed.Load() >= livenessTick/2
+	return now()-r.unnamed.Load() >= tick/2
 }
 
 // dead tells whether the guest that an owner names is proven dead: its lock is gone, or its index

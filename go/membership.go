@@ -67,7 +67,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		if end := l.over(); end != goOn {
 			return Event{}, l.failure(end, false)
 		}
-		g.wait(bellWord(b), seen, l.tick(livenessTick), noHome)
+		g.wait(bellWord(b), seen, l.tick(tick), noHome)
 	}
 }
 

@@ -7,33 +7,32 @@ import (
 	"time"
 )
 
-// What is learned from how long things take: how long a wait spins, and when it looks first. Nothing here knows
-// of peers or slots.
+// The policy of waiting and serving: how a wait passes its time, when it parks, and which handlers run beside
+// others. This file holds every tuning constant and all that is learned, and knows nothing of peers, slots and
+// regions. Whatever it says, no request and no wake-up is lost: the tests also run with policies that are as bad as
+// can be (policy_worst.go).
 const (
-	// spinAuto is the longest time that a wait for small messages spins by default, about as long as a
-	// timer interrupts the other side; spinMin is the shortest.
-	spinAuto = 50 * time.Microsecond
-	spinMin  = 2 * time.Microsecond
+	// yields is how often a wait yields its processor between spinning and sleeping.
+	yields = 2
+	// spinMin is how long every wait spins, where there is a processor to spare; spinAuto is the most, by
+	// default, for small messages: about as long as a timer interrupts the other side. A wait spins longer where
+	// the other side may have to copy copiedPerNano bytes, roughly, in each nanosecond.
+	spinMin       = 2 * time.Microsecond
+	spinAuto      = 50 * time.Microsecond
+	copiedPerNano = 16
 	// spinMax bounds every spin: by so much a wait may overrun its deadline.
 	spinMax = 100 * time.Microsecond
-	// copiedPerNano is how many bytes the other side copies in a nanosecond, roughly: a wait spins
-	// for as long as a request and an answer may take.
-	copiedPerNano = 16
-	// spinProbe: one long wait in so many spins to the end, whatever was learned; and so does one after
-	// spinSoon that were over soon.
+	// One long wait in spinProbe spins to the end, whatever was learned; and so does one after spinSoon that were
+	// over soon.
 	spinProbe = 32
 	spinSoon  = 64
-	// spinYields is how often a wait gives way between spinning and sleeping.
-	spinYields = 2
-	// eagerLooks of a wait come sooner than after a pause.
-	eagerLooks = 4
-	// pauses is the length of one burst: more of them would see an answer late, none would take the
-	// cache line away from the side that writes it.
+	// pauses is the length of one relax: more of them would see an answer late, none would take the cache line
+	// away from the side that writes it.
 	pauses = 1
 
-	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too
-	// long; one below holdOffLeast is left out; a step and the part holdOffGrowth are by how much
-	// one grows, the part holdOffShare is by how much it shrinks.
+	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too long. One
+	// below holdOffLeast is left out. A hold-off grows by a step and its holdOffGrowth-th part, and shrinks by its
+	// holdOffShare-th.
 	holdOffMost   = 250 * time.Nanosecond
 	holdOffSteps  = 4 // in a nanosecond
 	holdOffGrowth = 64
@@ -41,15 +40,18 @@ const (
 	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
 	holdOffLeast  = 1 << pauseBits * 3 / 8
 
+	// tightLooks of a wait come sooner than after a pause.
+	tightLooks = 4
+
 	// durationPlaces is how many places the types of messages share; one handler of a worker in
 	// durationSamples is measured; no more than durationMost is noted.
 	durationPlaces  = 16
 	durationSamples = 1024
 	durationMost    = 200 * time.Microsecond
-	// durationLeast: no shorter handler is long; nor is one that takes less than a look at all slots, of
+	// longLeast: no shorter handler is long; nor is one that takes less than a look at all slots, of
 	// lookPerSlot each.
-	durationLeast = time.Microsecond
-	lookPerSlot   = 8 * time.Nanosecond
+	longLeast   = time.Microsecond
+	lookPerSlot = 8 * time.Nanosecond
 	// wakeFirst is how long waking a caller is taken to last until one was woken; wakeMost is the most that is
 	// believed.
 	wakeFirst = 2500 * time.Nanosecond
@@ -59,13 +61,51 @@ const (
 	meanShare = 8
 	// crowdParts of one is in what the mean of a crowd is kept.
 	crowdParts = 64
+
+	// rest is so long that whoever sleeps longer is one whom few threads call.
+	rest = int64(250 * time.Microsecond)
+	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (In C it
+	// is the processor that is given away, which costs more: less often, and only among many.)
+	callsPerTurn = 1024
+	// quietLooks is how often a sentry finds nobody polling before it goes.
+	quietLooks = 3
 )
 
-// relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
-// runtime can interrupt a goroutine here but not inside the assembly.
-//
-//go:noinline
-func relax() { pause(pauses) }
+// What a sleeper looks for, and how often.
+const (
+	// tick is how long a sleeper may sleep before it looks for deaths.
+	tick = int64(100 * time.Millisecond)
+	// idleTick is the same for a worker that has slept ticksToIdle ticks.
+	idleTick    = int64(180 * time.Millisecond)
+	ticksToIdle = 10
+	// parkedTick is the same for one beside which another one ticks, in case that never comes back from a handler.
+	parkedTick = int64(5 * time.Second)
+	// sentryTick is the same for the sentry, while there is traffic.
+	sentryTick = int64(20 * time.Millisecond)
+	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
+	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
+	// look around some 60 times in the following 10 ms.
+	watchedTick = int64(time.Second)
+)
+
+// policy is how waits and workers decide. Only tests have another one than policyLearns.
+type policy uint8
+
+const (
+	policyLearns policy = iota
+	policyParksAtOnce
+	policyParksLate
+	policyIsRandom
+)
+
+// decide is a decision: what was learned, unless a test has another policy; early is what has workers and callers
+// park soon.
+func decide(learned, early bool) bool {
+	if policyInUse == policyLearns {
+		return learned
+	}
+	return decideAnyhow(early)
+}
 
 // relaxTime is how long one relax takes, measured once.
 var relaxTime = sync.OnceValue(func() time.Duration {
@@ -94,32 +134,17 @@ func shortest(f func()) time.Duration {
 	return best
 }
 
-// spinBudget is how long a kind of wait spins, in rounds. Spinning in vain halves it: the other side
+// spinBudget is how long a kind of wait spins, in pauses. Spinning in vain halves it: the other side
 // is slow, or waits for the very processor that we spin on; spinning that pays doubles it. Now and
 // then a wait spins to the end; if it wins by that, all do again. So does a long wait among many that
 // were over soon: the other side is fast, and was only interrupted. Goroutines may share one: the
 // values are hints.
 type spinBudget struct {
-	least   int32
-	most    int32
-	rounds  atomic.Int32
+	least   uint32
+	most    uint32
+	now     atomic.Uint32
 	waits   atomic.Uint32 // that went beyond least
-	yielded atomic.Bool   // a wait was over when it had given way
-	giveWay func()        // as parking's
-}
-
-// setUp sets the longest time to spin, of spinTime; 0: never spin.
-func (b *spinBudget) setUp(spin time.Duration, giveWay func()) {
-	b.giveWay = giveWay
-	if spin == 0 {
-		return
-	}
-	b.most = roundsOf(spin)
-	b.least = roundsOf(spinMin)
-	if b.least > b.most {
-		b.least = b.most
-	}
-	b.rounds.Store(b.most)
+	yielded atomic.Bool   // a wait was over when it had yielded
 }
 
 // spinTime is how long a wait may spin here with the setting of a Config, where a request and its answer
@@ -134,149 +159,18 @@ func spinTime(setting time.Duration, bytes uint64) time.Duration {
 	return min(setting, spinMax)
 }
 
-func roundsOf(spin time.Duration) int32 {
-	rounds := int64(spin) / int64(relaxTime())
-	if rounds > math.MaxInt32 {
-		return math.MaxInt32
-	}
-	return int32(rounds)
-}
-
-// begin starts one wait's spin. soon, which may be nil, counts the waits of this goroutine that did not
-// go beyond least since the last that did.
-func (b *spinBudget) begin(soon *uint32) spin { return spin{budget: b, soon: soon, left: b.least} }
-
-// spinStage is how far a wait's spinning has come.
-type spinStage uint8
-
-const (
-	spinLeast spinStage = iota
-	spinLonger
-	spinProbing
-	spinYielding
-)
-
-// spin is one wait's spinning.
-type spin struct {
-	budget *spinBudget
-	soon   *uint32
-	left   int32  // rounds of this stage, or how often it may give way
-	done   int32  // rounds of all
-	eager  int32  // rounds, the first ones, that make so many turns instead of a pause
-	turns  uint32 // of linger
-	stage  spinStage
-}
-
-// eagerly is for what is about to come if it is not there by now: the first looks follow each other after
-// so many turns. Whoever is late makes the other side's first look too early in turn, and so on, until
-// both have learned far too much. Not where several calls are in flight and nothing was held off:
-// whoever has come up with the other side there had better fall behind again.
-func (s *spin) eagerly(turns uint32) { s.eager, s.turns = eagerLooks, turns }
-
-// needless tells whether what was waited for was there at the first look.
-func (s *spin) needless() bool { return s.done == 0 }
-
-// again takes a breath and tells whether to look once more; no clock, and no system call but for the
-// last looks.
-func (s *spin) again() bool {
-	if s.left <= 0 && !s.longer() {
-		return false
-	}
-	s.left--
-	s.done++
-	if s.done > s.eager {
-		s.breathe()
-	} else if s.turns > 0 {
-		linger(s.turns)
-	}
-	return true
-}
-
-func (s *spin) breathe() {
-	if s.stage == spinYielding {
-		s.budget.giveWay()
-	} else {
-		relax()
-	}
-}
-
-// longer goes on to a later stage that has rounds; false: it is time to sleep.
-func (s *spin) longer() bool {
-	if s.stage == spinLeast {
-		s.left = s.further() - s.budget.least
-	}
-	if s.left <= 0 && s.stage != spinYielding {
-		s.lost()
-		s.stage, s.left = spinYielding, s.budget.yieldsAllowed()
-		s.eager = 0
-	}
-	return s.left > 0
-}
-
-// further begins the second stage, and returns how many rounds it ends at.
-func (s *spin) further() (rounds int32) {
-	b := s.budget
-	exception := s.isException()
-	if b.waits.Add(1)%spinProbe == 0 || exception {
-		s.stage = spinProbing
-		return b.most
-	}
-	s.stage = spinLonger
-	return b.rounds.Load()
-}
-
-// yieldsAllowed is how often a wait may give way. Whose waits end by that shares its processor with the
-// other side, while another one may be idle; as long as both only give way, the system hardly ever moves
-// them apart. A sleeper is woken where there is room. So the next wait that comes to that does not give
-// way. With one processor there is nowhere else to be.
-func (b *spinBudget) yieldsAllowed() int32 {
-	if b.most == 0 || !b.yielded.Load() {
-		return spinYields
-	}
-	b.yielded.Store(false)
-	return 0
-}
-
-// isException tells whether many waits before this one were over soon.
-func (s *spin) isException() bool {
-	if s.soon == nil {
-		return false
-	}
-	soon := *s.soon
-	*s.soon = 0
-	return soon >= spinSoon
-}
-
-// lost learns that what was waited for did not come.
-func (s *spin) lost() {
-	b := s.budget
-	if half := b.rounds.Load() / 2; s.stage == spinLonger && half >= b.least {
-		b.rounds.Store(half)
-	}
-}
-
-// won learns that what was waited for has come. A wait that is answered soon is only counted.
-func (s *spin) won() {
-	if s.stage != spinLeast {
-		s.learn()
-	} else if s.soon != nil {
-		*s.soon++
-	}
-}
-
-func (s *spin) learn() {
-	b := s.budget
-	if s.stage == spinYielding {
-		b.yielded.Store(true)
+// setUp sets the longest time to spin, of spinTime; 0: never spin.
+func (b *spinBudget) setUp(spin time.Duration) {
+	if spin == 0 {
 		return
 	}
-	now := b.rounds.Load()
-	if s.stage == spinProbing || now >= b.most/2 {
-		now = b.most
-	} else {
-		now *= 2
-	}
-	b.rounds.Store(now)
+	b.most = pausesIn(spin)
+	b.least = min(pausesIn(spinMin), b.most)
+	b.now.Store(b.most)
+}
+
+func pausesIn(spin time.Duration) uint32 {
+	return uint32(min(spin/relaxTime(), math.MaxUint32))
 }
 
 // holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
@@ -305,23 +199,15 @@ func (h *holdOff) setUp(spin time.Duration) {
 
 func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTime()) }
 
-// needless tells whether most is there at once, or nothing was learned yet.
-func (h *holdOff) needless() bool { return h.now < holdOffLeast }
+// isNeedless tells whether most is there at once, or nothing was learned yet.
+func (h *holdOff) isNeedless() bool { return decide(h.now < holdOffLeast, true) }
 
-// wait is short enough, at most holdOffMost, for the runtime not to have to interrupt it. False: there was
-// no need to wait.
-func (h *holdOff) wait() bool {
-	if h.needless() {
-		return false
-	}
-	if n := h.now >> pauseBits; n > 0 {
-		pause(n)
-	}
-	if n := h.now & (1<<pauseBits - 1) * h.turns >> pauseBits; n > 0 {
-		linger(n)
-	}
-	return true
-}
+// inPauses is a hold-off in whole pauses, inTurns what is left of it in turns of linger.
+func (h *holdOff) inPauses() uint32 { return h.now >> pauseBits }
+func (h *holdOff) inTurns() uint32  { return h.now & (1<<pauseBits - 1) * h.turns >> pauseBits }
+
+// retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
+func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
 func (h *holdOff) learn(foundAtOnce bool) {
 	if foundAtOnce {
@@ -331,8 +217,163 @@ func (h *holdOff) learn(foundAtOnce bool) {
 	}
 }
 
-// retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
-func (h *holdOff) retry() uint32 { return h.turns / 2 }
+// step is what a wait does before it looks again.
+type step uint8
+
+const (
+	stepLinger step = iota // so many turns of linger: spin.turns
+	stepPause
+	stepYield
+	stepPark // it does not look again, but sleeps
+)
+
+// spinStage is how far a wait's spinning has come.
+type spinStage uint8
+
+const (
+	spinLeast spinStage = iota
+	spinLonger
+	spinProbing
+	spinYielding
+)
+
+// spin is one wait's spinning.
+type spin struct {
+	budget *spinBudget
+	soon   *uint32
+	left   uint32 // pauses, or yields in the last stage
+	tight  uint32 // while more are left than this, it lingers instead of pausing
+	turns  uint32 // of linger
+	stage  spinStage
+}
+
+// begin starts one wait's spin. soon, which may be nil, counts the waits of this goroutine that did not
+// go beyond least since the last that did. (It is not in the budget, as in C: goroutines share those, and Go has no
+// store that orders nothing.)
+func (b *spinBudget) begin(soon *uint32) spin {
+	return spin{budget: b, soon: soon, left: b.least, tight: math.MaxUint32}
+}
+
+// tightly is for what is about to come if it is not there by now: the first looks follow each other after
+// so many turns. A late look delays our own message, so the other side's next first look comes too early, and both
+// would learn far too much. Not where several calls are in flight and nothing was held off: there a side that has
+// caught up should look less often.
+func (s *spin) tightly(turns uint32) {
+	s.tight, s.turns = 0, turns
+	if s.left > tightLooks {
+		s.tight = s.left - tightLooks
+	}
+}
+
+// next is what to do after a look in vain.
+func (s *spin) next() step {
+	if policyInUse != policyLearns || s.left == 0 || s.stage == spinYielding {
+		return s.longer()
+	}
+	s.left--
+	if s.left >= s.tight {
+		return stepLinger
+	}
+	return stepPause
+}
+
+// longer is what follows when a stage is over: the first step of the next one.
+func (s *spin) longer() step {
+	if policyInUse != policyLearns {
+		return s.anyhow()
+	}
+	s.tight = math.MaxUint32
+	if s.stage == spinLeast {
+		if s.left = s.further(); s.left > 0 {
+			s.left--
+			return stepPause
+		}
+	}
+	if s.stage != spinYielding {
+		s.lost()
+		s.stage, s.left = spinYielding, s.budget.yieldsAllowed()
+	}
+	if s.left == 0 {
+		return stepPark
+	}
+	s.left--
+	return stepYield
+}
+
+// further begins the second stage, and returns how many pauses it has.
+func (s *spin) further() uint32 {
+	b := s.budget
+	exception := s.isException()
+	pauses := b.most
+	if s.stage = spinProbing; b.waits.Add(1)%spinProbe != 0 && !exception {
+		s.stage, pauses = spinLonger, b.now.Load()
+	}
+	return max(pauses, b.least) - b.least
+}
+
+// yieldsAllowed is how often a wait may yield. Whose waits end by that shares its processor with the
+// other side, while another one may be idle; as long as both only yield, the system hardly ever moves
+// them apart. A sleeper is woken where there is room. So the next wait that comes to that does not yield. With one
+// processor there is nowhere else to be.
+func (b *spinBudget) yieldsAllowed() uint32 {
+	if b.most == 0 || !b.yielded.Load() {
+		return yields
+	}
+	b.yielded.Store(false)
+	return 0
+}
+
+// isException tells whether many waits before this one were over soon.
+func (s *spin) isException() bool {
+	if s.soon == nil {
+		return false
+	}
+	soon := *s.soon
+	*s.soon = 0
+	return soon >= spinSoon
+}
+
+// pay counts a look at so many slots as a wait of its own: a pause for every few.
+func (s *spin) pay(slots int) {
+	if s.stage != spinYielding {
+		s.left -= min(s.left, uint32(slots/8))
+	}
+}
+
+// wasNeedless tells whether what was waited for was there at the first look.
+func (s *spin) wasNeedless() bool { return s.stage == spinLeast && s.left == s.budget.least }
+
+// lost learns that what was waited for did not come.
+func (s *spin) lost() {
+	b := s.budget
+	if half := b.now.Load() / 2; s.stage == spinLonger && half >= b.least {
+		b.now.Store(half)
+	}
+}
+
+// won learns that what was waited for has come. A wait that is answered soon is only counted.
+func (s *spin) won() {
+	if s.stage != spinLeast {
+		s.learn()
+	} else if s.soon != nil {
+		*s.soon++
+	}
+}
+
+func (s *spin) learn() {
+	b := s.budget
+	if s.stage == spinYielding {
+		b.yielded.Store(true)
+		return
+	}
+	now := b.now.Load()
+	if s.stage == spinProbing || now >= b.most/2 {
+		now = b.most
+	} else {
+		now *= 2
+	}
+	b.now.Store(now)
+}
 
 // durations is how long handlers take, by the type of the request; several types share a place. Which ones are
 // long is one word, as it is read between taking a request and answering it. Goroutines share one: the values are
@@ -352,11 +393,11 @@ func (d *durations) setUp(processors, slots int) {
 }
 
 // areShort tells whether no handler of any type is expected to be long.
-func (d *durations) areShort() bool { return d.longPlaces.Load() == 0 }
+func (d *durations) areShort() bool { return decide(d.longPlaces.Load() == 0, false) }
 
 // isLong tells whether others had better serve while a handler of this type runs.
 func (d *durations) isLong(kind uint32) bool {
-	return d.longPlaces.Load()>>(kind%durationPlaces)&1 != 0
+	return decide(d.longPlaces.Load()>>(kind%durationPlaces)&1 != 0, true)
 }
 
 // isSampled tells whether to measure the next handler also if it is expected to be short, after so many: the first
@@ -406,7 +447,7 @@ func (d *durations) learnWake(took int64) {
 func (d *durations) setWake(ns uint32) {
 	pays := (2*ns + d.helpers - 1) / d.helpers
 	d.wakeNs.Store(ns)
-	d.longNs.Store(max(pays, uint32(durationLeast), d.lookNs))
+	d.longNs.Store(max(pays, uint32(longLeast), d.lookNs))
 }
 
 // crowd is how many are in something long at once.
@@ -429,4 +470,6 @@ func (c *crowd) leave() { c.now.Add(-1) }
 
 // leavesRoom tells whether so many processors suffice for all who are in it, and for those who wait for them,
 // one each: then one that only waits may spin.
-func (c *crowd) leavesRoom(processors int) bool { return 2*int(c.mean.Load()) <= crowdParts*processors }
+func (c *crowd) leavesRoom(processors int) bool {
+	return decide(2*int(c.mean.Load()) <= crowdParts*processors, false)
+}

@@ -1,3 +1,5 @@
+//go:build !shmipc_policy
+
 package shmipc
 
 import (
@@ -6,23 +8,31 @@ import (
 	"time"
 )
 
-func giveNoWay() {}
-
-// spinAll uses up a wait's spinning, and returns how many rounds it had before it gave way.
-func spinAll(b *spinBudget, soon *uint32) (rounds int32) {
-	for s := b.begin(soon); s.again(); {
-		if s.stage != spinYielding {
-			rounds++
+// spinAll uses up a wait's spinning, and returns how many pauses it had before it yielded, and how often it did.
+func spinAll(b *spinBudget, soon *uint32) (pauses uint32, yielded int) {
+	for s := b.begin(soon); ; {
+		switch s.next() {
+		case stepYield:
+			yielded++
+		case stepPark:
+			return pauses, yielded
+		default:
+			pauses++
 		}
 	}
-	return rounds
 }
 
-// winAfter has what a wait waits for there after so many rounds.
-func winAfter(t *testing.T, b *spinBudget, rounds int32) {
+// spinInVain is spinAll where only the pauses matter.
+func spinInVain(b *spinBudget, soon *uint32) uint32 {
+	pauses, _ := spinAll(b, soon)
+	return pauses
+}
+
+// winAfter has what a wait waits for there after so many pauses.
+func winAfter(t *testing.T, b *spinBudget, pauses uint32) {
 	s := b.begin(nil)
-	for ; rounds > 0; rounds-- {
-		if !s.again() {
+	for ; pauses > 0; pauses-- {
+		if s.next() == stepPark {
 			t.Fatal("the spin is over")
 		}
 	}
@@ -31,23 +41,23 @@ func winAfter(t *testing.T, b *spinBudget, rounds int32) {
 
 func TestSpinBudgetLearns(t *testing.T) {
 	var b spinBudget
-	b.setUp(spinAuto, giveNoWay)
-	full := spinAll(&b, nil)
-	if full != b.most || full <= eagerLooks {
-		t.Fatalf("%d rounds of %d", full, b.most)
+	b.setUp(spinAuto)
+	full := spinInVain(&b, nil)
+	if full != b.most || full <= tightLooks {
+		t.Fatalf("%d pauses of %d", full, b.most)
 	}
 	long := 0
-	for i := 2; i < 4*spinProbe; i++ { // in vain
-		if spinAll(&b, nil) == full {
+	for i := 2; i < 4*spinProbe; i++ {
+		if spinInVain(&b, nil) == full {
 			long++
 		}
 	}
-	if least := b.rounds.Load(); least >= full/2 || least < b.least || long != 3 {
-		t.Fatalf("%d rounds after long waits, %d at least, %d were long", least, b.least, long)
+	if least := b.now.Load(); least >= full/2 || least < b.least || long != 3 {
+		t.Fatalf("%d pauses after long waits, %d at least, %d were long", least, b.least, long)
 	}
 	winAfter(t, &b, b.least+1) // the fourth long one
-	if again := spinAll(&b, nil); again != full {
-		t.Fatalf("%d rounds after one long spin that paid, of %d", again, full)
+	if again := spinInVain(&b, nil); again != full {
+		t.Fatalf("%d pauses after one long spin that paid, of %d", again, full)
 	}
 	winAfter(t, &b, b.least/2)
 	if waits := b.waits.Load(); waits != 4*spinProbe+1 {
@@ -59,67 +69,86 @@ func TestSpinBudgetLearns(t *testing.T) {
 func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 	var b spinBudget
 	var soon uint32
-	b.setUp(spinAuto, giveNoWay)
-	rounds := func() int32 { return spinAll(&b, &soon) }
-	for rounds() >= b.most/2 { // in vain
+	b.setUp(spinAuto)
+	for spinInVain(&b, &soon) >= b.most/2 {
 	}
-	learned := b.rounds.Load()
-	for _, c := range []struct{ before, want int32 }{{spinSoon - 1, learned}, {spinSoon, b.most}} {
+	learned := b.now.Load()
+	for _, c := range []struct{ before, want uint32 }{{spinSoon - 1, learned}, {spinSoon, b.most}} {
 		for ; c.before > 0; c.before-- {
 			s := b.begin(&soon)
 			s.won()
 		}
-		b.rounds.Store(learned)
-		if n := rounds(); n != c.want {
-			t.Errorf("%d rounds, not %d", n, c.want)
+		b.now.Store(learned)
+		if n := spinInVain(&b, &soon); n != c.want {
+			t.Errorf("%d pauses, not %d", n, c.want)
 		}
 	}
 	soon = spinSoon
 	b.waits.Store(spinProbe - 1)
-	if rounds(); soon != 0 {
+	if spinInVain(&b, &soon); soon != 0 {
 		t.Errorf("after a probe %d waits are said to have been over soon", soon)
 	}
-	if now := b.rounds.Load(); now != learned {
+	if now := b.now.Load(); now != learned {
 		t.Errorf("an exception in vain teaches: %d, was %d", now, learned)
 	}
 }
 
 func TestSpinBudgetCanBeNothing(t *testing.T) {
 	var b spinBudget
-	b.setUp(spinTime(-1, 0), giveNoWay)
-	if n := spinAll(&b, nil); n != 0 {
-		t.Fatalf("%d rounds", n)
+	b.setUp(spinTime(-1, 0))
+	if n := spinInVain(&b, nil); n != 0 {
+		t.Fatalf("%d pauses", n)
 	}
 }
 
-// Between spinning and sleeping a wait gives way; but not if that ended the last wait, which tells that
+// Between spinning and sleeping a wait yields; but not if that ended the last wait, which tells that
 // both sides are on one processor: by sleeping they part. Who never spins has nowhere else to go.
-func TestWaitThatWasOverWhenItGaveWaySleepsTheNextTime(t *testing.T) {
-	given := 0
+func TestWaitThatWasOverWhenItYieldedSleepsTheNextTime(t *testing.T) {
 	var usual, never spinBudget
-	usual.setUp(spinMin, func() { given++ })
-	never.setUp(0, func() { given++ })
+	usual.setUp(spinMin)
+	never.setUp(0)
 	winYielding := func(b *spinBudget) {
 		s := b.begin(nil)
-		for s.again() && s.stage != spinYielding {
+		for s.next() != stepYield {
 		}
 		s.won()
 	}
 	check := func(b *spinBudget, want int) {
 		t.Helper()
-		given = 0
-		if spinAll(b, nil); given != want {
-			t.Errorf("it gave way %d times, want %d", given, want)
+		if _, yielded := spinAll(b, nil); yielded != want {
+			t.Errorf("it yielded %d times, want %d", yielded, want)
 		}
 	}
-	check(&usual, spinYields)
+	check(&usual, yields)
 	winYielding(&usual)
 	check(&usual, 0)
-	check(&usual, spinYields)
+	check(&usual, yields)
 	winAfter(t, &usual, usual.least/2)
-	check(&usual, spinYields)
+	check(&usual, yields)
 	winYielding(&never)
-	check(&never, spinYields)
+	check(&never, yields)
+}
+
+// A look at many slots is itself a wait.
+func TestLooksAtManySlotsArePaidFor(t *testing.T) {
+	var b spinBudget
+	b.setUp(spinAuto)
+	s := b.begin(nil)
+	s.pay(7)
+	free := s.left
+	s.pay(16)
+	if paid := s.left; free != b.least || paid != b.least-2 {
+		t.Errorf("of %d pauses %d are left after 7 slots, %d after 16 more", b.least, free, paid)
+	}
+	if s.pay(1 << 30); s.left != 0 {
+		t.Errorf("after all slots there are, %d are left", s.left)
+	}
+	for s.next() != stepYield {
+	}
+	left := s.left
+	if s.pay(1 << 30); s.left != left {
+		t.Error("it takes yields away")
+	}
 }
 
 // A wait spins for as long as the other side may be copying, but no longer than is promised.
@@ -185,28 +214,29 @@ func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
 }
 
 // Turns as many as can be seen by a clock.
-func TestTheFirstLooksOfAnEagerWaitMakeTurns(t *testing.T) {
+func TestTheFirstLooksOfATightWaitMakeTurns(t *testing.T) {
 	const turns = 1 << 20
 	var b spinBudget
-	b.setUp(spinAuto, giveNoWay)
+	var p parking
+	b.setUp(spinAuto)
 	one := int64(shortest(func() { linger(turns) }))
 	took := func(looks int, s spin) (ns int64) {
 		for ; looks > 0; looks-- {
 			start := now()
-			s.again()
+			p.again(&s)
 			ns += now() - start
 		}
 		return ns
 	}
-	eager := b.begin(nil)
-	eager.eagerly(turns)
-	if ns := took(eagerLooks, eager); ns < one {
-		t.Errorf("%d looks took %d ns, and as many turns %d", eagerLooks, ns, one)
+	tight := b.begin(nil)
+	tight.tightly(turns)
+	if ns := took(tightLooks, tight); ns < one {
+		t.Errorf("%d looks took %d ns, and as many turns %d", tightLooks, ns, one)
 	}
 	least := int64(math.MaxInt64)
 	for i := 0; i < 10; i++ {
-		s := eager
-		s.done = eagerLooks
+		s := tight
+		s.left -= tightLooks
 		least = min(least, took(1, s))
 	}
 	if least > one/2 {

@@ -54,12 +54,12 @@ type counters struct {
 
 func (p *pool) setUp(g *Guest, spin time.Duration) {
 	p.turn = make(chan struct{}, 1)
-	p.claiming.setUp(spin, g.giveWay)
+	p.claiming.setUp(spin)
 	p.exchanges = make([]exchange, len(g.guestSlots))
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
 		e.slot, e.guest, e.home = g.guestSlots[i], g, i
-		e.budget.setUp(spin, g.giveWay)
+		e.budget.setUp(spin)
 		e.holdOff.setUp(spin)
 	}
 	if n := len(p.exchanges); n > 0 {
@@ -94,7 +94,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 			// The seeker may have found a slot taken by the private claim that was undone.
 			g.ringFromOutside(bellGuestFree, 1)
 		}
-		if seeking || !s.again() {
+		if seeking || !g.again(&s) {
 			return g.claimInTurn(l)
 		}
 	}
@@ -211,7 +211,7 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 	b := g.bell(bellGuestFree)
 	defer b.unwant(g.bit)
 	g.reclaimGuestSlots(g.dead)
-	for next := now() + livenessTick; ; {
+	for next := now() + tick; ; {
 		seen := b.generation.Load()
 		b.want(g.bit)
 		if e, _, err := g.tryClaim(); e != nil || err != nil {
@@ -227,11 +227,11 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(bellWord(b), seen, l.tick(livenessTick), noHome)
+		ended := g.wait(bellWord(b), seen, l.tick(tick), noHome)
 		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)
-			next = t + livenessTick
+			next = t + tick
 		}
 	}
 }

@@ -133,7 +133,8 @@ func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 		h.send(0, c.kind, nil)
 		w.poll()
 		polled := false
-		g.serving.polling.setUp(0, func() { polled = polled || w.isPoller() })
+		g.serving.polling.setUp(0)
+		g.parking.yield = func() { polled = polled || w.isPoller() }
 		g.parking.wait = func(*uint32, uint32, int64, int) bool {
 			w.crew.stopped.Store(true)
 			return false

@@ -42,7 +42,7 @@ func (w *worker) try(slot int) bool {
 	}
 	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)
 	w.scan.keepWarm(slot)
-	if w.holdOff.needless() { // the next one is on its way while this one is served
+	if w.holdOff.isNeedless() { // the next one is on its way while this one is served
 		w.expect(w.scan.next)
 	}
 	for n := 0; n < wordChanges; n++ {

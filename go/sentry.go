@@ -12,9 +12,6 @@ const (
 	sentryContent
 )
 
-// quietLooks without a poller, and the sentry goes.
-const quietLooks = 3
-
 // sentryState is changed by whoever becomes the sentry, or leaves, and by workers, who take a doubt away and
 // call.
 type sentryState struct{ atomic.Uint32 }

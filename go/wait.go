@@ -8,38 +8,15 @@ import (
 	"time"
 )
 
-// How a wait goes: it holds off its first look, spins for a budget, gives way a few times to other
-// processes and once to other goroutines, and parks.
-const (
-	// livenessTick is how long a sleeper may sleep before it looks for deaths.
-	livenessTick = int64(100 * time.Millisecond)
-	// idleTick is the same for a worker that has slept ticksToIdle ticks.
-	idleTick    = int64(180 * time.Millisecond)
-	ticksToIdle = 10
-	// parkedTick is the same for one beside which another one ticks, in case that never comes back from a handler.
-	parkedTick = int64(5 * time.Second)
-	// sentryTick is the same for the sentry, while there is traffic.
-	sentryTick = int64(20 * time.Millisecond)
-	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
-	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
-	// look around some 60 times in the following 10 ms.
-	watchedTick = int64(time.Second)
+// How a wait goes: it does what the policy says.
 
-	// rest is so long that whoever sleeps longer is one whom few threads call.
-	rest = int64(250 * time.Microsecond)
-
-	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (In C it
-	// is the processor that is given away, which costs more: less often, and only among many.)
-	callsPerTurn = 1024
-
-	forever = int64(math.MaxInt64)
-)
+const forever = int64(math.MaxInt64)
 
 // now is the monotonic time in nanoseconds, never 0.
 func now() int64 { return monotonic() + 1 }
 
 // parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how to make room for
-// it; tests replace it, but for the copy of giveWay that each spinBudget has.
+// it; tests replace it.
 type parking struct {
 	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is
 	// the sleeper's, for wakeHome. ended says that meanwhile a peer's process has ended: its caller then looks
@@ -51,8 +28,9 @@ type parking struct {
 	// wakeHome wakes one sleeper of this peer that is at home there; false: there is none, or the system cannot
 	// tell. Legal to wake one that is at home elsewhere.
 	wakeHome func(word *uint32, peer uint32, home int) bool
-	// giveWay lets another process have this processor.
-	giveWay func()
+	// giveWay lets another process have this processor, one that was woken or has rung; yield does the same for
+	// whoever wants it, after spinning in vain.
+	giveWay, yield func()
 }
 
 // noHome is of whoever sleeps for something else than requests.
@@ -60,6 +38,44 @@ const noHome = -1
 
 // yield lets other goroutines run before this one blocks its thread.
 func yield() { runtime.Gosched() }
+
+// relax is one burst of pauses. It is a Go function of its own, and not inlined, because the
+// runtime can interrupt a goroutine here but not inside the assembly.
+//
+//go:noinline
+func relax() { pause(pauses) }
+
+// again lets time pass before the next look. False when it is time to sleep.
+func (p *parking) again(s *spin) bool {
+	switch s.next() {
+	case stepLinger:
+		if s.turns > 0 {
+			linger(s.turns)
+		}
+	case stepPause:
+		relax()
+	case stepYield:
+		p.yield()
+	default:
+		return false
+	}
+	return true
+}
+
+// wait is for before the first look: short enough, at most holdOffMost, for the runtime not to have to interrupt it.
+// False: there was no need to wait.
+func (h *holdOff) wait() bool {
+	if h.isNeedless() {
+		return false
+	}
+	if n := h.inPauses(); n > 0 {
+		pause(n)
+	}
+	if n := h.inTurns(); n > 0 {
+		linger(n)
+	}
+	return true
+}
 
 // processors is how many this process may use, 1 at least.
 var processors = sync.OnceValue(func() int {

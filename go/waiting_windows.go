@@ -98,7 +98,8 @@ func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) 
 }
 
 func (s *sleeper) parking() parking {
-	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, wakeHome: wakeNoHome, giveWay: yieldThread}
+	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, wakeHome: wakeNoHome,
+		giveWay: yieldThread, yield: yieldThread}
 }
 
 func yieldThread() { _, _, _ = switchToThread.Call() }

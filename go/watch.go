@@ -46,11 +46,11 @@ func (g *Guest) watched() bool { return g.watches.Load() > 0 }
 func (g *Guest) ticksEvery(ticks int) int64 {
 	switch {
 	case g.unnamed.Load() != 0:
-		return livenessTick
+		return tick
 	case g.watched():
 		return watchedTick
 	case ticks < ticksToIdle:
-		return livenessTick
+		return tick
 	}
 	return idleTick
 }

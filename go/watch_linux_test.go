@@ -90,14 +90,14 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 			t.Errorf("an idle one sleeps %d, want %d", got, idle)
 		}
 	}
-	ticks(livenessTick, idleTick)
+	ticks(tick, idleTick)
 	stop := g.watchHost()
 	ticks(watchedTick, watchedTick)
 	g.unnamed.Store(1)
-	ticks(livenessTick, livenessTick)
+	ticks(tick, tick)
 	g.unnamed.Store(0)
 	stop()
-	ticks(livenessTick, idleTick)
+	ticks(tick, idleTick)
 }
 
 // longSleeps has a guest's idle worker tell when it begins to sleep long, and whether it was woken before

@@ -117,13 +117,13 @@ func (w *worker) poll() {
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.expect(w.scan.last)
-		s.eagerly(0) // a glance takes long enough
+		s.tightly(0) // a glance takes long enough
 	}
 	for {
 		if w.glance() {
 			s.won()
 			if heldOff {
-				w.holdOff.learn(s.needless())
+				w.holdOff.learn(s.wasNeedless())
 				w.serveOn()
 			}
 			w.wakeup.soleRequest = false
@@ -134,7 +134,7 @@ func (w *worker) poll() {
 		if !w.isPoller() {
 			return
 		}
-		if !s.again() {
+		if !w.guest.again(&s) {
 			break
 		}
 	}
@@ -146,7 +146,7 @@ func (w *worker) poll() {
 // serveOn answers, where requests are there at once, those in the slots that follow. A poll for each
 // would take a good part of what an exchange takes.
 func (w *worker) serveOn() {
-	for w.holdOff.needless() && w.mayServeOn() && w.try(w.scan.next) {
+	for w.holdOff.isNeedless() && w.mayServeOn() && w.try(w.scan.next) {
 	}
 }
 

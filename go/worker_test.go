@@ -314,7 +314,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() || home != 1 {
 			t.Error("its caller cannot wake it")
 		}
-		if until > now()+livenessTick {
+		if until > now()+tick {
 			t.Error("it sleeps too long")
 		}
 		h.send(0, TypeNormal, nil)
@@ -331,7 +331,7 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler)
 	slept, long := 0, 0
 	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
-		most := livenessTick
+		most := tick
 		if slept >= ticksToIdle {
 			most = idleTick
 		}
@@ -339,7 +339,7 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 		if left > most {
 			t.Errorf("sleep %d is for %v", slept, time.Duration(left))
 		}
-		if left > livenessTick {
+		if left > tick {
 			long++
 		}
 		if slept++; slept == ticksToIdle+5 {
@@ -365,7 +365,7 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 		case 1:
 			second.park()
 		case 2:
-			long = until-now() > livenessTick
+			long = until-now() > tick
 			h.send(0, TypeNormal, nil)
 		}
 		return false
@@ -375,7 +375,7 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	}
 	first.serveOne()
 	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
-		long = until-now() > livenessTick
+		long = until-now() > tick
 		h.send(1, TypeNormal, nil)
 		return false
 	}

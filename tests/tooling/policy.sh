@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# policy.sh [policy...]: the unit and hazard tests, with a library that waits and serves by a policy as
-# bad as can be; all of them, or those named: early, late, random. No request and no wake-up is lost
-# whatever the policy says. What policy.excluded, or policy-<policy>.excluded, names is not run, and
-# said not to be, with the reason.
+# policy.sh [policy...]: the unit and hazard tests, and those of the Go package, with a library that
+# waits and serves by a policy as bad as can be; all of them, or those named: early, late, random. No
+# request and no wake-up is lost whatever the policy says. What policy.excluded,
+# policy-<policy>.excluded, or policy-go.excluded names is not run, and said not to be, with the reason.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/tooling/excluded.sh
@@ -54,6 +54,11 @@ run() {
         --tests-regex '^(unit|hazard)/' --exclude-regex "$(excluded_from "$1" | any_of)"
 }
 
+run_go() {
+    SHMIPC_POLICY=$1 go -C go test -tags shmipc_policy -short -timeout 300s \
+        -skip "$(excluded tests/tooling/policy-go.excluded ^Test | any_of)" .
+}
+
 if [ $# -eq 0 ]; then
     set -- "${policies[@]}"
 fi
@@ -64,4 +69,5 @@ done
 for policy; do
     step build "$policy"
     step run "$policy"
+    step run_go "$policy"
 done
