@@ -89,6 +89,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 			s.won()
 			return e, nil
 		}
+		s.pay(len(g.pool.exchanges))
 		seeking := g.pool.seeking.Load()
 		if seeking && undone {
 			// The seeker may have found a slot taken by the private claim that was undone.

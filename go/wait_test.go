@@ -29,8 +29,8 @@ func TestLimitForeverDoesNotOverflow(t *testing.T) {
 		if l.over() != goOn || l.until() < now()+int64(time.Hour) {
 			t.Fatal(timeout, l.until())
 		}
-		if tick := l.tick(tick) - now(); tick > tick {
-			t.Fatal("a tick of ", tick)
+		if left := l.tick(tick) - now(); left > tick {
+			t.Fatal("a tick of ", left)
 		}
 	}
 }
