@@ -94,7 +94,7 @@ func (e *exchange) guard(old bool, err *error) {
 // publish sends the request that lies in the slot, and rings if a worker of the host sleeps and none polls. On
 // an error nothing is sent.
 func (e *exchange) publish(flags word) error {
-	e.beyond = reachesBeyond(int(e.line.length)) // as just written; nothing rests on it
+	e.reach = reachOf(int(e.line.length)) // as just written; nothing rests on it
 	sent, ok := e.send(e.word, flags)
 	if !ok {
 		return e.guest.poison("somebody else changed a slot that belongs to a caller; nothing was sent",
@@ -176,12 +176,16 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	}
 }
 
+// mayHoldOff: how long the other side takes with a message in a buffer depends on the message. From one to the next
+// there is nothing to learn.
+func (e *exchange) mayHoldOff() bool { return e.reach != reachesBuffer }
+
 // holdOffFor: the answer is expected when the hold-off is over; the next request, which may be like this one,
 // will change the same lines.
 func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
-	held := e.holdOff.wait()
+	held := e.mayHoldOff() && e.holdOff.wait()
 	if held {
-		e.fetchToChange(e.beyond)
+		e.fetchToChange(e.reach)
 	}
 	if held || !oneOfSeveral {
 		s.tightly(e.holdOff.retry())
@@ -192,7 +196,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.wasNeedless()
 	s.won()
-	if !e.woke {
+	if !e.woke && e.mayHoldOff() {
 		e.holdOff.learn(atOnce)
 	}
 	if atOnce && oneOfSeveral {
@@ -213,7 +217,7 @@ func (e *exchange) fetchNext() {
 		next = 0
 	}
 	if n := &exchanges[next]; n.claimed.Load()&claimSent != 0 {
-		n.fetchToChange(e.beyond)
+		n.fetchToChange(e.reach)
 	}
 }
 

@@ -609,3 +609,33 @@ func TestCallLearnsWhenToLook(t *testing.T) {
 		t.Fatalf("%d after an answer that was not there at the first look, a step is %d", h.now, h.step)
 	}
 }
+
+// How long the other side takes with those depends on the message.
+func TestCallHoldsNothingOffForMessagesInBuffers(t *testing.T) {
+	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
+	e := &g.pool.exchanges[0]
+	long, shortest := longHoldOff()
+	e.holdOff, e.reach = long, reachesBuffer
+	least := int64(math.MaxInt64)
+	for i := 0; i < 10; i++ {
+		s := e.budget.begin(&e.soon)
+		start := now()
+		e.holdOffFor(&s, false)
+		least = min(least, now()-start)
+		e.learnFrom(&s, false)
+	}
+	if least > shortest/10 || e.holdOff.now != long.now {
+		t.Fatalf("it looked after %d ns; from %d it has come to %d", least, long.now, e.holdOff.now)
+	}
+}
+
+func TestReachOfAMessage(t *testing.T) {
+	for size, want := range map[int]reach{
+		0: reachesFirstLine, firstLine: reachesFirstLine, firstLine + 1: reachesSecondLine,
+		Inline: reachesSecondLine, Inline + 1: reachesBuffer,
+	} {
+		if got := reachOf(size); got != want {
+			t.Errorf("%d bytes: %d, want %d", size, got, want)
+		}
+	}
+}

@@ -133,8 +133,25 @@ func (l *exchangeLine) putInline(data []byte, atEnd bool) (flags word) {
 	return flags
 }
 
-// reachesBeyond tells whether a message is inline and goes on in the slot's second line.
-func reachesBeyond(size int) bool { return size > firstLine && size <= Inline }
+// reach is where a message lies: in the slot's first line, in both of its lines, or in a buffer.
+type reach uint8
+
+const (
+	reachesFirstLine reach = iota
+	reachesSecondLine
+	reachesBuffer
+)
+
+func reachOf(size int) reach {
+	switch {
+	case size <= firstLine:
+		return reachesFirstLine
+	case size <= Inline:
+		return reachesSecondLine
+	default:
+		return reachesBuffer
+	}
+}
 
 // get finds a message in place. The length is read once: the other side could change it. false
 // says that it exceeds the limit.

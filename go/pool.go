@@ -26,7 +26,7 @@ type exchange struct {
 	home    int           // of the worker that is to be woken for it
 	claimed atomic.Uint64 // the claim word
 	word    word          // the state word as the claimer left it; the claimer's alone
-	beyond  bool          // the request went on in the slot's second line; the claimer's alone
+	reach   reach         // of the request; the claimer's alone
 	polled  bool          // somebody polled when this request was published; the claimer's alone
 	woke    bool          // else a worker was asleep then, and was rung for; the claimer's alone
 	rung    bool          // the bell was rung when the caller was about to sleep; the claimer's alone

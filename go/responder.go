@@ -87,7 +87,7 @@ func (w *worker) serve(s *slot, found word) bool {
 		return true
 	}
 	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
-	w.beyond = reachesBeyond(len(m.Data))
+	w.reach = reachOf(len(m.Data))
 	switch {
 	case !ok:
 		w.broken("a request's length exceeds the capacity", s, working)
@@ -178,7 +178,7 @@ func (w *worker) reply(data []byte, kind uint32, flags word) {
 // publish gives the answer to the caller, or the slot back if the caller has given up.
 func (w *worker) publish(flags word) {
 	g, s := w.guest, w.slot
-	w.beyond = w.beyond || reachesBeyond(int(s.line.length)) // as just written; nothing rests on it
+	w.reach = max(w.reach, reachOf(int(s.line.length))) // as just written; nothing rests on it
 	found, ok := s.answer(w.working, flags)
 	switch {
 	case ok && found.parked():

@@ -28,7 +28,7 @@ func (s *scan) keepWarm(slot int) {
 }
 
 // expect has a slot in which a request is about to come, or has come, brought here.
-func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.beyond) }
+func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.reach) }
 
 // try serves a request in this slot if there is one.
 func (w *worker) try(slot int) bool {
@@ -37,7 +37,7 @@ func (w *worker) try(slot int) bool {
 	if found.state() != stateRequest || w.leaves(slot) {
 		return false
 	}
-	if w.beyond {
+	if w.reach == reachesSecondLine {
 		s.fetchAhead()
 	}
 	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)

@@ -21,10 +21,12 @@ const wordChanges = 16
 func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
 
 // fetchToChange is for a side that expects the word to have been changed by now, and is going to change
-// it next. A look has the line brought to be read; for the change it would be asked for again. beyond: the
-// second line too, in which what comes or goes with that change goes on. Taking a field's
-// address would have the compiler read the line, to see whether it is nil.
-func (s *slot) fetchToChange(beyond bool) { prefetchToWrite(unsafe.Pointer(s.line), beyond) }
+// it next. A look has the line brought to be read; for the change it would be asked for again. r is of the message
+// that comes or goes with that change. Taking a field's address would have the compiler read the line, to see
+// whether it is nil.
+func (s *slot) fetchToChange(r reach) {
+	prefetchToWrite(unsafe.Pointer(s.line), r == reachesSecondLine)
+}
 
 // claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last
 // owner did lies before. The owner in the word keeps everybody else away. The sequence moves, so that no

@@ -16,7 +16,7 @@ type worker struct {
 	isOut     bool   // counted out of its home's keepers
 	ranLong   bool   // has run a long handler in this turn
 	keepsHome bool   // has run a long handler, and neither slept nor polled since: home.go
-	beyond    bool   // the last request, or its answer, went on in the slot's second line
+	reach     reach  // of the last request, or of its answer if that reached further
 	handlers  uint32 // that it has run
 	soon      uint32 // of spinBudget.begin
 	holdOff   holdOff
@@ -113,7 +113,7 @@ func (w *worker) leaveBell() {
 
 // poll looks for requests as the poller, and parks if there are none.
 func (w *worker) poll() {
-	heldOff := !w.wakeup.owesYield
+	heldOff := !w.wakeup.owesYield && w.reach != reachesBuffer
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.expect(w.scan.last)

@@ -3,6 +3,7 @@
 package shmipc
 
 import (
+	"math"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,6 +60,23 @@ func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 	w.poll()
 	if d := now() - start; d < shortest/10 || h.word(0).state() != stateResponse {
 		t.Fatalf("it looked after %d ns, not %d", d, shortest)
+	}
+}
+
+func TestWorkerHoldsNothingOffForMessagesInBuffers(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newPoller(t, h.attach(nil), echoHandler)
+	long, shortest := longHoldOff()
+	least := int64(math.MaxInt64)
+	for i := 0; i < 10; i++ {
+		w.holdOff, w.reach = long, reachesBuffer
+		h.send(uint32(i%2), TypeNormal, nil)
+		start := now()
+		w.poll()
+		least = min(least, now()-start)
+	}
+	if least > shortest/10 || w.reach != reachesFirstLine {
+		t.Fatalf("it looked after %d ns", least)
 	}
 }
 

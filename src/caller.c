@@ -64,7 +64,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->last = published;
     l->phase = PHASE_SENT;
     l->type = type;
-    l->beyond = reaches_beyond(length);
+    l->reach = reach_of(length);
     l->rang = false;
     l->polled = doorbell_is_watched(&p->calls.requests);
     l->woke_worker = !l->polled && doorbell_has_sleepers(&p->calls.requests);
@@ -199,12 +199,18 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
+/* How long the other side takes with a message in a buffer depends on the message: from one to the
+   next there is nothing to learn. */
+static bool may_hold_off(const struct local_slot *l) {
+    return l->reach != REACHES_BUFFER;
+}
+
 /* The answer is expected when the hold-off is over; the next request, which may be like this one,
    will change the same lines. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
-    bool held = wait_hold_off(&l->hold_off);
+    bool held = may_hold_off(l) && wait_hold_off(&l->hold_off);
     if (held)
-        slot_fetch_to_change(l->shared, l->beyond);
+        slot_fetch_to_change(l->shared, l->reach);
     if (held || !await->one_of_several)
         spin_tightly(spin, hold_off_retry(&l->hold_off));
 }
@@ -217,7 +223,7 @@ static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
     if (next == p->slots + p->calls.first + p->calls.count)
         next = p->slots + p->calls.first;
     if (hold_off_is_needless(&l->hold_off) && load_relaxed32(&next->claim) % 2 != 0)
-        slot_fetch_to_change(next->shared, l->beyond);
+        slot_fetch_to_change(next->shared, l->reach);
 }
 
 /* What is learned from a wait that this thread has spun through. */
@@ -225,7 +231,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
                        const struct await *await) {
     bool at_once = spin_was_needless(spin);
     spin_won(spin);
-    if (!l->woke_worker)
+    if (!l->woke_worker && may_hold_off(l))
         hold_off_learn(&l->hold_off, at_once);
     if (at_once && await->one_of_several)
         fetch_next(p, l);

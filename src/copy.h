@@ -36,11 +36,6 @@ static inline void copy_small(void *to_bytes, const void *from_bytes, size_t len
     }
 }
 
-/* True for an inline message that goes on in the slot's second line. */
-static inline bool reaches_beyond(size_t length) {
-    return length > FIRST_LINE_SIZE && length <= INLINE_SIZE;
-}
-
 /*
  * Where an inline message begins in the payload. One that lies at the end ends with the first line,
  * if it fits there, or else with the second: so its end is aligned to 64, as it is in a buffer. The
@@ -50,7 +45,7 @@ static inline size_t inline_offset(size_t length, bool at_end) {
     if (!at_end)
         return 0;
     cpu_branch(); /* the payload's beginning is read while length and flags are on their way */
-    return (reaches_beyond(length) ? INLINE_SIZE : FIRST_LINE_SIZE) - length;
+    return (length > FIRST_LINE_SIZE ? INLINE_SIZE : FIRST_LINE_SIZE) - length;
 }
 
 /* True for an inline message that is better aligned at the end, also if nobody asked for it: to 32

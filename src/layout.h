@@ -26,6 +26,13 @@ enum {
     READY = 1,
 };
 
+/* Where a message lies: in the slot's first line, in both of its lines, or in a buffer. */
+enum reach { REACHES_FIRST_LINE, REACHES_SECOND_LINE, REACHES_BUFFER };
+
+static inline enum reach reach_of(size_t length) {
+    return (enum reach)((length > FIRST_LINE_SIZE) + (length > INLINE_SIZE));
+}
+
 #define MAGIC UINT64_C(0x0a0d4350494d4853) /* "SHMIPC\r\n" in memory */
 
 struct header {

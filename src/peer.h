@@ -44,7 +44,7 @@ struct local_slot {
     atomic_u64 calls, failed, served, discarded, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
     struct hold_off hold_off; /* of the same */
-    bool beyond;              /* the request went on in the slot's second line */
+    enum reach reach;         /* of the request */
     bool waits_ready;         /* the call waits for somebody who can answer */
     bool polled;              /* a worker polled when this request was published, */
     bool woke_worker;         /* or was asleep, and was rung for */

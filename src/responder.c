@@ -25,8 +25,8 @@ struct job {
     shmipc_peer *peer;
     struct local_slot *slot;
     word taken;
-    uint64_t flags; /* of the answer */
-    bool beyond;    /* the answer goes on in the slot's second line */
+    uint64_t flags;   /* of the answer */
+    enum reach reach; /* of the answer */
     bool woke_caller;
 };
 
@@ -75,7 +75,7 @@ static int answer(struct job *job, uint32_t type, const void *data, size_t lengt
         put_inline(job, data, length);
     store_relaxed32(&slot->length, (uint32_t)length);
     store_relaxed32(&slot->type, type);
-    job->beyond = reaches_beyond(length);
+    job->reach = reach_of(length);
     return publish(job);
 }
 
@@ -197,7 +197,7 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->peer = p;
     job->slot = &p->slots[index];
     job->flags = 0;
-    job->beyond = false;
+    job->reach = REACHES_FIRST_LINE;
     job->woke_caller = false;
     job->request = (shmipc_request){.peer = owner_index(word_owner(seen)), .slot = index};
     return shmi_slot_take(job->slot->shared, seen, peer_is_host(p) ? word_owner(seen) : p->self,
@@ -229,6 +229,10 @@ static bool may_run(const shmipc_peer *p) {
     return load_seq_cst32(&p->phase) != PEER_CLOSED;
 }
 
+static enum reach further(enum reach a, enum reach b) {
+    return a > b ? a : b;
+}
+
 int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
     if (!request_fits(p, seen))
@@ -240,7 +244,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (worker->state == WORKER_POLLING && sentry_wants_call(p))
         shmi_sentry_call(p);
     int error = may_run(p) ? respond(&job, worker) : answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
-    worker->beyond = job.beyond || reaches_beyond(job.request.length);
+    worker->reach = further(job.reach, reach_of(job.request.length));
     worker->type = job.request.type;
     run_count(worker);
     worker->wakeup.owes_yield |= job.woke_caller;

@@ -16,7 +16,7 @@ static void keep_recent(struct scan *scan, uint32_t slot) {
 
 /* A slot in which a request is about to come, or has come, is brought here. */
 static void expect(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    slot_fetch_to_change(requests_slot(p, slot), worker->beyond);
+    slot_fetch_to_change(requests_slot(p, slot), worker->reach);
 }
 
 void shmi_scan_expect_last(const shmipc_peer *p, const struct worker *worker) {

@@ -114,11 +114,11 @@ static inline void slot_fetch_ahead(const struct slot *slot) {
 }
 
 /* For a side that expects the word to have been changed by now, and is going to change it next. A
-   look has the line brought to be read; for the change it would be asked for again. `beyond`: the
-   second line too, in which what comes or goes with that change goes on. */
-static inline void slot_fetch_to_change(const struct slot *slot, bool beyond) {
+   look has the line brought to be read; for the change it would be asked for again. `reach`: of
+   the message that comes or goes with that change. */
+static inline void slot_fetch_to_change(const struct slot *slot, enum reach reach) {
     cpu_prefetch_to_write(slot);
-    if (beyond)
+    if (reach == REACHES_SECOND_LINE)
         cpu_prefetch_to_write(slot->payload + FIRST_LINE_SIZE);
 }
 

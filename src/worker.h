@@ -45,12 +45,12 @@ struct worker {
     enum worker_state state; /* by poller.c, running.c and parking.c */
     uint32_t type;           /* of the request served last */
     uint32_t handlers;       /* that it has run */
+    enum reach reach;        /* of the last request, or of its answer if that reached further */
     struct wakeup wakeup;
     bool measures_next;
     bool ran_long;     /* in this turn */
     bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
     bool left_request; /* it has parked though one waits that it left to others */
-    bool beyond;       /* the last request, or its answer, went on in the slot's second line */
 };
 
 #endif

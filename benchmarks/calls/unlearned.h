@@ -12,12 +12,12 @@
 /* What is replaced below. If the library called it otherwise, this would not compile. */
 static inline void unlearned_was(struct hold_off *h, const struct slot *slot) {
     slot_fetch_ahead(slot);
-    slot_fetch_to_change(slot, false);
+    slot_fetch_to_change(slot, REACHES_FIRST_LINE);
     hold_off_learn(h, false);
 }
 
 #define slot_fetch_ahead(slot) ((void)(slot))
-#define slot_fetch_to_change(slot, beyond) ((void)(slot), (void)(beyond))
+#define slot_fetch_to_change(slot, reach) ((void)(slot), (void)(reach))
 #define hold_off_learn(hold_off, at_once) unlearned_set(hold_off, at_once)
 
 static inline void unlearned_set(struct hold_off *h, bool at_once) {

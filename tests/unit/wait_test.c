@@ -242,6 +242,50 @@ static void both_sides_hold_off_before_they_look(void **state) {
     pair_close(&p);
 }
 
+enum { IN_BUFFERS = 16 };
+
+static int end_after_the_last(void *peer, const shmipc_request *request,
+                              shmipc_response *response) {
+    const shmipc_peer *p = peer;
+    (void)response;
+    return request->slot == p->serves.first + IN_BUFFERS - 1 ? shmipc_wake(peer) : 0;
+}
+
+static void receive_in_less_than(shmipc_slot slot, uint64_t ns) {
+    shmipc_response response;
+    uint64_t begin = now_ns();
+    assert_int_equal(shmipc_slot_receive(slot, SECOND, &response), SHMIPC_OK);
+    assert_true(now_ns() - begin < ns);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
+/* A worker learns that from its first request. */
+static void neither_side_holds_off_for_messages_in_buffers(void **state) {
+    (void)state;
+    shmipc_host_config config = test_host_config();
+    struct pair p;
+    shmipc_slot slots[IN_BUFFERS];
+    uint64_t hold_off;
+    config.host_slots = IN_BUFFERS;
+    pair_open(&p, &config);
+    const struct hold_off long_one = long_hold_off(&hold_off);
+    p.guest->serve_hold_off = long_one;
+    for (int i = 0; i < IN_BUFFERS; i++) {
+        p.host->slots[i].hold_off = long_one;
+        assert_int_equal(shmipc_slot_claim(p.host, 0, &slots[i]), SHMIPC_OK);
+        assert_int_equal(shmipc_slot_send(slots[i], SHMIPC_TYPE_NORMAL, INLINE_SIZE + 1, 0),
+                         SHMIPC_OK);
+    }
+    uint64_t begin = now_ns();
+    assert_int_equal(shmipc_serve(p.guest, end_after_the_last, p.guest), SHMIPC_E_WOKEN);
+    assert_true(now_ns() - begin < IN_BUFFERS / 2 * hold_off);
+    for (int i = 0; i < IN_BUFFERS; i++) {
+        receive_in_less_than(slots[i], hold_off / 2);
+        assert_int_equal(p.host->slots[i].hold_off.now, long_one.now);
+    }
+    pair_close(&p);
+}
+
 /* ---- Calls in a crowd, and their rings ---- */
 
 /* What a caller meets that calls while others wait for long handlers. */
@@ -519,6 +563,7 @@ int main(void) {
         cmocka_unit_test_setup(one_of_several_calls_is_not_polled_tightly, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),
         cmocka_unit_test_setup(both_sides_hold_off_before_they_look, fake_system),
+        cmocka_unit_test_setup(neither_side_holds_off_for_messages_in_buffers, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_at_once_in_a_crowd_that_nobody_polls_for, fake_system),
         cmocka_unit_test_setup(a_call_spins_alone_and_where_somebody_polls, fake_system),
         cmocka_unit_test_setup(a_call_rings_when_it_is_sent_if_a_worker_sleeps_and_none_polls,
