@@ -409,7 +409,7 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 					return nil
 				}
 				c := h.send(0, TypeNormal, pattern(n, 2))
-				wk.serveOne()
+				wk.scanAll()
 				m, ok = h.slot(0).get(h.responseBuffer(0), h.word(0).flags(), h.responseCapacity)
 				if !ok || !bytes.Equal(m.Data, pattern(n, 2)) {
 					t.Fatal(n, flags, m, c)

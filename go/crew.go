@@ -112,9 +112,6 @@ func (c *crew) end(err error) {
 	})
 }
 
-// sparesAtRest stay though there is nothing to do.
-const sparesAtRest = 2
-
 // spawn starts one more worker, unless there is one for every slot.
 func (c *crew) spawn() {
 	if !c.grow() {

@@ -98,7 +98,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		h, w, keeper := outOfALongHandler(t)
 		c.setUp(h, w, keeper)
 		h.send(uint32(keeper.home), TypeNormal, nil)
-		if served := w.glance(); served != c.served {
+		if served := w.scanSome(); served != c.served {
 			t.Errorf("%s: it serves the request: %v", name, served)
 		}
 	}
@@ -129,7 +129,7 @@ func TestWorkerLeavesNoRequestAtHome(t *testing.T) {
 	h, w, _ := outOfALongHandler(t)
 	w.another() // nor one to somebody who is at home there too
 	h.send(uint32(w.home), TypeNormal, nil)
-	if !w.glance() {
+	if !w.scanSome() {
 		t.Fatal("it leaves it")
 	}
 }
@@ -173,7 +173,7 @@ func TestWorkerKeepsItsHomeWhileItIsNotOut(t *testing.T) {
 		keepers := int32(-1)
 		w.crew.handler = func(*Request, *Response) error { keepers = g.keepersOf(w.home); return nil }
 		h.send(c.slot, c.kind, nil)
-		if w.serveOne(); keepers != c.keepers || g.keepersOf(w.home) != 1 {
+		if w.scanAll(); keepers != c.keepers || g.keepersOf(w.home) != 1 {
 			t.Errorf("%s: %d keepers in the handler, %d after it", name, keepers, g.keepersOf(w.home))
 		}
 	}
@@ -198,7 +198,7 @@ func TestWorkerLooksAtHomeFirstAfterALongHandler(t *testing.T) {
 		w.keepsHome, w.scan.next = true, 1
 		h.send(0, TypeNormal, nil)
 		h.send(1, TypeNormal, nil)
-		if w.glance(); first != want {
+		if w.scanSome(); first != want {
 			t.Errorf("with %d workers it serves slot %d first", workers, first)
 		}
 	}

@@ -98,7 +98,7 @@ func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
 	if w.ended() {
 		t.Fatal("it leaves a request behind")
 	}
-	w.serveOne()
+	w.scanAll()
 	if !w.ended() || !errors.Is(w.crew.err, ErrShutdown) {
 		t.Fatal("it stays: ", w.crew.err)
 	}

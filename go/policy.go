@@ -69,6 +69,14 @@ const (
 	callsPerTurn = 1024
 	// quietLooks is how often a sentry finds nobody polling before it goes.
 	quietLooks = 3
+
+	// A worker looks first at recentSlots that it served lately, then at sweptSlots of all; and at one of those first,
+	// once in looksPerSweep.
+	recentSlots   = 4
+	sweptSlots    = 8
+	looksPerSweep = 16
+	// sparesAtRest workers stay though there is nothing to do.
+	sparesAtRest = 2
 )
 
 // What a sleeper looks for, and how often.

@@ -1,28 +1,23 @@
 package shmipc
 
-// How a worker looks for requests: it glances at the slots that were served last and at a few
-// others, so that what a look costs does not grow with their number.
-const (
-	warmSlots      = 4
-	coldSlots      = 8
-	glancesPerCold = 16
-)
+// How a worker looks for requests: at the slots that were served last and at some others, so that what a look costs
+// does not grow with their number.
 
 // scan is where a worker looks next.
 type scan struct {
-	last    int            // the slot served last
-	next    int            // the one behind it
-	cold    int            // where the next glance at cold slots begins
-	glances uint32         // since a cold slot last came before the warm ones
-	warm    [warmSlots]int // slots that were served lately, or slot 0
-	eldest  int            // which of them has been there longest
+	last   int              // the slot served last
+	next   int              // the one behind it
+	sweep  int              // where the next look at some of all slots begins
+	looks  uint32           // since that last came before the recent slots
+	recent [recentSlots]int // slots that were served lately, or slot 0
+	eldest int              // which of them has been there longest
 }
 
-// keepWarm has a slot that is served be one of the warm ones, in the place of the eldest.
-func (s *scan) keepWarm(slot int) {
-	warm := &s.warm
-	if slot != warm[0] && slot != warm[1] && slot != warm[2] && slot != warm[3] {
-		warm[s.eldest%warmSlots] = slot
+// keepRecent has a slot that is served be one of the recent ones, in the place of the eldest.
+func (s *scan) keepRecent(slot int) {
+	recent := &s.recent
+	if slot != recent[0] && slot != recent[1] && slot != recent[2] && slot != recent[3] {
+		recent[s.eldest%recentSlots] = slot
 		s.eldest++
 	}
 }
@@ -41,7 +36,7 @@ func (w *worker) try(slot int) bool {
 		s.fetchAhead()
 	}
 	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)
-	w.scan.keepWarm(slot)
+	w.scan.keepRecent(slot)
 	if w.holdOff.isNeedless() { // the next one is on its way while this one is served
 		w.expect(w.scan.next)
 	}
@@ -57,9 +52,9 @@ func (w *worker) try(slot int) bool {
 	return false
 }
 
-// serveOne looks at every slot, beginning behind the last one served so that none starves, and
+// scanAll looks at every slot, beginning behind the last one served so that none starves, and
 // serves at most one request.
-func (w *worker) serveOne() bool {
+func (w *worker) scanAll() bool {
 	for n, slot := len(w.guest.hostSlots), w.scan.next; n > 0; n, slot = n-1, w.guest.slotBehind(slot) {
 		if w.try(slot) {
 			return true
@@ -74,37 +69,36 @@ func (w *worker) tryHome() bool {
 	return int(s.workers.Load()) >= len(s.homes) && w.try(w.home)
 }
 
-// glance is serveOne with a look at the warm slots and at a few others, from glance to glance at
-// all. First the next one, which of several calls in flight is the next to be sent; whoever always finds
-// it goes round all slots. Before the warm ones, now and then, a cold one, so that none starves while
-// they are busy.
-func (w *worker) glance() bool {
+// scanSome is scanAll with a look at the recent slots and at some others, in the end at all. First the next one,
+// which of several calls in flight is the next to be sent; whoever always finds it goes round all slots. Before the
+// recent ones, now and then, another one, so that none starves while they are busy.
+func (w *worker) scanSome() bool {
 	if w.keepsHome && w.tryHome() {
 		return true
 	}
-	if len(w.guest.hostSlots) <= warmSlots+coldSlots {
-		return w.serveOne()
+	if len(w.guest.hostSlots) <= recentSlots+sweptSlots {
+		return w.scanAll()
 	}
 	s := &w.scan
-	s.glances++
+	s.looks++
 	if w.try(s.next) {
 		return true
 	}
-	if s.glances >= glancesPerCold {
-		s.glances = 0
-		if w.tryCold(1) {
+	if s.looks >= looksPerSweep {
+		s.looks = 0
+		if w.sweepSome(1) {
 			return true
 		}
 	}
-	return w.tryWarm() || w.tryCold(coldSlots)
+	return w.tryRecent() || w.sweepSome(sweptSlots)
 }
 
-func (w *worker) tryWarm() bool {
+func (w *worker) tryRecent() bool {
 	s := &w.scan
 	if w.try(s.last) {
 		return true
 	}
-	for _, slot := range s.warm {
+	for _, slot := range s.recent {
 		if slot != s.last && w.try(slot) {
 			return true
 		}
@@ -112,10 +106,10 @@ func (w *worker) tryWarm() bool {
 	return false
 }
 
-func (w *worker) tryCold(count int) bool {
+func (w *worker) sweepSome(count int) bool {
 	for ; count > 0; count-- {
-		slot := w.scan.cold
-		w.scan.cold = w.guest.slotBehind(slot)
+		slot := w.scan.sweep
+		w.scan.sweep = w.guest.slotBehind(slot)
 		if w.try(slot) {
 			return true
 		}
@@ -123,7 +117,7 @@ func (w *worker) tryCold(count int) bool {
 	return false
 }
 
-// aim has the next glance find a request that waits, wherever it is. false: there is none.
+// aim has the next look find a request that waits, wherever it is. false: there is none.
 func (w *worker) aim() bool {
 	slot := w.guest.findRequest(w.home)
 	if slot >= 0 {

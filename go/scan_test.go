@@ -23,30 +23,30 @@ func mustAnswer(t *testing.T, c hostCall) {
 	}
 }
 
-func TestGlancesReachEverySlot(t *testing.T) {
+func TestLooksReachEverySlot(t *testing.T) {
 	h, w := manyWorker(t)
 	for i := uint32(0); i < 3*manySlots; i++ {
 		c := h.send(i*7%manySlots, TypeNormal, nil)
-		for n := 1; !w.glance(); n++ {
-			if n > manySlots/coldSlots+1 {
+		for n := 1; !w.scanSome(); n++ {
+			if n > manySlots/sweptSlots+1 {
 				t.Fatalf("slot %d is not reached", i*7%manySlots)
 			}
 		}
 		mustAnswer(t, c)
-		if w.glance() {
+		if w.scanSome() {
 			t.Fatal("it ran twice")
 		}
 	}
 }
 
-func TestGlanceFindsWarmSlotsAtOnce(t *testing.T) {
+func TestLookFindsRecentSlotsAtOnce(t *testing.T) {
 	h, w := manyWorker(t)
 	for round := 0; round < 3; round++ {
-		for slot := uint32(0); slot < manySlots; slot += manySlots / warmSlots {
+		for slot := uint32(0); slot < manySlots; slot += manySlots / recentSlots {
 			c := h.send(slot, TypeNormal, nil)
-			for found := w.glance(); !found; found = w.glance() {
+			for found := w.scanSome(); !found; found = w.scanSome() {
 				if round > 0 {
-					t.Fatalf("slot %d is cold", slot)
+					t.Fatalf("slot %d is not looked at", slot)
 				}
 			}
 			mustAnswer(t, c)
@@ -54,24 +54,24 @@ func TestGlanceFindsWarmSlotsAtOnce(t *testing.T) {
 	}
 }
 
-func TestWarmSlotsAreThoseServedLately(t *testing.T) {
+func TestRecentSlotsAreThoseServedLately(t *testing.T) {
 	var s scan
 	for slot := 10; slot < 20; slot++ {
-		s.keepWarm(slot)
-		s.keepWarm(17) // it stays where it is
+		s.keepRecent(slot)
+		s.keepRecent(17) // it stays where it is
 	}
-	warm := map[int]bool{}
-	for _, slot := range s.warm {
-		warm[slot] = true
+	recent := map[int]bool{}
+	for _, slot := range s.recent {
+		recent[slot] = true
 	}
-	for slot := 20 - warmSlots; slot < 20; slot++ {
-		if !warm[slot] {
-			t.Fatalf("%v lacks slot %d", s.warm, slot)
+	for slot := 20 - recentSlots; slot < 20; slot++ {
+		if !recent[slot] {
+			t.Fatalf("%v lacks slot %d", s.recent, slot)
 		}
 	}
 }
 
-func TestGlanceServesCallsInFlightInTurnOneEach(t *testing.T) {
+func TestLookServesCallsInFlightInTurnOneEach(t *testing.T) {
 	h, w := manyWorker(t)
 	var calls []hostCall
 	for slot := uint32(0); slot < manySlots; slot++ {
@@ -80,23 +80,23 @@ func TestGlanceServesCallsInFlightInTurnOneEach(t *testing.T) {
 	w.scan.next = manySlots / 2
 	for n := range calls {
 		slot := (manySlots/2 + n) % manySlots
-		if !w.glance() || h.word(uint32(slot)).state() != stateResponse {
-			t.Fatalf("a glance did not serve slot %d", slot)
+		if !w.scanSome() || h.word(uint32(slot)).state() != stateResponse {
+			t.Fatalf("a look did not serve slot %d", slot)
 		}
 		mustAnswer(t, calls[slot])
 	}
 }
 
 // The busy slots have their next request before the worker looks again.
-func TestGlanceStarvesNoColdSlot(t *testing.T) {
+func TestLookStarvesNoIdleSlot(t *testing.T) {
 	h, w := manyWorker(t)
-	busy := make([]hostCall, warmSlots)
+	busy := make([]hostCall, recentSlots)
 	for i := range busy {
 		busy[i] = h.send(uint32(i), TypeNormal, nil)
 	}
 	h.send(manySlots-1, TypeNormal, nil)
 	for n := 0; h.word(manySlots-1).state() != stateResponse; n++ {
-		if !w.glance() || n > glancesPerCold*manySlots {
+		if !w.scanSome() || n > looksPerSweep*manySlots {
 			t.Fatal("it starves after ", n)
 		}
 		for i := range busy {
@@ -112,7 +112,7 @@ func TestAimFindsARequestAtOnce(t *testing.T) {
 	for slot := uint32(0); slot < manySlots; slot += 3 {
 		c := h.send(slot, TypeNormal, nil)
 		w.aim()
-		if !w.glance() {
+		if !w.scanSome() {
 			t.Fatalf("slot %d is not found", slot)
 		}
 		mustAnswer(t, c)

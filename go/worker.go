@@ -117,10 +117,10 @@ func (w *worker) poll() {
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.expect(w.scan.last)
-		s.tightly(0) // a glance takes long enough
+		s.tightly(0) // looking at some slots takes long enough
 	}
 	for {
-		if w.glance() {
+		if w.scanSome() {
 			s.won()
 			if heldOff {
 				w.holdOff.learn(s.wasNeedless())
@@ -167,7 +167,7 @@ func (w *worker) endIfAsked() {
 func (w *worker) search() {
 	wasWoken := w.wakeup.justWoken
 	w.ranLong = false
-	if w.mayFind() && w.glance() {
+	if w.mayFind() && w.scanSome() {
 		w.wakeup.soleRequest = w.wakeup.soleRequest && wasWoken
 		if !w.ranLong {
 			w.beginPolling()

@@ -192,7 +192,7 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 		}
 		woken := h.someoneSleeps(w.guest)
 		for i := uint32(0); i < waiting; i++ {
-			w.serveOne()
+			w.scanAll()
 		}
 		if *woken != int(waiting)-1 {
 			t.Errorf("with %d requests it woke %d", waiting, *woken)
@@ -339,7 +339,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 		return false
 	}
 	w.park()
-	if slept != 1 || !w.serveOne() {
+	if slept != 1 || !w.scanAll() {
 		t.Fatalf("it slept %d times", slept)
 	}
 }
@@ -391,7 +391,7 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	if first.park(); asleep != 2 || !long {
 		t.Fatalf("%d sleep, the second long: %v", asleep, long)
 	}
-	first.serveOne()
+	first.scanAll()
 	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
 		long = until-now() > tick
 		h.send(1, TypeNormal, nil)
@@ -481,9 +481,9 @@ func TestFirstRequestEndsTheRest(t *testing.T) {
 	second := first.another()
 	second.wakeup.justWoken = true
 	h.send(0, TypeNormal, nil)
-	first.serveOne()
+	first.scanAll()
 	h.send(1, TypeNormal, nil)
-	if second.serveOne(); !first.wakeup.owesYield || second.wakeup.owesYield {
+	if second.scanAll(); !first.wakeup.owesYield || second.wakeup.owesYield {
 		t.Fatalf("the first owes a yield: %v, the second: %v", first.wakeup.owesYield, second.wakeup.owesYield)
 	}
 }

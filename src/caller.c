@@ -10,8 +10,6 @@
 #include "rouse.h"
 #include "slot.h"
 
-enum { CALLS_PER_TURN = 8192 };
-
 /* ---- Sending ---- */
 
 int shmi_caller_refuse(const shmipc_peer *p, uint32_t type, size_t length) {

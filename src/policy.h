@@ -27,6 +27,13 @@ enum {
 
     TIGHT_LOOKS = 4, /* of a wait come sooner than after a pause */
 
+    CALLS_PER_TURN = 8192, /* in one slot, before a thread among many yields its processor */
+
+    RECENT_SLOTS = 4,     /* that it served lately a worker looks at first, */
+    SWEPT_SLOTS = 8,      /* then at so many of all; */
+    LOOKS_PER_SWEEP = 16, /* and at one of those first, once in so many looks */
+    QUIET_LOOKS = 3,      /* without a poller, before the sentry goes */
+
     DURATIONS = 16,          /* places */
     DURATION_SAMPLES = 1024, /* handlers, of which one is measured */
     DURATION_MOST_NS = 200000,
@@ -47,6 +54,9 @@ enum { TICKS_TO_IDLE = 10 };                /* who has slept so many ticks; */
 #define PARKED_TICK_NS UINT64_C(5000000000) /* and one beside which another one does, this; */
 #define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this; */
 #define LEFT_TICK_NS UINT64_C(1000000)      /* or this, once, if it leaves a request */
+
+/* Who has slept longer is called by few threads. */
+#define REST_NS UINT64_C(250000)
 
 /* A processor keeps a store back for less than a microsecond. Who gives up a claim stores it and
    reads who waits, without the barrier between the two that would take as long as the claim does:

@@ -16,8 +16,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define REST_NS UINT64_C(250000) /* whoever sleeps longer is one whom few threads call */
-
 /* ---- One request ---- */
 
 struct job {

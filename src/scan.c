@@ -4,8 +4,6 @@
 #include "requests.h"
 #include "responder.h"
 
-enum { SWEPT_SLOTS = 8, LOOKS_PER_SWEEP = 16 };
-
 /* Has a slot that is served be one of the recent ones, in the place of the eldest. */
 static void keep_recent(struct scan *scan, uint32_t slot) {
     const uint32_t *recent = scan->recent;

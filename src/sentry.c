@@ -2,8 +2,6 @@
 
 #include "poller.h"
 
-enum { QUIET_LOOKS = 3 }; /* without a poller, before the sentry goes */
-
 static bool change(shmipc_peer *p, uint32_t from, uint32_t to) {
     return cas_seq_cst32(&p->sentry, &from, to);
 }

@@ -6,8 +6,6 @@
 
 #include "sentry.h"
 
-enum { RECENT_SLOTS = 4 };
-
 /* Where a worker looks next: scan.c's. Slots are counted within the direction. */
 struct scan {
     uint32_t last;                 /* the slot served last */
