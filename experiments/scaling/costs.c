@@ -1,0 +1,70 @@
+#include "costs.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct costs costs_measured(void) {
+    return (struct costs){
+        .near = 16,
+        .far = 68,
+        .cluster = 8,
+        .overlap = 0.25,
+        .look = 1,
+        .locked = 5,
+        .pause = 15,
+        .linger = 1,
+        .clock = 25,
+        .call = 15,
+        .serve = 5,
+        .yield = 300,
+        .wake_nobody = 250,
+        .wake = 1500,
+        .sleep = 700,
+        .resume = 1300,
+        .wake_up = 5000,
+        .queue_lock = 150,
+        .slice = 3e6,
+    };
+}
+
+#define COST(name) {#name, offsetof(struct costs, name)}
+
+static const struct {
+    const char *name;
+    size_t offset;
+} names[] = {
+    COST(near),  COST(far),         COST(cluster), COST(overlap), COST(look),
+    COST(locked), COST(pause),      COST(linger),  COST(clock),   COST(call),
+    COST(serve), COST(yield),       COST(wake_nobody), COST(wake), COST(sleep),
+    COST(resume), COST(wake_up),    COST(queue_lock), COST(slice),
+};
+
+enum { NAMES = sizeof names / sizeof *names };
+
+static double *cost_of(struct costs *costs, size_t name) {
+    return (double *)(void *)((char *)costs + names[name].offset);
+}
+
+bool costs_set(struct costs *costs, const char *setting) {
+    const char *value = strchr(setting, '=');
+    if (value == NULL)
+        return false;
+    for (size_t i = 0; i < NAMES; i++) {
+        if (strncmp(names[i].name, setting, (size_t)(value - setting)) != 0 ||
+            names[i].name[value - setting] != 0)
+            continue;
+        char *end;
+        *cost_of(costs, i) = strtod(value + 1, &end);
+        return end != value + 1 && *end == 0 && *cost_of(costs, i) >= 0;
+    }
+    return false;
+}
+
+void costs_print(const struct costs *costs) {
+    struct costs copy = *costs;
+    for (size_t i = 0; i < NAMES; i++)
+        printf("%s%s=%g", i == 0 ? "" : " ", names[i].name, *cost_of(&copy, i));
+    printf("\n");
+}
