@@ -11,34 +11,38 @@ struct costs costs_measured(void) {
         .far = 68,
         .cluster = 8,
         .overlap = 0.25,
-        .look = 1,
-        .locked = 5,
-        .pause = 15,
-        .linger = 1,
-        .clock = 25,
+        .look = 0.5,
+        .locked = 1.5,
+        .pause = 24,
+        .linger = 0.28,
+        .clock = 23,
         .call = 15,
         .serve = 5,
-        .yield = 300,
-        .wake_nobody = 250,
-        .wake = 1500,
-        .sleep = 700,
-        .resume = 1300,
-        .wake_up = 5000,
-        .queue_lock = 150,
+        .yield = 510,
+        .wake_nobody = 340,
+        .wake = 800,
+        .wake_idle = 6800,
+        .wake_up = 12200,
+        .sleep = 600,
+        .resume = 900,
+        .queue_lock = 100,
+        .pass_over = 5.5,
         .slice = 3e6,
+        .balance = 4e6,
     };
 }
 
-#define COST(name) {#name, offsetof(struct costs, name)}
+#define COST(name)                                                                                 \
+    { #name, offsetof(struct costs, name) }
 
 static const struct {
     const char *name;
     size_t offset;
 } names[] = {
-    COST(near),  COST(far),         COST(cluster), COST(overlap), COST(look),
-    COST(locked), COST(pause),      COST(linger),  COST(clock),   COST(call),
-    COST(serve), COST(yield),       COST(wake_nobody), COST(wake), COST(sleep),
-    COST(resume), COST(wake_up),    COST(queue_lock), COST(slice),
+    COST(near),        COST(far),       COST(cluster),   COST(overlap), COST(look),  COST(locked),
+    COST(pause),       COST(linger),    COST(clock),     COST(call),    COST(serve), COST(yield),
+    COST(wake_nobody), COST(wake),      COST(wake_idle), COST(wake_up), COST(sleep), COST(resume),
+    COST(queue_lock),  COST(pass_over), COST(slice),     COST(balance),
 };
 
 enum { NAMES = sizeof names / sizeof *names };

@@ -35,12 +35,15 @@ struct costs {
     /* The system. */
     double yield;       /* with nobody to yield to */
     double wake_nobody; /* a wake call that finds no sleeper */
-    double wake;        /* one that finds one, for who calls */
-    double sleep;       /* a sleep call until the processor is given up */
-    double resume;      /* from there until another thread of this processor runs, */
-    double wake_up;     /* or from a wake call until the sleeper runs on an idle processor */
-    double queue_lock;  /* each sleep and wake call on a word keeps the others of this word out */
+    double wake;        /* one whose sleeper waits for a processor that is busy, for who calls, */
+    double wake_idle;   /* or goes to an idle one */
+    double wake_up;     /* from the call until the sleeper runs on an idle processor */
+    double sleep;       /* a sleep call until the processor is given up, */
+    double resume;      /* and from there until another thread of this processor runs */
+    double queue_lock;  /* each sleep and wake call on a word keeps the others of this word out, */
+    double pass_over;   /* for so much longer with each sleeper that is not meant */
     double slice;       /* a thread runs for so long if others wait for its processor */
+    double balance;     /* an idle processor looks so often for a thread that waits elsewhere */
 };
 
 /* Those of the machine that README.md names. */

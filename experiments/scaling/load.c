@@ -54,11 +54,42 @@ static void open_peers(uint32_t slots) {
     check(shmipc_guest_attach("scaling", &guest, 0, &run.guest));
 }
 
-static uint64_t total(uint32_t callers) {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < callers; i++)
-        sum += run.calls[i];
-    return sum;
+/* What has happened so far. */
+struct count {
+    uint64_t of[PROCESSORS_MOST];
+    uint64_t calls;
+    ps idle;
+    struct processors_events events;
+};
+
+static struct count count_all(uint32_t callers) {
+    struct count count = {.idle = processors_idle_time(), .events = processors_events()};
+    for (uint32_t i = 0; i < callers; i++) {
+        count.of[i] = run.calls[i];
+        count.calls += run.calls[i];
+    }
+    return count;
+}
+
+static uint64_t fewest(const struct count *before, const struct count *after, uint32_t callers) {
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < callers; i++) {
+        uint64_t calls = after->of[i] - before->of[i];
+        least = calls < least ? calls : least;
+    }
+    return least;
+}
+
+static struct outcome compare(const struct count *before, const struct count *after,
+                              const struct load *load) {
+    const double calls = (double)(after->calls - before->calls);
+    return (struct outcome){
+        .calls_per_s = calls / load->measured_ms * 1e3,
+        .idle = (double)(after->idle - before->idle) / (load->measured_ms * 1e9),
+        .sleeps = (double)(after->events.sleeps - before->events.sleeps) / calls,
+        .wakes = (double)(after->events.wakes - before->events.wakes) / calls,
+        .fewest = (double)fewest(before, after, load->callers) * load->callers / calls,
+    };
 }
 
 struct outcome load_run(const struct load *load, const struct costs *costs) {
@@ -71,11 +102,8 @@ struct outcome load_run(const struct load *load, const struct costs *costs) {
     for (uint32_t i = 0; i < load->callers; i++)
         processors_start(call, &run.calls[i]);
     processors_run(begin);
-    const uint64_t before = total(load->callers);
-    const ps idle = processors_idle_time();
+    const struct count before = count_all(load->callers);
     processors_run(end);
-    return (struct outcome){
-        .calls_per_s = (double)(total(load->callers) - before) / load->measured_ms * 1e3,
-        .idle = (double)(processors_idle_time() - idle) / (double)(end - begin),
-    };
+    const struct count after = count_all(load->callers);
+    return compare(&before, &after, load);
 }

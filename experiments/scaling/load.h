@@ -17,8 +17,8 @@ struct load {
 struct outcome {
     double calls_per_s;
     double idle;   /* processors without a thread, in the mean */
-    double wakes;  /* wake calls a call, of both sides, */
-    double sleeps; /* and sleeps */
+    double sleeps; /* a call, of both sides */
+    double wakes;  /* that found a sleeper, a call */
     double fewest; /* calls of the caller that made the fewest, by the mean */
 };
 

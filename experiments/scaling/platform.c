@@ -142,8 +142,6 @@ int shmi_fail_lock(const struct object *o, uint32_t peer) {
 
 /* ---- Waiting ---- */
 
-
-
 /* What each thread sleeps on. */
 static struct sleeper {
     const atomic_u32 *word; /* NULL: it does not */
@@ -158,12 +156,19 @@ static uint64_t sleeps;
 enum { LISTS = 256 };
 static ps list_free_at[LISTS];
 
-static void enter_list(const atomic_u32 *word) {
+static ps *enter_list(const atomic_u32 *word) {
     ps *free_at = &list_free_at[(uintptr_t)word / sizeof *word % LISTS];
     processors_sync();
-    processors_reach(*free_at);
-    processors_spend(ps_of(processors_costs()->queue_lock));
-    *free_at = processors_now();
+    while (*free_at > processors_now()) { /* another one may be before us again */
+        processors_reach(*free_at);
+        processors_sync();
+    }
+    return free_at;
+}
+
+static void hold_list(ps *free_at, ps time) {
+    *free_at = processors_now() + time;
+    processors_spend(time);
     processors_sync();
 }
 
@@ -172,14 +177,12 @@ bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint6
     const struct costs *c = processors_costs();
     struct sleeper *s = &sleepers[processors_thread()];
     processors_spend(ps_of(c->sleep / 2));
-    enter_list(word);
+    hold_list(enter_list(word), ps_of(c->queue_lock));
     lines_look(word);
     if (*word != expected)
         return false;
-    *s = (struct sleeper){.word = word,
-                          .peer = o == NULL ? NO_PEER : o->self,
-                          .home = home,
-                          .since = ++sleeps};
+    *s = (struct sleeper){
+        .word = word, .peer = o == NULL ? NO_PEER : o->self, .home = home, .since = ++sleeps};
     processors_spend(ps_of(c->sleep / 2));
     processors_sync();
     if (s->word == NULL) /* somebody was faster */
@@ -195,14 +198,20 @@ static bool is_meant(const struct sleeper *s, const atomic_u32 *word, uint32_t p
            (home == NO_HOME || s->home % PEERS == home % PEERS);
 }
 
-static struct sleeper *find_sleeper(const atomic_u32 *word, uint32_t peer, uint32_t home) {
-    struct sleeper *found = NULL;
+/* How many sleep on the word, up to the first one that is meant: *found, or NULL. */
+static uint32_t find_sleeper(const atomic_u32 *word, uint32_t peer, uint32_t home,
+                             struct sleeper **found) {
+    uint32_t passed = 0;
+    *found = NULL;
     for (uint32_t i = 0; i < THREADS_MOST; i++) {
         struct sleeper *s = &sleepers[i];
-        if (is_meant(s, word, peer, home) && (found == NULL || s->since < found->since))
-            found = s;
+        if (is_meant(s, word, peer, home) && (*found == NULL || s->since < (*found)->since))
+            *found = s;
     }
-    return found;
+    for (uint32_t i = 0; i < THREADS_MOST; i++)
+        passed +=
+            sleepers[i].word == word && (*found == NULL || sleepers[i].since < (*found)->since);
+    return passed;
 }
 
 static uint32_t wake(const atomic_u32 *word, uint32_t count, uint32_t peer, uint32_t home) {
@@ -210,17 +219,21 @@ static uint32_t wake(const atomic_u32 *word, uint32_t count, uint32_t peer, uint
     uint32_t woken = 0;
     if (processors_are_outside())
         return 0;
-    processors_spend(ps_of(c->wake_nobody));
-    enter_list(word);
+    processors_spend(ps_of(c->wake_nobody - c->queue_lock));
+    ps *list = enter_list(word);
+    ps hold = ps_of(c->queue_lock), calls = 0;
+    struct sleeper *s;
     while (woken < count) {
-        struct sleeper *s = find_sleeper(word, peer, home);
+        hold += ps_of(c->pass_over * find_sleeper(word, peer, home, &s));
         if (s == NULL)
             break;
         s->word = NULL;
-        processors_wake((uint32_t)(s - sleepers));
-        processors_spend(ps_of(c->wake - c->wake_nobody));
+        bool idle = processors_wake((uint32_t)(s - sleepers));
+        calls += ps_of((idle ? c->wake_idle : c->wake) - c->wake_nobody);
         woken++;
     }
+    hold_list(list, hold);
+    processors_spend(calls);
     return woken;
 }
 

@@ -30,7 +30,7 @@ struct processor {
 
 /* Leaves of a tree whose root is the earliest of them: what each processor does next, and the first
    deadline of a sleep. */
-enum { LEAVES = 128, TIMER = PROCESSORS_MOST };
+enum { LEAVES = 128, TIMER = PROCESSORS_MOST, BALANCE };
 
 static struct {
     struct costs costs;
@@ -42,10 +42,11 @@ static struct {
     ps now;
     ps end;
     ps idle;
-    uint32_t here;   /* processor */
-    uint32_t self;   /* thread, or NOBODY */
+    uint32_t here; /* processor */
+    uint32_t self; /* thread, or NOBODY */
     struct context outside;
     uint64_t seed;
+    struct processors_events events;
 } m;
 
 /* ---- Time ---- */
@@ -135,13 +136,21 @@ static struct processor *busiest(void) {
 /* What a processor does whose thread has given it up. */
 static void run_next(uint32_t processor) {
     struct processor *p = &m.processor[processor];
-    struct processor *from = p->queued > 0 ? p : busiest();
     p->current = NOBODY;
     p->idle_since = m.now;
-    if (from->queued > 0)
-        run_from(processor, dequeue(from), m.now + ps_of(m.costs.resume));
+    if (p->queued > 0)
+        run_from(processor, dequeue(p), m.now + ps_of(m.costs.resume));
     else
         set_leaf(processor, NEVER);
+}
+
+static void balance(void) {
+    for (uint32_t i = 0; i < m.count; i++) {
+        struct processor *from = busiest();
+        if (m.processor[i].current == NOBODY && from->queued > 0)
+            run_from(i, dequeue(from), m.now + ps_of(m.costs.resume));
+    }
+    set_leaf(BALANCE, m.now + ps_of(m.costs.balance));
 }
 
 /* An idle processor for a thread: the one it ran on, else one near that, else any. */
@@ -157,23 +166,20 @@ static uint32_t find_idle(uint32_t last) {
     return found;
 }
 
-static uint32_t find_shortest(uint32_t last) {
-    uint32_t found = last;
-    for (uint32_t i = 0; i < m.count; i++) {
-        if (m.processor[i].queued < m.processor[found].queued)
-            found = i;
-    }
-    return found;
+/* None is idle: the thread waits where it ran last, or where it was woken. */
+static uint32_t find_shorter(uint32_t last) {
+    return m.processor[m.here].queued < m.processor[last].queued ? m.here : last;
 }
 
-static void make_ready(uint32_t thread) {
+static bool make_ready(uint32_t thread) {
     uint32_t last = m.thread[thread].processor;
     uint32_t idle = find_idle(last);
     double wake_up = m.costs.wake_up * (0.9 + 0.2 * processors_random());
     if (idle != NOBODY)
         run_from(idle, thread, m.now + ps_of(wake_up));
     else
-        enqueue(find_shortest(last), thread);
+        enqueue(find_shorter(last), thread);
+    return idle != NOBODY;
 }
 
 /* ---- Sleeping ---- */
@@ -187,16 +193,17 @@ static void set_timer(void) {
     set_leaf(TIMER, first);
 }
 
-static void end_sleep(uint32_t thread, bool woken) {
+static bool end_sleep(uint32_t thread, bool woken) {
     m.thread[thread].woken = woken;
-    make_ready(thread);
+    bool found_idle = make_ready(thread);
     set_timer();
+    return found_idle;
 }
 
 static void ring_timers(void) {
     for (uint32_t i = 0; i < m.threads; i++) {
         if (m.thread[i].state == THREAD_SLEEPING && m.thread[i].deadline <= m.now) {
-            end_sleep(i, false);
+            (void)end_sleep(i, false);
             return;
         }
     }
@@ -219,6 +226,10 @@ static void go_on(struct context *from) {
         m.now = time;
         if (leaf == TIMER) {
             ring_timers();
+            continue;
+        }
+        if (leaf == BALANCE) {
+            balance();
             continue;
         }
         m.here = leaf;
@@ -279,6 +290,7 @@ void processors_yield(void) {
 bool processors_sleep(ps deadline) {
     struct thread *t = &m.thread[m.self];
     t->state = THREAD_SLEEPING;
+    m.events.sleeps++;
     t->deadline = deadline;
     run_next(m.here);
     set_timer();
@@ -286,9 +298,11 @@ bool processors_sleep(ps deadline) {
     return t->woken;
 }
 
-void processors_wake(uint32_t thread) {
-    if (m.thread[thread].state == THREAD_SLEEPING)
-        end_sleep(thread, true);
+bool processors_wake(uint32_t thread) {
+    if (m.thread[thread].state != THREAD_SLEEPING)
+        return false;
+    m.events.wakes++;
+    return end_sleep(thread, true);
 }
 
 /* ---- The whole ---- */
@@ -303,6 +317,7 @@ void processors_begin(uint32_t count, const struct costs *costs) {
         m.tree[i] = NEVER;
     for (uint32_t i = 0; i < PROCESSORS_MOST; i++)
         m.processor[i].current = NOBODY;
+    set_leaf(BALANCE, ps_of(costs->balance));
 }
 
 const struct costs *processors_costs(void) {
@@ -334,6 +349,10 @@ ps processors_idle_time(void) {
     return idle;
 }
 
+struct processors_events processors_events(void) {
+    return m.events;
+}
+
 void processors_start(void (*run)(void *argument), void *argument) {
     uint32_t thread = m.threads++;
     struct thread *t = &m.thread[thread];
@@ -347,7 +366,7 @@ void processors_start(void (*run)(void *argument), void *argument) {
     t->context.argument = argument;
     context_prepare(&t->context, stack, STACK_SIZE);
     t->processor = thread % m.count;
-    make_ready(thread);
+    (void)make_ready(thread);
 }
 
 void processors_run(ps until) {

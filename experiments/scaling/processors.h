@@ -53,14 +53,20 @@ void processors_yield(void);
 /* The running thread sleeps until it is woken, or the deadline. True: it was woken. */
 bool processors_sleep(ps deadline);
 
-/* Wakes a thread that sleeps; it runs where there is room. */
-void processors_wake(uint32_t thread);
+/* Wakes a thread that sleeps; it runs where there is room. True: on a processor that was idle. */
+bool processors_wake(uint32_t thread);
 
 /* True for a pair of the same cluster. */
 bool processors_are_near(uint32_t one, uint32_t other);
 
 /* How much time no thread ran, of all processors together. */
 ps processors_idle_time(void);
+
+/* How often threads have slept, and were woken. */
+struct processors_events {
+    uint64_t sleeps, wakes;
+};
+struct processors_events processors_events(void);
 
 /* A fixed sequence: 0 to 1. */
 double processors_random(void);

@@ -70,8 +70,7 @@ static inline uint32_t add_relaxed32(atomic_u32 *counter) {
     return add_seq_cst32(counter, 1);
 }
 
-static inline void keep_store_order(void) {
-}
+static inline void keep_store_order(void) {}
 
 #define cpu_pause cpu_pause_of_this_machine
 #define cpu_linger cpu_linger_of_this_machine
