@@ -30,9 +30,7 @@ static struct settings {
     char name[64];
 } settings;
 
-static struct caller {
-    _Alignas(2 * LINE) _Atomic uint64_t calls;
-} callers[CALLERS_MOST];
+static struct caller { _Alignas(2 * LINE) _Atomic uint64_t calls; } callers[CALLERS_MOST];
 
 static shmipc_peer *host;
 static _Atomic int ends;
@@ -139,7 +137,7 @@ int main(int count, char **arguments) {
         speeds[i] = run_round();
     const double middle = median(speeds, (size_t)rounds);
     const double spread = interquartile_range(speeds, (size_t)rounds);
-    printf("%u callers, %s us: %.0f calls/s, spread %.3f\n", settings.callers, arguments[2],
-           middle, spread / middle);
+    printf("%u callers, %s us: %.0f calls/s, spread %.3f\n", settings.callers, arguments[2], middle,
+           spread / middle);
     return 0;
 }

@@ -16,8 +16,8 @@ struct costs costs_measured(void) {
         .pause = 24,
         .linger = 0.28,
         .clock = 23,
-        .call = 15,
-        .serve = 5,
+        .call = 3,
+        .serve = 1,
         .yield = 510,
         .wake_nobody = 340,
         .wake = 800,
@@ -27,7 +27,7 @@ struct costs costs_measured(void) {
         .resume = 900,
         .queue_lock = 100,
         .pass_over = 5.5,
-        .slice = 3e6,
+        .slice = 7e5,
         .balance = 4e6,
     };
 }

@@ -42,7 +42,8 @@ struct costs {
     double resume;      /* and from there until another thread of this processor runs */
     double queue_lock;  /* each sleep and wake call on a word keeps the others of this word out, */
     double pass_over;   /* for so much longer with each sleeper that is not meant */
-    double slice;       /* a thread runs for so long if others wait for its processor */
+    double slice;       /* a thread runs for so long if others wait for its processor: for each */
+                        /* time that their number has doubled, and once more; four times at most */
     double balance;     /* an idle processor looks so often for a thread that waits elsewhere */
 };
 

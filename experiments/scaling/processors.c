@@ -17,15 +17,21 @@ struct thread {
     enum thread_state state;
     uint32_t processor; /* where it runs, waits for its turn, or ran last */
     uint32_t next;      /* behind it in the queue */
+    double used;        /* time that it has run, by that of others of its processor, in ps */
+    double lag;         /* how much less than the mean it had used when it fell asleep */
+    ps owed;            /* what it had spent when its processor was taken away, but not run */
     ps deadline;        /* of its sleep */
     bool woken;
 };
 
 struct processor {
     uint32_t current; /* thread, or NOBODY */
-    uint32_t first, last, queued;
+    uint32_t first, queued;
+    ps runs_since; /* the current thread, as far as it is accounted for */
     ps slice_end;
     ps idle_since;
+    double mean; /* that its threads have used, as seen last */
+    bool give_up;
 };
 
 /* Leaves of a tree whose root is the earliest of them: what each processor does next, and the first
@@ -46,6 +52,7 @@ static struct {
     uint32_t self; /* thread, or NOBODY */
     struct context outside;
     uint64_t seed;
+    ps slice;
     struct processors_events events;
 } m;
 
@@ -93,21 +100,48 @@ bool processors_are_near(uint32_t one, uint32_t other) {
     return cluster == 0 || one / cluster == other / cluster;
 }
 
+/* What the current thread has used until now. */
+static void account(struct processor *p) {
+    if (p->current == NOBODY || m.now <= p->runs_since)
+        return;
+    m.thread[p->current].used += (double)(m.now - p->runs_since);
+    p->runs_since = m.now;
+}
+
+/* Of the threads that run or wait here. */
+static double mean_used(struct processor *p) {
+    double sum = 0;
+    uint32_t count = p->queued;
+    account(p);
+    for (uint32_t n = 0, i = p->first; n < p->queued; n++, i = m.thread[i].next)
+        sum += m.thread[i].used;
+    if (p->current != NOBODY) {
+        sum += m.thread[p->current].used;
+        count++;
+    }
+    if (count > 0)
+        p->mean = sum / count;
+    return p->mean;
+}
+
 static void enqueue(uint32_t processor, uint32_t thread) {
     struct processor *p = &m.processor[processor];
     m.thread[thread].state = THREAD_READY;
     m.thread[thread].processor = processor;
-    m.thread[thread].next = NOBODY;
-    if (p->queued++ == 0)
-        p->first = thread;
-    else
-        m.thread[p->last].next = thread;
-    p->last = thread;
+    m.thread[thread].next = p->first;
+    p->first = thread;
+    p->queued++;
 }
 
+/* Whoever has used least comes first. */
 static uint32_t dequeue(struct processor *p) {
-    uint32_t thread = p->first;
-    p->first = m.thread[thread].next;
+    uint32_t *least = &p->first;
+    for (uint32_t n = 0, *i = &p->first; n < p->queued; n++, i = &m.thread[*i].next) {
+        if (m.thread[*i].used < m.thread[*least].used)
+            least = i;
+    }
+    uint32_t thread = *least;
+    *least = m.thread[thread].next;
     p->queued--;
     return thread;
 }
@@ -117,10 +151,13 @@ static void run_from(uint32_t processor, uint32_t thread, ps time) {
     if (p->current == NOBODY)
         m.idle += time - p->idle_since;
     p->current = thread;
-    p->slice_end = time + ps_of(m.costs.slice);
+    p->runs_since = time;
+    p->slice_end = time + m.slice;
+    p->give_up = false;
     m.thread[thread].state = THREAD_RUNNING;
     m.thread[thread].processor = processor;
-    set_leaf(processor, time);
+    set_leaf(processor, time + m.thread[thread].owed);
+    m.thread[thread].owed = 0;
 }
 
 /* The processor with the longest queue, which an idle one may help. */
@@ -136,6 +173,7 @@ static struct processor *busiest(void) {
 /* What a processor does whose thread has given it up. */
 static void run_next(uint32_t processor) {
     struct processor *p = &m.processor[processor];
+    (void)mean_used(p);
     p->current = NOBODY;
     p->idle_since = m.now;
     if (p->queued > 0)
@@ -147,8 +185,11 @@ static void run_next(uint32_t processor) {
 static void balance(void) {
     for (uint32_t i = 0; i < m.count; i++) {
         struct processor *from = busiest();
-        if (m.processor[i].current == NOBODY && from->queued > 0)
-            run_from(i, dequeue(from), m.now + ps_of(m.costs.resume));
+        if (m.processor[i].current != NOBODY || from->queued == 0)
+            continue;
+        uint32_t thread = dequeue(from);
+        m.thread[thread].used += m.processor[i].mean - from->mean;
+        run_from(i, thread, m.now + ps_of(m.costs.resume));
     }
     set_leaf(BALANCE, m.now + ps_of(m.costs.balance));
 }
@@ -171,15 +212,41 @@ static uint32_t find_shorter(uint32_t last) {
     return m.processor[m.here].queued < m.processor[last].queued ? m.here : last;
 }
 
+/* The system lets a woken thread run at once if it has had less than its share, and the one that
+   runs has had more. */
+static bool preempt(uint32_t processor) {
+    struct processor *p = &m.processor[processor];
+    struct thread *t = &m.thread[p->current];
+    if (t->used <= mean_used(p))
+        return false;
+    if (processor == m.here && p->current == m.self) {
+        p->give_up = true;
+        return false;
+    }
+    if (m.now < p->runs_since) /* it does not run yet */
+        return false;
+    ps goes_on = m.tree[LEAVES + processor];
+    t->owed = goes_on > m.now ? goes_on - m.now : 0;
+    enqueue(processor, p->current);
+    p->current = NOBODY;
+    run_from(processor, dequeue(p), m.now + ps_of(m.costs.resume));
+    return true;
+}
+
+/* True if another processor has to be interrupted for it. */
 static bool make_ready(uint32_t thread) {
-    uint32_t last = m.thread[thread].processor;
-    uint32_t idle = find_idle(last);
+    struct thread *t = &m.thread[thread];
+    uint32_t idle = find_idle(t->processor);
     double wake_up = m.costs.wake_up * (0.9 + 0.2 * processors_random());
-    if (idle != NOBODY)
+    uint32_t processor = idle != NOBODY ? idle : find_shorter(t->processor);
+    struct processor *p = &m.processor[processor];
+    t->used = mean_used(p) - t->lag;
+    if (idle != NOBODY) {
         run_from(idle, thread, m.now + ps_of(wake_up));
-    else
-        enqueue(find_shorter(last), thread);
-    return idle != NOBODY;
+        return true;
+    }
+    enqueue(processor, thread);
+    return preempt(processor);
 }
 
 /* ---- Sleeping ---- */
@@ -195,9 +262,9 @@ static void set_timer(void) {
 
 static bool end_sleep(uint32_t thread, bool woken) {
     m.thread[thread].woken = woken;
-    bool found_idle = make_ready(thread);
+    bool interrupts = make_ready(thread);
     set_timer();
-    return found_idle;
+    return interrupts;
 }
 
 static void ring_timers(void) {
@@ -246,9 +313,24 @@ static void leave(void) {
     go_on(&m.thread[m.self].context);
 }
 
+/* To whoever has used least, itself too. */
 static void lose_processor(void) {
+    struct processor *p = &m.processor[m.here];
+    account(p);
+    p->current = NOBODY;
     enqueue(m.here, m.self);
     run_next(m.here);
+    leave();
+}
+
+static void give_way(void) {
+    struct processor *p = &m.processor[m.here];
+    account(p);
+    p->current = NOBODY;
+    uint32_t next = dequeue(p);
+    enqueue(m.here, m.self);
+    p->idle_since = m.now;
+    run_from(m.here, next, m.now + ps_of(m.costs.resume));
     leave();
 }
 
@@ -256,12 +338,13 @@ void processors_sync(void) {
     if (m.self == NOBODY)
         return;
     struct processor *p = &m.processor[m.here];
-    if (m.now >= p->slice_end) {
+    if (m.now >= p->slice_end || p->give_up) {
         if (p->queued > 0) {
             lose_processor();
             return;
         }
-        p->slice_end = m.now + ps_of(m.costs.slice);
+        p->give_up = false;
+        p->slice_end = m.now + m.slice;
     }
     if (m.now <= m.tree[1] && m.now < m.end)
         return;
@@ -284,13 +367,15 @@ void processors_yield(void) {
     m.now += ps_of(m.costs.yield);
     processors_sync();
     if (m.self != NOBODY && m.processor[m.here].queued > 0)
-        lose_processor();
+        give_way();
 }
 
 bool processors_sleep(ps deadline) {
     struct thread *t = &m.thread[m.self];
     t->state = THREAD_SLEEPING;
     m.events.sleeps++;
+    t->lag = mean_used(&m.processor[m.here]) - t->used;
+    t->lag = t->lag > 0 ? t->lag : 0;
     t->deadline = deadline;
     run_next(m.here);
     set_timer();
@@ -307,10 +392,19 @@ bool processors_wake(uint32_t thread) {
 
 /* ---- The whole ---- */
 
+static ps slice_of(uint32_t count, const struct costs *costs) {
+    ps slice = ps_of(costs->slice);
+    uint32_t parts = 1;
+    for (; count > 1 && parts < 4; count /= 2)
+        parts++;
+    return parts * slice;
+}
+
 void processors_begin(uint32_t count, const struct costs *costs) {
     memset(&m, 0, sizeof m);
     m.costs = *costs;
     m.count = count;
+    m.slice = slice_of(count, costs);
     m.seed = UINT64_C(0x9e3779b97f4a7c15);
     m.self = NOBODY;
     for (uint32_t i = 0; i < 2 * LEAVES; i++)

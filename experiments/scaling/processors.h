@@ -53,7 +53,8 @@ void processors_yield(void);
 /* The running thread sleeps until it is woken, or the deadline. True: it was woken. */
 bool processors_sleep(ps deadline);
 
-/* Wakes a thread that sleeps; it runs where there is room. True: on a processor that was idle. */
+/* Wakes a thread that sleeps; it runs where there is room. True: another processor has to be
+   interrupted for that. */
 bool processors_wake(uint32_t thread);
 
 /* True for a pair of the same cluster. */

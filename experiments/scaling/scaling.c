@@ -24,7 +24,7 @@ static const uint32_t caller_counts[] = {1, 2, 4, 8, 16, 32, 64};
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-enum { WARM_UP_MS = 30, MEASURED_MS = 60 };
+enum { WARM_UP_MS = 20, MEASURED_MS = 40 };
 
 struct choice {
     double handler_us; /* below 0: all */
