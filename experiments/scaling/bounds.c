@@ -10,7 +10,7 @@ static double spinning_ns(const struct load *load, const struct costs *c) {
 }
 
 static double sleeping_ns(const struct load *load, const struct costs *c) {
-    return load->handler_ns + 2 * (c->wake + c->sleep + c->resume);
+    return load->handler_ns + c->wake + c->sleep + c->resume;
 }
 
 double bound_of_machine(const struct load *load, const struct costs *costs) {

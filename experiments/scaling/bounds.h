@@ -8,9 +8,10 @@
 
 /*
  * Calls a second at most, whatever the design. A call is made in one of two ways. Both sides spin:
- * it takes the handler's time and a line there and back, of two processors. Or both sleep and share
- * one processor: it takes the handler's time and, of each side, a wake call, a sleep call and a
- * switch. The best mixture of the two that callers and processors allow counts.
+ * it takes the handler's time and a line there and back, of two processors. Or the caller sleeps:
+ * it takes the handler's time and a wake call, a sleep call and a switch, of one processor. (The
+ * worker need not sleep, as it may find the next request.) The best mixture of the two that callers
+ * and processors allow counts.
  */
 double bound_of_machine(const struct load *load, const struct costs *costs);
 
