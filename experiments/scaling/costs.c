@@ -24,7 +24,7 @@ struct costs costs_measured(void) {
         .wake_idle = 6800,
         .wake_up = 12200,
         .sleep = 600,
-        .resume = 900,
+        .resume = 1800,
         .queue_lock = 100,
         .pass_over = 5.5,
         .slice = 7e5,
@@ -39,10 +39,10 @@ static const struct {
     const char *name;
     size_t offset;
 } names[] = {
-    COST(near),        COST(far),       COST(cluster),   COST(overlap), COST(look),  COST(locked),
-    COST(pause),       COST(linger),    COST(clock),     COST(call),    COST(serve), COST(yield),
-    COST(wake_nobody), COST(wake),      COST(wake_idle), COST(wake_up), COST(sleep), COST(resume),
-    COST(queue_lock),  COST(pass_over), COST(slice),     COST(balance),
+    COST(near),        COST(far),       COST(cluster),   COST(overlap), COST(look),   COST(locked),
+    COST(pause),       COST(linger),    COST(clock),     COST(call),    COST(serve),  COST(yield),
+    COST(wake_nobody), COST(wake),      COST(wake_idle), COST(wake_up), COST(sleep),  COST(resume),
+    COST(queue_lock),  COST(pass_over), COST(slice),     COST(balance), COST(usable),
 };
 
 enum { NAMES = sizeof names / sizeof *names };

@@ -44,6 +44,7 @@ struct costs {
     double pass_over;   /* for so much longer with each sleeper that is not meant */
     double slice;       /* a thread runs for so long if others wait for its processor: for each */
                         /* time that their number has doubled, and once more; four times at most */
+    double usable;      /* processors that the system has threads run on; 0: all */
     double balance;     /* an idle processor looks so often for a thread that waits elsewhere */
 };
 

@@ -1,7 +1,9 @@
 #define _GNU_SOURCE
 #include "measure.h"
 
+#include "support/child.h"
 #include "support/clock.h"
+#include "support/linux/fork.h"
 #include "support/pause.h"
 #include "support/statistics.h"
 
@@ -167,36 +169,37 @@ static void wake_apart(uint64_t rest_ns, double *call, double *latency) {
     *latency = median(latencies, ROUNDS * 8);
 }
 
-/* ---- Two threads of one processor that wake each other, and sleep ---- */
+/* ---- Two processes on one processor that wake each other, and sleep ---- */
 
-static struct { _Alignas(LINE) _Atomic uint32_t there, back; } pair;
+static struct pair {
+    _Alignas(LINE) _Atomic uint32_t there;
+    _Alignas(LINE) _Atomic uint32_t back;
+} * pair;
 
 enum { TURNS = 3000 };
 
-static void *take_turns(void *argument) {
-    (void)argument;
+static void take_turns(void *context) {
+    (void)context;
     pin(0);
     for (uint32_t n = 0; n < TURNS; n++) {
-        while (atomic_load(&pair.there) == n)
-            sleep_on(&pair.there, n, 1);
-        atomic_store(&pair.back, n + 1);
-        (void)wake_one(&pair.back, 1);
+        while (atomic_load(&pair->there) == n)
+            sleep_on(&pair->there, n, 1);
+        atomic_store(&pair->back, n + 1);
+        (void)wake_one(&pair->back, 1);
     }
-    return NULL;
 }
 
 static double turn_together(void) {
-    pthread_t other = start(take_turns, NULL);
+    pair = shared_memory(sizeof *pair);
+    (void)child_fork(take_turns, NULL);
     const uint64_t begin = now_ns();
     for (uint32_t n = 0; n < TURNS; n++) {
-        atomic_store(&pair.there, n + 1);
-        (void)wake_one(&pair.there, 1);
-        while (atomic_load(&pair.back) == n)
-            sleep_on(&pair.back, n, 1);
+        atomic_store(&pair->there, n + 1);
+        (void)wake_one(&pair->there, 1);
+        while (atomic_load(&pair->back) == n)
+            sleep_on(&pair->back, n, 1);
     }
-    const double took = (double)(now_ns() - begin) / TURNS;
-    (void)pthread_join(other, NULL);
-    return took / 2;
+    return (double)(now_ns() - begin) / TURNS / 2;
 }
 
 /* ---- A wake call that passes over many sleepers ---- */

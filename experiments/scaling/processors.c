@@ -40,7 +40,8 @@ enum { LEAVES = 128, TIMER = PROCESSORS_MOST, BALANCE };
 
 static struct {
     struct costs costs;
-    uint32_t count;
+    uint32_t count;  /* as the library is told */
+    uint32_t usable; /* of these, where threads run */
     uint32_t threads;
     struct thread thread[THREADS_MOST];
     struct processor processor[PROCESSORS_MOST];
@@ -163,7 +164,7 @@ static void run_from(uint32_t processor, uint32_t thread, ps time) {
 /* The processor with the longest queue, which an idle one may help. */
 static struct processor *busiest(void) {
     struct processor *found = &m.processor[0];
-    for (uint32_t i = 1; i < m.count; i++) {
+    for (uint32_t i = 1; i < m.usable; i++) {
         if (m.processor[i].queued > found->queued)
             found = &m.processor[i];
     }
@@ -183,7 +184,7 @@ static void run_next(uint32_t processor) {
 }
 
 static void balance(void) {
-    for (uint32_t i = 0; i < m.count; i++) {
+    for (uint32_t i = 0; i < m.usable; i++) {
         struct processor *from = busiest();
         if (m.processor[i].current != NOBODY || from->queued == 0)
             continue;
@@ -197,7 +198,7 @@ static void balance(void) {
 /* An idle processor for a thread: the one it ran on, else one near that, else any. */
 static uint32_t find_idle(uint32_t last) {
     uint32_t found = NOBODY;
-    for (uint32_t n = 0, i = last; n < m.count; n++, i = i + 1 < m.count ? i + 1 : 0) {
+    for (uint32_t n = 0, i = last; n < m.usable; n++, i = i + 1 < m.usable ? i + 1 : 0) {
         if (m.processor[i].current != NOBODY)
             continue;
         if (processors_are_near(i, last))
@@ -404,6 +405,7 @@ void processors_begin(uint32_t count, const struct costs *costs) {
     memset(&m, 0, sizeof m);
     m.costs = *costs;
     m.count = count;
+    m.usable = costs->usable > 0 ? (uint32_t)costs->usable : count;
     m.slice = slice_of(count, costs);
     m.seed = UINT64_C(0x9e3779b97f4a7c15);
     m.self = NOBODY;
@@ -436,7 +438,7 @@ bool processors_are_outside(void) {
 
 ps processors_idle_time(void) {
     ps idle = m.idle;
-    for (uint32_t i = 0; i < m.count; i++) {
+    for (uint32_t i = 0; i < m.usable; i++) {
         if (m.processor[i].current == NOBODY)
             idle += m.now - m.processor[i].idle_since;
     }
@@ -459,7 +461,7 @@ void processors_start(void (*run)(void *argument), void *argument) {
     t->context.run = run;
     t->context.argument = argument;
     context_prepare(&t->context, stack, STACK_SIZE);
-    t->processor = thread % m.count;
+    t->processor = thread % m.usable;
     (void)make_ready(thread);
 }
 
