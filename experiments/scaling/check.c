@@ -64,7 +64,7 @@ static void start(pthread_t *thread, void *(*run)(void *argument), void *argumen
 
 static void serve_all(void *context) {
     (void)context;
-    pthread_t threads[CALLERS_MOST];
+    pthread_t threads[CALLERS_MOST] = {0};
     shmipc_guest_config config = SHMIPC_GUEST_CONFIG_INIT;
     shmipc_peer *guest;
     check(shmipc_guest_attach(settings.name, &config, SHMIPC_TIMEOUT_DEFAULT, &guest));
@@ -103,7 +103,7 @@ static double measure_round(void) {
 
 /* Each round begins with a new region and new threads, as each of the simulation's cells does. */
 static double run_round(void) {
-    pthread_t threads[CALLERS_MOST];
+    pthread_t threads[CALLERS_MOST] = {0};
     shmipc_host_config config = SHMIPC_HOST_CONFIG_INIT;
     config.host_slots = settings.callers;
     check(shmipc_host_create(settings.name, &config, &host));

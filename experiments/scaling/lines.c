@@ -2,7 +2,9 @@
 
 #include "processors.h"
 
-enum { LINE = 64, LINES = 32768 };
+#define LINE ((size_t)64)
+
+enum { LINES = 32768 };
 
 struct line {
     uint64_t holders; /* a set of processors; one that changes it is alone */

@@ -60,7 +60,7 @@ static struct {
 /* ---- Time ---- */
 
 static void set_leaf(uint32_t leaf, ps time) {
-    uint32_t i = LEAVES + leaf;
+    size_t i = (size_t)LEAVES + leaf;
     m.tree[i] = time;
     for (i /= 2; i > 0; i /= 2) {
         ps left = m.tree[2 * i], right = m.tree[2 * i + 1];
@@ -69,10 +69,10 @@ static void set_leaf(uint32_t leaf, ps time) {
 }
 
 static uint32_t earliest(void) {
-    uint32_t i = 1;
+    size_t i = 1;
     while (i < LEAVES)
         i = m.tree[2 * i] == m.tree[i] ? 2 * i : 2 * i + 1;
-    return i - LEAVES;
+    return (uint32_t)(i - LEAVES);
 }
 
 ps processors_now(void) {

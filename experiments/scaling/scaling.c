@@ -3,8 +3,8 @@
  * virtual ones. Each cell runs in a child, since it begins with a fresh library.
  *
  *     experiment_scaling measure           the costs of this machine
- *     experiment_scaling [SETTING...]      all cells; a SETTING is name=number: a cost (costs.h), or
- *                                          handler (us), processors or callers of the only cells
+ *     experiment_scaling [SETTING...]      all cells; a SETTING is name=number: a cost (costs.h),
+ *                                          or handler (us), processors or callers of the only cells
  */
 #define _GNU_SOURCE
 #include "bounds.h"
