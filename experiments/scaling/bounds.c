@@ -23,14 +23,14 @@ double bound_of_machine(const struct load *load, const struct costs *costs) {
     return most * 1e9;
 }
 
-/* From a processor to any other one. */
-static double mean_transfer(uint32_t processors, const struct costs *c) {
-    double near = least(c->cluster, processors) - 1;
-    double others = processors - 1;
+/* To as many processors as there are callers, or as there are others: the nearest. */
+static double mean_transfer(const struct load *load, const struct costs *c) {
+    double others = least(load->callers, load->processors - 1);
+    double near = least(c->cluster - 1, others);
     return (near * c->near + (others - near) * c->far) / others;
 }
 
 double bound_of_worker(const struct load *load, const struct costs *costs) {
-    double one = 1 / (load->handler_ns + mean_transfer(load->processors, costs));
+    double one = 1 / (load->handler_ns + mean_transfer(load, costs));
     return least(load->callers / spinning_ns(load, costs), one) * 1e9;
 }

@@ -16,7 +16,8 @@
 double bound_of_machine(const struct load *load, const struct costs *costs);
 
 /* The same where one worker serves all: it takes the handler's time and the transfer of a line,
-   from where callers are in the mean. */
+   from where callers are in
+   the mean, if they are as near as there is room. */
 double bound_of_worker(const struct load *load, const struct costs *costs);
 
 #endif

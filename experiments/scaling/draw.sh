@@ -16,11 +16,12 @@ for handler in 0 1 10 100; do
     awk -v h=$handler -v c="$column" \
         '$1 == h && $3 == ($2 < 64 ? 2 * $2 : 64) { print $2, $c }' "$results" >"$work/twice.$handler"
 done
-gnuplot -e "work='$work'; output='$picture'" scaling.gnuplot
+gnuplot -e "work='$work'; output='$picture'; processor=''" scaling.gnuplot
 
 awk '
     /^#/ { next }
-    $1 != handler {
+    !any || $1 != handler {
+        any = 1
         handler = $1
         printf "\n| %s us: callers | 2 processors | 4 | 8 | 16 | 32 | 64 |\n", $1
         printf "|--:|--:|--:|--:|--:|--:|--:|\n"

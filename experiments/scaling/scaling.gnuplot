@@ -1,15 +1,14 @@
 # Called by draw.sh: work is where its data are, output the picture.
 load "../../benchmarks/charts/common.gnuplot"
 set output output
-unset label 1
-set multiplot layout 1,2 title "As many calls as callers and processors allow: simulated"
-set key inside bottom left
+set multiplot layout 1,2 title "Calls a second, by what callers and processors allow: simulated"
+set key inside top right
 set logscale x 2
 set xrange [1.7:75]
 set xtics (2, 4, 8, 16, 32, 64)
-set yrange [0:1.1]
+set yrange [0:1.6]
 set xlabel "processors, half as many callers"
-set ylabel "calls a second, by what is allowed"
+set ylabel "share of what is allowed"
 target = 0.85
 plot target dashtype 2 linecolor rgb "#666666" title "the target", \
      work . "/half.100" using 1:2 with linespoints linetype 1 title "handlers of 100 us", \
