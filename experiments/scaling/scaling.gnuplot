@@ -2,7 +2,7 @@
 load "../../benchmarks/charts/common.gnuplot"
 set output output
 set multiplot layout 1,2 title "Calls a second, by what callers and processors allow: simulated"
-set key inside top right
+set key inside top right samplen 2
 set logscale x 2
 set xrange [1.7:75]
 set xtics (2, 4, 8, 16, 32, 64)
