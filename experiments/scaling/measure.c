@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { ROUNDS = 31, REPEATS = 2000, LINE = 64 };
+enum { ROUNDS = 31, REPEATS = 2000, WAKES = 8 * ROUNDS, LINE = 64 };
 
 /* As in the kernel's uapi/linux/futex.h. */
 enum { WAIT_BITSET = 9, WAKE_BITSET = 10 };
@@ -139,7 +139,7 @@ static struct {
 
 static void *sleep_and_tell(void *argument) {
     pin(*(int *)argument);
-    for (uint32_t n = 0; n < ROUNDS * 8; n++) {
+    for (uint32_t n = 0; n < WAKES; n++) {
         while (atomic_load(&bed.word) == n)
             sleep_on(&bed.word, n, 1);
         atomic_store(&bed.ran_at, now_ns());
@@ -149,11 +149,11 @@ static void *sleep_and_tell(void *argument) {
 
 /* The sleeper has slept for `rest_ns` when it is woken. */
 static void wake_apart(uint64_t rest_ns, double *call, double *latency) {
-    double calls[ROUNDS * 8], latencies[ROUNDS * 8];
+    double calls[WAKES], latencies[WAKES];
     int processor = 1;
     atomic_store(&bed.word, 0);
     pthread_t other = start(sleep_and_tell, &processor);
-    for (uint32_t n = 0; n < ROUNDS * 8; n++) {
+    for (uint32_t n = 0; n < WAKES; n++) {
         spin_for(rest_ns);
         atomic_store(&bed.ran_at, 0);
         atomic_store(&bed.word, n + 1);
@@ -165,8 +165,8 @@ static void wake_apart(uint64_t rest_ns, double *call, double *latency) {
         latencies[n] = (double)(atomic_load(&bed.ran_at) - begin);
     }
     (void)pthread_join(other, NULL);
-    *call = median(calls, ROUNDS * 8);
-    *latency = median(latencies, ROUNDS * 8);
+    *call = median(calls, WAKES);
+    *latency = median(latencies, WAKES);
 }
 
 /* ---- Two processes on one processor that wake each other, and sleep ---- */
