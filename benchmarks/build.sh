@@ -18,6 +18,7 @@ for main in benchmarks/go/*/main*.go; do
     name=$(basename "$(dirname "$main")")
     [[ $name == inprocess ]] || build_go go "./$name" "$name"
 done
+build_go go ./guest guest_go_unlearned -tags shmipc_unlearned
 build_go grpc . grpc
 build_go flatbuffers . flatbuffers
 CGO_ENABLED=1 build_go go ./inprocess inprocess.so -buildmode=c-shared

@@ -96,7 +96,9 @@ const (
 	watchedTick = int64(time.Second)
 )
 
-// policy is how waits and workers decide. Only tests have another one than policyLearns.
+// policy is how waits and workers decide. Only tests have another one than policyLearns, and a benchmark
+// policyUnlearned: that holds off for one pause, whatever it finds then, and fetches no line that it expects to have
+// changed.
 type policy uint8
 
 const (
@@ -104,15 +106,19 @@ const (
 	policyParksAtOnce
 	policyParksLate
 	policyIsRandom
+	policyUnlearned
 )
+
+// isWorst is of those that are as bad as can be.
+func (p policy) isWorst() bool { return p != policyLearns && p != policyUnlearned }
 
 // decide is a decision: what was learned, unless a test has another policy; early is what has workers and callers
 // park soon.
 func decide(learned, early bool) bool {
-	if policyInUse == policyLearns {
-		return learned
+	if policyInUse.isWorst() {
+		return decideAnyhow(early)
 	}
-	return decideAnyhow(early)
+	return learned
 }
 
 // relaxTime is how long one relax takes, measured once.
@@ -218,7 +224,9 @@ func (h *holdOff) inTurns() uint32  { return h.now & (1<<pauseBits - 1) * h.turn
 func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
 func (h *holdOff) learn(foundAtOnce bool) {
-	if foundAtOnce {
+	if policyInUse == policyUnlearned {
+		h.now = min(h.most, 1<<pauseBits)
+	} else if foundAtOnce {
 		h.now -= h.now / holdOffShare
 	} else if h.now < h.most {
 		h.now += h.now/holdOffGrowth + h.step
@@ -275,7 +283,7 @@ func (s *spin) tightly(turns uint32) {
 
 // next is what to do after a look in vain.
 func (s *spin) next() step {
-	if policyInUse != policyLearns || s.left == 0 || s.stage == spinYielding {
+	if policyInUse.isWorst() || s.left == 0 || s.stage == spinYielding {
 		return s.longer()
 	}
 	s.left--
@@ -287,7 +295,7 @@ func (s *spin) next() step {
 
 // longer is what follows when a stage is over: the first step of the next one.
 func (s *spin) longer() step {
-	if policyInUse != policyLearns {
+	if policyInUse.isWorst() {
 		return s.anyhow()
 	}
 	s.tight = math.MaxUint32

@@ -1,4 +1,4 @@
-//go:build !shmipc_policy
+//go:build !shmipc_policy && !shmipc_unlearned
 
 package shmipc
 

@@ -18,14 +18,20 @@ const wordChanges = 16
 
 // fetchAhead has the slot's second line come along with the first, for a message that may need both: a
 // compare-and-swap of the word would not let a load of it begin before.
-func (s *slot) fetchAhead() { prefetch(&s.line.inline[firstLine]) }
+func (s *slot) fetchAhead() {
+	if policyInUse != policyUnlearned {
+		prefetch(&s.line.inline[firstLine])
+	}
+}
 
 // fetchToChange is for a side that expects the word to have been changed by now, and is going to change
 // it next. A look has the line brought to be read; for the change it would be asked for again. r is of the message
 // that comes or goes with that change. Taking a field's address would have the compiler read the line, to see
 // whether it is nil.
 func (s *slot) fetchToChange(r reach) {
-	prefetchToWrite(unsafe.Pointer(s.line), r == reachesSecondLine)
+	if policyInUse != policyUnlearned {
+		prefetchToWrite(unsafe.Pointer(s.line), r == reachesSecondLine)
+	}
 }
 
 // claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last

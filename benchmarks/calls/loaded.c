@@ -113,12 +113,13 @@ static void stop(void *self) {
     free(c);
 }
 
-struct subject loaded_calls(struct loaded *loaded, const char *name, size_t bytes) {
+struct subject loaded_calls(struct loaded *loaded, const char *name, const char *guest,
+                            size_t bytes) {
     struct calls *c = calloc(1, sizeof *c);
     if (!c)
         die("memory");
     *c = (struct calls){loaded, bytes, calloc(1, bytes + 1), calloc(1, bytes + 1)};
-    return (struct subject){.label = {name, "c", bytes, 1, 1, ""},
+    return (struct subject){.label = {name, guest, bytes, 1, 1, ""},
                             .self = c,
                             .spins = true,
                             .unit = 1,

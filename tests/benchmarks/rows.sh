@@ -43,6 +43,7 @@ done
 
 bench learning
 expect 1 c learning
+expect 1 go learning
 
 bench --only "5 us" parallel
 expect 4 c limit_plain # two of them beside the guest in Go
