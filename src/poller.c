@@ -9,7 +9,11 @@ bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     worker->state = WORKER_POLLING;
     worker->keeps_home = false;
     shmi_doorbell_watch(&p->serves.requests);
-    return true;
+    if (load_seq_cst32(&p->poller) == worker->id)
+        return true;
+    /* Superseded before it said that it polls: what was said since is nobody's. */
+    shmi_poller_hand_over(p, worker);
+    return false;
 }
 
 /* First the bit: as soon as nobody polls another worker may begin to, and set it. Who was

@@ -8,7 +8,8 @@
 
 #include "worker.h"
 
-/* SEARCHING -> POLLING. False if another worker of this peer polls. */
+/* SEARCHING -> POLLING. False if another worker of this peer polls, or has superseded this one at
+   once. */
 bool shmi_poller_begin(shmipc_peer *peer, struct worker *worker);
 
 /* POLLING -> SEARCHING. The worker is going to look at all slots once more. Legal after it was

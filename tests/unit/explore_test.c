@@ -7,6 +7,7 @@
 
 #include "home.h"
 #include "peer.h"
+#include "poller.h"
 #include "slot.h"
 
 #include <string.h>
@@ -780,16 +781,46 @@ static void end_homes(void *context) {
     }
 }
 
-static void begin_homes(void *context) {
-    (void)context;
-}
-
 static void workers_settle_in_different_slots_in_any_order(void **state) {
     (void)state;
     struct stage s;
-    struct scenario scenario = {.begin = begin_homes,
+    struct scenario scenario = {.begin = begin_nothing,
                                 .end = end_homes,
                                 .actors = {settle, settle},
+                                .context = &s,
+                                .preemptions = 2};
+    open_stage(&s, true, 2);
+    assert_true(explore(&scenario) > 2);
+    close_stage(&s);
+}
+
+/* One worker begins to poll, another one supersedes it: where nobody polls, nobody says so. */
+static void begin_to_poll(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.id = 1, .home = NO_HOME};
+    bool polls = shmi_poller_begin(s->responder, &worker);
+    must_equal(worker.state, polls ? WORKER_POLLING : WORKER_SEARCHING);
+}
+
+static void supersede(void *context) {
+    struct stage *s = context;
+    (void)shmi_poller_supersede(s->responder);
+}
+
+static void end_polling(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.id = 1, .state = WORKER_POLLING};
+    if (load_seq_cst32(&s->responder->poller) == 0)
+        must(!doorbell_is_watched(&s->responder->serves.requests));
+    shmi_poller_stop(s->responder, &worker);
+}
+
+static void who_is_superseded_leaves_nothing_behind_in_any_order(void **state) {
+    (void)state;
+    struct stage s;
+    struct scenario scenario = {.begin = begin_nothing,
+                                .end = end_polling,
+                                .actors = {begin_to_poll, supersede},
                                 .context = &s,
                                 .preemptions = 2};
     open_stage(&s, true, 2);
@@ -852,6 +883,7 @@ int main(int argc, char **argv) {
         watched_test(long_handlers_run_beside_each_other_in_any_order),
         watched_test(what_is_only_sent_runs_beside_long_handlers_in_any_order),
         watched_test(workers_settle_in_different_slots_in_any_order),
+        watched_test(who_is_superseded_leaves_nothing_behind_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     if (argc > 1)
