@@ -54,17 +54,21 @@ func (w *worker) handOver() {
 }
 
 // supersedePoller is for another worker, which has found a request: the poller does not look, but is in a handler
-// that was expected to be short. From now on callers ring.
-func (g *Guest) supersedePoller() {
+// that was expected to be short. From now on callers ring. True if they may not have rung before.
+func (g *Guest) supersedePoller() bool {
 	s := &g.serving
 	poller := s.poller.Load()
-	if poller == nil || poller == &changing {
-		return
+	if poller == nil {
+		return false
+	}
+	if poller == &changing {
+		return true
 	}
 	s.superseded.Add(1) // before it can notice
 	if !g.vacatePoller(poller) {
 		s.superseded.Add(-1)
 	}
+	return true
 }
 
 // isPoller tells whether this worker polls and nobody has superseded it. One that was searches from now on.

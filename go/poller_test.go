@@ -167,6 +167,28 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	}
 }
 
+// While it polled nobody was rung for, whatever the superseding worker was rung for before.
+func TestWorkerThatSupersedesPassesOn(t *testing.T) {
+	h := newHeapHost(t, shape{3, 1, 64, 64})
+	g := h.attach(nil)
+	w := newWorker(g, echoHandler)
+	poller := w.another()
+	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+		h.ring(h.bell(bellHostRequest), 1)
+		return false
+	}
+	w.park()
+	if !w.wakeup.soleRequest || !poller.beginPolling() {
+		t.Fatal("it was not rung for one request, before somebody polls")
+	}
+	h.sendQuietly(0, 0)
+	h.sendQuietly(1, 0)
+	woken := h.someoneSleeps(g)
+	if w.search(); *woken != 1 || poller.isPoller() {
+		t.Fatalf("it wakes %d for the other request", *woken)
+	}
+}
+
 // Nor is a poller that has rung for a sentry, and is about to find what waits.
 func TestPollerThatCallsASentryIsNotSuperseded(t *testing.T) {
 	h := newHeapHost(t, smallShape)

@@ -188,7 +188,8 @@ func (w *worker) mayPoll() bool {
 	return !w.keepsHome || w.guest.serving.longHandlers.leavesRoom(w.guest.processors)
 }
 
-// mayFind has a worker that was woken look at all slots. If it finds a request, the poller does not look.
+// mayFind has a worker that was woken look at all slots. If it finds a request, the poller does not look. What was not
+// rung for while that one polled is now for this worker to pass on.
 func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true
@@ -196,8 +197,8 @@ func (w *worker) mayFind() bool {
 	if !w.aim() {
 		return false
 	}
-	if w.wakeup.slept {
-		w.guest.supersedePoller()
+	if w.wakeup.slept && w.guest.supersedePoller() {
+		w.wakeup.soleRequest = false
 	}
 	return true
 }
