@@ -1,0 +1,645 @@
+/*
+ * Serving (docs/protocol.md, Waiting; docs/design.md, Waiting): workers of one peer, callers with a
+ * slot each, and the bell between them. Checked by run.sh for every order of their steps and for every
+ * decision of the policy: whether a worker polls, for how long, and what it expects of a handler is
+ * chosen at random. So nothing that is shown here rests on what the library learns.
+ *
+ * A sleep ends by a wake only, and a handler may last until every other call is answered, as long as
+ * one worker is left. So a request that waits while a worker sleeps that nobody wakes is a deadlock:
+ * spin finds an invalid end state. The ticks, by which a sleeper looks without being rung for, are
+ * left out, but where WITH_... names one.
+ *
+ *   WORKERS, CALLERS, REQUESTS  how many, and how many requests slot 1's caller sends; the others send one
+ *   CALLERS_WAIT                a caller whose request is not taken rings once more; else it only sends
+ *   SURPRISES                   a handler that was expected to be short may be long
+ *   HOMES                       who comes out of a long handler leaves requests to the keepers of slots
+ *   WITH_SENTRY                 a parked worker takes a poller's place, at any moment
+ *   WITH_LEFT_TICK              who parks though it left a request looks once more
+ *   WITH_IDLE_TICK              a sleeper looks, if somebody watches
+ *   ONE_POLLS                   only worker 1 ever polls, and each handler is long: less, so that three
+ *                               workers and three callers can be searched
+ *   NOBODY_POLLS                less, for homes, which matter only then
+ *   GO                          the order of steps of the Go package, where it is another one
+ *
+ * MUTANT_... leaves one step out, or has it at the wrong place.
+ */
+
+#ifndef WORKERS
+#define WORKERS 2
+#endif
+#ifndef CALLERS
+#define CALLERS 2
+#endif
+#ifndef REQUESTS
+#define REQUESTS 1
+#endif
+
+#define FREE 0
+#define REQUEST 1
+#define WORKING 2
+
+#define NOBODY 0
+#define CHANGING 7
+
+byte slot[CALLERS];
+byte keepers[CALLERS];
+byte done = 0;  /* callers that have all their answers */
+byte stuck = 0; /* handlers that wait for that */
+
+/* The bell. Of its generation matters only how far it is ahead of what somebody has read: 0, 1, or
+   more, which is 2. */
+#define MANY 2
+#define PLUS(ahead, n) ((ahead) + (n) > MANY -> MANY : (ahead) + (n))
+bool sleepers = false;
+bool watched = false;
+byte ahead[WORKERS + 1];
+byte ahead_of_idle = MANY; /* of idle_at */
+
+byte waiters = 0; /* workers behind the sleepers' bit */
+byte poller = NOBODY;
+#ifdef GO
+byte superseded = 0; /* pollers that were, and have not noticed */
+#endif
+bool sleeps[WORKERS + 1]; /* in the kernel */
+
+#if CALLERS == 2
+#define A_REQUEST_WAITS (slot[0] == REQUEST || slot[1] == REQUEST)
+#else
+#define A_REQUEST_WAITS (slot[0] == REQUEST || slot[1] == REQUEST || slot[2] == REQUEST)
+#endif
+
+/* ---- The bell ---- */
+
+inline move_bell(n) {
+    ahead_of_idle = PLUS(ahead_of_idle, n);
+    ahead[1] = PLUS(ahead[1], n);
+    ahead[2] = PLUS(ahead[2], n);
+#if WORKERS == 3
+    ahead[3] = PLUS(ahead[3], n);
+#endif
+}
+
+/* One step: between the bell's change and the wake nobody can fall asleep on its old value. */
+inline ring(n) {
+    atomic {
+        move_bell(n);
+        if
+        :: sleeps[1] -> sleeps[1] = false
+        :: sleeps[2] -> sleeps[2] = false
+#if WORKERS == 3
+        :: sleeps[3] -> sleeps[3] = false
+        :: !sleeps[1] && !sleeps[2] && !sleeps[3]
+#else
+        :: !sleeps[1] && !sleeps[2]
+#endif
+        fi
+    }
+}
+
+inline ring_all() {
+    d_step {
+        move_bell(1);
+        sleeps[1] = false;
+        sleeps[2] = false;
+#if WORKERS == 3
+        sleeps[3] = false
+#endif
+    }
+}
+
+#ifdef MUTANT_PASSED_ON_COUNTS_ONE
+#define PASSED_ON 1
+#else
+#define PASSED_ON 2
+#endif
+
+/* The look at all slots is one step: a request that comes while it lasts is the same as one that comes
+   after it, and one that is taken meanwhile the same as one that was never there. */
+inline pass_on() {
+    if
+    :: sleepers ->
+        if
+        :: A_REQUEST_WAITS -> ring(PASSED_ON)
+        :: else
+        fi
+    :: else
+    fi
+}
+
+/* ---- The callers ---- */
+
+/* One load has both sets. Where they are two loads, watchers first, rings are not fewer. */
+#ifdef MUTANT_RINGS_WITHOUT_A_LOOK
+#define RING_IS_WANTED false
+#else
+#define RING_IS_WANTED (sleepers && !watched)
+#endif
+
+proctype Caller(byte mine) {
+#if REQUESTS > 1
+    byte sent = 0;
+#endif
+next:
+#ifdef MUTANT_LOOK_BEFORE_PUBLISHING
+    if
+    :: RING_IS_WANTED -> slot[mine] = REQUEST; ring(1)
+    :: else -> slot[mine] = REQUEST
+    fi;
+#else
+    slot[mine] = REQUEST;
+    if
+    :: RING_IS_WANTED -> ring(1)
+    :: else
+    fi;
+#endif
+#ifdef CALLERS_WAIT
+    if
+    :: slot[mine] == REQUEST ->
+        if
+        :: sleepers -> ring(1)
+        :: else
+        fi
+    :: else
+    fi;
+#endif
+    atomic {
+        slot[mine] == FREE;
+#if REQUESTS > 1
+        sent++;
+        if
+        :: mine == 1 && sent < REQUESTS -> goto next
+        :: else -> sent = 0
+        fi;
+#endif
+        done++
+    }
+}
+
+/* ---- The poller ---- */
+
+/* Callers may not have rung while it polled. */
+#ifdef MUTANT_SUPERSEDING_IS_NOT_HEEDED
+#define SOLE_NO_MORE skip
+#else
+#define SOLE_NO_MORE sole_request = false
+#endif
+
+/* A look at whether it still polls may be followed by the end of that at any moment; so whoever was
+   superseded may notice it, and need not. */
+#ifdef NOBODY_POLLS
+#define IS_FREE false
+#elif defined ONE_POLLS
+#define IS_FREE (poller == NOBODY && me == 1)
+#else
+#define IS_FREE (poller == NOBODY)
+#endif
+#ifdef GO
+#define BEGIN_POLLING IS_FREE -> poller = CHANGING
+#else
+#define BEGIN_POLLING IS_FREE -> poller = me; polls = true; keeps_home = false
+#endif
+
+#ifdef GO
+
+inline stop_polling() {
+    atomic {
+        polls = false;
+        if
+        :: poller == me -> poller = CHANGING
+        :: else -> superseded--; was_superseded = true
+        fi
+    }
+    if
+    :: was_superseded -> was_superseded = false
+    :: else -> watched = false; poller = NOBODY
+    fi
+}
+
+inline notice_superseded() { atomic { polls = false; superseded-- } }
+
+inline supersede() {
+    atomic {
+        if
+        :: poller != NOBODY && poller != CHANGING -> other = poller; superseded++
+        :: else
+        fi
+    }
+    if
+    :: other != NOBODY ->
+        atomic {
+            if
+            :: poller == other -> poller = CHANGING
+            :: else -> superseded--; other = NOBODY
+            fi
+        }
+        if
+        :: other != NOBODY -> watched = false; atomic { poller = NOBODY; other = NOBODY; SOLE_NO_MORE }
+        :: else
+        fi
+    :: else
+    fi
+}
+
+#else
+
+inline stop_polling() {
+    atomic { watched = false; polls = false }
+    atomic {
+        if
+        :: poller == me -> poller = NOBODY
+        :: else
+        fi
+    }
+}
+
+inline notice_superseded() { stop_polling() }
+
+inline supersede() {
+    other = poller;
+    atomic {
+        if
+        :: other == NOBODY && watched -> SOLE_NO_MORE
+        :: other == NOBODY && !watched
+        :: other != NOBODY && poller == other -> poller = NOBODY; SOLE_NO_MORE
+        :: other != NOBODY && poller != other -> SOLE_NO_MORE
+        fi;
+        other = NOBODY
+    }
+    watched = false
+}
+
+#endif
+
+/* One that was superseded before it set the bit hands over: nobody else knows of the bit. */
+inline set_bit() {
+    watched = true;
+#ifdef GO
+    atomic { poller = me; polls = true; keeps_home = false }
+#else
+#ifndef MUTANT_SETS_THE_BIT_LATE
+    if
+    :: poller != me -> stop_polling(); pass_on()
+    :: else
+    fi
+#endif
+#endif
+}
+
+inline hand_over() {
+#ifdef MUTANT_PASSES_ON_BEFORE_LOOKING_AWAY
+    pass_on();
+    stop_polling()
+#else
+    stop_polling();
+#ifndef MUTANT_HANDS_OVER_SILENTLY
+    pass_on()
+#endif
+#endif
+}
+
+/* ---- A worker ---- */
+
+#ifdef GO
+#define LEAVES(n) (keeps_home && (n) != home && keepers[n] > 0 && superseded == 0)
+#else
+#define LEAVES(n) (keeps_home && (n) != home && keepers[n] > 0)
+#endif
+
+#define TAKE(n) slot[n] == REQUEST -> slot[n] = WORKING; taken = n
+
+inline go_out() {
+#ifdef MUTANT_STAYS_KEEPER
+    skip
+#else
+    atomic { keepers[home]--; is_out = true }
+#ifdef GO
+    if
+    :: slot[home] == REQUEST -> pass_on()
+    :: else
+    fi
+#endif
+#endif
+}
+
+/* A wake-up may have been for another request than the one that is found. */
+inline heed_ring() {
+    atomic {
+        if
+        :: just_woken && !sole_request && A_REQUEST_WAITS -> passes_on = true
+        :: else
+        fi;
+        just_woken = false;
+        sole_request = false;
+        slept = false
+    }
+#ifdef MUTANT_RING_IS_NOT_HEEDED
+    passes_on = false
+#endif
+    if
+#ifdef GO
+    :: passes_on -> passes_on = false; pass_on()
+#else
+    :: passes_on -> passes_on = false; ring(PASSED_ON)
+#endif
+    :: else
+    fi
+}
+
+#ifdef SURPRISES
+#define MAY_SURPRISE true
+#else
+#define MAY_SURPRISE false
+#endif
+
+/* Until every other caller is done, or has a handler that waits like this one. With two callers of one
+   request each it is enough that slot 0's handler is, and slot 1's is not: if a request is never served,
+   the other one is answered, so say it is slot 1's, or its handler is stuck, so say it is slot 0's. */
+#if CALLERS == 2 && REQUESTS == 1
+#define MAY_BE_STUCK (taken == 0)
+#define MAY_RETURN (taken == 1 || done == 1)
+#else
+#define MAY_BE_STUCK (stuck < WORKERS - 1)
+#ifdef ONE_POLLS
+#define MAY_RETURN (stuck == WORKERS - 1 || done + stuck >= CALLERS - 1)
+#else
+#define MAY_RETURN true
+#endif
+#endif
+inline be_stuck(may) {
+    atomic { may && MAY_BE_STUCK -> stuck++ }
+    atomic { done + stuck >= CALLERS -> stuck-- }
+}
+
+inline run_short() {
+#if defined GO && defined HOMES
+    if
+    :: !polls && taken != home -> go_out()
+    :: else
+    fi;
+#endif
+    if
+    :: MAY_RETURN
+    :: be_stuck(MAY_SURPRISE)
+    fi
+}
+
+inline run_long() {
+#if defined HOMES && !defined GO
+    if
+    :: taken != home -> go_out()
+    :: else
+    fi;
+#endif
+    if
+    :: polls -> hand_over()
+    :: else
+    fi;
+#ifdef HOMES
+#ifdef GO
+    keeps_home = true;
+    if
+    :: taken != home -> go_out()
+    :: else
+    fi;
+#endif
+    keeps_home = true;
+#endif
+    if
+    :: MAY_RETURN
+    :: be_stuck(true)
+    fi
+}
+
+inline serve() {
+    heed_ring();
+    if
+    :: MAY_RETURN || MAY_SURPRISE -> run_short()
+    :: true -> run_long()
+    fi;
+#ifdef HOMES
+    atomic {
+        if
+        :: is_out -> keepers[home]++; is_out = false
+        :: else
+        fi
+    }
+#endif
+    atomic { slot[taken] = FREE; taken = 0 }
+}
+
+inline look_before_sleep(n) {
+    atomic {
+        if
+        :: needed || slot[n] != REQUEST
+        :: else ->
+            if
+            :: LEAVES(n) -> left_request = true
+            :: else -> needed = true
+            fi
+        fi
+    }
+}
+
+inline look_at_all() {
+    look_before_sleep(0);
+    look_before_sleep(1);
+#if CALLERS == 3
+    look_before_sleep(2);
+#endif
+}
+
+inline arm() {
+    atomic { waiters++; ahead[me] = 0 }
+    sleepers = true
+}
+
+/* The last one clears the bit; another may have armed meanwhile. */
+inline disarm() {
+#ifndef MUTANT_IDLE_WITHOUT_SLEEPERS
+    atomic {
+        if
+        :: ahead_of_idle == 0 -> ahead_of_idle = MANY
+        :: else
+        fi
+    }
+#endif
+    atomic { waiters--; last = waiters == 0; just_woken = true }
+    if
+    :: last ->
+        atomic { sleepers = false; last = false }
+#ifndef MUTANT_CLEARS_FOR_OTHERS
+        if
+        :: waiters != 0 -> sleepers = true; ring_all()
+        :: else
+        fi
+#endif
+    :: else
+    fi
+}
+
+#define TICK sleeps[me] = false; left_request = false; sole_request = false; ahead[me] = MANY
+
+/* Ends when it is woken, or a tick finds that it is needed. */
+inline sleep() {
+    atomic {
+        if
+        :: left_request -> ahead_of_idle = MANY
+        :: else -> ahead_of_idle = ahead[me]
+        fi;
+        if
+        :: ahead[me] == 0 -> sleeps[me] = true
+        :: else
+        fi
+    }
+end_asleep:
+    if
+    :: atomic {
+            !sleeps[me];
+            left_request = false;
+            sole_request = ahead_of_idle == 1;
+            ahead[me] = MANY
+        }
+#ifdef WITH_SENTRY
+    :: atomic { sleeps[me] && poller != NOBODY -> TICK }
+        supersede();
+        ahead_of_idle = MANY
+#endif
+#ifdef WITH_LEFT_TICK
+    :: atomic { sleeps[me] && left_request && A_REQUEST_WAITS -> TICK }
+#endif
+#ifdef WITH_IDLE_TICK
+    :: atomic { sleeps[me] && watched && A_REQUEST_WAITS -> TICK }
+#endif
+    fi
+}
+
+#ifdef GO
+#define NEEDED_AS_WOKEN false
+#else
+#define NEEDED_AS_WOKEN true
+#endif
+
+inline park() {
+#ifdef MUTANT_LOOKS_BEFORE_ARMING
+    look_at_all();
+    arm();
+#else
+    arm();
+    look_at_all();
+#endif
+    if
+    :: atomic { needed ->
+            needed = false;
+            left_request = false;
+            sole_request = false;
+            ahead[me] = MANY;
+            slept = NEEDED_AS_WOKEN;
+#ifndef GO
+            keeps_home = false
+#endif
+        }
+    :: else ->
+        sleep();
+        atomic {
+            sole_request = sole_request && !watched;
+            slept = true;
+            keeps_home = false
+        }
+    fi;
+    disarm()
+}
+
+proctype Worker(byte me) {
+    byte home = (me - 1) % CALLERS;
+    byte taken = 0;
+    byte other = NOBODY;
+    bool polls = false;
+    bool just_woken = false;
+    bool sole_request = false;
+    bool slept = false;
+    bool keeps_home = false;
+    bool is_out = false;
+    bool left_request = false;
+    bool needed = false;
+    bool last = false;
+    bool passes_on = false;
+    bool was_superseded = false;
+
+turn:
+    if
+    :: atomic { !polls && !just_woken && BEGIN_POLLING } set_bit(); goto begun
+    :: !polls -> goto search
+    :: polls && poller != me -> notice_superseded(); goto search
+    :: polls -> goto poll
+    fi;
+
+begun:
+    if
+    :: polls
+    :: !polls -> goto search
+    fi;
+
+poll:
+    if
+    :: stop_polling(); park(); goto search
+    :: atomic { TAKE(0) }
+    :: atomic { TAKE(1) }
+#if CALLERS == 3
+    :: atomic { TAKE(2) }
+#endif
+    fi;
+    serve();
+    goto turn;
+
+search:
+    if
+    :: !just_woken
+    :: just_woken && !A_REQUEST_WAITS -> goto without_work
+    :: just_woken && A_REQUEST_WAITS ->
+        if
+        :: slept -> supersede()
+        :: else
+        fi
+    fi;
+    if
+    :: goto without_work
+    :: atomic { !LEAVES(0) && TAKE(0) }
+    :: atomic { !LEAVES(1) && TAKE(1) }
+#if CALLERS == 3
+    :: atomic { !LEAVES(2) && TAKE(2) }
+#endif
+    fi;
+    serve();
+    goto turn;
+
+without_work:
+    if
+    :: atomic { BEGIN_POLLING } set_bit()
+    :: true
+    fi;
+    if
+    :: polls -> goto poll
+    :: !polls -> park(); goto search
+    fi
+}
+
+init {
+    atomic {
+        ahead[1] = MANY;
+        ahead[2] = MANY;
+        keepers[0]++;
+        keepers[1]++;
+#if WORKERS == 3
+        ahead[3] = MANY;
+        keepers[2 % CALLERS]++;
+        run Worker(3);
+#endif
+        run Worker(1);
+        run Worker(2);
+        run Caller(0);
+        run Caller(1);
+#if CALLERS == 3
+        run Caller(2)
+#endif
+    }
+}
