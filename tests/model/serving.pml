@@ -9,19 +9,21 @@
  * spin finds an invalid end state. The ticks, by which a sleeper looks without being rung for, are
  * left out, but where WITH_... names one.
  *
- *   WORKERS, CALLERS, REQUESTS  how many, and how many requests slot 1's caller sends; the others send one
+ *   WORKERS, CALLERS, REQUESTS  how many; slot 1's caller sends REQUESTS, each other one a single one
  *   CALLERS_WAIT                a caller whose request is not taken rings once more; else it only sends
  *   SURPRISES                   a handler that was expected to be short may be long
  *   HOMES                       who comes out of a long handler leaves requests to the keepers of slots
  *   WITH_SENTRY                 a parked worker takes a poller's place, at any moment
  *   WITH_LEFT_TICK              who parks though it left a request looks once more
  *   WITH_IDLE_TICK              a sleeper looks, if somebody watches
- *   ONE_POLLS                   only worker 1 ever polls, and each handler is long: less, so that three
- *                               workers and three callers can be searched
+ *   ONE_POLLS                   worker 1 polls until it finds a request, nobody else polls, each handler
+ *                               is long, and at first the others sleep: less, so that three workers and
+ *                               three callers can be searched
  *   NOBODY_POLLS                less, for homes, which matter only then
  *   GO                          the order of steps of the Go package, where it is another one
  *
- * MUTANT_... leaves one step out, or has it at the wrong place.
+ * MUTANT_... leaves one step out, or has it at the wrong place. (What MUTANT_SUPERSEDING_IS_NOT_HEEDED
+ * breaks is 69 steps away, with three workers: run.sh does not look that far.)
  */
 
 #ifndef WORKERS
@@ -61,6 +63,9 @@ byte poller = NOBODY;
 byte superseded = 0; /* pollers that were, and have not noticed */
 #endif
 bool sleeps[WORKERS + 1]; /* in the kernel */
+#ifdef ONE_POLLS
+bool others_sleep = false;
+#endif
 
 #if CALLERS == 2
 #define A_REQUEST_WAITS (slot[0] == REQUEST || slot[1] == REQUEST)
@@ -139,6 +144,9 @@ proctype Caller(byte mine) {
 #if REQUESTS > 1
     byte sent = 0;
 #endif
+#ifdef ONE_POLLS
+    others_sleep;
+#endif
 next:
 #ifdef MUTANT_LOOK_BEFORE_PUBLISHING
     if
@@ -186,9 +194,20 @@ next:
 
 /* A look at whether it still polls may be followed by the end of that at any moment; so whoever was
    superseded may notice it, and need not. */
+#define MAY_PARK true
+#define MAY_BE_SHORT true
+#define MAY_BE_LONG true
 #ifdef NOBODY_POLLS
 #define IS_FREE false
 #elif defined ONE_POLLS
+#undef MAY_PARK
+#define MAY_PARK (me != 1)
+#ifdef SURPRISES
+#undef MAY_BE_SHORT
+#undef MAY_BE_LONG
+#define MAY_BE_SHORT (me == 1)
+#define MAY_BE_LONG (me != 1)
+#endif
 #define IS_FREE (poller == NOBODY && me == 1)
 #else
 #define IS_FREE (poller == NOBODY)
@@ -312,7 +331,7 @@ inline go_out() {
     skip
 #else
     atomic { keepers[home]--; is_out = true }
-#ifdef GO
+#if defined GO && !defined MUTANT_GOES_OUT_SILENTLY
     if
     :: slot[home] == REQUEST -> pass_on()
     :: else
@@ -413,8 +432,8 @@ inline run_long() {
 inline serve() {
     heed_ring();
     if
-    :: MAY_RETURN || MAY_SURPRISE -> run_short()
-    :: true -> run_long()
+    :: MAY_BE_SHORT && (MAY_RETURN || MAY_SURPRISE) -> run_short()
+    :: MAY_BE_LONG -> run_long()
     fi;
 #ifdef HOMES
     atomic {
@@ -455,14 +474,12 @@ inline arm() {
 
 /* The last one clears the bit; another may have armed meanwhile. */
 inline disarm() {
-#ifndef MUTANT_IDLE_WITHOUT_SLEEPERS
     atomic {
         if
         :: ahead_of_idle == 0 -> ahead_of_idle = MANY
         :: else
         fi
     }
-#endif
     atomic { waiters--; last = waiters == 0; just_woken = true }
     if
     :: last ->
@@ -565,12 +582,19 @@ proctype Worker(byte me) {
     bool passes_on = false;
     bool was_superseded = false;
 
+#ifdef ONE_POLLS
+    if
+    :: me == 1 -> atomic { sleeps[2] && sleeps[3] -> others_sleep = true }
+    :: else -> park(); goto search
+    fi;
+#endif
+
 turn:
     if
     :: atomic { !polls && !just_woken && BEGIN_POLLING } set_bit(); goto begun
     :: !polls -> goto search
     :: polls && poller != me -> notice_superseded(); goto search
-    :: polls -> goto poll
+    :: polls -> goto end_polling
     fi;
 
 begun:
@@ -579,9 +603,9 @@ begun:
     :: !polls -> goto search
     fi;
 
-poll:
+end_polling:
     if
-    :: stop_polling(); park(); goto search
+    :: MAY_PARK -> stop_polling(); park(); goto search
     :: atomic { TAKE(0) }
     :: atomic { TAKE(1) }
 #if CALLERS == 3
@@ -615,10 +639,10 @@ search:
 without_work:
     if
     :: atomic { BEGIN_POLLING } set_bit()
-    :: true
+    :: MAY_PARK
     fi;
     if
-    :: polls -> goto poll
+    :: polls -> goto end_polling
     :: !polls -> park(); goto search
     fi
 }
