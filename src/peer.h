@@ -52,6 +52,8 @@ struct local_slot {
     bool is_in_crowd;         /* its wait counts among the long ones */
     atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
     atomic_u32 keepers;       /* and those that a request may be left to */
+    bool slept;               /* the last call slept while its handler ran */
+    struct turn turn;         /* while others wait for a slot */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
     atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
 };
@@ -121,6 +123,8 @@ struct shmipc_peer {
     struct durations durations;
     struct crowd long_handlers; /* that run: running.c's */
     struct crowd long_waits;    /* of callers, in which nobody polls: caller.c's */
+    atomic_u32 newest_waiter;   /* for a slot: pool.c's */
+    struct turns turns;         /* of those who call while others wait for a slot: pool.c's */
     atomic_u32 sentry;          /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */

@@ -245,6 +245,7 @@ struct last_failure {
 struct thread_state {
     const struct served *serving; /* peer.h */
     uint32_t affinity;            /* pool.c */
+    const void *steps_aside;      /* pool.c: the peer of whose slots it has just had a turn */
     struct last_failure last;     /* error.c */
 };
 

@@ -254,6 +254,101 @@ static void a_burst_of_calls_waits_for_its_turn(void **state) {
     }
 }
 
+/* ---- More callers than slots ---- */
+
+struct turn_taker {
+    pthread_t thread;
+    shmipc_peer *peer;
+    atomic_bool had_slot;
+};
+
+static void *take_a_turn(void *context) {
+    struct turn_taker *t = context;
+    shmipc_slot slot = claim(t->peer);
+    atomic_store(&t->had_slot, true);
+    release_slot(slot);
+    return NULL;
+}
+
+/* A slot that is claimed as a call claims it, and one who waits for it. */
+static struct local_slot *claim_before(struct turn_taker *waiter) {
+    struct deadline deadline = deadline_in(SHMIPC_FOREVER);
+    struct local_slot *l;
+    must_equal(shmi_pool_claim(waiter->peer, &deadline, &l), SHMIPC_OK);
+    waiter->thread = thread_start(take_a_turn, waiter);
+    eventually(load_seq_cst32(&waiter->peer->calls.vacancies.waiters) == 1);
+    return l;
+}
+
+static void open_with_one_slot(struct pair *p) {
+    shmipc_host_config config = test_host_config();
+    config.host_slots = config.guest_slots = 1;
+    pair_open(p, &config);
+}
+
+static void who_has_had_its_turn_steps_aside(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        open_with_one_slot(&p);
+        struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+        struct local_slot *l = claim_before(&waiter);
+        l->turn.began = 1;
+        shmi_pool_release(waiter.peer, l);
+        shmipc_slot again = claim(waiter.peer);
+        assert_true(atomic_load(&waiter.had_slot));
+        release_slot(again);
+        thread_join(waiter.thread);
+        pair_close(&p);
+    }
+}
+
+static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
+    (void)state;
+    enum { ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        int soon = 0;
+        for (int i = 0; i < ROUNDS; i++) {
+            struct pair p;
+            open_with_one_slot(&p);
+            struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+            struct local_slot *l = claim_before(&waiter);
+            uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+            l->turn.began = shmi_clock_now();
+            l->turn.to_go = 2;
+            uint64_t begin = now_ns();
+            shmi_pool_release(waiter.peer, l);
+            assert_int_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+                             before);
+            thread_join(waiter.thread);
+            soon += now_ns() - begin < TICK_NS / 2;
+            pair_close(&p);
+        }
+        assert_true(soon > ROUNDS / 2);
+    }
+}
+
+static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        open_with_one_slot(&p);
+        struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+        struct local_slot *l = &waiter.peer->slots[waiter.peer->calls.first];
+        l->turn.began = shmi_clock_now();
+        l->turn.to_go = 1000;
+        shmipc_slot slot = claim(waiter.peer);
+        waiter.thread = thread_start(take_a_turn, &waiter);
+        eventually(load_seq_cst32(&waiter.peer->calls.vacancies.waiters) == 1);
+        uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+        release_slot(slot);
+        assert_int_not_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+                             before);
+        thread_join(waiter.thread);
+        pair_close(&p);
+    }
+}
+
 static void it_is_crowded_when_more_slots_are_claimed_than_processors(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {
@@ -307,6 +402,9 @@ int main(void) {
         watched_test(a_release_that_nobody_waits_for_wakes_nobody),
         watched_test(a_burst_of_calls_waits_for_its_turn),
         watched_test(a_waiter_reclaims_dead_guests_slots_without_ticks),
+        watched_test(who_has_had_its_turn_steps_aside),
+        watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
+        watched_test(who_holds_a_slot_for_long_rings_for_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
