@@ -271,7 +271,9 @@ struct turn {
 };
 
 static inline void turn_reset(struct turn *t) {
-    *t = (struct turn){.began = 0};
+    t->began = 0;
+    t->releases = t->to_go = 0;
+    store_relaxed64(&t->looked, 0);
 }
 
 /* Until a turn has lasted none is taken to. */
