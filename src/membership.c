@@ -164,7 +164,8 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
         (void)shmi_peer_has_company(p);
     }
     shmi_peer_tell_trouble(p);
-    /* Looking through slots that are in no cache is half of what an idle peer costs: now and then is enough. */
+    /* Looking through slots that are in no cache is half of what an idle peer costs: now and then
+       is enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
         shmi_membership_publish_counters(p, peer_own_line(p));
     return true;

@@ -95,7 +95,8 @@ static void disarm(shmipc_peer *p) {
 }
 
 /* Before it changes the bell's sets, which is what the ring's meaning rests on. For a request that
-   the worker has found without sleeping nobody may have rung, nor for others: it may have polled. */
+   the worker has found without sleeping nobody may have rung, nor for others: it may have polled.
+   */
 static struct wakeup wake_up(const shmipc_peer *p, bool slept) {
     uint32_t idle_at = load_relaxed32(&p->idle_at);
     return (struct wakeup){.just_woken = true,

@@ -1,5 +1,5 @@
 /* The library, which learns when to look for the other side's word and has it fetched by then,
-   against a build of it that does neither, with a guest that is built so too. One call at a time. */
+   against a build of both sides that does neither. One call at a time. */
 #include "rows.h"
 
 #include "calls/loaded.h"

@@ -163,7 +163,7 @@ ALL_WAYS(4)
                   ADDRESSED_UNFENCED),                                                             \
     }
 
-/* ---- What a step costs where no line has to be fetched: in one thread, one after the other ---- */
+/* ---- What a step costs where no line has to be fetched: one thread, one after the other ---- */
 
 enum step { CAS_OF_WORD, EXCHANGE_OF_MARK, STORE_AND_FENCE, STORE_ALONE };
 

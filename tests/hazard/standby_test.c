@@ -250,7 +250,7 @@ static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state)
 
 /* Sends as many requests as meet, and looks at none of their slots until all handlers run. */
 static uint64_t meet_unawaited(struct scene *scene, const struct meeting *meeting) {
-    shmipc_slot slots[WORKERS];
+    shmipc_slot slots[WORKERS] = {{NULL, 0, 0}};
     const unsigned before = atomic_load(&meeting->inside);
     uint64_t begin = now_ns();
     for (unsigned i = 0; i < meeting->size; i++)

@@ -271,7 +271,7 @@ static void no_hold_off_is_longer_than_its_most(void **state) {
 /* ---- How long handlers take ---- */
 
 /* On two processors, with few slots: a handler is long from here on. */
-enum { LONG = 2 * WAKE_FIRST_NS };
+enum { LONG = 2 * WAKE_FIRST_NS, TWICE_LONG = 2 * LONG };
 
 static struct durations new_durations(uint32_t processors, uint32_t slots) {
     struct durations d = {.helpers = 0};
@@ -346,10 +346,10 @@ static void what_is_noted_is_bounded(void **state) {
 static void types_share_places(void **state) {
     (void)state;
     struct durations d = new_durations(2, 2);
-    learn_often(&d, 3, 2 * LONG);
+    learn_often(&d, 3, TWICE_LONG);
     for (uint32_t type = 0; type < 4 * DURATIONS; type++)
         assert_int_equal(duration_is_long(&d, type), type % DURATIONS == 3);
-    learn_often(&d, 4, 2 * LONG);
+    learn_often(&d, 4, TWICE_LONG);
     learn_often(&d, 3 + DURATIONS, 0);
     assert_false(duration_is_long(&d, 3));
     assert_true(duration_is_long(&d, 4));

@@ -1,6 +1,6 @@
 /*
- * The poller of a peer, step by step in one thread: workers that are played, and one that serves over
- * a system of the test's own.
+ * The poller of a peer, step by step in one thread: workers that are played, and one that serves
+ * over a system of the test's own.
  */
 #include "support/fake_system.h"
 #include "support/fixture.h"

@@ -112,7 +112,8 @@ static void what_waits_before_a_long_handler_is_rung_for(void **state) {
     assert_int_equal(rings_before_the_first_of_two(SHORT), 0);
 }
 
-/* A worker without work polls, unless many run long handlers: then it would take their processors. */
+/* A worker without work polls, unless many run long handlers: then it would take their processors.
+   */
 static bool polls_after(uint32_t type, uint32_t at_once) {
     struct spin_budget spins = {.least = 1, .most = 1};
     open_scene();
