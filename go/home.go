@@ -77,11 +77,12 @@ func (w *worker) leaves(slot int) bool {
 		s.homes[slot].keepers.Load() > 0 && s.superseded.Load() == 0 // who is superseded is in a handler
 }
 
-// findNeed returns a slot in which a request waits that the worker does not leave to another; -1: there is none.
+// findNeed returns a slot in which a request waits that the worker does not leave to another, and the poller does not
+// take; -1: there is none.
 func (w *worker) findNeed() int {
 	g := w.guest
 	for n, slot := len(g.hostSlots), w.scan.next; n > 0; n, slot = n-1, g.slotBehind(slot) {
-		if g.requestWaitsIn(slot) && !w.leaves(slot) {
+		if g.requestWaitsIn(slot) && !w.leaves(slot) && !g.pollerTakes(slot) {
 			return slot
 		}
 	}

@@ -14,9 +14,9 @@ func (w *worker) park() {
 	if w.ended() {
 		// it goes
 	} else if slot := w.findNeed(); slot >= 0 {
-		// It may be one of several that nobody was rung for. Whoever polls may be about to find it.
+		// It may be one of several that nobody was rung for.
 		w.scan.next = slot
-		w.wakeup.justWoken, w.wakeup.slept, w.wakeup.soleRequest = true, false, false
+		w.wakeup.justWoken, w.wakeup.soleRequest = true, false
 	} else {
 		w.sleepParked(seen)
 	}
@@ -30,7 +30,6 @@ func (w *worker) sleepParked(seen uint32) {
 	s.restsSince.Store(now())
 	w.becomeSpare()
 	rung := w.sleepUntilNeeded(&duty, seen)
-	called := s.sentry.Load() == sentryCalled // by the poller, which looks
 	s.ticker.CompareAndSwap(w, nil)
 	if w.goesOn() {
 		duty.leave()
@@ -38,7 +37,7 @@ func (w *worker) sleepParked(seen uint32) {
 		duty.resign()
 	}
 	w.keepsHome = false
-	w.wakeup.justWoken, w.wakeup.slept = true, !called
+	w.wakeup.justWoken = true
 	// Before it changes the bell's sets, on which it rests what a ring means.
 	w.wakeup.soleRequest = rung && s.bell.rungOnce(s.idleAt.Load())
 }

@@ -391,6 +391,16 @@ func (s *spin) learn() {
 	b.now.Store(now)
 }
 
+// patience is how long a worker that was rung for gives the poller to take a request, in pauses: the shortest wait. In
+// that time a poller that looks goes round a dozen slots, even where a line's way there and back is long; and to a caller
+// that waits in vain it is little beside the wake-up before. Without spinning there is no processor to be patient on.
+func (b *spinBudget) patience() uint32 {
+	if decide(true, false) {
+		return b.least
+	}
+	return 0
+}
+
 // durations is how long handlers take, by the type of the request; several types share a place. Which ones are
 // long is one word, as it is read between taking a request and answering it. Goroutines share one: the values are
 // hints.

@@ -53,8 +53,29 @@ func (w *worker) handOver() {
 	w.guest.passOn()
 }
 
-// supersedePoller is for another worker, which has found a request: the poller does not look, but is in a handler
-// that was expected to be short. From now on callers ring. True if they may not have rung before.
+// pollerTakes is for another worker, which has found a request in this slot: true if somebody has taken it since. Else
+// nobody polls, or the poller has not looked for as long as the policy is patient.
+func (g *Guest) pollerTakes(slot int) bool {
+	seen := g.hostSlots[slot].load()
+	if seen.state() != stateRequest {
+		return true
+	}
+	for n := g.serving.polling.patience(); n > 0 && g.serving.poller.isTaken(); n-- {
+		relax()
+		if !g.stillWaits(slot, seen) {
+			return true
+		}
+	}
+	return false
+}
+
+// stillWaits tells whether that request waits, though its caller may have parked.
+func (g *Guest) stillWaits(slot int, seen word) bool {
+	return g.hostSlots[slot].load()&^flagParked == seen&^flagParked
+}
+
+// supersedePoller is for another worker, which has found a request that the poller does not take: that one is in a
+// handler that was expected to be short. From now on callers ring. True if they may not have rung before.
 func (g *Guest) supersedePoller() bool {
 	s := &g.serving
 	poller := s.poller.Load()

@@ -3,8 +3,10 @@
 package shmipc
 
 import (
+	"math"
 	"sync"
 	"testing"
+	"time"
 )
 
 // isPolled tells whether callers need not ring on this guest's account.
@@ -189,34 +191,81 @@ func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	}
 }
 
-// Nor is a poller that has rung for a sentry, and is about to find what waits.
-func TestPollerThatCallsASentryIsNotSuperseded(t *testing.T) {
-	h := newHeapHost(t, smallShape)
-	g := h.attach(nil)
-	poller := newPoller(t, g, echoHandler)
-	other := poller.another()
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		g.serving.sentry.Store(sentryAbsent) // where it was on duty
-		g.callSentry()
-		h.send(1, TypeNormal, nil)
-		return false
+// besideAPoller is a guest with a poller and another worker, which is patient for ever, and has a request.
+func besideAPoller(t *testing.T) (h *testHost, poller, other *worker) {
+	h = newHeapHost(t, smallShape)
+	poller = newPoller(t, h.attach(nil), echoHandler)
+	poller.guest.serving.polling.least = math.MaxUint32
+	other = poller.another()
+	h.send(1, TypeNormal, nil)
+	return h, poller, other
+}
+
+// whilePatient has others act once a worker most likely waits for the poller, and returns what that one sees.
+func whilePatient(act func(), wait func() bool) bool {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		time.Sleep(time.Millisecond)
+		act()
+	}()
+	taken := wait()
+	<-done
+	return taken
+}
+
+func TestPollerThatLooksTakesARequest(t *testing.T) {
+	_, poller, other := besideAPoller(t)
+	if !whilePatient(func() { poller.scanSome() }, func() bool { return other.guest.pollerTakes(1) }) {
+		t.Fatal("it is not seen")
 	}
-	other.park()
-	if other.search(); h.word(1).state() != stateResponse || !poller.isPoller() || !g.isPolled() {
-		t.Fatal("the poller is superseded")
+	if !other.guest.pollerTakes(1) {
+		t.Fatal("what was taken before is not seen")
 	}
 }
 
-// A worker that only happens to look while another one polls takes what it finds.
-func TestWorkerThatWasNotWokenSupersedesNobody(t *testing.T) {
-	h := newHeapHost(t, smallShape)
-	g := h.attach(nil)
-	poller := newPoller(t, g, echoHandler)
-	other := poller.another()
-	h.send(1, TypeNormal, nil)
-	other.park() // not for long
-	if other.search(); h.word(1).state() != stateResponse || !poller.isPoller() || !g.isPolled() {
-		t.Fatal("it serves not, or supersedes the poller")
+func TestRequestWhoseCallerParksStillWaits(t *testing.T) {
+	h, poller, other := besideAPoller(t)
+	if whilePatient(func() {
+		s := &poller.guest.hostSlots[1]
+		s.swap(h.word(1), h.word(1)|flagParked)
+		time.Sleep(time.Millisecond)
+		poller.stopPolling()
+	}, func() bool { return other.guest.pollerTakes(1) }) {
+		t.Fatal("it is taken for one that the poller has taken")
+	}
+}
+
+func TestPatienceWithThePollerHasAnEnd(t *testing.T) {
+	_, poller, other := besideAPoller(t)
+	poller.guest.serving.polling.least = 100
+	if other.guest.pollerTakes(1) {
+		t.Fatal("who does not look is said to have taken it")
+	}
+	poller.guest.serving.polling.least = math.MaxUint32
+	poller.stopPolling()
+	if other.guest.pollerTakes(1) {
+		t.Fatal("nobody polls, and somebody is said to have taken it")
+	}
+}
+
+// Who finds a request before it sleeps, or is woken for one, leaves it to a poller that looks.
+func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
+	for name, turn := range map[string]func(*worker){
+		"parks":     (*worker).park,
+		"was woken": func(w *worker) { w.wakeup.justWoken = true; w.search() },
+	} {
+		h, poller, other := besideAPoller(t)
+		slept := false
+		poller.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+			slept = true
+			other.crew.stopped.Store(true)
+			return false
+		}
+		whilePatient(func() { poller.scanSome() }, func() bool { turn(other); return true })
+		if !slept || other.handlers != 0 || h.word(1).state() != stateResponse || !poller.isPoller() {
+			t.Errorf("who %s sleeps: %v; the poller polls: %v", name, slept, poller.isPoller())
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func (w *worker) serve(s *slot, found word) bool {
 // processor.
 func (w *worker) heedRing() {
 	u := &w.wakeup
-	u.justWoken, u.slept = false, false
+	u.justWoken = false
 	rested := w.guest.serving.endRest()
 	w.isNeeded()
 	if u.soleRequest || !w.guest.requestWaits() {

@@ -42,7 +42,6 @@ const (
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
 	justWoken   bool // has taken no request since; another one may wait that nobody was rung for
-	slept       bool // and was not called by the poller: so if a request waits that does not look
 	soleRequest bool // no other one waits than that which it was rung for, nor was one served
 	owesYield   bool // has answered a request that ended a rest, or a caller that slept
 }
@@ -188,16 +187,16 @@ func (w *worker) mayPoll() bool {
 	return !w.keepsHome || w.guest.serving.longHandlers.leavesRoom(w.guest.processors)
 }
 
-// mayFind has a worker that was woken look at all slots. If it finds a request, the poller does not look. What was not
-// rung for while that one polled is now for this worker to pass on.
+// mayFind has a worker that was woken look at all slots. If it finds a request that the poller does not take, that one
+// is stuck. What was not rung for while it polled is now for this worker to pass on.
 func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true
 	}
-	if !w.aim() {
+	if !w.aim() || w.guest.pollerTakes(w.scan.next) {
 		return false
 	}
-	if w.wakeup.slept && w.guest.supersedePoller() {
+	if w.guest.supersedePoller() {
 		w.wakeup.soleRequest = false
 	}
 	return true

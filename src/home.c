@@ -1,5 +1,6 @@
 #include "home.h"
 
+#include "poller.h"
 #include "requests.h"
 
 static struct local_slot *slot_of(shmipc_peer *p, uint32_t home) {
@@ -54,9 +55,10 @@ enum home_look shmi_home_look(const shmipc_peer *p, const struct worker *worker)
     for (uint32_t slot = 0; slot < p->serves.count; slot++) {
         if (!requests_wait_in(p, slot))
             continue;
-        if (!home_is_kept(p, worker, slot))
+        if (home_is_kept(p, worker, slot))
+            look = HOME_LEFT;
+        else if (!shmi_poller_takes(p, slot))
             return HOME_NEEDED;
-        look = HOME_LEFT;
     }
     return look;
 }

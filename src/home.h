@@ -30,8 +30,8 @@ static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worke
 }
 
 enum home_look {
-    HOME_QUIET,  /* no request waits, */
-    HOME_LEFT,   /* or the worker leaves all that wait to others, */
+    HOME_QUIET,  /* no request waits that the poller does not take, */
+    HOME_LEFT,   /* or the worker leaves all those to others, */
     HOME_NEEDED, /* or not */
 };
 

@@ -37,6 +37,24 @@ void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
     pass_on(p);
 }
 
+/* The same request, though its caller may have parked. */
+static bool still_waits(const shmipc_peer *p, uint32_t slot, word seen) {
+    return word_same_but_parked(slot_look_again(requests_slot(p, slot)), seen);
+}
+
+bool shmi_poller_takes(const shmipc_peer *p, uint32_t slot) {
+    const word seen = slot_look_again(requests_slot(p, slot));
+    uint32_t pauses = poller_patience(&p->serve_spins);
+    if (word_state(seen) != SLOT_REQUEST)
+        return true;
+    for (; pauses > 0 && poller_exists(p); pauses--) {
+        cpu_pause();
+        if (!still_waits(p, slot, seen))
+            return true;
+    }
+    return false;
+}
+
 /* Also if it was superseded before, and has set the bit only since: it had just begun. */
 bool shmi_poller_supersede(shmipc_peer *p) {
     uint32_t poller = load_seq_cst32(&p->poller);

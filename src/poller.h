@@ -19,8 +19,13 @@ void shmi_poller_stop(shmipc_peer *peer, struct worker *worker);
 /* The same for a worker that is not going to look soon: another one is woken if a request waits. */
 void shmi_poller_hand_over(shmipc_peer *peer, struct worker *worker);
 
-/* By another worker, which has found a request: the poller does not look, it is in a handler that
-   was expected to be short. From now on callers ring. True if they may not have rung before. */
+/* By another worker, which has found a request in `slot`, counted within the direction. True if
+   somebody has taken it since. Else nobody polls, or the poller has not looked for as long as the
+   policy is patient. */
+bool shmi_poller_takes(const shmipc_peer *peer, uint32_t slot);
+
+/* Then the poller is in a handler that was expected to be short. From now on callers ring. True if
+   they may not have rung before. */
 bool shmi_poller_supersede(shmipc_peer *peer);
 
 /* The other side of that: POLLING -> SEARCHING. The type of the handler is one that may be long. */

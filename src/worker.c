@@ -51,13 +51,14 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
     return shmi_park(p, worker, until);
 }
 
-/* A worker that was woken looks at all slots. If it finds a request, the poller does not look. It
-   leaves the sentry first: who begins to poll after that, and is not superseded, sees that there is
-   none. What was not rung for while the other one polled is now for this worker to pass on. */
+/* A worker that was woken looks at all slots. If it finds a request that the poller does not take,
+   that one is stuck. It leaves the sentry first: who begins to poll after that, and is not
+   superseded, sees that there is none. What was not rung for while the other one polled is now for
+   this worker to pass on. */
 static bool may_find(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.just_woken)
         return true;
-    if (!shmi_scan_aim(p, worker))
+    if (!shmi_scan_aim(p, worker) || shmi_poller_takes(p, worker->scan.next))
         return false;
     shmi_sentry_leave(p, &worker->sentry);
     if (shmi_poller_supersede(p))

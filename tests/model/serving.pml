@@ -348,8 +348,7 @@ inline heed_ring() {
         :: else
         fi;
         just_woken = false;
-        sole_request = false;
-        slept = false
+        sole_request = false
     }
 #ifdef MUTANT_RING_IS_NOT_HEEDED
     passes_on = false
@@ -446,17 +445,19 @@ inline serve() {
     atomic { slot[taken] = FREE; taken = 0 }
 }
 
+/* Where it finds a request, the worker is patient, which may end at any moment: whether the poller takes
+   it by then is chosen at random. */
 inline look_before_sleep(n) {
-    atomic {
+    if
+    :: atomic { needed || slot[n] != REQUEST -> skip }
+    :: atomic { !needed && slot[n] == REQUEST && LEAVES(n) -> left_request = true }
+    :: atomic { !needed && slot[n] == REQUEST && !LEAVES(n) -> needed = true }
+    :: atomic { !needed && slot[n] == REQUEST && !LEAVES(n) && poller != NOBODY -> is_patient = true }
         if
-        :: needed || slot[n] != REQUEST
-        :: else ->
-            if
-            :: LEAVES(n) -> left_request = true
-            :: else -> needed = true
-            fi
+        :: atomic { slot[n] != REQUEST -> is_patient = false }
+        :: atomic { is_patient = false; needed = true }
         fi
-    }
+    fi
 }
 
 inline look_at_all() {
@@ -530,12 +531,6 @@ end_asleep:
     fi
 }
 
-#ifdef GO
-#define NEEDED_AS_WOKEN false
-#else
-#define NEEDED_AS_WOKEN true
-#endif
-
 inline park() {
 #ifdef MUTANT_LOOKS_BEFORE_ARMING
     look_at_all();
@@ -550,7 +545,6 @@ inline park() {
             left_request = false;
             sole_request = false;
             ahead[me] = MANY;
-            slept = NEEDED_AS_WOKEN;
 #ifndef GO
             keeps_home = false
 #endif
@@ -559,7 +553,6 @@ inline park() {
         sleep();
         atomic {
             sole_request = sole_request && !watched;
-            slept = true;
             keeps_home = false
         }
     fi;
@@ -573,7 +566,7 @@ proctype Worker(byte me) {
     bool polls = false;
     bool just_woken = false;
     bool sole_request = false;
-    bool slept = false;
+    bool is_patient = false;
     bool keeps_home = false;
     bool is_out = false;
     bool left_request = false;
@@ -621,8 +614,8 @@ search:
     :: just_woken && !A_REQUEST_WAITS -> goto without_work
     :: just_woken && A_REQUEST_WAITS ->
         if
-        :: slept -> supersede()
-        :: else
+        :: supersede()
+        :: poller != NOBODY -> goto without_work /* it takes what was found */
         fi
     fi;
     if

@@ -185,6 +185,39 @@ static void after_a_long_handler_a_worker_leaves_a_request_to_its_keeper(void **
     }
 }
 
+struct look {
+    struct houses *houses;
+    struct worker *poller;
+};
+
+static void *look_soon(void *context) {
+    const struct look *look = context;
+    pause_briefly(); /* the other worker most likely waits by now */
+    must_equal(shmi_scan_some(look->houses->peer, look->poller), 1);
+    return NULL;
+}
+
+/* What it finds before it sleeps is the poller's, unless that one does not look. */
+static void a_worker_leaves_a_request_to_a_poller_that_looks(void **state) {
+    (void)state;
+    struct houses h;
+    struct worker poller = {.handler = echo_handler, .id = 2, .home = NO_HOME};
+    open_houses(&h, true);
+    assert_true(shmi_poller_begin(h.peer, &poller));
+    h.peer->serve_spins.least = 100;
+    send_to(&h, 1, SHORT);
+    assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+    h.peer->serve_spins.least = UINT32_MAX;
+    struct look look = {.houses = &h, .poller = &poller};
+    pthread_t thread = thread_start(look_soon, &look);
+    assert_int_not_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+    thread_join(thread);
+    assert_true(receive_from(&h, 1));
+    assert_true(poller_is(h.peer, &poller));
+    shmi_poller_stop(h.peer, &poller);
+    close_houses(&h);
+}
+
 static void a_worker_that_polls_leaves_nothing(void **state) {
     (void)state;
     struct houses h;
@@ -333,6 +366,7 @@ int main(void) {
         cmocka_unit_test_setup(who_is_in_a_long_handler_of_another_slot_keeps_no_home, fake_system),
         cmocka_unit_test_setup(after_a_long_handler_a_worker_leaves_a_request_to_its_keeper,
                                fake_system),
+        cmocka_unit_test_setup(a_worker_leaves_a_request_to_a_poller_that_looks, fake_system),
         cmocka_unit_test_setup(a_worker_that_polls_leaves_nothing, fake_system),
         cmocka_unit_test_setup(what_has_no_keeper_is_served_before_a_worker_parks, fake_system),
         cmocka_unit_test_setup(what_a_worker_has_left_it_soon_looks_for_again, fake_system),

@@ -217,6 +217,84 @@ static void a_superseded_worker_notices_and_learns(void **state) {
     close_scene();
 }
 
+/* ---- Whether the poller looks ---- */
+
+/* What somebody else does with the request while a worker is patient. */
+typedef void meddle(struct slot *shared, word *seen);
+
+static void play_poller(void) {
+    store_relaxed32(&scene.peer->poller, SOMEBODY_ELSE);
+    shmi_doorbell_watch(scene.bell);
+}
+
+static word taken; /* the word of the request that the poller has taken */
+
+static void take(struct slot *shared, word *seen) {
+    must(shmi_slot_take(shared, *seen, scene.peer->self, &taken));
+}
+
+static void park_the_caller(struct slot *shared, word *seen) {
+    must(shmi_slot_park(shared, seen));
+}
+
+static void *meddle_soon(void *context) {
+    meddle *const *what = context;
+    struct slot *shared = scene.pair.host->slots[scene.slot.index].shared;
+    word seen = slot_look(shared);
+    while (word_state(seen) != SLOT_REQUEST)
+        seen = slot_look(shared);
+    pause_briefly(); /* the worker most likely waits by now */
+    (*what)(shared, &seen);
+    pause_briefly();
+    if (*what != take)
+        (void)shmi_poller_supersede(scene.peer);
+    return NULL;
+}
+
+enum { FOR_EVER = UINT32_MAX };
+
+/* Whether somebody takes the request, by a worker whose patience has no end. */
+static bool is_taken(meddle *what) {
+    open_scene();
+    play_poller();
+    send_one();
+    scene.peer->serve_spins.least = FOR_EVER;
+    pthread_t thread = thread_start(meddle_soon, &what);
+    bool is = shmi_poller_takes(scene.peer, scene.slot.index - scene.peer->serves.first);
+    thread_join(thread);
+    must(!poller_exists(scene.peer) || what == take);
+    (void)shmi_poller_supersede(scene.peer);
+    must_equal(shmipc_slot_release(scene.slot), SHMIPC_OK);
+    pair_close(&scene.pair);
+    return is;
+}
+
+static void a_poller_that_looks_takes_a_request(void **state) {
+    (void)state;
+    assert_true(is_taken(take));
+}
+
+static void a_request_whose_caller_parks_still_waits(void **state) {
+    (void)state;
+    assert_false(is_taken(park_the_caller));
+}
+
+static void patience_has_an_end(void **state) {
+    (void)state;
+    open_scene();
+    const uint32_t slot = scene.slot.index - scene.peer->serves.first;
+    assert_true(shmi_poller_takes(scene.peer, slot)); /* there is none */
+    play_poller();
+    send_one();
+    scene.peer->serve_spins.least = 100;
+    assert_false(shmi_poller_takes(scene.peer, slot));
+    (void)shmi_poller_supersede(scene.peer);
+    scene.peer->serve_spins.least = FOR_EVER; /* which nobody is for where nobody polls */
+    assert_false(shmi_poller_takes(scene.peer, slot));
+    must_equal(shmipc_slot_release(scene.slot), SHMIPC_OK);
+    pair_close(&scene.pair);
+}
+
 /* ---- A worker that serves ---- */
 
 static int must_watch(void *context, const shmipc_request *request, shmipc_response *response) {
@@ -242,11 +320,6 @@ static void a_worker_watches_while_it_is_awake(void **state) {
     close_scene();
 }
 
-static void play_poller(void) {
-    store_relaxed32(&scene.peer->poller, SOMEBODY_ELSE);
-    shmi_doorbell_watch(scene.bell);
-}
-
 static bool played_one_polls(void) {
     return load_relaxed32(&scene.peer->poller) == SOMEBODY_ELSE;
 }
@@ -268,11 +341,48 @@ static void be_rung_in_vain_then_for_a_request(void) {
 static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void **state) {
     (void)state;
     open_scene();
+    scene.peer->serve_spins.least = 100;
     fake.sleeps = 0;
     fake.during_sleep = be_rung_in_vain_then_for_a_request;
     assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     assert_int_equal(fake.sleeps, 3);
+    close_scene();
+}
+
+static pthread_t taker;
+
+static void be_rung_for_what_the_poller_takes(void) {
+    static meddle *what = take;
+    must(fake.sleeps <= 2);
+    if (fake.sleeps == 1) {
+        play_poller();
+        scene.peer->serve_spins.least = FOR_EVER;
+        send_one();
+        taker = thread_start(meddle_soon, &what);
+        (void)shmi_doorbell_ring(scene.bell, WAKE_ONE);
+        return;
+    }
+    thread_join(taker);
+    must(played_one_polls() && watches());
+    must(!is_answered());
+    must_equal(
+        shmi_slot_publish_response(scene.pair.host->slots[scene.slot.index].shared, taken, 0),
+        ANSWER_DELIVERED);
+    must_equal(shmipc_wake(scene.peer), SHMIPC_OK);
+}
+
+static void a_woken_worker_leaves_a_poller_that_looks_in_its_place(void **state) {
+    (void)state;
+    open_scene();
+    fake.sleeps = 0;
+    fake.during_sleep = be_rung_for_what_the_poller_takes;
+    assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    assert_int_equal(fake.sleeps, 2);
+    assert_true(played_one_polls());
+    assert_true(durations_are_short(&scene.peer->durations));
+    (void)shmi_poller_supersede(scene.peer);
     close_scene();
 }
 
@@ -289,9 +399,13 @@ int main(void) {
         cmocka_unit_test_setup(callers_ring_once_a_poller_is_superseded, fake_system),
         cmocka_unit_test_setup(callers_ring_also_if_it_watches_after_that, fake_system),
         cmocka_unit_test_setup(a_superseded_worker_notices_and_learns, fake_system),
+        cmocka_unit_test_setup(a_poller_that_looks_takes_a_request, fake_system),
+        cmocka_unit_test_setup(a_request_whose_caller_parks_still_waits, fake_system),
+        cmocka_unit_test_setup(patience_has_an_end, fake_system),
         cmocka_unit_test_setup(a_worker_watches_while_it_is_awake, fake_system),
         cmocka_unit_test_setup(a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request,
                                fake_system),
+        cmocka_unit_test_setup(a_woken_worker_leaves_a_poller_that_looks_in_its_place, fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
