@@ -10,18 +10,25 @@ import (
 
 // serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time; the
 // others are in handlers that are expected to be long, or about to be parked, or parked.
+//
+// Between groups of fields lies a line: what workers change as they park, and around long handlers, does not disturb what
+// is read with each request.
 type serving struct {
-	poller       pollerPlace
-	superseded   atomic.Int32           // pollers that were, and have not noticed
-	ticker       atomic.Pointer[worker] // the parked worker that ticks for all
-	bell         doorbell               // on which they are parked
-	idleAt       atomic.Uint32          // the bell, when a worker last found that no request waits and slept
-	restsSince   atomic.Int64           // when that was; 0: a request has ended it
+	poller     pollerPlace
+	superseded atomic.Int32 // pollers that were, and have not noticed
+
+	_          [lineSize]byte
+	bell       doorbell               // on which workers are parked
+	ticker     atomic.Pointer[worker] // the parked one that ticks for all
+	idleAt     atomic.Uint32          // the bell, when a worker last found that no request waits and slept
+	restsSince atomic.Int64           // when that was; 0: a request has ended it
+
+	_            [lineSize]byte
+	longHandlers crowd
+	durations    durations // first those parts that such handlers change
 	sentry       sentryState
 	polling      spinBudget
-	holdOff      holdOff // that a worker begins with
-	durations    durations
-	longHandlers crowd
+	holdOff      holdOff      // that a worker begins with
 	homes        []home       // by host slot
 	workers      atomic.Int32 // of all crews
 	stats        []counters   // by host slot

@@ -405,12 +405,23 @@ func (b *spinBudget) patience() uint32 {
 // long is one word, as it is read between taking a request and answering it. Goroutines share one: the values are
 // hints.
 type durations struct {
+	// Changed by each handler that is measured, and for each caller that is woken.
+	ns     [durationPlaces]atomic.Uint32
+	wakeNs atomic.Uint32 // that it takes to wake a caller
+
+	// Read with each request.
+	_          [lineSize]byte
 	longPlaces atomic.Uint32 // a set
-	ns         [durationPlaces]atomic.Uint32
 	longNs     atomic.Uint32 // a handler is long from here on
-	wakeNs     atomic.Uint32 // that it takes to wake a caller
 	helpers    uint32        // processors besides a worker's own, but 1 at least
 	lookNs     uint32        // that it takes to look at all slots
+}
+
+// setLearned writes nothing that is there already: others read what is learned from its line.
+func setLearned(learned *atomic.Uint32, value uint32) {
+	if learned.Load() != value {
+		learned.Store(value)
+	}
 }
 
 func (d *durations) setUp(processors, slots int) {
@@ -443,14 +454,14 @@ func (d *durations) learn(kind uint32, took int64) {
 	} else {
 		mean += (ns - mean) / meanShare
 	}
-	place.Store(mean)
+	setLearned(place, mean)
 	d.noteLong(kind, mean >= d.longNs.Load())
 }
 
 // learnLong notes that a handler of this type was so long that another worker had to come.
 func (d *durations) learnLong(kind uint32) {
 	place := &d.ns[kind%durationPlaces]
-	place.Store(max(place.Load(), d.longNs.Load()))
+	setLearned(place, max(place.Load(), d.longNs.Load()))
 	d.noteLong(kind, true)
 }
 
@@ -472,8 +483,8 @@ func (d *durations) learnWake(took int64) {
 
 func (d *durations) setWake(ns uint32) {
 	pays := (2*ns + d.helpers - 1) / d.helpers
-	d.wakeNs.Store(ns)
-	d.longNs.Store(max(pays, uint32(longLeast), d.lookNs))
+	setLearned(&d.wakeNs, ns)
+	setLearned(&d.longNs, max(pays, uint32(longLeast), d.lookNs))
 }
 
 // crowd is how many are in something long at once.
@@ -489,7 +500,9 @@ func (c *crowd) enter() {
 	} else {
 		mean -= (mean - seen + meanShare - 1) / meanShare // rounded up, so that it comes down all the way
 	}
-	c.mean.Store(mean)
+	if mean != c.mean.Load() { // others read it
+		c.mean.Store(mean)
+	}
 }
 
 func (c *crowd) leave() { c.now.Add(-1) }

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // longType is one whose duration is apart from TypeNormal's.
@@ -141,6 +142,30 @@ func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 		}
 		if w.turn(); polled != c.polls {
 			t.Errorf("%+v: it polled: %v", c, polled)
+		}
+	}
+}
+
+// Wherever the structure begins.
+func TestWhatRequestsReadSharesNoLineWithWhatLongHandlersChange(t *testing.T) {
+	var s serving
+	at := func(field unsafe.Pointer) int { return int(uintptr(field) - uintptr(unsafe.Pointer(&s))) }
+	read := []int{
+		at(unsafe.Pointer(&s.durations.longPlaces)), at(unsafe.Pointer(&s.durations.longNs)),
+		at(unsafe.Pointer(&s.sentry)), at(unsafe.Pointer(&s.workers)), at(unsafe.Pointer(&s.poller)),
+	}
+	for name, changed := range map[string]int{
+		"longHandlers.now":  at(unsafe.Pointer(&s.longHandlers.now)),
+		"longHandlers.mean": at(unsafe.Pointer(&s.longHandlers.mean)),
+		"ns":                at(unsafe.Pointer(&s.durations.ns[durationPlaces-1])),
+		"wakeNs":            at(unsafe.Pointer(&s.durations.wakeNs)),
+		"idleAt":            at(unsafe.Pointer(&s.idleAt)),
+		"restsSince":        at(unsafe.Pointer(&s.restsSince)),
+	} {
+		for _, field := range read {
+			if max(field-changed, changed-field) < lineSize {
+				t.Errorf("%s may share a line with what is read at %d", name, field)
+			}
 		}
 	}
 }

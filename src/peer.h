@@ -114,22 +114,31 @@ struct shmipc_peer {
     atomic_u32 users;
     atomic_u32 departures; /* futex; moves when somebody leaves a closed peer */
 
-    /* Serving: the worker that polls, and what shmipc_wake needs. */
-    atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
+    /* Serving. Each group lies on lines of its own: what workers change as they park, and around
+       long handlers, does not disturb what is read with each request. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
-    atomic_u32 idle_at;     /* its bell, when a worker last found that no request waits and slept */
+
+    /* Its bell, when a worker last found that no request waits and slept. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
     atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
     atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
-    struct durations durations;
-    struct crowd long_handlers; /* that run: running.c's */
-    struct crowd long_waits;    /* of callers, in which nobody polls: caller.c's */
-    atomic_u32 newest_waiter;   /* for a slot: pool.c's */
-    struct turns turns;         /* of those who call while others wait for a slot: pool.c's */
-    atomic_u32 sentry;          /* sentry.c's */
+
+    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* that run: running.c's */
+
+    /* Of callers, in which nobody polls: caller.c's. */
+    _Alignas(2 * CACHE_LINE) struct crowd long_waits;
+
+    _Alignas(2 * CACHE_LINE) struct durations durations;
+    atomic_u32 sentry; /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
     atomic_u64 attendance;
     atomic_u32 wake_pending;
+
+    /* Calling, where there are more callers than slots. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* for a slot: pool.c's */
+    struct turns turns; /* of those who call while others wait for a slot: pool.c's */
 
     atomic_u64 next_tick;    /* when somebody must look for deaths */
     atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */

@@ -194,10 +194,16 @@ static uint32_t at_least(uint32_t ns, uint32_t least) {
     return ns > least ? ns : least;
 }
 
+/* Others read what is learned from its line: nothing is written that is there already. */
+static void set_learned(atomic_u32 *learned, uint32_t value) {
+    if (load_relaxed32(learned) != value)
+        store_relaxed32(learned, value);
+}
+
 static void set_wake(struct durations *d, uint32_t ns) {
     uint32_t pays = 2 * ns / d->helpers;
-    store_relaxed32(&d->wake_ns, ns);
-    store_relaxed32(&d->long_ns, at_least(at_least(pays, LONG_LEAST_NS), d->look_ns));
+    set_learned(&d->wake_ns, ns);
+    set_learned(&d->long_ns, at_least(at_least(pays, LONG_LEAST_NS), d->look_ns));
 }
 
 void shmi_durations_begin(struct durations *d, uint32_t processors, uint32_t slots) {
@@ -223,13 +229,13 @@ void shmi_duration_learn(struct durations *d, uint32_t type, uint64_t ns) {
     uint32_t now = load_relaxed32(place);
     uint32_t seen = at_most(ns, DURATION_MOST_NS);
     uint32_t mean = seen < now ? now - (now - seen) / 2 : now + (seen - now) / 8;
-    store_relaxed32(place, mean);
+    set_learned(place, mean);
     note_long(d, type % DURATIONS, mean >= load_relaxed32(&d->long_ns));
 }
 
 void shmi_duration_learn_long(struct durations *d, uint32_t type) {
     uint32_t ns = at_least(load_relaxed32(&d->ns[type % DURATIONS]), load_relaxed32(&d->long_ns));
-    store_relaxed32(&d->ns[type % DURATIONS], ns);
+    set_learned(&d->ns[type % DURATIONS], ns);
     note_long(d, type % DURATIONS, true);
 }
 
@@ -242,8 +248,8 @@ void shmi_duration_learn_wake(struct durations *d, uint64_t ns) {
 void shmi_crowd_enter(struct crowd *c) {
     uint32_t seen = (add_seq_cst32(&c->now, 1) + 1) * CROWD_PARTS;
     uint32_t mean = load_relaxed32(&c->mean);
-    store_relaxed32(&c->mean, seen > mean ? mean + (seen - mean) / CROWD_MOVES
-                                          : mean - (mean - seen + CROWD_MOVES - 1) / CROWD_MOVES);
+    set_learned(&c->mean, seen > mean ? mean + (seen - mean) / CROWD_MOVES
+                                      : mean - (mean - seen + CROWD_MOVES - 1) / CROWD_MOVES);
 }
 
 void shmi_crowd_leave(struct crowd *c) {

@@ -327,12 +327,15 @@ static inline uint32_t poller_patience(const struct spin_budget *b) {
  * one word, as it is read between taking a request and answering it.
  */
 struct durations {
-    atomic_u32 long_places; /* a set */
-    atomic_u32 ns[DURATIONS];
-    atomic_u32 long_ns; /* a handler is long from here on */
+    /* Changed by each handler that is measured, and for each caller that is woken. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 ns[DURATIONS];
     atomic_u32 wake_ns; /* how long it takes to wake a caller */
-    uint32_t helpers;   /* processors besides the worker's own, at least 1 */
-    uint32_t look_ns;   /* how long it takes to look at all slots */
+
+    /* Read with each request. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 long_places; /* a set */
+    atomic_u32 long_ns;                              /* a handler is long from here on */
+    uint32_t helpers; /* processors besides the worker's own, at least 1 */
+    uint32_t look_ns; /* how long it takes to look at all slots */
 };
 
 void shmi_durations_begin(struct durations *durations, uint32_t processors, uint32_t slots);

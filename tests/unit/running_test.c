@@ -183,6 +183,33 @@ static void a_type_that_was_taken_for_long_is_soon_known_better(void **state) {
     close_scene();
 }
 
+/* ---- Lines ---- */
+
+static size_t line_of(size_t offset) {
+    return offset / (2 * CACHE_LINE);
+}
+
+#define LINE_OF(field) line_of(offsetof(struct shmipc_peer, field))
+
+static void what_requests_read_shares_no_line_with_what_long_handlers_change(void **state) {
+    (void)state;
+    const size_t read[] = {LINE_OF(durations.long_places),
+                           LINE_OF(durations.long_ns),
+                           LINE_OF(sentry),
+                           LINE_OF(attendance),
+                           LINE_OF(poller),
+                           LINE_OF(phase)};
+    const size_t changed[] = {LINE_OF(long_handlers.now), LINE_OF(long_handlers.mean),
+                              LINE_OF(long_waits.now),    LINE_OF(long_waits.mean),
+                              LINE_OF(durations.ns[0]),   LINE_OF(durations.ns[DURATIONS - 1]),
+                              LINE_OF(durations.wake_ns), LINE_OF(idle_at),
+                              LINE_OF(rests_since),       LINE_OF(users)};
+    for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
+        for (size_t j = 0; j < sizeof changed / sizeof *changed; j++)
+            assert_int_not_equal(read[i], changed[j]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(
@@ -192,6 +219,8 @@ int main(void) {
         cmocka_unit_test_setup(a_long_type_is_learned_from_the_handlers_that_are_measured,
                                fake_system),
         cmocka_unit_test_setup(a_type_that_was_taken_for_long_is_soon_known_better, fake_system),
+        cmocka_unit_test_setup(what_requests_read_shares_no_line_with_what_long_handlers_change,
+                               fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
