@@ -204,6 +204,12 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
     }
 }
 
+/* In this process, or in another one that has slots in common with it. */
+static bool others_wait_for_slot(const shmipc_peer *p) {
+    return load_seq_cst32(&p->calls.vacancies.waiters) != 0 ||
+           (!peer_is_host(p) && doorbell_has_sleepers(&p->calls.vacancies));
+}
+
 static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
                        struct local_slot **slot) {
     if (p->calls.count == 0)
@@ -212,15 +218,14 @@ static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = wait_for_slot(p, deadline, aside, slot);
+    error = wait_for_slot(p, deadline, aside && others_wait_for_slot(p), slot);
     shmi_peer_leave(p);
     return error;
 }
 
 COLD static int claim_another(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
     struct thread_state *thread = shmi_thread_state();
-    bool aside = thread->steps_aside == p && deadline->timeout != 0 &&
-                 load_seq_cst32(&p->calls.vacancies.waiters) != 0;
+    bool aside = thread->steps_aside == p && deadline->timeout != 0;
     thread->steps_aside = NULL;
     *slot = aside ? NULL : try_any(p);
     if (*slot == NULL)
