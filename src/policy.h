@@ -313,9 +313,9 @@ static inline uint64_t vacancy_sleep(bool is_newest, uint32_t looks, uint32_t wa
 /* ---- When the poller does not look ---- */
 
 /* How long a worker that was rung for gives the poller to take a request, in pauses: the shortest
-   wait. In that time a poller that looks goes round a dozen slots, even where a line's way there and
-   back is long; and to a caller that waits in vain it is little beside the wake-up before. Without
-   spinning there is no processor to be patient on. */
+   wait. In that time a poller that looks goes round a dozen slots, even where a line's way there
+   and back is long; and to a caller that waits in vain it is little beside the wake-up before.
+   Without spinning there is no processor to be patient on. */
 static inline uint32_t poller_patience(const struct spin_budget *b) {
     return policy_decides(true, false) ? b->least : 0;
 }

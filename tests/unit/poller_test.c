@@ -229,6 +229,7 @@ static void play_poller(void) {
 
 static word taken; /* the word of the request that the poller has taken */
 
+// NOLINTNEXTLINE(readability-non-const-parameter): as park_the_caller
 static void take(struct slot *shared, word *seen) {
     must(shmi_slot_take(shared, *seen, scene.peer->self, &taken));
 }
@@ -251,7 +252,7 @@ static void *meddle_soon(void *context) {
     return NULL;
 }
 
-enum { FOR_EVER = UINT32_MAX };
+enum { FOR_EVER = INT32_MAX };
 
 /* Whether somebody takes the request, by a worker whose patience has no end. */
 static bool is_taken(meddle *what) {

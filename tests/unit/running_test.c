@@ -186,7 +186,8 @@ static void a_type_that_was_taken_for_long_is_soon_known_better(void **state) {
 /* ---- Lines ---- */
 
 static size_t line_of(size_t offset) {
-    return offset / (2 * CACHE_LINE);
+    const size_t own = 2 * (size_t)CACHE_LINE;
+    return offset / own;
 }
 
 #define LINE_OF(field) line_of(offsetof(struct shmipc_peer, field))
