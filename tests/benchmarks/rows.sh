@@ -31,9 +31,12 @@ bench() {
 }
 
 cp "$built"/bench "$built"/bench_guest_* "$built"/bench_*learn*.so "$work"
+cd "$source/benchmarks/go"
 for program in guest plain; do
-    (cd "$source/benchmarks/go" && go build -o "$work/bench_$program" "./$program")
+    go build -o "$work/bench_$program" "./$program"
 done
+go build -o "$work/bench_guest_go_unlearned" -tags shmipc_unlearned ./guest
+cd "$OLDPWD"
 
 bench oversubscribed mixed
 for guest in c go; do
