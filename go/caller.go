@@ -176,14 +176,10 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	}
 }
 
-// mayHoldOff: how long the other side takes with a message in a buffer depends on the message. From one to the next
-// there is nothing to learn.
-func (e *exchange) mayHoldOff() bool { return e.reach != reachesBuffer }
-
 // holdOffFor: the answer is expected when the hold-off is over; the next request, which may be like this one,
 // will change the same lines.
 func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
-	held := e.mayHoldOff() && e.holdOff.wait()
+	held := e.reach.isForeseeable() && e.holdOff.wait()
 	if held {
 		e.fetchToChange(e.reach)
 	}
@@ -196,7 +192,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.wasNeedless()
 	s.won()
-	if !e.woke && e.mayHoldOff() {
+	if !e.woke && e.reach.isForeseeable() {
 		e.holdOff.learn(atOnce)
 	}
 	if atOnce && oneOfSeveral {

@@ -153,6 +153,10 @@ func reachOf(size int) reach {
 	}
 }
 
+// isForeseeable: how long the other side takes with a message in a buffer depends on the message. From one to the next
+// there is nothing to learn, and nothing to hold off for.
+func (r reach) isForeseeable() bool { return r != reachesBuffer }
+
 // get finds a message in place. The length is read once: the other side could change it. false
 // says that it exceeds the limit.
 func (l *exchangeLine) get(buffer []byte, flags word, limit uint32) (Message, bool) {

@@ -112,7 +112,7 @@ func (w *worker) leaveBell() {
 
 // poll looks for requests as the poller, and parks if there are none.
 func (w *worker) poll() {
-	heldOff := !w.wakeup.owesYield && w.reach != reachesBuffer
+	heldOff := !w.wakeup.owesYield && w.reach.isForeseeable()
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.expect(w.scan.last)

@@ -197,16 +197,10 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-/* How long the other side takes with a message in a buffer depends on the message: from one to the
-   next there is nothing to learn. */
-static bool may_hold_off(const struct local_slot *l) {
-    return l->reach != REACHES_BUFFER;
-}
-
 /* The answer is expected when the hold-off is over; the next request, which may be like this one,
    will change the same lines. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
-    bool held = may_hold_off(l) && wait_hold_off(&l->hold_off);
+    bool held = reach_is_foreseeable(l->reach) && wait_hold_off(&l->hold_off);
     if (held)
         slot_fetch_to_change(l->shared, l->reach);
     if (held || !await->one_of_several)
@@ -229,7 +223,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
                        const struct await *await) {
     bool at_once = spin_was_needless(spin);
     spin_won(spin);
-    if (!l->woke_worker && may_hold_off(l))
+    if (!l->woke_worker && reach_is_foreseeable(l->reach))
         hold_off_learn(&l->hold_off, at_once);
     if (at_once && await->one_of_several)
         fetch_next(p, l);

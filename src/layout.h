@@ -33,6 +33,12 @@ static inline enum reach reach_of(size_t length) {
     return (enum reach)((length > FIRST_LINE_SIZE) + (length > INLINE_SIZE));
 }
 
+/* How long the other side takes with a message in a buffer depends on the message: from one to the
+   next there is nothing to learn, and nothing to hold off for. */
+static inline bool reach_is_foreseeable(enum reach reach) {
+    return reach != REACHES_BUFFER;
+}
+
 #define MAGIC UINT64_C(0x0a0d4350494d4853) /* "SHMIPC\r\n" in memory */
 
 struct header {

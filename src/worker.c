@@ -29,7 +29,7 @@ static void yield_if_owed(shmipc_peer *p, struct worker *worker) {
 
 static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *until) {
     struct spin spin = spin_begin(&worker->spins);
-    const bool held_off = !worker->wakeup.owes_yield && worker->reach != REACHES_BUFFER;
+    const bool held_off = !worker->wakeup.owes_yield && reach_is_foreseeable(worker->reach);
     if (held_off && wait_hold_off(&worker->hold_off)) {
         shmi_scan_expect_last(p, worker);
         spin_tightly(&spin, 0); /* looking at some slots takes long enough */
