@@ -214,24 +214,40 @@ static uint64_t send_all(struct scene *scene, const struct meeting *meeting, uns
     return longest;
 }
 
+struct range {
+    uint64_t shortest, longest;
+};
+
+static struct range new_range(void) {
+    return (struct range){.shortest = UINT64_MAX};
+}
+
+static void extend(struct range *range, uint64_t took) {
+    range->longest = took > range->longest ? took : range->longest;
+    range->shortest = took < range->shortest ? took : range->shortest;
+}
+
+static void print_range(bool host_calls, unsigned count, const char *of_what,
+                        const struct range *range) {
+    print_message("             %s, %u %s: it took %llu to %llu us\n", direction_name(host_calls),
+                  count, of_what, (unsigned long long)range->shortest / 1000,
+                  (unsigned long long)range->longest / 1000);
+}
+
 /* After a rest no request waits until the sentry looks: not even in one of ten rounds. */
 static void what_is_only_sent_is_run(bool host_calls, unsigned calls) {
     struct meeting *meeting = new_meeting(WORKERS);
     struct scene scene;
-    uint64_t longest = 0, shortest = UINT64_MAX;
+    struct range took = new_range();
     open_for(&scene, host_calls, meeting);
     for (unsigned i = 0; i < 10; i++) {
         const struct timespec nap = {.tv_nsec = calls ? 1000000 : 100000000};
         nanosleep(&nap, NULL);
-        uint64_t took = send_all(&scene, meeting, calls);
-        longest = took > longest ? took : longest;
-        shortest = took < shortest ? took : shortest;
+        extend(&took, send_all(&scene, meeting, calls));
     }
-    print_message("             %s, after %u calls: it took %llu to %llu us\n",
-                  direction_name(host_calls), calls, (unsigned long long)shortest / 1000,
-                  (unsigned long long)longest / 1000);
-    must(longest < LONGEST);
-    must(calls > 0 || shortest < SENTRY_TICK_NS);
+    print_range(host_calls, calls, "calls before", &took);
+    must(took.longest < LONGEST);
+    must(calls > 0 || took.shortest < SENTRY_TICK_NS);
     close_with(&scene, meeting);
 }
 
@@ -267,20 +283,15 @@ static void what_is_known_as_long_is_run_at_once(bool host_calls, unsigned count
     enum { LEARNED = 20, ROUNDS = 50 };
     struct meeting *meeting = new_meeting(count);
     struct scene scene;
-    uint64_t longest = 0, shortest = UINT64_MAX;
+    struct range took = new_range();
     open_for(&scene, host_calls, meeting);
     for (unsigned i = 0; i < LEARNED; i++)
         (void)send_all(&scene, meeting, 0);
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        uint64_t took = meet_unawaited(&scene, meeting);
-        longest = took > longest ? took : longest;
-        shortest = took < shortest ? took : shortest;
-    }
-    print_message("             %s, %u at once: it took %llu to %llu us\n",
-                  direction_name(host_calls), count, (unsigned long long)shortest / 1000,
-                  (unsigned long long)longest / 1000);
-    must(longest < LONGEST);
-    must(shortest < SENTRY_TICK_NS);
+    for (unsigned i = 0; i < ROUNDS; i++)
+        extend(&took, meet_unawaited(&scene, meeting));
+    print_range(host_calls, count, "at once", &took);
+    must(took.longest < LONGEST);
+    must(took.shortest < SENTRY_TICK_NS);
     close_with(&scene, meeting);
 }
 

@@ -781,17 +781,22 @@ static void end_homes(void *context) {
     }
 }
 
-static void workers_settle_in_different_slots_in_any_order(void **state) {
-    (void)state;
+/* Two workers' steps of their own, without calls. */
+static void run_workers(void (*one)(void *), void (*other)(void *), void (*end)(void *)) {
     struct stage s;
-    struct scenario scenario = {.begin = begin_nothing,
-                                .end = end_homes,
-                                .actors = {settle, settle},
-                                .context = &s,
-                                .preemptions = 2};
+    const struct scenario scenario = {.begin = begin_nothing,
+                                      .end = end,
+                                      .actors = {one, other},
+                                      .context = &s,
+                                      .preemptions = 2};
     open_stage(&s, true, 2);
     assert_true(explore(&scenario) > 2);
     close_stage(&s);
+}
+
+static void workers_settle_in_different_slots_in_any_order(void **state) {
+    (void)state;
+    run_workers(settle, settle, end_homes);
 }
 
 /* One worker begins to poll, another one supersedes it: where nobody polls, nobody says so. */
@@ -817,15 +822,7 @@ static void end_polling(void *context) {
 
 static void who_is_superseded_leaves_nothing_behind_in_any_order(void **state) {
     (void)state;
-    struct stage s;
-    struct scenario scenario = {.begin = begin_nothing,
-                                .end = end_polling,
-                                .actors = {begin_to_poll, supersede},
-                                .context = &s,
-                                .preemptions = 2};
-    open_stage(&s, true, 2);
-    assert_true(explore(&scenario) > 2);
-    close_stage(&s);
+    run_workers(begin_to_poll, supersede, end_polling);
 }
 
 /* ---- Several guests ---- */
