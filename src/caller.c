@@ -363,6 +363,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
         reason = &timed_out;
     if (reason != NULL)
         return end_without_answer(p, l, reason, await->deadline->timeout, &await->answered);
+    l->slept |= word_state(seen) == SLOT_WORKING;
     if (parked && (seen & WORD_PARKED) != 0)
         sleep_for_answer(p, l, seen, await);
     return SHMIPC_OK;

@@ -55,6 +55,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     p->collect_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));
+    shmi_turns_begin(&p->turns);
     shmi_durations_begin(&p->durations, p->processors, p->serves.count);
     p->members = doorbell_of(p, BELL_MEMBERS);
     p->answers = region_answers(&p->region, p->index);

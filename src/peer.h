@@ -52,6 +52,8 @@ struct local_slot {
     bool is_in_crowd;         /* its wait counts among the long ones */
     atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
     atomic_u32 keepers;       /* and those that a request may be left to */
+    bool slept;               /* the last call slept while its handler ran */
+    struct turn turn;         /* while others wait for a slot */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
     atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
 };
@@ -135,7 +137,11 @@ struct shmipc_peer {
     atomic_u64 attendance;
     atomic_u32 wake_pending;
 
-    _Alignas(2 * CACHE_LINE) atomic_u64 next_tick; /* when somebody must look for deaths */
+    /* Calling, where there are more callers than slots. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* for a slot: pool.c's */
+    struct turns turns; /* of those who call while others wait for a slot: pool.c's */
+
+    atomic_u64 next_tick;    /* when somebody must look for deaths */
     atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */
     atomic_u32 ticks;
 

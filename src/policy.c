@@ -123,6 +123,73 @@ void shmi_spin_learn(const struct spin *spin) {
     store_relaxed32(&b->now, restore ? b->most : 2 * now);
 }
 
+static uint32_t at_most(uint64_t ns, uint32_t most) {
+    return ns < most ? (uint32_t)ns : most;
+}
+
+static void learn_sleep(struct turns *turns, bool slept) {
+    uint32_t mean = load_relaxed32(&turns->slept);
+    store_relaxed32(&turns->slept, slept ? mean + (TURN_PARTS - mean) / TURN_MOVES
+                                         : mean - (mean + TURN_MOVES - 1) / TURN_MOVES);
+}
+
+static uint64_t turn_length(uint32_t waiters) {
+    uint64_t share = waiters == 0 ? TURN_MOST_NS : TURN_ROUND_NS / waiters;
+    return share < TURN_MOST_NS ? share : TURN_MOST_NS;
+}
+
+static uint32_t releases_to_next_look(const struct turn *t, uint64_t took) {
+    if (t->releases == 0 || took > TURN_LOOK_NS)
+        return 1;
+    return t->releases < TURN_RELEASES ? 2 * t->releases : TURN_RELEASES;
+}
+
+/* The clock is read often at first, and rarely later if little time passes in between. Who has not
+   waited for the slot, or whose call has slept, may not come back soon. */
+enum turn_step shmi_turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters) {
+    if (t->to_go > 1 && !slept) {
+        t->to_go--;
+        return TURN_LASTS;
+    }
+    uint64_t now = shmi_clock_now();
+    learn_sleep(turns, slept);
+    bool unknown = t->began == 0;
+    if (unknown)
+        t->began = now;
+    if (now - t->began >= turn_length(waiters)) {
+        turn_reset(t);
+        store_relaxed32(&turns->left_early, 0);
+        return TURN_ENDS;
+    }
+    uint64_t took = now - load_relaxed64(&t->looked);
+    t->releases = t->to_go = releases_to_next_look(t, took);
+    store_relaxed64(&t->looked, now);
+    bool early = t->releases <= TURN_RINGS_UP_TO && load_relaxed32(&turns->left_early) != 0;
+    return unknown || early || slept ? TURN_RINGS : TURN_LASTS;
+}
+
+void shmi_turns_begin(struct turns *t) {
+    store_relaxed32(&t->left_early, 1);
+}
+
+void shmi_turn_begin(struct turn *t, struct turns *turns) {
+    uint64_t now = shmi_clock_now();
+    turn_reset(t);
+    t->began = now;
+    store_relaxed64(&t->looked, now);
+    store_relaxed64(&turns->handed_on, 0);
+}
+
+bool shmi_turn_is_handed_on(const struct turns *t, uint64_t now) {
+    uint64_t handed_on = load_relaxed64(&t->handed_on);
+    return handed_on != 0 && now - handed_on < TURN_LEFT_NS;
+}
+
+bool shmi_turn_is_under_way(const struct turn *t, bool is_claimed, uint64_t now) {
+    uint64_t looked = load_relaxed64(&t->looked);
+    return looked != 0 && now - looked < (is_claimed ? TURN_STALE_NS : TURN_LEFT_NS);
+}
+
 static uint32_t at_least(uint32_t ns, uint32_t least) {
     return ns > least ? ns : least;
 }
@@ -143,10 +210,6 @@ void shmi_durations_begin(struct durations *d, uint32_t processors, uint32_t slo
     d->helpers = processors > 1 ? processors - 1 : 1;
     d->look_ns = slots * NS_PER_SLOT;
     set_wake(d, WAKE_FIRST_NS);
-}
-
-static uint32_t at_most(uint64_t ns, uint32_t most) {
-    return ns < most ? (uint32_t)ns : most;
 }
 
 static void note_long(struct durations *d, uint32_t place, bool is_long) {

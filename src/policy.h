@@ -44,6 +44,11 @@ enum {
     CROWD_PARTS = 64, /* of one, in which the mean is kept */
     CROWD_MOVES = 8,  /* it moves by an eighth of the way */
 
+    TURN_RELEASES = 64,   /* at most between two looks at the clock */
+    TURN_RINGS_UP_TO = 4, /* releases between two looks, if turns are left early */
+    TURN_PARTS = 64,      /* of one, in which a mean is kept */
+    TURN_MOVES = 8,       /* it moves by an eighth of the way */
+
     PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
     HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
 };
@@ -62,6 +67,12 @@ enum { TICKS_TO_IDLE = 10 };                /* who has slept so many ticks; */
    reads who waits, without the barrier between the two that would take as long as the claim does:
    so whoever waits for that looks once more after this time, in ns. */
 #define STORES_SEEN_NS UINT64_C(1000000)
+
+#define TURN_ROUND_NS UINT64_C(24000000) /* in which all who wait for a slot have a turn each, */
+#define TURN_MOST_NS UINT64_C(1500000)   /* which is no longer than this */
+#define TURN_LOOK_NS UINT64_C(60000)     /* if so much passes in between, each release looks */
+#define TURN_LEFT_NS UINT64_C(200000)    /* a slot that is free for so long was left, */
+#define TURN_STALE_NS UINT64_C(4000000)  /* or held for something else */
 
 /* ---- What the tests make of it ---- */
 
@@ -232,6 +243,71 @@ static inline void spin_won(const struct spin *spin) {
         shmi_spin_learn(spin);
     else if (soon < SPIN_SOON)
         store_relaxed32(&spin->budget->soon, soon + 1);
+}
+
+/* ---- Whose turn it is ---- */
+
+/*
+ * Where more threads call than there are slots. To wake a waiter takes longer than a short call, so
+ * a thread that calls again and again keeps its slot for a turn, and gives it back in silence
+ * meanwhile: nobody is woken. When the turn is over it rings, and steps aside. A thread may also
+ * stop calling in the middle of its turn: so one of the waiters looks by itself again and again;
+ * what it finds has it known that turns are left, and until one lasts, releases ring early in a
+ * turn. While a worker polls, callers spin, so only as many threads have turns at a time as there
+ * are processors beside the worker's.
+ */
+struct turns {
+    atomic_u64 handed_on;  /* when a waiter was last rung for that has no slot yet; 0: none */
+    atomic_u32 left_early; /* 1: a turn was left, and none has lasted since */
+    atomic_u32 slept;      /* how many of TURN_PARTS callers slept while their handlers ran */
+};
+
+/* A slot's; its claimer's alone but for `looked`. */
+struct turn {
+    uint64_t began;    /* 0: there is none */
+    atomic_u64 looked; /* at the clock; 0: never in this turn */
+    uint32_t releases; /* from one look at the clock to the next */
+    uint32_t to_go;    /* of those */
+};
+
+static inline void turn_reset(struct turn *t) {
+    t->began = 0;
+    t->releases = t->to_go = 0;
+    store_relaxed64(&t->looked, 0);
+}
+
+/* Until a turn has lasted none is taken to. */
+void shmi_turns_begin(struct turns *turns);
+
+/* A waiter has got its slot. */
+void shmi_turn_begin(struct turn *turn, struct turns *turns);
+
+enum turn_step { TURN_LASTS, TURN_RINGS, TURN_ENDS };
+
+/* For a release while others wait for a slot. */
+enum turn_step shmi_turn_next(struct turn *turn, struct turns *turns, bool slept, uint32_t waiters);
+
+/* True if somebody was rung for a moment ago, and has no slot yet. */
+bool shmi_turn_is_handed_on(const struct turns *turns, uint64_t now);
+
+/* True if a thread has its turn with this slot, which is claimed or not. */
+bool shmi_turn_is_under_way(const struct turn *turn, bool is_claimed, uint64_t now);
+
+/* True if another thread may have a turn beside so many. */
+static inline bool turns_leave_room(const struct turns *t, uint32_t under_way,
+                                    uint32_t processors) {
+    return policy_decides(load_relaxed32(&t->slept) > TURN_PARTS / 2 || under_way == 0 ||
+                              under_way + 1 < processors,
+                          true);
+}
+
+/* How long one of so many waiters sleeps before it looks by itself: the newest one not long, unless
+   it has looked in vain so often; the others longer than a round. */
+static inline uint64_t vacancy_sleep(bool is_newest, uint32_t looks, uint32_t waiters) {
+    uint64_t own = looks < 7 ? STORES_SEEN_NS << looks : TICK_NS;
+    uint64_t round = 2 * TURN_MOST_NS * waiters;
+    uint64_t sleep = is_newest ? own : round;
+    return sleep < TICK_NS ? sleep : TICK_NS;
 }
 
 /* ---- When the poller does not look ---- */

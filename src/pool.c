@@ -106,46 +106,97 @@ static bool reclaim_is_due(shmipc_peer *p) {
     return now >= due && cas_acquire64(&p->next_reclaim, &due, now + TICK_NS);
 }
 
-/* One sleep until a slot may be free, or `until`. */
-static struct local_slot *sleep_once(shmipc_peer *p, uint32_t generation, uint64_t until) {
-    if (load_seq_cst32(&p->phase) != PEER_OPEN || shmi_clock_now() >= until)
-        return NULL;
-    bool death = shmi_doorbell_sleep(&p->calls.vacancies, generation, until);
+/* True if a thread more may have a turn. */
+static bool leaves_room(const shmipc_peer *p) {
+    uint64_t now = shmi_clock_now();
+    uint32_t under_way = shmi_turn_is_handed_on(&p->turns, now);
+    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
+        bool is_claimed = load_relaxed32(&p->slots[i].claim) % 2 != 0;
+        under_way += shmi_turn_is_under_way(&p->slots[i].turn, is_claimed, now);
+    }
+    return turns_leave_room(&p->turns, under_way, p->processors);
+}
+
+enum wake_up { WOKEN_TO_LOOK, WOKEN_BY_RING, WOKEN_TOO_LATE };
+
+/* Sleeps until a ring, a look of its own, or the deadline. */
+static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadline *deadline,
+                               uint64_t sleep) {
+    struct doorbell *vacancies = &p->calls.vacancies;
+    uint64_t look = shmi_clock_now() + sleep;
+    bool death =
+        shmi_doorbell_sleep(vacancies, generation, sooner(shmi_deadline_at(deadline), look));
     (void)shmi_membership_tick(p, death);
     if (death || reclaim_is_due(p))
         reclaim_dead_owners(p);
-    return try_any(p);
+    if (shmi_deadline_passed(deadline))
+        return WOKEN_TOO_LATE;
+    bool rung = shmi_doorbell_generation(vacancies) != generation;
+    return rung && shmi_clock_now() < look ? WOKEN_BY_RING : WOKEN_TO_LOOK;
 }
 
-/* A sleeper that was rung tries once more before it gives up, so that no ring is wasted on it. The
-   first sleep is short: whoever gave back a claim just before may not have seen this waiter, nor
-   this waiter the claim. Whoever does so later sees it. */
-static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline) {
+/* Who looks by itself leaves the slots to those who have turns. */
+static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up) {
+    if (wake_up == WOKEN_TO_LOOK && !leaves_room(p))
+        return NULL;
+    struct local_slot *l = try_any(p);
+    if (l != NULL && wake_up == WOKEN_TO_LOOK)
+        store_relaxed32(&p->turns.left_early, 1);
+    return l;
+}
+
+static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
+    return load_seq_cst32(&p->phase) == PEER_OPEN && peer_refusal(p) == SHMIPC_OK &&
+           !shmi_deadline_passed(deadline);
+}
+
+/* A sleeper tries once more before it gives up, so that no ring is wasted on it. The newest one's
+   sleeps are short: whoever gave back a claim just before may not have seen this waiter, nor this
+   waiter the claim, and whoever gave it back in silence may never call again. Who steps aside has
+   rung for another one, and does not look before it sleeps. */
+static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
     struct doorbell *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_doorbell_arm(vacancies);
-    struct local_slot *l = try_any(p);
-    if (l == NULL) {
-        uint64_t until = shmi_deadline_or_tick(deadline);
-        l = sleep_once(p, generation, sooner(until, shmi_clock_now() + STORES_SEEN_NS));
-        if (l == NULL)
-            l = sleep_once(p, generation, until);
+    uint32_t ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
+    struct local_slot *l = aside ? NULL : try_any(p);
+    uint32_t looks = 0;
+    while (l == NULL && may_wait(p, deadline)) {
+        bool is_newest = load_relaxed32(&p->newest_waiter) == ticket;
+        uint64_t sleep = vacancy_sleep(is_newest, looks++, load_relaxed32(&vacancies->waiters));
+        enum wake_up wake_up = sleep_once(p, generation, deadline, sleep);
+        generation = shmi_doorbell_generation(vacancies);
+        l = look_after_sleep(p, wake_up);
+        if (wake_up == WOKEN_BY_RING) {
+            ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
+            looks = 0;
+        }
     }
     shmi_doorbell_disarm(vacancies);
     return l;
 }
 
-static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+/* Where others sleep already there is no point in spinning. */
+static bool spins_for_slot(shmipc_peer *p, const struct deadline *deadline, struct spin *spin) {
+    return deadline->timeout != 0 && load_relaxed32(&p->calls.vacancies.waiters) == 0 &&
+           wait_again(spin);
+}
+
+static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
+                         struct local_slot **slot) {
     struct spin spin = spin_begin(&p->claim_spins);
     for (;;) {
         int error = peer_refusal(p);
         if (error)
             return error;
-        bool spinning = deadline->timeout != 0 && wait_again(&spin);
+        bool spinning = !aside && spins_for_slot(p, deadline, &spin);
         spin_pay(&spin, p->calls.count);
-        *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline);
+        *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline, aside);
+        aside = false;
         if (*slot != NULL) {
             if (spinning)
                 spin_won(&spin);
+            else
+                shmi_turn_begin(&(*slot)->turn, &p->turns);
             return SHMIPC_OK;
         }
         if (!spinning && shmi_deadline_passed(deadline))
@@ -153,21 +204,34 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, struct local
     }
 }
 
-static int wait_inside(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
+/* In this process, or in another one that has slots in common with it. */
+static bool others_wait_for_slot(const shmipc_peer *p) {
+    return load_seq_cst32(&p->calls.vacancies.waiters) != 0 ||
+           (!peer_is_host(p) && doorbell_has_sleepers(&p->calls.vacancies));
+}
+
+static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
+                       struct local_slot **slot) {
     if (p->calls.count == 0)
         return shmi_fail(SHMIPC_E_INVALID, "the region has no slots for calls of a %s",
                          peer_is_host(p) ? "host" : "guest");
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = wait_for_slot(p, deadline, slot);
+    error = wait_for_slot(p, deadline, aside && others_wait_for_slot(p), slot);
     shmi_peer_leave(p);
     return error;
 }
 
 COLD static int claim_another(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
-    *slot = try_any(p);
-    return *slot != NULL ? SHMIPC_OK : wait_inside(p, deadline, slot);
+    struct thread_state *thread = shmi_thread_state();
+    bool aside = thread->steps_aside == p && deadline->timeout != 0;
+    thread->steps_aside = NULL;
+    *slot = aside ? NULL : try_any(p);
+    if (*slot == NULL)
+        return wait_inside(p, deadline, aside, slot);
+    turn_reset(&(*slot)->turn); /* was another thread's */
+    return SHMIPC_OK;
 }
 
 int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
@@ -184,12 +248,35 @@ COLD static void ring_vacancies(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
+/* While others wait. True: the slot is given back in silence. Who has had its turn will not get the
+   slot as its usual one, and so comes to claim_another, where it steps aside. */
+COLD static bool keeps_turn(shmipc_peer *p, struct local_slot *l) {
+    enum turn_step step =
+        shmi_turn_next(&l->turn, &p->turns, l->slept, load_relaxed32(&p->calls.vacancies.waiters));
+    l->slept = false;
+    if (step != TURN_ENDS)
+        return step == TURN_LASTS;
+    struct thread_state *thread = shmi_thread_state();
+    thread->steps_aside = p;
+    thread->affinity = UINT32_MAX;
+    if (!leaves_room(p))
+        return true;
+    store_relaxed64(&p->turns.handed_on, shmi_clock_now());
+    return false;
+}
+
 /* Release, for the next try_claim, and for whoever unmaps the region when no slot is claimed. The
    waiters and the phase may be read before others see the claim gone: STORES_SEEN_NS. Without the
    claim the region may be unmapped at any moment: only private memory from here. */
 static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait) {
+    const atomic_u32 *own = &p->calls.vacancies.waiters;
+    bool silent = false;
+    if (others_wait || load_relaxed32(own) != 0)
+        silent = keeps_turn(p, l);
+    else if (l->turn.began != 0)
+        turn_reset(&l->turn);
     store_release32(&l->claim, load_relaxed32(&l->claim) + 1);
-    if (others_wait || load_seq_cst32(&p->calls.vacancies.waiters) != 0)
+    if (!silent && (others_wait || load_seq_cst32(own) != 0))
         ring_vacancies(p);
     peer_note_departure(p);
 }
