@@ -139,7 +139,7 @@ struct shmipc_peer {
 
     /* Calling, where there are more callers than slots. */
     _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* for a slot: pool.c's */
-    struct turns turns; /* of those who call while others wait for a slot: pool.c's */
+    struct turns turns; /* of those who call while others wait for a slot: turns.c's */
 
     atomic_u64 next_tick;    /* when somebody must look for deaths */
     atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */

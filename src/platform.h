@@ -244,7 +244,7 @@ struct last_failure {
    the library can be unloaded. */
 struct thread_state {
     const struct served *serving; /* peer.h */
-    const void *steps_aside;      /* pool.c: the peer of whose slots it has just had a turn */
+    const void *steps_aside;      /* turns.c: the peer of whose slots it has just had a turn */
     uint32_t affinity;            /* pool.c */
     struct last_failure last;     /* error.c */
 };

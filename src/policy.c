@@ -144,36 +144,42 @@ static uint32_t releases_to_next_look(const struct turn *t, uint64_t took) {
     return t->releases < TURN_RELEASES ? 2 * t->releases : TURN_RELEASES;
 }
 
-/* The clock is read often at first, and rarely later if little time passes in between. Who has not
-   waited for the slot, or whose call has slept, may not come back soon. */
-enum turn_step shmi_turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters) {
-    if (t->to_go > 1 && !slept) {
-        t->to_go--;
-        return TURN_LASTS;
-    }
-    uint64_t now = shmi_clock_now();
+/* The clock is read often at first, and rarely later if little time passes in between. */
+static enum turn_step turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters,
+                                uint64_t now) {
     learn_sleep(turns, slept);
-    bool unknown = t->began == 0;
-    if (unknown)
+    if (t->began == 0)
         t->began = now;
     if (now - t->began >= turn_length(waiters)) {
         turn_reset(t);
         store_relaxed32(&turns->left_early, 0);
         return TURN_ENDS;
     }
-    uint64_t took = now - load_relaxed64(&t->looked);
-    t->releases = t->to_go = releases_to_next_look(t, took);
+    t->releases = t->to_go = releases_to_next_look(t, now - load_relaxed64(&t->looked));
     store_relaxed64(&t->looked, now);
     bool early = t->releases <= TURN_RINGS_UP_TO && load_relaxed32(&turns->left_early) != 0;
-    return unknown || early || slept ? TURN_RINGS : TURN_LASTS;
+    return early || slept ? TURN_RINGS : TURN_LASTS;
+}
+
+enum turn_step shmi_turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters,
+                              uint64_t now) {
+    switch (SHMIPC_POLICY) {
+    case POLICY_PARKS_AT_ONCE:
+        return TURN_ENDS;
+    case POLICY_PARKS_LATE:
+        return TURN_LASTS;
+    case POLICY_IS_RANDOM:
+        return (enum turn_step)(shmi_policy_random() % (TURN_ENDS + 1));
+    default:
+        return turn_next(t, turns, slept, waiters, now);
+    }
 }
 
 void shmi_turns_begin(struct turns *t) {
     store_relaxed32(&t->left_early, 1);
 }
 
-void shmi_turn_begin(struct turn *t, struct turns *turns) {
-    uint64_t now = shmi_clock_now();
+void shmi_turn_begin(struct turn *t, struct turns *turns, uint64_t now) {
     turn_reset(t);
     t->began = now;
     store_relaxed64(&t->looked, now);

@@ -264,7 +264,7 @@ struct turns {
 
 /* A slot's; its claimer's alone but for `looked`. */
 struct turn {
-    uint64_t began;    /* 0: there is none */
+    uint64_t began;    /* 0: there is none yet */
     atomic_u64 looked; /* at the clock; 0: never in this turn */
     uint32_t releases; /* from one look at the clock to the next */
     uint32_t to_go;    /* of those */
@@ -279,13 +279,23 @@ static inline void turn_reset(struct turn *t) {
 /* Until a turn has lasted none is taken to. */
 void shmi_turns_begin(struct turns *turns);
 
-/* A waiter has got its slot. */
-void shmi_turn_begin(struct turn *turn, struct turns *turns);
+/* A waiter has got its slot, now. */
+void shmi_turn_begin(struct turn *turn, struct turns *turns, uint64_t now);
 
 enum turn_step { TURN_LASTS, TURN_RINGS, TURN_ENDS };
 
-/* For a release while others wait for a slot. */
-enum turn_step shmi_turn_next(struct turn *turn, struct turns *turns, bool slept, uint32_t waiters);
+/* For a release while others wait for a slot: true if the turn lasts, so far as can be said without
+   a look at the clock; else shmi_turn_next says what follows. Who slept while the handler ran may
+   not come back soon. */
+static inline bool turn_goes_on(struct turn *t, bool slept) {
+    if (SHMIPC_POLICY != POLICY_LEARNS || t->to_go <= 1 || slept)
+        return false;
+    t->to_go--;
+    return true;
+}
+
+enum turn_step shmi_turn_next(struct turn *turn, struct turns *turns, bool slept, uint32_t waiters,
+                              uint64_t now);
 
 /* True if somebody was rung for a moment ago, and has no slot yet. */
 bool shmi_turn_is_handed_on(const struct turns *turns, uint64_t now);

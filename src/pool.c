@@ -4,6 +4,7 @@
 #include "liveness.h"
 #include "membership.h"
 #include "slot.h"
+#include "turns.h"
 
 /* seq_cst: a look after doorbell_arm, the partner of the release that rings. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
@@ -106,17 +107,6 @@ static bool reclaim_is_due(shmipc_peer *p) {
     return now >= due && cas_acquire64(&p->next_reclaim, &due, now + TICK_NS);
 }
 
-/* True if a thread more may have a turn. */
-static bool leaves_room(const shmipc_peer *p) {
-    uint64_t now = shmi_clock_now();
-    uint32_t under_way = shmi_turn_is_handed_on(&p->turns, now);
-    for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
-        bool is_claimed = load_relaxed32(&p->slots[i].claim) % 2 != 0;
-        under_way += shmi_turn_is_under_way(&p->slots[i].turn, is_claimed, now);
-    }
-    return turns_leave_room(&p->turns, under_way, p->processors);
-}
-
 enum wake_up { WOKEN_TO_LOOK, WOKEN_BY_RING, WOKEN_TOO_LATE };
 
 /* Sleeps until a ring, a look of its own, or the deadline. */
@@ -135,9 +125,11 @@ static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadl
     return rung && shmi_clock_now() < look ? WOKEN_BY_RING : WOKEN_TO_LOOK;
 }
 
-/* Who looks by itself leaves the slots to those who have turns. */
-static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up) {
-    if (wake_up == WOKEN_TO_LOOK && !leaves_room(p))
+/* A waiter that looks by itself leaves the slots to the threads that have turns, but not for ever: a
+   slot that was free at several looks may have nobody who comes back. */
+static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up, uint32_t looks) {
+    enum { SPARING_LOOKS = 3 };
+    if (wake_up == WOKEN_TO_LOOK && looks <= SPARING_LOOKS && !shmi_turns_leave_room(p))
         return NULL;
     struct local_slot *l = try_any(p);
     if (l != NULL && wake_up == WOKEN_TO_LOOK)
@@ -165,7 +157,7 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
         uint64_t sleep = vacancy_sleep(is_newest, looks++, load_relaxed32(&vacancies->waiters));
         enum wake_up wake_up = sleep_once(p, generation, deadline, sleep);
         generation = shmi_doorbell_generation(vacancies);
-        l = look_after_sleep(p, wake_up);
+        l = look_after_sleep(p, wake_up, looks);
         if (wake_up == WOKEN_BY_RING) {
             ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
             looks = 0;
@@ -196,7 +188,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
             if (spinning)
                 spin_won(&spin);
             else
-                shmi_turn_begin(&(*slot)->turn, &p->turns);
+                shmi_turn_begin(&(*slot)->turn, &p->turns, shmi_clock_now());
             return SHMIPC_OK;
         }
         if (!spinning && shmi_deadline_passed(deadline))
@@ -224,9 +216,7 @@ static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
 }
 
 COLD static int claim_another(shmipc_peer *p, struct deadline *deadline, struct local_slot **slot) {
-    struct thread_state *thread = shmi_thread_state();
-    bool aside = thread->steps_aside == p && deadline->timeout != 0;
-    thread->steps_aside = NULL;
+    bool aside = shmi_turns_step_aside(p) && deadline->timeout != 0;
     *slot = aside ? NULL : try_any(p);
     if (*slot == NULL)
         return wait_inside(p, deadline, aside, slot);
@@ -248,23 +238,6 @@ COLD static void ring_vacancies(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
-/* While others wait. True: the slot is given back in silence. Who has had its turn will not get the
-   slot as its usual one, and so comes to claim_another, where it steps aside. */
-COLD static bool keeps_turn(shmipc_peer *p, struct local_slot *l) {
-    enum turn_step step =
-        shmi_turn_next(&l->turn, &p->turns, l->slept, load_relaxed32(&p->calls.vacancies.waiters));
-    l->slept = false;
-    if (step != TURN_ENDS)
-        return step == TURN_LASTS;
-    struct thread_state *thread = shmi_thread_state();
-    thread->steps_aside = p;
-    thread->affinity = UINT32_MAX;
-    if (!leaves_room(p))
-        return true;
-    store_relaxed64(&p->turns.handed_on, shmi_clock_now());
-    return false;
-}
-
 /* Release, for the next try_claim, and for whoever unmaps the region when no slot is claimed. The
    waiters and the phase may be read before others see the claim gone: STORES_SEEN_NS. Without the
    claim the region may be unmapped at any moment: only private memory from here. */
@@ -272,7 +245,7 @@ static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait)
     const atomic_u32 *own = &p->calls.vacancies.waiters;
     bool silent = false;
     if (others_wait || load_relaxed32(own) != 0)
-        silent = keeps_turn(p, l);
+        silent = shmi_turns_keep(p, l);
     else if (l->turn.began != 0)
         turn_reset(&l->turn);
     store_release32(&l->claim, load_relaxed32(&l->claim) + 1);

@@ -1,0 +1,225 @@
+/*
+ * Turns in a slot, where more threads call than there are slots.
+ */
+#include "support/fixture.h"
+
+#include "peer.h"
+#include "pool.h"
+
+static shmipc_slot claim(shmipc_peer *peer) {
+    shmipc_slot slot;
+    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
+    return slot;
+}
+
+static void release_slot(shmipc_slot slot) {
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
+struct turn_taker {
+    pthread_t thread;
+    shmipc_peer *peer;
+    atomic_bool had_slot;
+};
+
+static void *take_a_turn(void *context) {
+    struct turn_taker *t = context;
+    shmipc_slot slot = claim(t->peer);
+    atomic_store(&t->had_slot, true);
+    release_slot(slot);
+    return NULL;
+}
+
+static struct local_slot *claim_as_calls_do(shmipc_peer *peer) {
+    struct deadline deadline = deadline_in(SHMIPC_FOREVER);
+    struct local_slot *l;
+    must_equal(shmi_pool_claim(peer, &deadline, &l), SHMIPC_OK);
+    return l;
+}
+
+/* A slot that is claimed as a call claims it, and one who waits for it. */
+static struct local_slot *claim_before(shmipc_peer *holder, struct turn_taker *waiter) {
+    struct local_slot *l = claim_as_calls_do(holder);
+    waiter->thread = thread_start(take_a_turn, waiter);
+    eventually(load_seq_cst32(&waiter->peer->calls.vacancies.waiters) == 1);
+    return l;
+}
+
+static void open_with_one_slot(struct pair *p) {
+    shmipc_host_config config = test_host_config();
+    config.host_slots = config.guest_slots = 1;
+    pair_open(p, &config);
+}
+
+/* True if the waiter has the slot first, once the holder's turn is over. It may not: a system that
+   does not let it run for a millisecond has the holder look by itself. */
+static bool the_waiter_is_next(shmipc_peer *holder, shmipc_peer *peer) {
+    struct turn_taker waiter = {.peer = peer};
+    struct local_slot *l = claim_before(holder, &waiter);
+    l->turn.began = 1;
+    shmi_pool_release(holder, l);
+    shmipc_slot again = claim(holder);
+    bool is_next = atomic_load(&waiter.had_slot);
+    release_slot(again);
+    thread_join(waiter.thread);
+    return is_next;
+}
+
+static void who_has_had_its_turn_steps_aside(void **state) {
+    (void)state;
+    enum { ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        int next = 0;
+        open_with_one_slot(&p);
+        shmipc_peer *peer = host ? p.host : p.guest;
+        for (int i = 0; i < ROUNDS; i++)
+            next += the_waiter_is_next(peer, peer);
+        assert_true(next > ROUNDS / 2);
+        pair_close(&p);
+    }
+}
+
+/* The other guest has announced a sleeper that does not come: whoever stepped aside for it looks
+   by itself, a little later. */
+static void who_has_had_its_turn_steps_aside_for_another_guest(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_peer *second;
+    open_with_one_slot(&p);
+    must_equal(shmipc_guest_attach(p.name.text, NULL, SHMIPC_TIMEOUT_DEFAULT, &second), SHMIPC_OK);
+    (void)shmi_doorbell_arm(&second->calls.vacancies);
+    struct local_slot *l = claim_as_calls_do(p.guest);
+    l->turn.began = 1;
+    shmi_pool_release(p.guest, l);
+    uint64_t begin = now_ns();
+    l = claim_as_calls_do(p.guest);
+    assert_true(now_ns() - begin >= STORES_SEEN_NS / 2);
+    shmi_doorbell_disarm(&second->calls.vacancies);
+    shmi_pool_release(p.guest, l);
+    shmipc_free(second);
+    pair_close(&p);
+}
+
+struct busy_guest {
+    shmipc_peer *peer;
+    atomic_bool stop;
+};
+
+static void *always_hold_a_slot(void *context) {
+    enum { HELD_NS = 200000 };
+    struct busy_guest *b = context;
+    while (!atomic_load(&b->stop)) {
+        struct local_slot *l = claim_as_calls_do(b->peer);
+        uint64_t until = now_ns() + HELD_NS;
+        while (now_ns() < until)
+            cpu_pause();
+        shmi_pool_release(b->peer, l);
+    }
+    return NULL;
+}
+
+static void a_guest_gets_a_slot_beside_one_that_always_calls(void **state) {
+    (void)state;
+    enum { MOST = 4, ROUNDS = 20 };
+    for (int threads = 1; threads <= MOST; threads *= 4) {
+        struct pair p;
+        pthread_t callers[MOST];
+        shmipc_peer *second;
+        open_with_one_slot(&p);
+        struct busy_guest busy = {.peer = p.guest};
+        must_equal(shmipc_guest_attach(p.name.text, NULL, SHMIPC_TIMEOUT_DEFAULT, &second),
+                   SHMIPC_OK);
+        for (int i = 0; i < threads; i++)
+            callers[i] = thread_start(always_hold_a_slot, &busy);
+        for (int i = 0; i < ROUNDS; i++) {
+            shmipc_slot slot;
+            assert_int_equal(shmipc_slot_claim(second, INT64_C(1000000000), &slot), SHMIPC_OK);
+            release_slot(slot);
+        }
+        atomic_store(&busy.stop, true);
+        for (int i = 0; i < threads; i++)
+            thread_join(callers[i]);
+        shmipc_free(second);
+        pair_close(&p);
+    }
+}
+
+static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
+    (void)state;
+    enum { ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        int soon = 0;
+        for (int i = 0; i < ROUNDS; i++) {
+            struct pair p;
+            open_with_one_slot(&p);
+            struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+            struct local_slot *l = claim_before(waiter.peer, &waiter);
+            uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+            l->turn.began = shmi_clock_now();
+            l->turn.to_go = 2;
+            uint64_t begin = now_ns();
+            shmi_pool_release(waiter.peer, l);
+            assert_int_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+                             before);
+            thread_join(waiter.thread);
+            soon += now_ns() - begin < TICK_NS / 2;
+            pair_close(&p);
+        }
+        assert_true(soon > ROUNDS / 2);
+    }
+}
+
+/* Nobody comes back to the slot, but it looks as if somebody did, again and again. */
+static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        open_with_one_slot(&p);
+        struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+        struct local_slot *l = claim_before(waiter.peer, &waiter);
+        l->turn.began = shmi_clock_now();
+        l->turn.to_go = 2;
+        waiter.peer->processors = 2;
+        shmi_pool_release(waiter.peer, l);
+        while (!atomic_load(&waiter.had_slot)) {
+            store_relaxed64(&l->turn.looked, shmi_clock_now());
+            shmi_cpu_yield();
+        }
+        thread_join(waiter.thread);
+        pair_close(&p);
+    }
+}
+
+static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
+    (void)state;
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        open_with_one_slot(&p);
+        struct turn_taker waiter = {.peer = host ? p.host : p.guest};
+        struct local_slot *l = &waiter.peer->slots[waiter.peer->calls.first];
+        l->turn.began = shmi_clock_now();
+        l->turn.to_go = 1000;
+        shmipc_slot slot = claim(waiter.peer);
+        waiter.thread = thread_start(take_a_turn, &waiter);
+        eventually(load_seq_cst32(&waiter.peer->calls.vacancies.waiters) == 1);
+        uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+        release_slot(slot);
+        assert_int_not_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+                             before);
+        thread_join(waiter.thread);
+        pair_close(&p);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(who_has_had_its_turn_steps_aside),
+        watched_test(who_has_had_its_turn_steps_aside_for_another_guest),
+        watched_test(a_guest_gets_a_slot_beside_one_that_always_calls),
+        watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
+        watched_test(a_slot_that_stays_free_is_taken_whatever_turns_are_under_way),
+        watched_test(who_holds_a_slot_for_long_rings_for_who_waits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
