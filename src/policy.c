@@ -186,14 +186,15 @@ void shmi_turn_begin(struct turn *t, struct turns *turns, uint64_t now) {
     store_relaxed64(&turns->handed_on, 0);
 }
 
+/* What another thread has stored may be later than our `now`. */
 bool shmi_turn_is_handed_on(const struct turns *t, uint64_t now) {
     uint64_t handed_on = load_relaxed64(&t->handed_on);
-    return handed_on != 0 && now - handed_on < TURN_LEFT_NS;
+    return handed_on != 0 && now < handed_on + TURN_LEFT_NS;
 }
 
 bool shmi_turn_is_under_way(const struct turn *t, bool is_claimed, uint64_t now) {
     uint64_t looked = load_relaxed64(&t->looked);
-    return looked != 0 && now - looked < (is_claimed ? TURN_STALE_NS : TURN_LEFT_NS);
+    return looked != 0 && now < looked + (is_claimed ? TURN_STALE_NS : TURN_LEFT_NS);
 }
 
 static uint32_t at_least(uint32_t ns, uint32_t least) {

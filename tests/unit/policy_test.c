@@ -585,6 +585,7 @@ static void a_turn_is_under_way_as_long_as_it_is_looked_after(void **state) {
     struct turns all = {.handed_on = 0};
     struct turn turn;
     shmi_turn_begin(&turn, &all, MS);
+    assert_true(shmi_turn_is_under_way(&turn, false, MS - 1)); /* another thread's clock */
     assert_true(shmi_turn_is_under_way(&turn, false, MS + TURN_LEFT_NS - 1));
     assert_false(shmi_turn_is_under_way(&turn, false, MS + TURN_LEFT_NS));
     assert_true(shmi_turn_is_under_way(&turn, true, MS + TURN_STALE_NS - 1));

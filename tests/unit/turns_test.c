@@ -170,23 +170,54 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
     }
 }
 
-/* Nobody comes back to the slot, but it looks as if somebody did, again and again. */
+/* Of two slots one is somebody's for ever new turns, which leave room for no other; the other one was
+   given back in silence, and nobody comes back to it. */
 static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct pair p;
-        open_with_one_slot(&p);
+        shmipc_host_config config = test_host_config();
+        config.host_slots = config.guest_slots = 2;
+        pair_open(&p, &config);
         struct turn_taker waiter = {.peer = host ? p.host : p.guest};
-        struct local_slot *l = claim_before(waiter.peer, &waiter);
-        l->turn.began = shmi_clock_now();
-        l->turn.to_go = 2;
         waiter.peer->processors = 2;
-        shmi_pool_release(waiter.peer, l);
+        struct local_slot *busy = claim_as_calls_do(waiter.peer);
+        struct local_slot *left = claim_before(waiter.peer, &waiter);
+        left->turn.began = shmi_clock_now();
+        left->turn.to_go = 2;
+        while (load_relaxed64(&waiter.peer->next_reclaim) == 0) /* until it has slept once */
+            shmi_cpu_yield();
+        store_relaxed64(&busy->turn.looked, shmi_clock_now());
+        shmi_pool_release(waiter.peer, left);
         while (!atomic_load(&waiter.had_slot)) {
-            store_relaxed64(&l->turn.looked, shmi_clock_now());
+            store_relaxed64(&busy->turn.looked, shmi_clock_now());
             shmi_cpu_yield();
         }
         thread_join(waiter.thread);
+        shmi_pool_release(waiter.peer, busy);
+        pair_close(&p);
+    }
+}
+
+static void a_turn_ends_in_silence_where_there_is_no_room_for_another(void **state) {
+    (void)state;
+    for (int rooms = 0; rooms < 2; rooms++) {
+        struct pair p;
+        shmipc_host_config config = test_host_config();
+        config.host_slots = config.guest_slots = 2;
+        pair_open(&p, &config);
+        struct turn_taker waiter = {.peer = p.host};
+        struct local_slot *busy = claim_as_calls_do(p.host);
+        struct local_slot *l = claim_before(p.host, &waiter);
+        p.host->processors = 2;
+        store_relaxed64(&busy->turn.looked, rooms ? 0 : shmi_clock_now() + SECOND);
+        uint32_t before = load_relaxed32(&p.host->calls.vacancies.bell->generation);
+        l->turn.began = 1;
+        shmi_pool_release(p.host, l);
+        uint32_t rings = load_relaxed32(&p.host->calls.vacancies.bell->generation) - before;
+        assert_int_equal(rings != 0, rooms);
+        thread_join(waiter.thread);
+        shmi_pool_release(p.host, busy);
         pair_close(&p);
     }
 }
@@ -200,6 +231,7 @@ static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
         struct local_slot *l = &waiter.peer->slots[waiter.peer->calls.first];
         l->turn.began = shmi_clock_now();
         l->turn.to_go = 1000;
+        store_relaxed32(&waiter.peer->turns.left_early, 0);
         shmipc_slot slot = claim(waiter.peer);
         waiter.thread = thread_start(take_a_turn, &waiter);
         eventually(load_seq_cst32(&waiter.peer->calls.vacancies.waiters) == 1);
@@ -219,6 +251,7 @@ int main(void) {
         watched_test(a_guest_gets_a_slot_beside_one_that_always_calls),
         watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
         watched_test(a_slot_that_stays_free_is_taken_whatever_turns_are_under_way),
+        watched_test(a_turn_ends_in_silence_where_there_is_no_room_for_another),
         watched_test(who_holds_a_slot_for_long_rings_for_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
