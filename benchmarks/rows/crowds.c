@@ -15,9 +15,10 @@ static void emit_crowds(struct subject *subjects, size_t count, const struct rec
     }
 }
 
-/* Lack of progress is looked for in a long block: in short ones none could be seen. */
+/* A block is several times as long as it takes until all have had their turn: the threads begin it
+   asleep, and end it one after the other. Lack of progress is looked for in a longer one still. */
 static void measure(struct subject *subjects, size_t count, const struct effort *effort) {
-    const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 40 * MILLISECOND};
+    const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 120 * MILLISECOND};
     const struct plan steady = {
         .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
     struct record *records = alternate(subjects, count, &speed);
