@@ -206,10 +206,10 @@ static void a_turn_ends_in_silence_where_there_is_no_room_for_another(void **sta
         shmipc_host_config config = test_host_config();
         config.host_slots = config.guest_slots = 2;
         pair_open(&p, &config);
+        p.host->processors = 2;
         struct turn_taker waiter = {.peer = p.host};
         struct local_slot *busy = claim_as_calls_do(p.host);
         struct local_slot *l = claim_before(p.host, &waiter);
-        p.host->processors = 2;
         store_relaxed64(&busy->turn.looked, rooms ? 0 : shmi_clock_now() + SECOND);
         uint32_t before = load_relaxed32(&p.host->calls.vacancies.bell->generation);
         l->turn.began = 1;
