@@ -65,18 +65,22 @@ static uint32_t wake_one_of(struct doorbell *d, uint32_t peer, uint32_t home) {
     return woken != 0 ? woken : shmi_word_wake_peer(d->object, word, peer);
 }
 
-uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer, uint32_t home) {
-    add_seq_cst32(&d->bell->generation, 1);
+static uint32_t wake_one(struct doorbell *d, uint32_t peer, uint32_t home) {
     uint32_t woken = wake_one_of(d, peer, home);
     return woken != 0 ? woken : shmi_word_wake(d->object, &d->bell->generation, WAKE_ONE);
+}
+
+uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer, uint32_t home) {
+    add_seq_cst32(&d->bell->generation, 1);
+    return wake_one(d, peer, home);
+}
+
+uint32_t shmi_doorbell_ring_on(struct doorbell *d, uint32_t peer, uint32_t home) {
+    add_seq_cst32(&d->bell->generation, 2);
+    return wake_one(d, peer, home);
 }
 
 uint32_t shmi_doorbell_ring(struct doorbell *d, uint32_t wake_count) {
     add_seq_cst32(&d->bell->generation, 1);
     return shmi_word_wake(d->object, &d->bell->generation, wake_count);
-}
-
-void shmi_doorbell_ring_on(struct doorbell *d) {
-    add_seq_cst32(&d->bell->generation, 2);
-    (void)shmi_word_wake(d->object, &d->bell->generation, 1);
 }

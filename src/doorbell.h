@@ -69,9 +69,8 @@ uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
    of this peer, if it sleeps. */
 uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer, uint32_t home);
 
-/* Rings for one sleeper, and for perhaps several requests that were not rung for while somebody
-   watched: counts as two rings. */
-void shmi_doorbell_ring_on(struct doorbell *doorbell);
+/* The same where there may be more to be rung for than one thing: counts as two rings. */
+uint32_t shmi_doorbell_ring_on(struct doorbell *doorbell, uint32_t peer, uint32_t home);
 
 /* Rings for one sleeper of this very peer, announced or not, and wakes nobody else. */
 void shmi_doorbell_ring_own(struct doorbell *doorbell, uint32_t self);

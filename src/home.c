@@ -33,21 +33,35 @@ void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     worker->home = home;
 }
 
-void shmi_home_leave(shmipc_peer *p, const struct worker *worker) {
+void shmi_home_leave(shmipc_peer *p, struct worker *worker) {
     if (worker->home == NO_HOME)
         return;
+    shmi_home_come_back(p, worker);
     add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
     add_seq_cst32(&slot_of(p, worker->home)->residents, UINT32_MAX);
 }
 
-void shmi_home_go_out(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    if (slot != worker->home && worker->home != NO_HOME)
-        add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
+/* Somebody may have left a request to it. A poller, which is about to hand over, passes on then. */
+void shmi_home_go_out(shmipc_peer *p, struct worker *worker, uint32_t slot) {
+    if (slot == worker->home || worker->home == NO_HOME)
+        return;
+    worker->is_out = true;
+    add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
+    if (worker->state != WORKER_POLLING && requests_wait_in(p, worker->home))
+        shmi_poller_pass_on(p);
 }
 
-void shmi_home_come_back(shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    if (slot != worker->home && worker->home != NO_HOME)
-        add_seq_cst32(&slot_of(p, worker->home)->keepers, 1);
+void shmi_home_come_back(shmipc_peer *p, struct worker *worker) {
+    if (!worker->is_out)
+        return;
+    worker->is_out = false;
+    add_seq_cst32(&slot_of(p, worker->home)->keepers, 1);
+}
+
+/* Whether somebody polls is read first: a poller that is superseded after that is counted by then.
+   */
+static bool is_left(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
+    return !poller_exists(p) && home_is_kept(p, worker, slot);
 }
 
 enum home_look shmi_home_look(const shmipc_peer *p, const struct worker *worker) {
@@ -55,7 +69,7 @@ enum home_look shmi_home_look(const shmipc_peer *p, const struct worker *worker)
     for (uint32_t slot = 0; slot < p->serves.count; slot++) {
         if (!requests_wait_in(p, slot))
             continue;
-        if (home_is_kept(p, worker, slot))
+        if (is_left(p, worker, slot))
             look = HOME_LEFT;
         else if (!shmi_poller_takes(p, slot))
             return HOME_NEEDED;

@@ -3,11 +3,13 @@
  * that the two of them wake each other and nobody else: the system then keeps them on one
  * processor. It does not if each wakes several.
  *
- * A keeper of a slot is a worker at home there that is not in a long handler for another slot. A
- * worker that comes out of a long handler leaves requests in slots with keepers to those. That
- * loses no request: a keeper that is parked was rung for it, or will look at its home before it
- * sleeps; a worker that was woken leaves nothing to others; and one that parks in spite of a
- * request soon looks again, as its keeper may be in a handler, or just about to run one.
+ * A keeper of a slot is a worker at home there that is not in a handler for another slot, or polls.
+ * A worker that comes out of a long handler leaves requests in slots with keepers to those, but in
+ * its look before it sleeps none while another one polls, as callers do not ring then. That loses
+ * no request: a keeper that is parked was rung for it, and any other one looks at its home before
+ * it sleeps, before it goes out, and first of all when it begins to poll. A worker that was woken,
+ * or polls, leaves nothing to others; and nobody does while a poller that was superseded has not
+ * noticed, as that one is in a handler.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H
@@ -17,15 +19,15 @@
 /* Finds a home: the slot in which fewest are. A worker of shmipc_poll has none, nor has one where
    there are no slots. */
 void shmi_home_settle(shmipc_peer *peer, struct worker *worker);
-void shmi_home_leave(shmipc_peer *peer, const struct worker *worker);
+void shmi_home_leave(shmipc_peer *peer, struct worker *worker);
 
-/* Around a long handler for a request in `slot`. */
-void shmi_home_go_out(shmipc_peer *peer, const struct worker *worker, uint32_t slot);
-void shmi_home_come_back(shmipc_peer *peer, const struct worker *worker, uint32_t slot);
+/* Around a handler for a request in `slot`, by a worker that does not poll, or hands over next. */
+void shmi_home_go_out(shmipc_peer *peer, struct worker *worker, uint32_t slot);
+void shmi_home_come_back(shmipc_peer *peer, struct worker *worker);
 
 /* True if this worker leaves a request in `slot` to a keeper of it. */
 static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    return worker->keeps_home && slot != worker->home &&
+    return worker->keeps_home && slot != worker->home && load_seq_cst32(&p->superseded) == 0 &&
            load_seq_cst32(&p->slots[p->serves.first + slot].keepers) != 0;
 }
 

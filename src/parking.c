@@ -27,8 +27,6 @@ static bool ticks_for_all(shmipc_peer *p, const struct worker *worker) {
 }
 
 static uint64_t next_tick(shmipc_peer *p, const struct worker *worker, uint32_t ticks) {
-    if (worker->left_request)
-        return shmi_clock_now() + LEFT_TICK_NS;
     if (worker->sentry.is_on_duty)
         return worker->sentry.look_at;
     if (!ticks_for_all(p, worker))
@@ -49,11 +47,6 @@ static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generatio
     return true;
 }
 
-/* True if a request may wait that the worker was not rung for. */
-static bool may_be_missed(const shmipc_peer *p, const struct worker *worker) {
-    return worker->left_request || doorbell_is_watched(&p->serves.requests);
-}
-
 /* After a tick it sleeps on, without a look at the slots: whoever has published since has rung, if
    nobody polls. */
 static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struct until *until,
@@ -62,9 +55,8 @@ static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struc
     for (uint32_t ticks = 0; error == SHMIPC_OK; ticks++) {
         if (sleep_once(p, worker, generation, ticks))
             break;
-        if (may_be_missed(p, worker) && requests_wait(p))
+        if (doorbell_is_watched(&p->serves.requests) && requests_wait(p))
             break;
-        worker->left_request = false;
         error = shmi_ending(p, until);
     }
     return error;
@@ -76,7 +68,6 @@ static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct unti
     *slept = look != HOME_NEEDED;
     if (!*slept)
         return SHMIPC_OK;
-    worker->left_request = look == HOME_LEFT;
     store_relaxed32(&p->idle_at, generation + (look == HOME_QUIET ? 0 : NOT_IDLE));
     store_relaxed64(&p->rests_since, shmi_clock_now());
     int error = sleep_until_needed(p, worker, until, generation);

@@ -124,6 +124,7 @@ struct shmipc_peer {
     _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
     atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
     atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
+    atomic_u32 superseded;  /* poller.c's: pollers that were, and have not noticed */
 
     _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* that run: running.c's */
 
@@ -232,7 +233,8 @@ COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
 
 /* Ring and count. */
 void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
-void shmi_peer_ring_on(shmipc_peer *peer, struct doorbell *doorbell);
+/* For a request in `slot`, counted within the direction that is served, and perhaps for others. */
+void shmi_peer_ring_on(shmipc_peer *peer, uint32_t slot);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 

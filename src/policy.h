@@ -58,7 +58,6 @@ enum {
 enum { TICKS_TO_IDLE = 10 };                /* who has slept so many ticks; */
 #define PARKED_TICK_NS UINT64_C(5000000000) /* and one beside which another one does, this; */
 #define SENTRY_TICK_NS UINT64_C(20000000)   /* and one of them, while there is traffic, this; */
-#define LEFT_TICK_NS UINT64_C(1000000)      /* or this, once, if it leaves a request */
 
 /* Who has slept longer is called by few threads. */
 #define REST_NS UINT64_C(250000)

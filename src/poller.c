@@ -2,39 +2,47 @@
 
 #include "requests.h"
 
+/* A request that was left to this worker at home (home.h) is the first one that it looks at: it may
+   be in a handler for the next one for long, and nobody would be rung for. */
 bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     uint32_t nobody = 0;
-    if (!cas_seq_cst32(&p->poller, &nobody, worker->id))
+    if (!cas_seq_cst32(&p->poller, &nobody, POLLER_CHANGES))
         return false;
+    shmi_doorbell_watch(&p->serves.requests);
     worker->state = WORKER_POLLING;
     worker->keeps_home = false;
-    shmi_doorbell_watch(&p->serves.requests);
-    if (load_seq_cst32(&p->poller) == worker->id)
-        return true;
-    /* Superseded before it said that it polls: what was said since is nobody's. */
-    shmi_poller_hand_over(p, worker);
-    return false;
+    exchange_seq_cst32(&p->poller, worker->id);
+    if (worker->home != NO_HOME && requests_wait_in(p, worker->home))
+        worker->scan.next = worker->home;
+    return true;
 }
 
-/* First the bit: as soon as nobody polls another worker may begin to, and set it. Who was
-   superseded may clear the bit of the next poller: then callers ring though they need not. */
-void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
-    uint32_t poller = worker->id;
-    worker->state = WORKER_SEARCHING;
+/* Has nobody poll if this worker does. */
+static bool vacate(shmipc_peer *p, uint32_t poller) {
+    if (!cas_seq_cst32(&p->poller, &poller, POLLER_CHANGES))
+        return false;
     shmi_doorbell_look_away(&p->serves.requests);
-    (void)cas_seq_cst32(&p->poller, &poller, 0);
+    exchange_seq_cst32(&p->poller, 0);
+    return true;
 }
 
-/* For requests that nobody was rung for while the bit was set. */
-static void pass_on(shmipc_peer *p) {
-    if (!doorbell_has_sleepers(&p->serves.requests) || !requests_wait(p))
+void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
+    worker->state = WORKER_SEARCHING;
+    if (!vacate(p, worker->id))
+        add_seq_cst32(&p->superseded, UINT32_MAX);
+}
+
+void shmi_poller_pass_on(shmipc_peer *p) {
+    if (!doorbell_has_sleepers(&p->serves.requests))
         return;
-    shmi_peer_ring_on(p, &p->serves.requests);
+    uint32_t slot = requests_find(p, 0);
+    if (slot != p->serves.count)
+        shmi_peer_ring_on(p, slot);
 }
 
 void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
     shmi_poller_stop(p, worker);
-    pass_on(p);
+    shmi_poller_pass_on(p);
 }
 
 /* The same request, though its caller may have parked. */
@@ -55,23 +63,24 @@ bool shmi_poller_takes(const shmipc_peer *p, uint32_t slot) {
     return false;
 }
 
-/* Also if it was superseded before, and has set the bit only since: it had just begun. */
 bool shmi_poller_supersede(shmipc_peer *p) {
     uint32_t poller = load_seq_cst32(&p->poller);
-    const bool polls = poller != 0 || doorbell_is_watched(&p->serves.requests);
-    if (poller != 0)
-        (void)cas_seq_cst32(&p->poller, &poller, 0);
-    shmi_doorbell_look_away(&p->serves.requests);
-    return polls;
+    if (poller == 0 || poller == POLLER_CHANGES)
+        return poller != 0;
+    add_seq_cst32(&p->superseded, 1); /* before it can notice */
+    if (!vacate(p, poller))
+        add_seq_cst32(&p->superseded, UINT32_MAX);
+    return true;
 }
 
-void shmi_poller_superseded(shmipc_peer *p, struct worker *worker) {
-    shmi_poller_stop(p, worker);
+void shmi_poller_notice_superseded(shmipc_peer *p, struct worker *worker) {
+    worker->state = WORKER_SEARCHING;
+    add_seq_cst32(&p->superseded, UINT32_MAX);
     shmi_duration_learn_long(&p->durations, worker->type);
 }
 
 void shmi_poller_resign(shmipc_peer *p, struct worker *worker) {
     if (worker->state == WORKER_POLLING)
         shmi_poller_stop(p, worker);
-    pass_on(p);
+    shmi_poller_pass_on(p);
 }

@@ -5,6 +5,7 @@
 
 #include "copy.h"
 #include "error.h"
+#include "poller.h"
 #include "requests.h"
 #include "rouse.h"
 #include "running.h"
@@ -218,7 +219,7 @@ static void heed_ring(shmipc_peer *p, struct wakeup *wakeup) {
     if (wakeup->sole_request || !requests_wait(p))
         wakeup->owes_yield |= rested;
     else
-        shmi_peer_ring_on(p, &p->serves.requests);
+        shmi_poller_pass_on(p);
 }
 
 /* A peer that closes looks for what it has taken, and may not see this: so it runs no handler now.

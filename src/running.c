@@ -8,7 +8,6 @@
 struct run {
     shmipc_peer *peer; /* NULL: it has ended */
     struct worker *worker;
-    uint32_t slot; /* counted within the direction */
 };
 
 /* Also of a handler that does not come back, but throws an exception or ends its thread. */
@@ -19,12 +18,13 @@ static void end_run(struct run *run) {
     run->peer = NULL;
     run->worker->state = WORKER_SEARCHING;
     shmi_crowd_leave(&p->long_handlers);
-    shmi_home_come_back(p, run->worker, run->slot);
+    shmi_home_come_back(p, run->worker);
 }
 
-static void begin_run(struct run *run) {
+/* It goes out first: what is left to it until then is passed on as it hands over. */
+static void begin_run(struct run *run, uint32_t slot) {
     shmipc_peer *p = run->peer;
-    shmi_home_go_out(p, run->worker, run->slot); /* first: who parks now leaves nothing to it */
+    shmi_home_go_out(p, run->worker, slot);
     if (run->worker->state == WORKER_POLLING)
         shmi_poller_hand_over(p, run->worker);
     run->worker->state = WORKER_RUNNING;
@@ -44,19 +44,28 @@ static int measure(shmipc_peer *p, const struct worker *worker, const shmipc_req
 
 static int run_long(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                     shmipc_response *response) {
-    struct run run UNDONE_BY(end_run) = {
-        .peer = p, .worker = worker, .slot = request->slot - p->serves.first};
-    begin_run(&run);
+    struct run run UNDONE_BY(end_run) = {.peer = p, .worker = worker};
+    begin_run(&run, request->slot - p->serves.first);
     int failed = measure(p, worker, request, response);
     end_run(&run);
     return failed;
 }
 
+static int run_short(shmipc_peer *p, const struct worker *worker, const shmipc_request *request,
+                     shmipc_response *response) {
+    if (worker->measures_next)
+        return measure(p, worker, request, response);
+    return worker->handler(worker->context, request, response);
+}
+
+/* One that does not come back leaves its home altogether. */
 int shmi_run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                      shmipc_response *response) {
     if (duration_is_long(&p->durations, request->type))
         return run_long(p, worker, request, response);
-    if (worker->measures_next)
-        return measure(p, worker, request, response);
-    return worker->handler(worker->context, request, response);
+    if (worker->state != WORKER_POLLING)
+        shmi_home_go_out(p, worker, request->slot - p->serves.first);
+    int failed = run_short(p, worker, request, response);
+    shmi_home_come_back(p, worker);
+    return failed;
 }

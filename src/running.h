@@ -6,14 +6,15 @@
 
 #include "worker.h"
 
-/* The same if the handler may be long, or is measured. */
+/* The same if the handler may be long, or is measured, or the worker does not poll. */
 int shmi_run_handler(shmipc_peer *peer, struct worker *worker, const shmipc_request *request,
                      shmipc_response *response);
 
 /* What the handler returned. */
 static inline int run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                               shmipc_response *response) {
-    if (!worker->measures_next && durations_are_short(&p->durations))
+    if (worker->state == WORKER_POLLING && !worker->measures_next &&
+        durations_are_short(&p->durations))
         return worker->handler(worker->context, request, response);
     return shmi_run_handler(p, worker, request, response);
 }

@@ -118,7 +118,7 @@ static int check_handler(const shmipc_peer *p, shmipc_handler handler) {
 
 static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
     uint32_t id = 0;
-    while (id == 0) /* 0 means that nobody polls */
+    while (id == 0 || id == POLLER_CHANGES) /* which say what no worker may */
         id = add_seq_cst32(&p->next_worker, 1) + 1;
     return (struct worker){.handler = handler,
                            .context = context,

@@ -46,9 +46,9 @@ struct worker {
     enum reach reach;        /* of the last request, or of its answer if that reached further */
     struct wakeup wakeup;
     bool measures_next;
-    bool ran_long;     /* in this turn */
-    bool keeps_home;   /* has run a long handler, and neither slept nor polled since */
-    bool left_request; /* it has parked though one waits that it left to others */
+    bool ran_long;   /* in this turn */
+    bool keeps_home; /* has run a long handler, and neither parked nor polled since: home.h */
+    bool is_out;     /* counted out of its home's keepers */
 };
 
 #endif

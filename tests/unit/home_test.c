@@ -15,6 +15,21 @@
 enum { LONG = SHMIPC_TYPE_APPLICATION, SHORT }; /* message types */
 enum { LONG_NS = 100000 };
 
+/* Of a sleeper at home, the last one that was asked for. Named for the linker. */
+static struct { uint32_t peer, home; } asked_for;
+
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *address, uint32_t peer,
+                             uint32_t home) __asm__("__wrap_shmi_word_wake_home");
+
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *address, uint32_t peer,
+                             uint32_t home) {
+    (void)object;
+    (void)address;
+    asked_for.peer = peer;
+    asked_for.home = home;
+    return 0;
+}
+
 struct houses {
     struct pair pair;
     shmipc_peer *caller;
@@ -115,17 +130,19 @@ static void a_worker_may_have_no_home(void **state) {
     close_houses(&h);
 }
 
-static uint32_t keepers_during;
+/* Of slot 0's, and how often the bell had been rung. */
+static struct { uint32_t keepers, rings; } in_handler;
 
 static int note_keepers(void *context, const shmipc_request *request, shmipc_response *response) {
     const struct houses *h = context;
     (void)request;
     (void)response;
-    keepers_during = keepers(h, 0);
-    fake.now += LONG_NS;
+    in_handler.keepers = keepers(h, 0);
+    in_handler.rings = shmi_doorbell_generation(&h->peer->serves.requests);
     return 0;
 }
 
+/* By a worker that is at home in slot 0. */
 static void run_one(struct houses *h, uint32_t slot, uint32_t type) {
     const shmipc_request request = {.type = type, .slot = h->peer->serves.first + slot};
     shmipc_response response = {.type = 0};
@@ -136,20 +153,42 @@ static void run_one(struct houses *h, uint32_t slot, uint32_t type) {
     assert_int_equal(keepers(h, 1), 0);
 }
 
-static void who_is_in_a_long_handler_of_another_slot_keeps_no_home(void **state) {
+/* In a handler for another slot it does not, be it expected to be long or not; unless it polls. */
+static void a_worker_keeps_its_home_while_it_is_not_out(void **state) {
+    static const struct {
+        uint32_t slot, type;
+        bool polls;
+        uint32_t keepers;
+    } cases[] = {{0, SHORT, false, 1}, {0, LONG, false, 1}, {0, LONG, true, 1},
+                 {1, SHORT, false, 0}, {1, LONG, false, 0}, {1, LONG, true, 0},
+                 {1, SHORT, true, 1},  {0, SHORT, true, 1}};
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {
-        struct houses h;
-        open_houses(&h, host_calls);
-        shmi_home_settle(h.peer, &h.worker);
-        run_one(&h, 0, LONG);
-        assert_int_equal(keepers_during, 1);
-        run_one(&h, 1, SHORT);
-        assert_int_equal(keepers_during, 1);
-        run_one(&h, 1, LONG);
-        assert_int_equal(keepers_during, 0);
-        close_houses(&h);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            struct houses h;
+            open_houses(&h, host_calls);
+            shmi_home_settle(h.peer, &h.worker);
+            if (cases[i].polls)
+                assert_true(shmi_poller_begin(h.peer, &h.worker));
+            run_one(&h, cases[i].slot, cases[i].type);
+            assert_int_equal(in_handler.keepers, cases[i].keepers);
+            shmi_poller_resign(h.peer, &h.worker);
+            close_houses(&h);
+        }
     }
+}
+
+/* It is unwound out of a handler for another slot. */
+static void who_ends_leaves_its_home_once(void **state) {
+    (void)state;
+    struct houses h;
+    open_houses(&h, true);
+    shmi_home_settle(h.peer, &h.worker);
+    shmi_home_go_out(h.peer, &h.worker, 1);
+    assert_int_equal(keepers(&h, 0), 0);
+    shmi_home_leave(h.peer, &h.worker);
+    assert_int_equal(keepers(&h, 0), 0);
+    close_houses(&h);
 }
 
 /* ---- What is left to a keeper ---- */
@@ -232,11 +271,145 @@ static void a_worker_that_polls_leaves_nothing(void **state) {
     close_houses(&h);
 }
 
+/* Nobody was rung for it, and who polls may be in a handler. A look in between leaves it to them
+   both. */
+static void nothing_is_left_in_the_look_before_sleeping_while_somebody_polls(void **state) {
+    (void)state;
+    for (uint32_t home = 0; home < 2; home++) {
+        struct houses h;
+        struct worker poller = {.handler = echo_handler, .id = 2, .home = home};
+        open_houses(&h, true);
+        begin_at_home(&h);
+        h.peer->serve_spins.least = 100;
+        play_keeper(&h, 1);
+        assert_true(shmi_poller_begin(h.peer, &poller));
+        send_to(&h, 1, SHORT);
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 0);
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+        shmi_poller_stop(h.peer, &poller);
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_LEFT);
+        assert_int_equal(shmi_scan_all(h.peer, &poller), 1);
+        assert_true(receive_from(&h, 1));
+        close_houses(&h);
+    }
+}
+
+typedef void notice(struct houses *h, struct worker *keeper);
+
+static void looks_whether_it_polls(struct houses *h, struct worker *keeper) {
+    assert_false(poller_is(h->peer, keeper));
+}
+
+static void stops(struct houses *h, struct worker *keeper) {
+    shmi_poller_stop(h->peer, keeper);
+}
+
+/* It is in a handler that was expected to be short. */
+static void nothing_is_left_while_a_superseded_poller_has_not_noticed(void **state) {
+    static notice *const notices[] = {looks_whether_it_polls, stops};
+    (void)state;
+    for (size_t i = 0; i < sizeof notices / sizeof *notices; i++) {
+        struct houses h;
+        struct worker keeper = {.handler = echo_handler, .id = 2, .home = NO_HOME};
+        open_houses(&h, true);
+        begin_at_home(&h);
+        shmi_home_settle(h.peer, &keeper);
+        assert_int_equal(keeper.home, 1);
+        assert_true(shmi_poller_begin(h.peer, &keeper));
+        send_to(&h, 1, SHORT);
+        assert_true(shmi_poller_supersede(h.peer));
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
+        notices[i](&h, &keeper);
+        assert_int_equal(keeper.state, WORKER_SEARCHING);
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_LEFT);
+        assert_int_equal(shmi_scan_some(h.peer, &h.worker), 0);
+        assert_false(shmi_poller_supersede(h.peer)); /* nobody */
+        assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_LEFT);
+        assert_int_equal(shmi_scan_all(h.peer, &keeper), 1);
+        assert_true(receive_from(&h, 1));
+        close_houses(&h);
+    }
+}
+
+/* ---- What was left to a worker ---- */
+
+#define ANOTHER_PEER (UINT32_C(1) << 15) /* its bit */
+enum { PASSED_ON = 2 };                  /* which counts as two rings: it may be for several */
+
+/* How often the bell was rung as its handler began. */
+static uint32_t rings_of_who_goes_out(uint32_t type, bool polls, bool request_waits) {
+    struct houses h;
+    open_houses(&h, true);
+    shmi_home_settle(h.peer, &h.worker);
+    if (polls)
+        must(shmi_poller_begin(h.peer, &h.worker));
+    if (request_waits)
+        send_to(&h, 0, SHORT);
+    or_seq_cst32(&h.peer->serves.requests.bell->sleepers, ANOTHER_PEER);
+    run_one(&h, 1, type);
+    and_seq_cst32(&h.peer->serves.requests.bell->sleepers, ~ANOTHER_PEER);
+    shmi_poller_resign(h.peer, &h.worker);
+    close_houses(&h);
+    return in_handler.rings;
+}
+
+static void a_keeper_that_goes_out_passes_on_once(void **state) {
+    (void)state;
+    assert_int_equal(rings_of_who_goes_out(SHORT, false, true), PASSED_ON);
+    assert_int_equal(rings_of_who_goes_out(LONG, false, true), PASSED_ON);
+    assert_int_equal(rings_of_who_goes_out(LONG, true, true), PASSED_ON);
+    assert_int_equal(rings_of_who_goes_out(SHORT, true, true), 0); /* it polls, and is not out */
+    assert_int_equal(rings_of_who_goes_out(SHORT, false, false), 0);
+    assert_int_equal(rings_of_who_goes_out(LONG, false, false), 0);
+    assert_int_equal(rings_of_who_goes_out(LONG, true, false), 0);
+}
+
+static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
+    (void)state;
+    for (int host_calls = 0; host_calls < 2; host_calls++) {
+        for (uint32_t slot = 0; slot < 2; slot++) {
+            struct houses h;
+            open_houses(&h, host_calls);
+            send_to(&h, slot, SHORT);
+            (void)shmi_doorbell_arm(&h.peer->serves.requests);
+            asked_for.peer = asked_for.home = NO_HOME;
+            shmi_poller_pass_on(h.peer);
+            assert_int_equal(asked_for.peer, h.peer->index);
+            assert_int_equal(asked_for.home, slot);
+            shmi_doorbell_disarm(&h.peer->serves.requests);
+            assert_int_equal(shmi_scan_all(h.peer, &h.worker), 1);
+            assert_true(receive_from(&h, slot));
+            close_houses(&h);
+        }
+    }
+}
+
+/* It may be in a handler for the other one for long, and nobody would be rung for. */
+static void who_begins_to_poll_looks_at_home_first(void **state) {
+    (void)state;
+    struct houses h;
+    open_houses(&h, true);
+    shmi_home_settle(h.peer, &h.worker);
+    send_to(&h, 0, SHORT);
+    send_to(&h, 1, SHORT);
+    h.worker.scan.next = 1;
+    assert_true(shmi_poller_begin(h.peer, &h.worker));
+    assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+    assert_true(receive_from(&h, 0));
+    assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+    assert_true(receive_from(&h, 1));
+    shmi_poller_stop(h.peer, &h.worker);
+    h.worker.scan.next = 1;
+    assert_true(shmi_poller_begin(h.peer, &h.worker));
+    assert_int_equal(h.worker.scan.next, 1); /* where nothing waits, it goes on as it did */
+    shmi_poller_stop(h.peer, &h.worker);
+    close_houses(&h);
+}
+
 /* ---- Workers that serve ---- */
 
 static struct houses *serving;
-static uint64_t slept[4]; /* how long each sleep was to last */
-static uint32_t left_at;  /* the sleep at which what was left had not been served yet */
+static uint32_t left_at; /* the sleep at which what was left had not been served yet */
 
 /* Runs for long; meanwhile a request comes in the other slot, whose keeper has been asleep. */
 static int send_to_the_other(void *context, const shmipc_request *request,
@@ -250,13 +423,15 @@ static int send_to_the_other(void *context, const shmipc_request *request,
     return 0;
 }
 
+/* In its keeper's place a thread that calls shmipc_poll serves it. */
 static void note_what_is_left(void) {
-    must(fake.sleeps <= 4);
-    slept[fake.sleeps - 1] = fake.until - fake.now;
-    if (is_answered(serving, 1))
+    must(fake.sleeps <= 2);
+    if (is_answered(serving, 1)) {
         must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
-    else
-        left_at = fake.sleeps;
+        return;
+    }
+    left_at = fake.sleeps;
+    must_equal(shmipc_poll(serving->peer, echo_handler, NULL), 1);
     fake.now = fake.until;
 }
 
@@ -286,30 +461,10 @@ static void what_has_no_keeper_is_served_before_a_worker_parks(void **state) {
     assert_int_equal(left_at, 0);
 }
 
-/* Its keeper may be in a handler that was wrongly expected to be short: then it does not come. */
-static void what_a_worker_has_left_it_soon_looks_for_again(void **state) {
+static void a_worker_sleeps_though_it_leaves_a_request_to_its_keeper(void **state) {
     (void)state;
     serve_with_a_keeper(note_what_is_left, true);
     assert_int_equal(left_at, 1);
-    assert_int_equal(slept[0], LEFT_TICK_NS);
-    assert_int_equal(slept[1], TICK_NS);
-}
-
-static void keep_or_end(void) {
-    must(fake.sleeps <= 2);
-    slept[fake.sleeps - 1] = fake.until - fake.now;
-    if (fake.sleeps == 1)
-        must_equal(shmipc_poll(serving->peer, echo_handler, NULL), 1);
-    else
-        must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
-    fake.now = fake.until;
-}
-
-static void it_looks_once(void **state) {
-    (void)state;
-    serve_with_a_keeper(keep_or_end, true);
-    assert_int_equal(slept[0], LEFT_TICK_NS);
-    assert_int_equal(slept[1], TICK_NS);
 }
 
 static uint32_t bell; /* when a request had been rung for, and later the rings since */
@@ -321,8 +476,10 @@ static void send_home_or_end(void) {
         must(receive_from(serving, 0));
         send_to(serving, 0, SHORT);
         bell = shmi_doorbell_generation(requests);
+        or_seq_cst32(&requests->bell->sleepers, ANOTHER_PEER);
     } else {
         bell = shmi_doorbell_generation(requests) - bell;
+        and_seq_cst32(&requests->bell->sleepers, ~ANOTHER_PEER);
         must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
     }
 }
@@ -363,14 +520,22 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(workers_settle_where_fewest_are_at_home, fake_system),
         cmocka_unit_test_setup(a_worker_may_have_no_home, fake_system),
-        cmocka_unit_test_setup(who_is_in_a_long_handler_of_another_slot_keeps_no_home, fake_system),
+        cmocka_unit_test_setup(a_worker_keeps_its_home_while_it_is_not_out, fake_system),
+        cmocka_unit_test_setup(who_ends_leaves_its_home_once, fake_system),
         cmocka_unit_test_setup(after_a_long_handler_a_worker_leaves_a_request_to_its_keeper,
                                fake_system),
         cmocka_unit_test_setup(a_worker_leaves_a_request_to_a_poller_that_looks, fake_system),
         cmocka_unit_test_setup(a_worker_that_polls_leaves_nothing, fake_system),
+        cmocka_unit_test_setup(nothing_is_left_in_the_look_before_sleeping_while_somebody_polls,
+                               fake_system),
+        cmocka_unit_test_setup(nothing_is_left_while_a_superseded_poller_has_not_noticed,
+                               fake_system),
+        cmocka_unit_test_setup(a_keeper_that_goes_out_passes_on_once, fake_system),
+        cmocka_unit_test_setup(what_is_passed_on_is_for_who_is_at_home_there, fake_system),
+        cmocka_unit_test_setup(who_begins_to_poll_looks_at_home_first, fake_system),
         cmocka_unit_test_setup(what_has_no_keeper_is_served_before_a_worker_parks, fake_system),
-        cmocka_unit_test_setup(what_a_worker_has_left_it_soon_looks_for_again, fake_system),
-        cmocka_unit_test_setup(it_looks_once, fake_system),
+        cmocka_unit_test_setup(a_worker_sleeps_though_it_leaves_a_request_to_its_keeper,
+                               fake_system),
         cmocka_unit_test_setup(who_has_left_a_request_passes_a_ring_on, fake_system),
         cmocka_unit_test_setup(nobody_prefers_its_home_where_others_have_no_keeper, fake_system),
     };

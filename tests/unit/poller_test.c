@@ -181,17 +181,20 @@ static void callers_ring_once_a_poller_is_superseded(void **state) {
     close_scene();
 }
 
-/* It is superseded between becoming the poller and watching, and goes into a handler. */
-static void callers_ring_also_if_it_watches_after_that(void **state) {
+/* It changes the bit, and is in no handler: nobody else may change it meanwhile. */
+static void who_begins_or_stops_is_not_superseded(void **state) {
     (void)state;
+    struct worker worker = new_worker(1);
     open_scene();
-    sleeper(true);
-    store_relaxed32(&scene.peer->poller, 1);
-    (void)shmi_poller_supersede(scene.peer);
+    store_relaxed32(&scene.peer->poller, POLLER_CHANGES);
     shmi_doorbell_watch(scene.bell);
-    (void)shmi_poller_supersede(scene.peer);
-    assert_true(doorbell_wants_ring(scene.bell));
-    sleeper(false);
+    assert_true(shmi_poller_supersede(scene.peer)); /* callers may not have rung */
+    assert_true(watches());
+    assert_true(poller_exists(scene.peer));
+    assert_false(shmi_poller_begin(scene.peer, &worker));
+    assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
+    store_relaxed32(&scene.peer->poller, 0);
+    shmi_doorbell_look_away(scene.bell);
     close_scene();
 }
 
@@ -213,8 +216,29 @@ static void a_superseded_worker_notices_and_learns(void **state) {
     assert_false(duration_is_long(&scene.peer->durations, FIRST_TYPE + 1));
     assert_true(poller_is(scene.peer, &next));
     assert_int_equal(load_relaxed32(&scene.peer->poller), 2);
+    assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
     shmi_poller_stop(scene.peer, &next);
     close_scene();
+}
+
+/* Also where it does not look, but stops or ends. */
+static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
+    static leave *const leaves[] = {shmi_poller_stop, shmi_poller_hand_over, shmi_poller_resign};
+    (void)state;
+    for (size_t i = 0; i < sizeof leaves / sizeof *leaves; i++) {
+        struct worker worker = new_worker(1), next = new_worker(2);
+        open_scene();
+        assert_true(shmi_poller_begin(scene.peer, &worker));
+        (void)shmi_poller_supersede(scene.peer);
+        assert_true(shmi_poller_begin(scene.peer, &next));
+        leaves[i](scene.peer, &worker);
+        assert_int_equal(worker.state, WORKER_SEARCHING);
+        assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
+        assert_true(watches());
+        assert_true(poller_is(scene.peer, &next));
+        shmi_poller_stop(scene.peer, &next);
+        close_scene();
+    }
 }
 
 /* ---- Whether the poller looks ---- */
@@ -321,6 +345,23 @@ static void a_worker_watches_while_it_is_awake(void **state) {
     close_scene();
 }
 
+static int must_be_the_first(void *context, const shmipc_request *request,
+                             shmipc_response *response) {
+    must_equal(load_relaxed32(&scene.peer->poller), 1);
+    return must_watch(context, request, response);
+}
+
+static void no_worker_is_called_what_says_something_else(void **state) {
+    (void)state;
+    open_scene();
+    store_relaxed32(&scene.peer->next_worker, POLLER_CHANGES - 1);
+    send_one();
+    fake.during_sleep = must_not_watch;
+    assert_int_equal(shmipc_serve(scene.peer, must_be_the_first, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = NULL;
+    close_scene();
+}
+
 static bool played_one_polls(void) {
     return load_relaxed32(&scene.peer->poller) == SOMEBODY_ELSE;
 }
@@ -398,12 +439,14 @@ int main(void) {
         cmocka_unit_test_setup(who_ends_without_polling_passes_on_too_and_leaves_the_poller,
                                fake_system),
         cmocka_unit_test_setup(callers_ring_once_a_poller_is_superseded, fake_system),
-        cmocka_unit_test_setup(callers_ring_also_if_it_watches_after_that, fake_system),
+        cmocka_unit_test_setup(who_begins_or_stops_is_not_superseded, fake_system),
         cmocka_unit_test_setup(a_superseded_worker_notices_and_learns, fake_system),
+        cmocka_unit_test_setup(a_superseded_worker_leaves_the_next_poller_alone, fake_system),
         cmocka_unit_test_setup(a_poller_that_looks_takes_a_request, fake_system),
         cmocka_unit_test_setup(a_request_whose_caller_parks_still_waits, fake_system),
         cmocka_unit_test_setup(patience_has_an_end, fake_system),
         cmocka_unit_test_setup(a_worker_watches_while_it_is_awake, fake_system),
+        cmocka_unit_test_setup(no_worker_is_called_what_says_something_else, fake_system),
         cmocka_unit_test_setup(a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request,
                                fake_system),
         cmocka_unit_test_setup(a_woken_worker_leaves_a_poller_that_looks_in_its_place, fake_system),

@@ -190,12 +190,14 @@ static void send_one_silently_or_end(void) {
 }
 
 enum { PASSED_ON = 2 }; /* which counts as two rings: it may be for several */
+enum { ANOTHER_SLEEPER = 1 << 14 };
 
 static uint32_t rings_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
     store_relaxed32(&silent.pair.guest->sentry, SENTRY_CONTENT); /* so nobody rings for one */
     (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
+    or_seq_cst32(&silent.pair.guest->serves.requests.bell->sleepers, ANOTHER_SLEEPER);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
                     2 + with.displaced);
     return silent.bell[1] - silent.bell[0];
