@@ -7,9 +7,11 @@ import "sync/atomic"
 // several.
 //
 // A keeper of a slot is a worker at home there that is not in a handler for another slot, or polls. A worker that
-// comes out of a long handler leaves requests in slots with keepers to those. That loses no request: a keeper
-// that is parked was rung for it, one that polls is superseded if it is stuck, and any other one looks at its
-// home before it sleeps, and before it goes out. A worker that was woken, or polls, leaves nothing to others.
+// comes out of a long handler leaves requests in slots with keepers to those, but in its look before it sleeps none
+// while another one polls, as callers do not ring then. That loses no request: a keeper that is parked was rung for
+// it, and any other one looks at its home before it sleeps, before it goes out, and first of all when it begins to
+// poll. A worker that was woken, or polls, leaves nothing to others; and nobody does while a poller that was
+// superseded has not noticed, as that one is in a handler.
 type home struct {
 	residents atomic.Int32 // workers that are at home there
 	keepers   atomic.Int32
@@ -52,12 +54,16 @@ func (w *worker) moveOut() {
 	s.workers.Add(-1)
 }
 
-// goOut is for a worker before a handler for a request in another slot. Somebody may have left a request to it.
-func (w *worker) goOut() {
+// goOut is for a worker before a handler for a request in `slot`, if it does not poll, or hands over next. Somebody
+// may have left a request to it; a poller passes on as it hands over.
+func (w *worker) goOut(slot int) {
 	g := w.guest
+	if slot == w.home {
+		return
+	}
 	w.isOut = true
 	g.serving.homes[w.home].keepers.Add(-1)
-	if g.requestWaitsIn(w.home) {
+	if w.state != polling && g.requestWaitsIn(w.home) {
 		g.passOn()
 	}
 }
@@ -70,21 +76,38 @@ func (w *worker) comeBack() {
 	}
 }
 
-// leaves tells whether this worker leaves a request in a slot to a keeper of it.
-func (w *worker) leaves(slot int) bool {
+// isKept tells whether this worker leaves a request in `slot` to a keeper of it.
+func (w *worker) isKept(slot int) bool {
 	s := &w.guest.serving
-	return w.keepsHome && slot != w.home &&
-		s.homes[slot].keepers.Load() > 0 && s.superseded.Load() == 0 // who is superseded is in a handler
+	return w.keepsHome && slot != w.home && s.superseded.Load() == 0 && s.homes[slot].keepers.Load() != 0
 }
 
-// findNeed returns a slot in which a request waits that the worker does not leave to another, and the poller does not
-// take; -1: there is none.
-func (w *worker) findNeed() int {
-	g := w.guest
-	for n, slot := len(g.hostSlots), w.scan.next; n > 0; n, slot = n-1, g.slotBehind(slot) {
-		if g.requestWaitsIn(slot) && !w.leaves(slot) && !g.pollerTakes(slot) {
-			return slot
+// isLeft is isKept before the worker sleeps. Whether somebody polls is read first: a poller that is superseded after
+// that is counted by then.
+func (w *worker) isLeft(slot int) bool {
+	return !w.guest.serving.poller.isTaken() && w.isKept(slot)
+}
+
+// homeLook is what a worker finds before it sleeps.
+type homeLook uint8
+
+const (
+	homeQuiet  homeLook = iota // no request waits that the poller does not take,
+	homeLeft                   // or the worker leaves all those to others,
+	homeNeeded                 // or not
+)
+
+// lookHome looks at all slots.
+func (w *worker) lookHome() homeLook {
+	g, look := w.guest, homeQuiet
+	for slot := range g.hostSlots {
+		switch {
+		case !g.requestWaitsIn(slot):
+		case w.isLeft(slot):
+			look = homeLeft
+		case !g.pollerTakes(slot):
+			return homeNeeded
 		}
 	}
-	return -1
+	return look
 }

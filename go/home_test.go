@@ -3,6 +3,7 @@
 package shmipc
 
 import (
+	"math"
 	"sync"
 	"testing"
 )
@@ -78,8 +79,8 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 	}{
 		"it is parked":            {func(*testHost, *worker, *worker) {}, false},
 		"it polls":                {func(_ *testHost, _, keeper *worker) { keeper.beginPolling() }, false},
-		"it is in another's slot": {func(_ *testHost, _, keeper *worker) { keeper.goOut() }, true},
-		"it is back":              {func(_ *testHost, _, keeper *worker) { keeper.goOut(); keeper.comeBack() }, false},
+		"it is in another's slot": {func(_ *testHost, w, keeper *worker) { keeper.goOut(w.home) }, true},
+		"it is back":              {func(_ *testHost, w, keeper *worker) { keeper.goOut(w.home); keeper.comeBack() }, false},
 		"it has ended":            {func(_ *testHost, _, keeper *worker) { keeper.moveOut() }, true},
 		"a poller was superseded": {func(_ *testHost, _, keeper *worker) {
 			keeper.beginPolling()
@@ -87,6 +88,11 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		}, true},
 		"the other one polls": {func(_ *testHost, w, _ *worker) { w.beginPolling() }, true},
 		"that has polled":     {func(_ *testHost, w, _ *worker) { w.beginPolling(); w.stopPolling() }, true},
+		"that was needed": {func(h *testHost, w, keeper *worker) {
+			h.send(uint32(w.home), TypeNormal, nil)
+			w.park()
+			w.scan.next = keeper.home
+		}, true},
 		"that has slept": {func(_ *testHost, w, _ *worker) {
 			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 				w.guest.ring(w.guest.bell(bellHostRequest), 1)
@@ -98,7 +104,8 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		h, w, keeper := outOfALongHandler(t)
 		c.setUp(h, w, keeper)
 		h.send(uint32(keeper.home), TypeNormal, nil)
-		if served := w.scanSome(); served != c.served {
+		w.scanSome()
+		if served := h.word(uint32(keeper.home)).state() == stateResponse; served != c.served {
 			t.Errorf("%s: it serves the request: %v", name, served)
 		}
 	}
@@ -115,7 +122,7 @@ func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
 			return false
 		}
 		if keeperIsOut {
-			keeper.goOut()
+			keeper.goOut(w.home)
 		}
 		h.send(uint32(keeper.home), TypeNormal, nil)
 		if w.park(); slept != want {
@@ -134,17 +141,118 @@ func TestWorkerLeavesNoRequestAtHome(t *testing.T) {
 	}
 }
 
-// Whoever goes out finds what was left to it a moment before.
-func TestKeeperThatGoesOutPassesOn(t *testing.T) {
-	h, _, keeper := outOfALongHandler(t)
-	woken := h.someoneSleeps(keeper.guest)
-	if keeper.goOut(); *woken != 0 {
-		t.Fatal("it wakes somebody for nothing")
+// Nobody was rung for it, and who polls may be in a handler. A look in between leaves it to them both.
+func TestNothingIsLeftBeforeSleepingWhileSomebodyPolls(t *testing.T) {
+	for name, keeperPolls := range map[string]bool{"its keeper": true, "a third one": false} {
+		h, w, keeper := outOfALongHandler(t)
+		poller := keeper
+		if !keeperPolls {
+			poller = &worker{crew: w.crew, guest: w.guest, home: w.home}
+		}
+		poller.beginPolling()
+		w.guest.serving.polling.least = 100
+		h.send(uint32(keeper.home), TypeNormal, nil)
+		if w.scanSome() {
+			t.Errorf("%s polls: a look in between serves the request", name)
+		}
+		if look := w.lookHome(); look != homeNeeded {
+			t.Errorf("%s polls: the look before it sleeps says %d", name, look)
+		}
+		poller.stopPolling()
+		if look := w.lookHome(); look != homeLeft {
+			t.Errorf("%s has polled: the look before it sleeps says %d", name, look)
+		}
 	}
-	keeper.comeBack()
-	h.sendQuietly(uint32(keeper.home), 0)
-	if keeper.goOut(); *woken != 1 {
-		t.Fatalf("it wakes %d", *woken)
+}
+
+// A poller that is superseded is in a handler that was expected to be short, until it notices.
+func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testing.T) {
+	h, w, keeper := outOfALongHandler(t)
+	keeper.beginPolling()
+	w.guest.supersedePoller()
+	h.send(uint32(keeper.home), TypeNormal, nil)
+	if look := w.lookHome(); look != homeNeeded {
+		t.Fatalf("the look before it sleeps says %d", look)
+	}
+	keeper.isPoller()
+	if look := w.lookHome(); look != homeLeft {
+		t.Fatalf("it has noticed; the look before it sleeps says %d", look)
+	}
+}
+
+// It may serve what it has left, and not what it was rung for.
+func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
+	for _, left := range []bool{false, true} {
+		h, w, keeper := outOfALongHandler(t)
+		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+			w.guest.ring(w.guest.bell(bellHostRequest), 1)
+			return false
+		}
+		if left {
+			h.sendQuietly(uint32(keeper.home), 0)
+		}
+		if w.park(); w.wakeup.soleRequest == left {
+			t.Errorf("it has left a request: %v; the ring was for the only one: %v", left, w.wakeup.soleRequest)
+		}
+	}
+}
+
+// Whoever goes out finds what was left to it a moment before.
+func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind  uint32
+		polls bool
+		left  bool
+		rings uint32 // two for what is passed on: it may be for several
+	}{
+		"short":             {TypeNormal, false, true, 2},
+		"long":              {longType, false, true, 2},
+		"long, polling":     {longType, true, true, 2},
+		"short, polling":    {TypeNormal, true, true, 0}, // it is not out
+		"short, none":       {TypeNormal, false, false, 0},
+		"long, none":        {longType, false, false, 0},
+		"long, polls, none": {longType, true, false, 0},
+	} {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		g := h.attach(nil)
+		g.takeLong(longType)
+		g.serving.sentry.Store(sentryContent)
+		w := newWorker(g, echoHandler)
+		if c.polls {
+			w.beginPolling()
+		}
+		if c.left {
+			h.sendQuietly(uint32(w.home), 0)
+		}
+		h.someoneSleeps(g)
+		other := uint32(1 - w.home)
+		h.sendQuietly(other, 0)
+		h.slot(other).kind = c.kind
+		rings := uint32(math.MaxUint32)
+		before := g.hostRings()
+		w.crew.handler = func(*Request, *Response) error { rings = uint32(g.hostRings() - before); return nil }
+		if w.try(int(other)); rings != c.rings {
+			t.Errorf("%s: %d rings before its handler", name, rings)
+		}
+	}
+}
+
+// It may be in a handler for the other one for long, and nobody would be rung for.
+func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	other := 1 - w.home
+	w.scan.next = other
+	h.send(uint32(w.home), TypeNormal, nil)
+	h.send(uint32(other), TypeNormal, nil)
+	w.beginPolling()
+	if w.scanSome(); h.word(uint32(w.home)).state() != stateResponse || h.word(uint32(other)).state() != stateRequest {
+		t.Fatal("it looks elsewhere first")
+	}
+	w.stopPolling()
+	w.scan.next = other
+	if w.beginPolling(); w.scan.next != other { // where nothing waits at home, it goes on as it did
+		t.Fatalf("it looks at slot %d next", w.scan.next)
 	}
 }
 
@@ -186,7 +294,7 @@ func TestWorkerLooksAtHomeFirstAfterALongHandler(t *testing.T) {
 		g := h.attach(nil)
 		w := newWorker(g, echoHandler)
 		if workers == 2 {
-			w.another().goOut()
+			w.another().goOut(w.home)
 		}
 		first := uint32(noSlot)
 		w.crew.handler = func(r *Request, _ *Response) error {

@@ -7,39 +7,41 @@ package shmipc
 // notIdle is for idleAt: further than any bell is ahead.
 const notIdle = 1 << 31
 
-// park has a worker that searches sleep, unless it is needed.
+// park has a worker that searches sleep, unless it is needed. For a request that it has found without sleeping nobody
+// may have rung, nor for others.
 func (w *worker) park() {
 	w.state = parked
 	seen := w.guest.serving.bell.arm()
-	if w.ended() {
-		// it goes
-	} else if slot := w.findNeed(); slot >= 0 {
-		// It may be one of several that nobody was rung for.
-		w.scan.next = slot
-		w.wakeup.justWoken, w.wakeup.soleRequest = true, false
-	} else {
-		w.sleepParked(seen)
-	}
+	rung := !w.ended() && w.sleepParked(seen)
+	w.keepsHome = false
+	w.wakeup.justWoken = true
+	// Before it changes the bell's sets, on which it rests what a ring means.
+	w.wakeup.soleRequest = rung && w.guest.serving.bell.rungOnce(w.guest.serving.idleAt.Load())
 	w.disarm()
 	w.state = searching
 }
 
-func (w *worker) sleepParked(seen uint32) {
-	s, duty := &w.guest.serving, sentry{guest: w.guest}
-	s.idleAt.Store(seen)
+// sleepParked tells whether it slept until it was rung for.
+func (w *worker) sleepParked(seen uint32) (rung bool) {
+	s, duty, look := &w.guest.serving, sentry{guest: w.guest}, w.lookHome()
+	switch look {
+	case homeNeeded:
+		return false
+	case homeLeft:
+		s.idleAt.Store(seen + notIdle)
+	default:
+		s.idleAt.Store(seen)
+	}
 	s.restsSince.Store(now())
 	w.becomeSpare()
-	rung := w.sleepUntilNeeded(&duty, seen)
+	rung = w.sleepUntilNeeded(&duty, seen)
 	s.ticker.CompareAndSwap(w, nil)
 	if w.goesOn() {
 		duty.leave()
 	} else {
 		duty.resign()
 	}
-	w.keepsHome = false
-	w.wakeup.justWoken = true
-	// Before it changes the bell's sets, on which it rests what a ring means.
-	w.wakeup.soleRequest = rung && s.bell.rungOnce(s.idleAt.Load())
+	return rung
 }
 
 // sleepUntilNeeded tells whether it was a ring that ended the sleep. After a tick the worker sleeps on, without a

@@ -12,10 +12,12 @@ type pollerPlace struct{ atomic.Pointer[worker] }
 
 var changing worker
 
-// isTaken is sequentially consistent: see sentry.look.
+// isTaken is sequentially consistent: see sentry.look and worker.isLeft.
 func (p *pollerPlace) isTaken() bool { return p.Load() != nil }
 
-// beginPolling makes a worker that searches the poller; false: there is one.
+// beginPolling makes a worker that searches the poller; false: there is one. A request that was left to this worker
+// at home is the first one that it looks at: it may be in a handler for the next one for long, and nobody would be
+// rung for.
 func (w *worker) beginPolling() bool {
 	g := w.guest
 	if !g.serving.poller.CompareAndSwap(nil, &changing) {
@@ -24,6 +26,9 @@ func (w *worker) beginPolling() bool {
 	g.bell(bellHostRequest).watch(g.bit)
 	w.state, w.keepsHome = polling, false
 	g.serving.poller.Store(w)
+	if w.home < len(g.hostSlots) && g.requestWaitsIn(w.home) {
+		w.scan.next = w.home
+	}
 	return true
 }
 

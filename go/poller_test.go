@@ -280,7 +280,7 @@ func TestWorkerThatEndsPassesOn(t *testing.T) {
 		"in a long handler": func(w *worker) {
 			w.state = running
 			w.guest.serving.longHandlers.enter()
-			w.goOut()
+			w.goOut(w.home + 1)
 		},
 	} {
 		h := newHeapHost(t, smallShape)

@@ -13,11 +13,11 @@ func (w *worker) runHandler() error {
 
 // runElsewhere does the same where the handler may be long, or is measured, or the worker does not poll.
 func (w *worker) runElsewhere() error {
-	switch {
-	case w.guest.serving.durations.isLong(w.request.Type):
+	if w.guest.serving.durations.isLong(w.request.Type) {
 		return w.runLong()
-	case w.state != polling && int(w.slot.index) != w.home:
-		w.goOut()
+	}
+	if w.state != polling {
+		w.goOut(int(w.slot.index))
 	}
 	if w.measuresNext {
 		return w.measure()
@@ -25,16 +25,15 @@ func (w *worker) runElsewhere() error {
 	return w.crew.handler(&w.request, &w.response)
 }
 
+// runLong has the worker go out first: what is left to it until then is passed on as it hands over.
 func (w *worker) runLong() error {
+	w.goOut(int(w.slot.index))
 	if w.state == polling {
 		w.handOver()
 	}
 	w.state = running
 	w.ranLong, w.keepsHome = true, true
 	w.guest.serving.longHandlers.enter()
-	if int(w.slot.index) != w.home {
-		w.goOut()
-	}
 	return w.measure()
 }
 

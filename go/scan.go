@@ -29,7 +29,7 @@ func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.reac
 func (w *worker) try(slot int) bool {
 	s := &w.guest.hostSlots[slot]
 	found := s.load()
-	if found.state() != stateRequest || w.leaves(slot) {
+	if found.state() != stateRequest || w.isKept(slot) {
 		return false
 	}
 	if w.reach == reachesSecondLine {

@@ -15,7 +15,7 @@ type worker struct {
 	isSurplus bool   // it ends
 	isOut     bool   // counted out of its home's keepers
 	ranLong   bool   // has run a long handler in this turn
-	keepsHome bool   // has run a long handler, and neither slept nor polled since: home.go
+	keepsHome bool   // has run a long handler, and neither parked nor polled since: home.go
 	reach     reach  // of the last request, or of its answer if that reached further
 	handlers  uint32 // that it has run
 	soon      uint32 // of spinBudget.begin

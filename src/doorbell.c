@@ -75,7 +75,7 @@ uint32_t shmi_doorbell_ring_for(struct doorbell *d, uint32_t peer, uint32_t home
     return wake_one(d, peer, home);
 }
 
-uint32_t shmi_doorbell_ring_on(struct doorbell *d, uint32_t peer, uint32_t home) {
+uint32_t shmi_doorbell_ring_for_several(struct doorbell *d, uint32_t peer, uint32_t home) {
     add_seq_cst32(&d->bell->generation, 2);
     return wake_one(d, peer, home);
 }

@@ -70,7 +70,7 @@ uint32_t shmi_doorbell_ring(struct doorbell *doorbell, uint32_t wake_count);
 uint32_t shmi_doorbell_ring_for(struct doorbell *doorbell, uint32_t peer, uint32_t home);
 
 /* The same where there may be more to be rung for than one thing: counts as two rings. */
-uint32_t shmi_doorbell_ring_on(struct doorbell *doorbell, uint32_t peer, uint32_t home);
+uint32_t shmi_doorbell_ring_for_several(struct doorbell *doorbell, uint32_t peer, uint32_t home);
 
 /* Rings for one sleeper of this very peer, announced or not, and wakes nobody else. */
 void shmi_doorbell_ring_own(struct doorbell *doorbell, uint32_t self);

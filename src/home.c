@@ -33,7 +33,7 @@ void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     worker->home = home;
 }
 
-void shmi_home_leave(shmipc_peer *p, struct worker *worker) {
+void shmi_home_move_out(shmipc_peer *p, struct worker *worker) {
     if (worker->home == NO_HOME)
         return;
     shmi_home_come_back(p, worker);

@@ -19,7 +19,7 @@
 /* Finds a home: the slot in which fewest are. A worker of shmipc_poll has none, nor has one where
    there are no slots. */
 void shmi_home_settle(shmipc_peer *peer, struct worker *worker);
-void shmi_home_leave(shmipc_peer *peer, struct worker *worker);
+void shmi_home_move_out(shmipc_peer *peer, struct worker *worker);
 
 /* Around a handler for a request in `slot`, by a worker that does not poll, or hands over next. */
 void shmi_home_go_out(shmipc_peer *peer, struct worker *worker, uint32_t slot);

@@ -220,8 +220,8 @@ void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_cou
     add_relaxed64(&p->wakes);
 }
 
-void shmi_peer_ring_on(shmipc_peer *p, uint32_t slot) {
-    (void)shmi_doorbell_ring_on(&p->serves.requests, p->index, slot);
+void shmi_peer_ring_for_several(shmipc_peer *p, uint32_t slot) {
+    (void)shmi_doorbell_ring_for_several(&p->serves.requests, p->index, slot);
     add_relaxed64(&p->wakes);
 }
 

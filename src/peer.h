@@ -234,7 +234,7 @@ COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
 /* Ring and count. */
 void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
 /* For a request in `slot`, counted within the direction that is served, and perhaps for others. */
-void shmi_peer_ring_on(shmipc_peer *peer, uint32_t slot);
+void shmi_peer_ring_for_several(shmipc_peer *peer, uint32_t slot);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 

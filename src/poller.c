@@ -37,7 +37,7 @@ void shmi_poller_pass_on(shmipc_peer *p) {
         return;
     uint32_t slot = requests_find(p, 0);
     if (slot != p->serves.count)
-        shmi_peer_ring_on(p, slot);
+        shmi_peer_ring_for_several(p, slot);
 }
 
 void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {

@@ -162,7 +162,7 @@ static void end_service(struct service *s) {
     s->peer = NULL;
     shmi_sentry_resign(p, &s->worker.sentry);
     /* Before it passes on what waits, so that nobody leaves it a request after that. */
-    shmi_home_leave(p, &s->worker);
+    shmi_home_move_out(p, &s->worker);
     shmi_poller_resign(p, &s->worker);
     shmi_stop_leave(s->token, &s->waiter);
     leave_waiter(p);

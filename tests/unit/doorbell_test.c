@@ -136,7 +136,7 @@ static void a_ring_that_is_passed_on_counts_as_several(void **state) {
     struct doorbell doorbell = {.bell = &bell, .bit = 1};
     uint32_t generation = shmi_doorbell_arm(&doorbell);
     atomic_store(&wake_calls, 0);
-    (void)shmi_doorbell_ring_on(&doorbell, 3, HOME);
+    (void)shmi_doorbell_ring_for_several(&doorbell, 3, HOME);
     assert_int_equal(atomic_load(&wake_calls), 1);
     assert_false(shmi_doorbell_rung_once(&doorbell, generation));
     shmi_doorbell_disarm(&doorbell);
@@ -170,7 +170,7 @@ static void wakes_who_is_at_home_or_another(ring_one *rings, uint32_t counts) {
 static void a_ring_for_a_peer_that_does_not_sleep_wakes_another(void **state) {
     (void)state;
     wakes_who_is_at_home_or_another(shmi_doorbell_ring_for, 1);
-    wakes_who_is_at_home_or_another(shmi_doorbell_ring_on, 2);
+    wakes_who_is_at_home_or_another(shmi_doorbell_ring_for_several, 2);
 }
 
 /* ---- Parking and ringing against each other ---- */

@@ -103,7 +103,7 @@ static void workers_settle_where_fewest_are_at_home(void **state) {
         assert_int_equal(keepers(&h, 0), 3);
         assert_int_equal(keepers(&h, 1), 2);
         for (uint32_t i = 0; i < 5; i += 2)
-            shmi_home_leave(h.peer, &workers[i]);
+            shmi_home_move_out(h.peer, &workers[i]);
         assert_int_equal(keepers(&h, 0), 0);
         shmi_home_settle(h.peer, &workers[0]);
         assert_int_equal(workers[0].home, 0);
@@ -124,7 +124,7 @@ static void a_worker_may_have_no_home(void **state) {
     assert_int_equal(h.worker.home, NO_HOME);
     assert_int_equal(shmi_run_handler(h.peer, &h.worker, &request, &response), 0);
     assert_false(h.worker.keeps_home);
-    shmi_home_leave(h.peer, &h.worker);
+    shmi_home_move_out(h.peer, &h.worker);
     assert_int_equal(keepers(&h, 0), 0);
     assert_int_equal(keepers(&h, 1), 0);
     close_houses(&h);
@@ -186,7 +186,7 @@ static void who_ends_leaves_its_home_once(void **state) {
     shmi_home_settle(h.peer, &h.worker);
     shmi_home_go_out(h.peer, &h.worker, 1);
     assert_int_equal(keepers(&h, 0), 0);
-    shmi_home_leave(h.peer, &h.worker);
+    shmi_home_move_out(h.peer, &h.worker);
     assert_int_equal(keepers(&h, 0), 0);
     close_houses(&h);
 }
@@ -222,6 +222,25 @@ static void after_a_long_handler_a_worker_leaves_a_request_to_its_keeper(void **
         assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_QUIET);
         close_houses(&h);
     }
+}
+
+static void a_worker_that_was_needed_leaves_nothing(void **state) {
+    const struct until until = {.stop = NULL};
+    (void)state;
+    struct houses h;
+    open_houses(&h, true);
+    begin_at_home(&h);
+    play_keeper(&h, 1);
+    send_to(&h, 0, SHORT);
+    assert_int_equal(shmi_park(h.peer, &h.worker, &until), SHMIPC_OK);
+    assert_int_equal(fake.sleeps, 0);
+    send_to(&h, 1, SHORT);
+    h.worker.scan.next = 1;
+    assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+    assert_true(receive_from(&h, 1));
+    assert_int_equal(shmi_scan_some(h.peer, &h.worker), 1);
+    assert_true(receive_from(&h, 0));
+    close_houses(&h);
 }
 
 struct look {
@@ -524,6 +543,7 @@ int main(void) {
         cmocka_unit_test_setup(who_ends_leaves_its_home_once, fake_system),
         cmocka_unit_test_setup(after_a_long_handler_a_worker_leaves_a_request_to_its_keeper,
                                fake_system),
+        cmocka_unit_test_setup(a_worker_that_was_needed_leaves_nothing, fake_system),
         cmocka_unit_test_setup(a_worker_leaves_a_request_to_a_poller_that_looks, fake_system),
         cmocka_unit_test_setup(a_worker_that_polls_leaves_nothing, fake_system),
         cmocka_unit_test_setup(nothing_is_left_in_the_look_before_sleeping_while_somebody_polls,
