@@ -14,13 +14,11 @@
  *   SURPRISES                   a handler that was expected to be short may be long
  *   HOMES                       who comes out of a long handler leaves requests to the keepers of slots
  *   WITH_SENTRY                 a parked worker takes a poller's place, at any moment
- *   WITH_LEFT_TICK              who parks though it left a request looks once more
  *   WITH_IDLE_TICK              a sleeper looks, if somebody watches
  *   ONE_POLLS                   worker 1 polls until it finds a request, nobody else polls, each handler
  *                               is long, and at first the others sleep: less, so that three workers and
  *                               three callers can be searched
- *   NOBODY_POLLS                less, for homes, which matter only then
- *   GO                          the order of steps of the Go package, where it is another one
+ *   NOBODY_POLLS                less, for homes with more requests
  *
  * MUTANT_... leaves one step out, or has it at the wrong place. (What MUTANT_SUPERSEDING_IS_NOT_HEEDED
  * breaks is 69 steps away, with three workers: run.sh does not look that far.)
@@ -59,9 +57,7 @@ byte ahead_of_idle = MANY; /* of idle_at */
 
 byte waiters = 0; /* workers behind the sleepers' bit */
 byte poller = NOBODY;
-#ifdef GO
 byte superseded = 0; /* pollers that were, and have not noticed */
-#endif
 bool sleeps[WORKERS + 1]; /* in the kernel */
 #ifdef ONE_POLLS
 bool others_sleep = false;
@@ -212,13 +208,11 @@ next:
 #else
 #define IS_FREE (poller == NOBODY)
 #endif
-#ifdef GO
-#define BEGIN_POLLING IS_FREE -> poller = CHANGING
+#ifdef MUTANT_SETS_THE_BIT_LATE
+#define BEGIN_POLLING IS_FREE -> poller = me
 #else
-#define BEGIN_POLLING IS_FREE -> poller = me; polls = true; keeps_home = false
+#define BEGIN_POLLING IS_FREE -> poller = CHANGING
 #endif
-
-#ifdef GO
 
 inline stop_polling() {
     atomic {
@@ -259,48 +253,21 @@ inline supersede() {
     fi
 }
 
+/* What was left to it at home it takes first. */
+inline set_bit() {
+    watched = true;
+#ifdef MUTANT_SETS_THE_BIT_LATE
+    atomic { polls = true; keeps_home = false };
 #else
-
-inline stop_polling() {
-    atomic { watched = false; polls = false }
+    atomic { poller = me; polls = true; keeps_home = false };
+#endif
+#if defined HOMES && !defined MUTANT_POLLS_ANYWHERE_FIRST
     atomic {
         if
-        :: poller == me -> poller = NOBODY
+        :: slot[home] == REQUEST -> home_first = true
         :: else
         fi
     }
-}
-
-inline notice_superseded() { stop_polling() }
-
-inline supersede() {
-    other = poller;
-    atomic {
-        if
-        :: other == NOBODY && watched -> SOLE_NO_MORE
-        :: other == NOBODY && !watched
-        :: other != NOBODY && poller == other -> poller = NOBODY; SOLE_NO_MORE
-        :: other != NOBODY && poller != other -> SOLE_NO_MORE
-        fi;
-        other = NOBODY
-    }
-    watched = false
-}
-
-#endif
-
-/* One that was superseded before it set the bit hands over: nobody else knows of the bit. */
-inline set_bit() {
-    watched = true;
-#ifdef GO
-    atomic { poller = me; polls = true; keeps_home = false }
-#else
-#ifndef MUTANT_SETS_THE_BIT_LATE
-    if
-    :: poller != me -> stop_polling(); pass_on()
-    :: else
-    fi
-#endif
 #endif
 }
 
@@ -318,24 +285,38 @@ inline hand_over() {
 
 /* ---- A worker ---- */
 
-#ifdef GO
-#define LEAVES(n) (keeps_home && (n) != home && keepers[n] > 0 && superseded == 0)
+#ifdef MUTANT_LEAVES_TO_WHO_WAS_SUPERSEDED
+#define NOBODY_IS_STUCK true
 #else
-#define LEAVES(n) (keeps_home && (n) != home && keepers[n] > 0)
+#define NOBODY_IS_STUCK (superseded == 0)
+#endif
+#define LEAVES(n) (keeps_home && (n) != home && keepers[n] > 0 && NOBODY_IS_STUCK)
+
+#ifdef MUTANT_LEAVES_WHILE_SOMEBODY_POLLS
+#define IS_LEFT(n) LEAVES(n)
+#else
+#define IS_LEFT(n) (!somebody_polls && LEAVES(n))
 #endif
 
 #define TAKE(n) slot[n] == REQUEST -> slot[n] = WORKING; taken = n
 
+/* Who polls hands over after this, and passes on then. */
 inline go_out() {
 #ifdef MUTANT_STAYS_KEEPER
     skip
 #else
+#ifndef MUTANT_LOOKS_BEFORE_GOING_OUT
     atomic { keepers[home]--; is_out = true }
-#if defined GO && !defined MUTANT_GOES_OUT_SILENTLY
+#endif
+#ifndef MUTANT_GOES_OUT_SILENTLY
     if
-    :: slot[home] == REQUEST -> pass_on()
+    :: !polls && slot[home] == REQUEST -> pass_on()
     :: else
     fi
+#endif
+#ifdef MUTANT_LOOKS_BEFORE_GOING_OUT
+    ;
+    atomic { keepers[home]--; is_out = true }
 #endif
 #endif
 }
@@ -354,11 +335,7 @@ inline heed_ring() {
     passes_on = false
 #endif
     if
-#ifdef GO
     :: passes_on -> passes_on = false; pass_on()
-#else
-    :: passes_on -> passes_on = false; ring(PASSED_ON)
-#endif
     :: else
     fi
 }
@@ -389,7 +366,7 @@ inline be_stuck(may) {
 }
 
 inline run_short() {
-#if defined GO && defined HOMES
+#ifdef HOMES
     if
     :: !polls && taken != home -> go_out()
     :: else
@@ -402,7 +379,7 @@ inline run_short() {
 }
 
 inline run_long() {
-#if defined HOMES && !defined GO
+#ifdef HOMES
     if
     :: taken != home -> go_out()
     :: else
@@ -413,13 +390,6 @@ inline run_long() {
     :: else
     fi;
 #ifdef HOMES
-#ifdef GO
-    keeps_home = true;
-    if
-    :: taken != home -> go_out()
-    :: else
-    fi;
-#endif
     keeps_home = true;
 #endif
     if
@@ -446,16 +416,19 @@ inline serve() {
 }
 
 /* Where it finds a request, the worker is patient, which may end at any moment: whether the poller takes
-   it by then is chosen at random. */
+   it by then is chosen at random. Who polls is read before who was superseded and who keeps a slot. */
 inline look_before_sleep(n) {
     if
     :: atomic { needed || slot[n] != REQUEST -> skip }
-    :: atomic { !needed && slot[n] == REQUEST && LEAVES(n) -> left_request = true }
-    :: atomic { !needed && slot[n] == REQUEST && !LEAVES(n) -> needed = true }
-    :: atomic { !needed && slot[n] == REQUEST && !LEAVES(n) && poller != NOBODY -> is_patient = true }
+    :: atomic { !needed && slot[n] == REQUEST -> somebody_polls = poller != NOBODY }
         if
-        :: atomic { slot[n] != REQUEST -> is_patient = false }
-        :: atomic { is_patient = false; needed = true }
+        :: atomic { IS_LEFT(n) -> left_request = true; somebody_polls = false }
+        :: atomic { !IS_LEFT(n) -> needed = true; somebody_polls = false }
+        :: atomic { !IS_LEFT(n) && poller != NOBODY -> is_patient = true; somebody_polls = false }
+            if
+            :: atomic { slot[n] != REQUEST -> is_patient = false }
+            :: atomic { is_patient = false; needed = true }
+            fi
         fi
     fi
 }
@@ -522,9 +495,6 @@ end_asleep:
         supersede();
         ahead_of_idle = MANY
 #endif
-#ifdef WITH_LEFT_TICK
-    :: atomic { sleeps[me] && left_request && A_REQUEST_WAITS -> TICK }
-#endif
 #ifdef WITH_IDLE_TICK
     :: atomic { sleeps[me] && watched && A_REQUEST_WAITS -> TICK }
 #endif
@@ -545,9 +515,7 @@ inline park() {
             left_request = false;
             sole_request = false;
             ahead[me] = MANY;
-#ifndef GO
             keeps_home = false
-#endif
         }
     :: else ->
         sleep();
@@ -574,6 +542,8 @@ proctype Worker(byte me) {
     bool last = false;
     bool passes_on = false;
     bool was_superseded = false;
+    bool somebody_polls = false;
+    bool home_first = false;
 
 #ifdef ONE_POLLS
     if
@@ -584,19 +554,21 @@ proctype Worker(byte me) {
 
 turn:
     if
-    :: atomic { !polls && !just_woken && BEGIN_POLLING } set_bit(); goto begun
+    :: atomic { !polls && !just_woken && BEGIN_POLLING } set_bit(); goto end_polling
     :: !polls -> goto search
     :: polls && poller != me -> notice_superseded(); goto search
     :: polls -> goto end_polling
     fi;
 
-begun:
-    if
-    :: polls
-    :: !polls -> goto search
-    fi;
-
 end_polling:
+#ifdef HOMES
+    atomic {
+        if
+        :: home_first && slot[home] == REQUEST -> home_first = false; slot[home] = WORKING; taken = home; goto serve_it
+        :: else -> home_first = false
+        fi
+    }
+#endif
     if
     :: MAY_PARK -> stop_polling(); park(); goto search
     :: atomic { TAKE(0) }
@@ -605,6 +577,7 @@ end_polling:
     :: atomic { TAKE(2) }
 #endif
     fi;
+serve_it:
     serve();
     goto turn;
 
@@ -631,12 +604,8 @@ search:
 
 without_work:
     if
-    :: atomic { BEGIN_POLLING } set_bit()
-    :: MAY_PARK
-    fi;
-    if
-    :: polls -> goto end_polling
-    :: !polls -> park(); goto search
+    :: atomic { BEGIN_POLLING } set_bit(); goto end_polling
+    :: MAY_PARK -> park(); goto search
     fi
 }
 
