@@ -818,11 +818,32 @@ static void end_polling(void *context) {
     if (load_seq_cst32(&s->responder->poller) == 0)
         must(!doorbell_is_watched(&s->responder->serves.requests));
     shmi_poller_stop(s->responder, &worker);
+    must_equal(load_seq_cst32(&s->responder->superseded), 0);
 }
 
 static void who_is_superseded_leaves_nothing_behind_in_any_order(void **state) {
     (void)state;
     run_workers(begin_to_poll, supersede, end_polling);
+}
+
+static void begin_and_stop(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.id = 1, .home = NO_HOME};
+    must(shmi_poller_begin(s->responder, &worker));
+    shmi_poller_stop(s->responder, &worker);
+}
+
+static void nobody_polls(void *context) {
+    struct stage *s = context;
+    must_equal(load_seq_cst32(&s->responder->poller), 0);
+    must(!doorbell_is_watched(&s->responder->serves.requests));
+    must_equal(load_seq_cst32(&s->responder->superseded), 0);
+}
+
+/* Each of the two may be the one who has nobody poll. */
+static void who_stops_as_it_is_superseded_is_counted_once_in_any_order(void **state) {
+    (void)state;
+    run_workers(begin_and_stop, supersede, nobody_polls);
 }
 
 /* ---- Several guests ---- */
@@ -881,6 +902,7 @@ int main(int argc, char **argv) {
         watched_test(what_is_only_sent_runs_beside_long_handlers_in_any_order),
         watched_test(workers_settle_in_different_slots_in_any_order),
         watched_test(who_is_superseded_leaves_nothing_behind_in_any_order),
+        watched_test(who_stops_as_it_is_superseded_is_counted_once_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     if (argc > 1)
