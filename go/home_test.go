@@ -42,6 +42,7 @@ func TestWorkerThatEndsMovesOut(t *testing.T) {
 	g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
 	g.settleAtOnce(10)
 	w := &worker{guest: g, home: 3}
+	w.goOut(2) // as it is in a handler there
 	w.moveOut()
 	if n := g.serving.homes[3].residents.Load(); n != 1 || g.keepersOf(3) != 1 {
 		t.Errorf("%d are at home there still", n)

@@ -846,6 +846,35 @@ static void who_stops_as_it_is_superseded_is_counted_once_in_any_order(void **st
     run_workers(begin_and_stop, supersede, nobody_polls);
 }
 
+static void poll_if_nobody_does(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.id = 2, .home = NO_HOME};
+    (void)shmi_poller_begin(s->responder, &worker);
+}
+
+static void end_next_polling(void *context) {
+    struct stage *s = context;
+    struct worker next = {.id = 2, .state = WORKER_POLLING};
+    const bool polls = load_seq_cst32(&s->responder->poller) == next.id;
+    must_equal(doorbell_is_watched(&s->responder->serves.requests), polls);
+    if (polls)
+        shmi_poller_stop(s->responder, &next);
+    nobody_polls(context);
+}
+
+/* What is said of the next one is not taken back by the one before. */
+static void stop_if_polling(void *context) {
+    struct stage *s = context;
+    struct worker worker = {.id = 1, .home = NO_HOME};
+    if (shmi_poller_begin(s->responder, &worker))
+        shmi_poller_stop(s->responder, &worker);
+}
+
+static void the_bit_is_the_pollers_in_any_order(void **state) {
+    (void)state;
+    run_workers(stop_if_polling, poll_if_nobody_does, end_next_polling);
+}
+
 /* ---- Several guests ---- */
 
 static void serve_as_another(void *context) {
@@ -903,6 +932,7 @@ int main(int argc, char **argv) {
         watched_test(workers_settle_in_different_slots_in_any_order),
         watched_test(who_is_superseded_leaves_nothing_behind_in_any_order),
         watched_test(who_stops_as_it_is_superseded_is_counted_once_in_any_order),
+        watched_test(the_bit_is_the_pollers_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     if (argc > 1)
