@@ -238,6 +238,20 @@ func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsPassedOnIsForWhoIsAtHomeThere(t *testing.T) {
+	for slot := 0; slot < 2; slot++ {
+		h := newHeapHost(t, shape{2, 1, 64, 64})
+		g := h.attach(nil)
+		h.someoneSleeps(g)
+		peer, home := uint32(math.MaxUint32), noHome
+		g.parking.wakeHome = func(_ *uint32, p uint32, n int) bool { peer, home = p, n; return true }
+		h.sendQuietly(uint32(slot), 0)
+		if g.passOn(); peer != g.index || home != slot {
+			t.Errorf("with a request in slot %d it rings for who is at home in %d, of peer %d", slot, home, peer)
+		}
+	}
+}
+
 // It may be in a handler for the other one for long, and nobody would be rung for.
 func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
