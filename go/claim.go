@@ -28,6 +28,7 @@ func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	if err != nil {
 		return Slot{}, err
 	}
+	e.turn.reset() // its release rings: who holds a slot may not come back soon
 	return Slot{e, e.claimed.Load() >> ticketAt}, nil
 }
 

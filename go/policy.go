@@ -77,6 +77,24 @@ const (
 	looksPerSweep = 16
 	// sparesAtRest workers stay though there is nothing to do.
 	sparesAtRest = 2
+
+	// turnReleases is how many releases are between two looks at the clock, at most; where turns are left early,
+	// who looks after turnRingsUpTo or fewer rings.
+	turnReleases  = 64
+	turnRingsUpTo = 4
+	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. If turnLook passes
+	// from one look to the next, each release looks.
+	turnRound = int64(24 * time.Millisecond)
+	turnMost  = int64(1500 * time.Microsecond)
+	turnLook  = int64(60 * time.Microsecond)
+	// turnLeft: a slot that nobody has called in for so long was left.
+	turnLeft = int64(200 * time.Microsecond)
+	// asideMost is how long a slot is kept for those who waited when its turn was over.
+	asideMost = int64(time.Millisecond)
+	// vacancyFirst is how long one that waits for a slot sleeps before it looks by itself, then twice as long,
+	// vacancyLooks times.
+	vacancyFirst = int64(time.Millisecond)
+	vacancyLooks = 7
 )
 
 // What a sleeper looks for, and how often.
@@ -399,6 +417,98 @@ func (b *spinBudget) patience() uint32 {
 		return b.least
 	}
 	return 0
+}
+
+// turns is for more callers than slots. To ring for a waiter takes longer than a short call, so a slot in which
+// calls follow each other keeps its callers for a turn, and is given back in silence meanwhile. When the turn is over
+// its caller rings, and the slot is kept for a moment for those who have waited. Callers may also stop in the middle of a turn:
+// so who waits on the bell looks by itself again and again; what it finds has it known that turns are left, and until
+// one lasts, releases ring early in a turn. (In C a turn is a thread's; a goroutine cannot be told from another.)
+type turns struct {
+	leftEarly atomic.Bool // a turn was left, and none has lasted since
+}
+
+// Until a turn has lasted none is taken to.
+func (t *turns) setUp() { t.leftEarly.Store(true) }
+
+// turn is a slot's; its claimer's alone but for looked.
+type turn struct {
+	began    int64        // of now(); 0: there is none
+	looked   atomic.Int64 // at the clock; 0: never in this turn
+	releases uint32       // from one look at the clock to the next
+	toGo     uint32       // of those
+}
+
+func (t *turn) reset() {
+	t.began, t.releases, t.toGo = 0, 0, 0
+	t.looked.Store(0)
+}
+
+// begin is for one that has waited for the slot.
+func (t *turn) begin() {
+	t.reset()
+	t.began = now()
+	t.looked.Store(t.began)
+}
+
+// turnStep is what a release does while others wait for a slot.
+type turnStep uint8
+
+const (
+	turnLasts turnStep = iota
+	turnRings
+	turnEnds
+)
+
+func turnLength(waiters int32) int64 {
+	return min(turnRound/int64(max(waiters, 1)), turnMost)
+}
+
+func (t *turn) releasesToNextLook(took int64) uint32 {
+	if t.releases == 0 || took > turnLook {
+		return 1
+	}
+	return min(2*t.releases, turnReleases)
+}
+
+// next is for a release while others wait. The clock is read often at first, and rarely later if little time passes
+// in between. Who has not waited for the slot, or whose call has slept, may not come back soon.
+func (t *turn) next(all *turns, slept bool, waiters int32) turnStep {
+	if t.toGo > 1 && !slept {
+		t.toGo--
+		return turnLasts
+	}
+	n, unknown := now(), t.began == 0
+	if unknown {
+		t.began = n
+	}
+	if n-t.began >= turnLength(waiters) {
+		t.reset()
+		all.leftEarly.Store(false)
+		return turnEnds
+	}
+	t.releases = t.releasesToNextLook(n - t.looked.Load())
+	t.toGo = t.releases
+	t.looked.Store(n)
+	early := t.releases <= turnRingsUpTo && all.leftEarly.Load()
+	if unknown || early || slept {
+		return turnRings
+	}
+	return turnLasts
+}
+
+// isUnderWay tells whether somebody may be about to call again in this slot, which nobody has claimed now.
+func (t *turn) isUnderWay(n int64) bool {
+	looked := t.looked.Load()
+	return looked != 0 && n-looked < turnLeft
+}
+
+// vacancySleep is how long one that waits for a slot sleeps after so many looks in vain.
+func vacancySleep(looks int) int64 {
+	if looks < vacancyLooks {
+		return vacancyFirst << looks
+	}
+	return tick
 }
 
 // durations is how long handlers take, by the type of the request; several types share a place. Which ones are

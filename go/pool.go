@@ -15,6 +15,8 @@ type pool struct {
 	first     int           // where this guest begins to look, so that guests seldom meet
 	turn      chan struct{} // held by the one goroutine that waits on the bell
 	seeking   atomic.Bool   // somebody holds the turn and looks for a slot
+	waiters   atomic.Int32  // who hold the turn or wait for it
+	turns     turns
 	claiming  spinBudget
 	longWaits crowd // those for requests that were published while nobody polled
 }
@@ -32,8 +34,11 @@ type exchange struct {
 	rung    bool          // the bell was rung when the caller was about to sleep; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
-	soon    uint32  // of spinBudget.begin; the claimer's alone
-	holdOff holdOff // the claimer's alone
+	soon    uint32       // of spinBudget.begin; the claimer's alone
+	slept   bool         // the last call slept while its handler ran; the claimer's alone
+	turn    turn         // while others wait for a slot
+	aside   atomic.Int64 // when the last turn was over, of now(), until somebody has the slot; else 0
+	holdOff holdOff      // the claimer's alone
 	stats   counters
 	settled word           // the region's word when the call was given up there; under guest.cutting
 	_       [lineSize]byte // neighbours belong to other goroutines
@@ -55,6 +60,7 @@ type counters struct {
 func (p *pool) setUp(g *Guest, spin time.Duration) {
 	p.turn = make(chan struct{}, 1)
 	p.claiming.setUp(spin)
+	p.turns.setUp()
 	p.exchanges = make([]exchange, len(g.guestSlots))
 	for i := range p.exchanges {
 		e := &p.exchanges[i]
@@ -81,7 +87,7 @@ func (p *pool) empty() bool {
 // does not spin but waits too.
 func (g *Guest) claim(l *limit) (*exchange, error) {
 	for s := g.pool.claiming.begin(nil); ; {
-		e, undone, err := g.tryClaim()
+		e, undone, err := g.tryClaim(newcomer)
 		if err != nil {
 			return nil, err
 		}
@@ -95,17 +101,35 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 			// The seeker may have found a slot taken by the private claim that was undone.
 			g.ringFromOutside(bellGuestFree, 1)
 		}
-		if seeking || !g.again(&s) {
+		if seeking || g.pool.waiters.Load() != 0 || !g.again(&s) {
 			return g.claimInTurn(l)
 		}
 	}
 }
 
-// tryClaim returns nil if every slot is taken; undone says that it held a private claim meanwhile.
-func (g *Guest) tryClaim() (e *exchange, undone bool, err error) {
+// claimant is one that looks for a slot.
+type claimant struct {
+	since  int64 // when it began to wait, of now()
+	spares bool  // it leaves the slots to those who have turns
+}
+
+// newcomer has not waited yet.
+var newcomer = claimant{since: forever}
+
+// mayHave tells whether a slot that nobody has claimed may be this one's.
+func (c claimant) mayHave(e *exchange) bool {
+	aside := e.aside.Load()
+	if c.since > aside && aside != 0 && now()-aside < asideMost {
+		return false
+	}
+	return !c.spares || !e.turn.isUnderWay(now())
+}
+
+// tryClaim returns nil if there is no slot to be had; undone says that it held a private claim meanwhile.
+func (g *Guest) tryClaim(c claimant) (e *exchange, undone bool, err error) {
 	exchanges := g.pool.exchanges
 	for n, i := len(exchanges), g.pool.first; n > 0; n-- {
-		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 {
+		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 && c.mayHave(e) {
 			if ok, err := e.tryClaim(); ok || err != nil {
 				return e, undone, err
 			}
@@ -151,6 +175,9 @@ func (e *exchange) claimShared() (ok bool, err error) {
 		return false, e.guest.poison("a free slot has an owner or flags", "slot", e.index, "word", uint64(w))
 	}
 	e.word, ok = e.slot.claim(w, e.guest.me)
+	if ok && e.aside.Load() != 0 {
+		e.aside.Store(0)
+	}
 	return ok, nil
 }
 
@@ -176,12 +203,27 @@ func (e *exchange) release() {
 // claim still keeps the mapping; a seeker of this process that sets its bit too late for that has
 // told the pool before.
 func (e *exchange) vacate() {
-	g := e.guest
+	g, silent := e.guest, false
 	wanted := g.bell(bellGuestFree).wantsRing()
+	if waiters := g.pool.waiters.Load(); wanted || waiters != 0 {
+		silent = e.keepsTurn(waiters)
+	} else if e.turn.began != 0 {
+		e.turn.reset()
+	}
 	e.drop()
-	if wanted || g.pool.seeking.Load() {
+	if !silent && (wanted || g.pool.seeking.Load()) {
 		g.ringFromOutside(bellGuestFree, 1)
 	}
+}
+
+// keepsTurn is for a release while others wait. True: the slot is given back in silence.
+func (e *exchange) keepsTurn(waiters int32) bool {
+	step := e.turn.next(&e.guest.pool.turns, e.slept, waiters)
+	e.slept = false
+	if step == turnEnds {
+		e.aside.Store(now())
+	}
+	return step == turnLasts
 }
 
 // claimInTurn waits for a slot. One goroutine at a time waits on the bell, and blocks a thread
@@ -190,6 +232,9 @@ func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
 	if len(g.pool.exchanges) == 0 {
 		return nil, failure(ErrInvalid, "the region has no guest slots")
 	}
+	since := now()
+	g.pool.waiters.Add(1)
+	defer g.pool.waiters.Add(-1)
 	if err := g.takeTurn(l); err != nil {
 		return nil, err
 	}
@@ -203,19 +248,24 @@ func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, func() { g.ringFromOutside(bellGuestFree, math.MaxInt32) })()
 	}
-	return g.claimByBell(l)
+	return g.claimByBell(l, claimant{since: since})
 }
 
 // claimByBell waits on the bell. Who gives up after a wake-up passes it on: it was for somebody
-// who needs the slot.
-func (g *Guest) claimByBell(l *limit) (*exchange, error) {
+// who needs the slot. Who was not rung for looks by itself now and then: a slot that was given back in
+// silence may have nobody who calls in it again.
+func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 	b := g.bell(bellGuestFree)
 	defer b.unwant(g.bit)
 	g.reclaimGuestSlots(g.dead)
+	looks := 0
 	for next := now() + tick; ; {
 		seen := b.generation.Load()
 		b.want(g.bit)
-		if e, _, err := g.tryClaim(); e != nil || err != nil {
+		if e, _, err := g.tryClaim(c); e != nil || err != nil {
+			if err == nil {
+				e.beginTurn(c)
+			}
 			return e, err
 		}
 		end := endingOf(g.flags.Load(), true)
@@ -228,12 +278,24 @@ func (g *Guest) claimByBell(l *limit) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(bellWord(b), seen, l.tick(tick), noHome)
+		ended := g.wait(bellWord(b), seen, l.tick(vacancySleep(looks)), noHome)
+		looks++
+		if c.spares = b.generation.Load() == seen; !c.spares {
+			looks = 0
+		}
 		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)
 			next = t + tick
 		}
+	}
+}
+
+// beginTurn begins the turn of one that has waited for this slot.
+func (e *exchange) beginTurn(c claimant) {
+	e.turn.begin()
+	if c.spares {
+		e.guest.pool.turns.leftEarly.Store(true)
 	}
 }
 

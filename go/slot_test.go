@@ -139,7 +139,7 @@ func TestSlotOnlyAllowedTransitionsHappen(t *testing.T) {
 		after [6]word // by state before: the state after, or none
 	}{
 		{"claimer", false, ownerB, func(g *Guest, s *slot, w word) {
-			if e, _, _ := g.tryClaim(); e != nil {
+			if e, _, _ := g.tryClaim(newcomer); e != nil {
 				e.drop()
 			}
 		},
