@@ -82,10 +82,11 @@ const (
 	// who looks after turnRingsUpTo or fewer rings.
 	turnReleases  = 64
 	turnRingsUpTo = 4
-	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. If turnLook passes
-	// from one look to the next, each release looks.
-	turnRound = int64(24 * time.Millisecond)
-	turnMost  = int64(1500 * time.Microsecond)
+	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. (Turns are longer than
+	// in C, as goroutines have them in all slots at the same time.) If turnLook passes from one look to the next,
+	// each release looks.
+	turnRound = int64(18 * time.Millisecond)
+	turnMost  = int64(4 * time.Millisecond)
 	turnLook  = int64(60 * time.Microsecond)
 	// turnLeft: a slot that nobody has called in for so long was left.
 	turnLeft = int64(200 * time.Microsecond)
@@ -460,8 +461,9 @@ const (
 	turnEnds
 )
 
-func turnLength(waiters int32) int64 {
-	return min(turnRound/int64(max(waiters, 1)), turnMost)
+// turnLength is for turns in so many slots at the same time.
+func turnLength(waiters int32, slots int) int64 {
+	return min(turnRound*int64(slots)/int64(max(waiters, 1)), turnMost)
 }
 
 func (t *turn) releasesToNextLook(took int64) uint32 {
@@ -473,7 +475,7 @@ func (t *turn) releasesToNextLook(took int64) uint32 {
 
 // next is for a release while others wait. The clock is read often at first, and rarely later if little time passes
 // in between. Who has not waited for the slot, or whose call has slept, may not come back soon.
-func (t *turn) next(all *turns, slept bool, waiters int32) turnStep {
+func (t *turn) next(all *turns, slept bool, waiters int32, slots int) turnStep {
 	if t.toGo > 1 && !slept {
 		t.toGo--
 		return turnLasts
@@ -482,7 +484,7 @@ func (t *turn) next(all *turns, slept bool, waiters int32) turnStep {
 	if unknown {
 		t.began = n
 	}
-	if n-t.began >= turnLength(waiters) {
+	if n-t.began >= turnLength(waiters, slots) {
 		t.reset()
 		all.leftEarly.Store(false)
 		return turnEnds

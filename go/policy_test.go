@@ -446,3 +446,81 @@ func TestCrowdIsTheMeanAndBeginsEmpty(t *testing.T) {
 		t.Fatal("it forgets nothing")
 	}
 }
+
+func TestTurnLastsAndEnds(t *testing.T) {
+	var all turns
+	var one turn
+	all.setUp()
+	if step := one.next(&all, false, 1, 1); step != turnRings {
+		t.Fatalf("the first release of one that has not waited: %v", step)
+	}
+	one.begin()
+	if step := one.next(&all, false, 1, 1); step != turnRings {
+		t.Fatalf("where turns are left early: %v", step)
+	}
+	all.leftEarly.Store(false)
+	one.begin()
+	if step := one.next(&all, false, 1, 1); step != turnLasts {
+		t.Fatalf("in a turn: %v", step)
+	}
+	if step := one.next(&all, true, 1, 1); step != turnRings {
+		t.Fatalf("after a call that slept: %v", step)
+	}
+	all.setUp()
+	one.began, one.toGo = now()-turnMost, 2
+	if step := one.next(&all, false, 1, 1); step != turnLasts {
+		t.Fatalf("before the next look at the clock: %v", step)
+	}
+	if step := one.next(&all, false, 1, 1); step != turnEnds {
+		t.Fatalf("after its time: %v", step)
+	}
+	if one.began != 0 || one.looked.Load() != 0 || all.leftEarly.Load() {
+		t.Fatal("a turn that has lasted leaves traces, or is not learned from")
+	}
+}
+
+func TestTurnLooksAtTheClockMoreRarely(t *testing.T) {
+	var one turn
+	for _, want := range []uint32{1, 2, 4, 8, 16, 32, 64, 64} {
+		if one.releases = one.releasesToNextLook(turnLook); one.releases != want {
+			t.Fatalf("%d releases to the next look, want %d", one.releases, want)
+		}
+	}
+	if n := one.releasesToNextLook(turnLook + 1); n != 1 {
+		t.Fatalf("%d releases to the next look after a long time", n)
+	}
+}
+
+func TestTurnLengthIsAShareOfTheRound(t *testing.T) {
+	for _, c := range []struct {
+		waiters int32
+		slots   int
+		want    int64
+	}{{0, 1, turnMost}, {1, 1, turnMost}, {60, 4, turnRound / 15}, {60, 1, turnRound / 60}} {
+		if got := turnLength(c.waiters, c.slots); got != c.want {
+			t.Errorf("%d waiters, %d slots: %d, want %d", c.waiters, c.slots, got, c.want)
+		}
+	}
+}
+
+func TestTurnIsUnderWayForAWhile(t *testing.T) {
+	var one turn
+	if one.isUnderWay(now()) {
+		t.Fatal("there is none")
+	}
+	one.begin()
+	if !one.isUnderWay(one.began) || one.isUnderWay(one.began+turnLeft) {
+		t.Fatal("it is not under way, or for too long")
+	}
+}
+
+func TestVacancySleepsGrowToATick(t *testing.T) {
+	for looks := 0; looks < 20; looks++ {
+		if ns := vacancySleep(looks); ns < vacancyFirst || ns > max(tick, vacancyFirst<<(vacancyLooks-1)) {
+			t.Errorf("%d looks: %d ns", looks, ns)
+		}
+	}
+	if vacancySleep(0) != vacancyFirst || vacancySleep(vacancyLooks) != tick {
+		t.Error("the first sleep is not short, or the last no tick")
+	}
+}

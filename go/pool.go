@@ -218,7 +218,8 @@ func (e *exchange) vacate() {
 
 // keepsTurn is for a release while others wait. True: the slot is given back in silence.
 func (e *exchange) keepsTurn(waiters int32) bool {
-	step := e.turn.next(&e.guest.pool.turns, e.slept, waiters)
+	p := &e.guest.pool
+	step := e.turn.next(&p.turns, e.slept, waiters, len(p.exchanges))
 	e.slept = false
 	if step == turnEnds {
 		e.aside.Store(now())

@@ -231,3 +231,160 @@ func TestPoolRingsForASeekerOfItsOwn(t *testing.T) {
 		t.Fatal("it did not ring")
 	}
 }
+
+// claimAsCallsDo claims a slot as a call does: a Claim ends the slot's turn.
+func claimAsCallsDo(t *testing.T, g *Guest) *exchange {
+	t.Helper()
+	l := newLimit(deadline(t), g.timeout)
+	e, err := g.claim(&l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// claimBehind starts one that claims a slot and gives it back, and waits until it waits.
+func claimBehind(t *testing.T, g *Guest) func() error {
+	claim := background(t, func() error {
+		s, err := g.Claim(deadline(t))
+		if err == nil {
+			err = s.Release()
+		}
+		return err
+	})
+	eventually(t, "it does not wait", func() bool { return g.bell(bellGuestFree).sleepers.Load()&g.bit != 0 })
+	return claim
+}
+
+func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
+	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
+		g, soon := h.attach(nil), 0
+		b := h.bell(bellGuestFree)
+		for i := 0; i < 9; i++ {
+			e := claimAsCallsDo(t, g)
+			waiter := claimBehind(t, g)
+			e.turn.begin()
+			e.turn.toGo = 2
+			before, start := b.generation.Load(), now()
+			e.release()
+			if after := b.generation.Load(); after != before {
+				t.Fatal("it rang in its turn")
+			}
+			if err := waiter(); err != nil {
+				t.Fatal(err)
+			}
+			if now()-start < tick/2 {
+				soon++
+			}
+		}
+		if soon <= 4 {
+			t.Fatalf("%d of 9 waiters looked by themselves soon", soon)
+		}
+	})
+}
+
+func TestPoolTurnEndsWithARing(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	waiter := claimBehind(t, g)
+	e.turn.began = 1 - turnMost // now() may be young
+	before := h.bell(bellGuestFree).generation.Load()
+	e.release()
+	if h.bell(bellGuestFree).generation.Load() == before {
+		t.Fatal("it did not ring at the end of its turn")
+	}
+	if err := waiter(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The other guest has announced a sleeper that does not come: the slot is kept for it a little while.
+func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
+	h.bell(bellGuestFree).want(other.bit)
+	e := claimAsCallsDo(t, g)
+	e.turn.began = 1 - turnMost
+	begin := now()
+	e.release()
+	waited, came := claimant{since: begin}, claimant{since: now()}
+	if e.aside.Load() == 0 || !waited.mayHave(e) {
+		t.Fatal("it is not kept for who waited")
+	}
+	if came.mayHave(e) && now()-begin < asideMost {
+		t.Fatal("who came later may have it")
+	}
+	e = claimAsCallsDo(t, g)
+	if now()-begin < asideMost {
+		t.Fatal("who has had its turn has the slot again")
+	}
+	if e.aside.Load() != 0 {
+		t.Fatal("it is kept though somebody has it")
+	}
+	h.bell(bellGuestFree).unwant(other.bit)
+	e.release()
+}
+
+// A slot that was claimed for longer may not soon be called in again.
+func TestPoolWhoHoldsASlotRings(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := &g.pool.exchanges[0]
+	e.turn.begin()
+	e.turn.toGo = 1000
+	s := mustClaim(t, g)
+	waiter := claimBehind(t, g)
+	before := h.bell(bellGuestFree).generation.Load()
+	if err := s.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if h.bell(bellGuestFree).generation.Load() == before {
+		t.Fatal("it did not ring")
+	}
+	if err := waiter(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// One guest's goroutines hold the only slot nearly always; another guest gets it in time.
+func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
+	for _, callers := range []int{1, 4} {
+		t.Run(fmt.Sprint(callers), func(t *testing.T) {
+			h := newHost(t, shape{1, 1, 64, 64})
+			busy, g := h.attach(nil), h.attach(nil)
+			ctx, stop := context.WithCancel(context.Background())
+			defer stop()
+			var running sync.WaitGroup
+			for i := 0; i < callers; i++ {
+				running.Add(1)
+				go func() {
+					defer running.Done()
+					for ctx.Err() == nil {
+						l := newLimit(context.Background(), watchdog)
+						e, err := busy.claim(&l)
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						for until := now() + int64(200*time.Microsecond); now() < until; {
+							relax()
+						}
+						e.release()
+					}
+				}()
+			}
+			for i := 0; i < 20; i++ {
+				s, err := g.Claim(short(t, time.Second))
+				if err != nil {
+					t.Fatalf("claim %d: %v", i, err)
+				}
+				if err := s.Release(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop()
+			running.Wait()
+		})
+	}
+}
