@@ -85,11 +85,13 @@ const (
 	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. (Turns are longer than
 	// in C, as goroutines have them in all slots at the same time.) If turnLook passes from one look to the next,
 	// each release looks.
-	turnRound = int64(18 * time.Millisecond)
-	turnMost  = int64(4 * time.Millisecond)
+	turnRound = int64(10 * time.Millisecond)
+	turnMost  = int64(2 * time.Millisecond)
 	turnLook  = int64(60 * time.Microsecond)
 	// turnLeft: a slot that nobody has called in for so long was left.
 	turnLeft = int64(200 * time.Microsecond)
+	// passesPerRing: of so many slots whose turn is over one is not passed on among goroutines.
+	passesPerRing = 8
 	// asideMost is how long a slot is kept for those who waited when its turn was over.
 	asideMost = int64(time.Millisecond)
 	// vacancyFirst is how long one that waits for a slot sleeps before it looks by itself, then twice as long,
@@ -421,10 +423,11 @@ func (b *spinBudget) patience() uint32 {
 }
 
 // turns is for more callers than slots. To ring for a waiter takes longer than a short call, so a slot in which
-// calls follow each other keeps its callers for a turn, and is given back in silence meanwhile. When the turn is over
-// its caller rings, and the slot is kept for a moment for those who have waited. Callers may also stop in the middle of a turn:
-// so who waits on the bell looks by itself again and again; what it finds has it known that turns are left, and until
-// one lasts, releases ring early in a turn. (In C a turn is a thread's; a goroutine cannot be told from another.)
+// calls follow each other is given back in silence for a turn. When the turn is over the slot is passed on to another
+// goroutine, or its caller rings and the slot is kept for a moment for those who have waited. Callers may also stop in
+// the middle of a turn: so who waits on the bell looks by itself again and again; what it finds has it known that turns
+// are left, and until one lasts, releases ring early in a turn. (In C a turn is a thread's; a goroutine cannot be told
+// from another.)
 type turns struct {
 	leftEarly atomic.Bool // a turn was left, and none has lasted since
 }

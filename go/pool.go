@@ -12,10 +12,12 @@ import (
 // among the guests.
 type pool struct {
 	exchanges []exchange
-	first     int           // where this guest begins to look, so that guests seldom meet
-	turn      chan struct{} // held by the one goroutine that waits on the bell
-	seeking   atomic.Bool   // somebody holds the turn and looks for a slot
-	waiters   atomic.Int32  // who hold the turn or wait for it
+	first     int            // where this guest begins to look, so that guests seldom meet
+	turn      chan struct{}  // held by the one goroutine that waits on the bell
+	seeking   atomic.Bool    // somebody holds the turn and looks for a slot
+	waiters   atomic.Int32   // who hold the turn or wait for it
+	passed    chan *exchange // to one that waits for the turn
+	passes    atomic.Uint32
 	turns     turns
 	claiming  spinBudget
 	longWaits crowd // those for requests that were published while nobody polled
@@ -59,6 +61,7 @@ type counters struct {
 
 func (p *pool) setUp(g *Guest, spin time.Duration) {
 	p.turn = make(chan struct{}, 1)
+	p.passed = make(chan *exchange)
 	p.claiming.setUp(spin)
 	p.turns.setUp()
 	p.exchanges = make([]exchange, len(g.guestSlots))
@@ -192,6 +195,9 @@ func (e *exchange) drop() { e.unclaim(e.claimed.Load() >> ticketAt << ticketAt) 
 
 // release gives the slot back to all guests.
 func (e *exchange) release() {
+	if e.turn.began != 0 && e.wasAnswered() && e.passOn() {
+		return
+	}
 	if !e.slot.release(e.word) {
 		_ = e.guest.poison("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
 	}
@@ -216,6 +222,42 @@ func (e *exchange) vacate() {
 	}
 }
 
+// wasAnswered tells whether the host answered what was sent last.
+func (e *exchange) wasAnswered() bool { return e.word.state() == stateResponse && e.word&flagReclaimed == 0 }
+
+// passOn hands the slot over, as it is, to one that waits for the turn, when this one is over: that takes no system
+// call. Not if another guest waits, and now and then the one that waits on the bell comes first.
+func (e *exchange) passOn() bool {
+	g := e.guest
+	p := &g.pool
+	waiters := p.waiters.Load()
+	if waiters < 2 || e.turn.toGo > 1 || now()-e.turn.began < turnLength(waiters, len(p.exchanges)) ||
+		p.passes.Add(1)%passesPerRing == 0 || g.bell(bellGuestFree).sleepers.Load()&^g.bit != 0 {
+		return false
+	}
+	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // no handle is valid any more
+	select {
+	case p.passed <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+// takeOver begins the turn of one that a slot was passed on to; an error ends its claim.
+func (e *exchange) takeOver() (err error) {
+	defer e.guest.guard(&err)
+	e.guest.pool.turns.leftEarly.Store(false)
+	e.slept = false
+	if flags := e.guest.flags.Load(); flags != 0 {
+		e.turn.reset()
+		e.release()
+		return endings[endingOf(flags, true)].never
+	}
+	e.turn.begin()
+	return nil
+}
+
 // keepsTurn is for a release while others wait. True: the slot is given back in silence.
 func (e *exchange) keepsTurn(waiters int32) bool {
 	p := &e.guest.pool
@@ -236,8 +278,8 @@ func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
 	since := now()
 	g.pool.waiters.Add(1)
 	defer g.pool.waiters.Add(-1)
-	if err := g.takeTurn(l); err != nil {
-		return nil, err
+	if e, err := g.takeTurn(l); e != nil || err != nil {
+		return e, err
 	}
 	defer func() { <-g.pool.turn }()
 	if err := g.enter(); err != nil {
@@ -300,11 +342,11 @@ func (e *exchange) beginTurn(c claimant) {
 	}
 }
 
-// takeTurn waits for its turn in the order of arrival.
-func (g *Guest) takeTurn(l *limit) error {
+// takeTurn waits for its turn in the order of arrival, or for a slot that is passed on.
+func (g *Guest) takeTurn(l *limit) (*exchange, error) {
 	select {
 	case g.pool.turn <- struct{}{}:
-		return nil
+		return nil, nil
 	default:
 	}
 	wait := time.Duration(l.until() - now())
@@ -312,16 +354,21 @@ func (g *Guest) takeTurn(l *limit) error {
 	defer timer.Stop()
 	select {
 	case g.pool.turn <- struct{}{}:
-		return nil
+		return nil, nil
+	case e := <-g.pool.passed:
+		if err := e.takeOver(); err != nil {
+			return nil, err
+		}
+		return e, nil
 	case <-g.stopped:
-		return endings[endingOf(g.flags.Load(), true)].never
+		return nil, endings[endingOf(g.flags.Load(), true)].never
 	case <-timer.C:
 	case <-l.done:
 	}
 	if end := l.over(); end != goOn {
-		return l.failure(end, false)
+		return nil, l.failure(end, false)
 	}
-	return l.failure(timedOut, false)
+	return nil, l.failure(timedOut, false)
 }
 
 // ringFromOutside rings a bell for a goroutine that does not keep the mapping from going away.

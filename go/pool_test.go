@@ -388,3 +388,60 @@ func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
 		})
 	}
 }
+
+func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	h.serve(echo)
+	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
+	e := claimAsCallsDo(t, g)
+	handle := Slot{e, e.claimed.Load() >> ticketAt}
+	isOver := func() bool {
+		e.turn.began = 1 - turnMost
+		return e.passOn()
+	}
+	first := claimBehind(t, g)
+	if isOver() {
+		t.Fatal("it was passed on, though nobody waits for the turn")
+	}
+	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
+	b := h.bell(bellGuestFree)
+	b.want(other.bit)
+	for i := 0; i < 2*passesPerRing; i++ {
+		if isOver() {
+			t.Fatal("it was passed on, though another guest waits")
+		}
+	}
+	b.unwant(other.bit)
+	e.turn.begin()
+	if e.passOn() {
+		t.Fatal("it was passed on in the middle of a turn")
+	}
+	before := b.generation.Load()
+	eventually(t, "it is not passed on", isOver)
+	if b.generation.Load() != before {
+		t.Fatal("it rang")
+	}
+	if handle.held() {
+		t.Fatal("the handle of a slot that was passed on is valid")
+	}
+	if err := second(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first(); err != nil {
+		t.Fatal(err)
+	}
+	claimAll(t, g)
+}
+
+func TestPoolEndsAClaimThatWasPassedOnTooLate(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	g.flags.Store(flagClosing)
+	wantError(t, e.takeOver(), ErrClosed)
+	if !g.pool.empty() {
+		t.Fatal("the slot is still claimed")
+	}
+	g.flags.Store(0)
+}
