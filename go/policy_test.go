@@ -450,10 +450,10 @@ func TestCrowdIsTheMeanAndBeginsEmpty(t *testing.T) {
 func TestTurnLastsAndEnds(t *testing.T) {
 	var all turns
 	var one turn
-	all.setUp()
 	if step := one.next(&all, false, 1, 1); step != turnRings {
 		t.Fatalf("the first release of one that has not waited: %v", step)
 	}
+	all.setUp()
 	one.begin()
 	if step := one.next(&all, false, 1, 1); step != turnRings {
 		t.Fatalf("where turns are left early: %v", step)

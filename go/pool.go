@@ -223,7 +223,9 @@ func (e *exchange) vacate() {
 }
 
 // wasAnswered tells whether the host answered what was sent last.
-func (e *exchange) wasAnswered() bool { return e.word.state() == stateResponse && e.word&flagReclaimed == 0 }
+func (e *exchange) wasAnswered() bool {
+	return e.word.state() == stateResponse && e.word&flagReclaimed == 0
+}
 
 // passOn hands the slot over, as it is, to one that waits for the turn, when this one is over: that takes no system
 // call. Not if another guest waits, and now and then the one that waits on the bell comes first.

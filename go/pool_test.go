@@ -417,6 +417,10 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	if e.passOn() {
 		t.Fatal("it was passed on in the middle of a turn")
 	}
+	g.pool.passes.Store(passesPerRing - 1)
+	if isOver() {
+		t.Fatal("it is always passed on: who waits on the bell never comes first")
+	}
 	before := b.generation.Load()
 	eventually(t, "it is not passed on", isOver)
 	if b.generation.Load() != before {
@@ -444,4 +448,43 @@ func TestPoolEndsAClaimThatWasPassedOnTooLate(t *testing.T) {
 		t.Fatal("the slot is still claimed")
 	}
 	g.flags.Store(0)
+}
+
+func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := &g.pool.exchanges[0]
+	e.turn.begin()
+	e.turn.looked.Store(now() + tick) // not a moment ago, however slow this is
+	if (claimant{since: now(), spares: true}).mayHave(e) || !(claimant{since: now()}).mayHave(e) {
+		t.Fatal("a slot in its turn is for who was rung for, and for nobody else that waits")
+	}
+	g.pool.turns.leftEarly.Store(false)
+	e.beginTurn(claimant{})
+	if g.pool.turns.leftEarly.Load() {
+		t.Fatal("who was rung for takes a turn to be left early")
+	}
+	e.beginTurn(claimant{spares: true})
+	if !g.pool.turns.leftEarly.Load() {
+		t.Fatal("a turn that was left is not noticed")
+	}
+}
+
+func TestPoolNotesACallThatSleeps(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := &g.pool.exchanges[0]
+	asleep := func() bool { return h.word(e.index).parked() }
+	h.serve(func(m Message) Message {
+		for end := now() + int64(watchdog); !asleep() && now() < end; {
+			yield()
+		}
+		return m
+	})
+	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if !e.slept {
+		t.Fatal("it is not noted")
+	}
 }
