@@ -325,9 +325,7 @@ func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 		g.stats.parks.Add(1)
 		ended := g.wait(bellWord(b), seen, l.tick(vacancySleep(looks)), noHome)
 		looks++
-		if c.spares = b.generation.Load() == seen; !c.spares {
-			looks = 0
-		}
+		c.spares = b.generation.Load() == seen
 		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)
