@@ -356,7 +356,7 @@ func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
 		}
 		started = e.startedInRegion()
 		e.stats.failed.Add(1)
-		e.vacate()
+		e.vacate(e.nextStep())
 		return started, true
 	case !e.cancel(w):
 		return false, false

@@ -14,8 +14,8 @@ type Client struct {
 	name   string
 	config Config
 
-	guest  atomic.Pointer[Guest] // of the host that was there last; changed by who holds turn
-	turn   chan struct{}         // holds one token; who has taken it attaches
+	guest  atomic.Pointer[Guest] // of the host that was there last; changed by who has the token
+	token  chan struct{}         // holds one; who has taken it attaches
 	ctx    context.Context       // ends with Close
 	cancel context.CancelFunc
 }
@@ -28,13 +28,13 @@ func NewClient(name string, config *Config) (*Client, error) {
 	if _, err := newSettings(name, config); err != nil {
 		return nil, err
 	}
-	c := &Client{name: name, turn: make(chan struct{}, 1)}
+	c := &Client{name: name, token: make(chan struct{}, 1)}
 	if config != nil {
 		c.config = *config
 	}
 	c.config.CallsOnly = true
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.turn <- struct{}{}
+	c.token <- struct{}{}
 	return c, nil
 }
 
@@ -96,8 +96,8 @@ func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	defer cancel()
 	defer context.AfterFunc(c.ctx, cancel)()
 	select {
-	case <-c.turn:
-		defer func() { c.turn <- struct{}{} }()
+	case <-c.token:
+		defer func() { c.token <- struct{}{} }()
 	case <-c.ctx.Done():
 		return nil, ErrClosed
 	case <-ctx.Done():
@@ -134,8 +134,8 @@ func (c *Client) notFound(ctx context.Context) error {
 // twice is harmless.
 func (c *Client) Close() error {
 	c.cancel()
-	<-c.turn // who attaches has seen that this client is closed, or has stored its guest
-	defer func() { c.turn <- struct{}{} }()
+	<-c.token // who attaches has seen that this client is closed, or has stored its guest
+	defer func() { c.token <- struct{}{} }()
 	if g := c.guest.Swap(nil); g != nil {
 		return g.Close()
 	}

@@ -77,7 +77,7 @@ func TestClientWaitsForAHostUntilItsContextIsDone(t *testing.T) {
 func TestClientThatIsClosedCallsNobody(t *testing.T) {
 	c := newTestClient(t, uniqueName(t))
 	call := background(t, func() error { _, err := c.Call(context.Background(), Message{}, nil); return err })
-	eventually(t, "the call waits for a host", func() bool { return len(c.turn) == 0 })
+	eventually(t, "the call waits for a host", func() bool { return len(c.token) == 0 })
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +94,8 @@ func TestClientThatIsClosedCallsNobody(t *testing.T) {
 // While somebody else waits for a host, a call waits for its turn.
 func TestClientThatIsClosedEndsWhoWaitsForItsTurn(t *testing.T) {
 	c := newTestClient(t, uniqueName(t))
-	<-c.turn
-	defer func() { c.turn <- struct{}{} }()
+	<-c.token
+	defer func() { c.token <- struct{}{} }()
 	call := background(t, func() error { _, err := c.Call(deadline(t), Message{}, nil); return err })
 	c.cancel()
 	wantError(t, call(), ErrClosed)

@@ -90,7 +90,7 @@ func TestFarDeadlinesEndNoWaitForASlot(t *testing.T) {
 		g := h.attach(config)
 		held := mustClaim(t, g)
 		t.Cleanup(func() { _ = held.Release() })
-		// One sleeps on the bell, the other waits for its turn.
+		// One sleeps on the bell, the other waits in the queue.
 		claim := func() error {
 			s, err := g.Claim(ctx)
 			if err == nil {
@@ -126,13 +126,13 @@ func TestFarDeadlinesEndNoWaitForEvents(t *testing.T) {
 	eachFarDeadline(t, func(t *testing.T, ctx context.Context, config *Config) {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(config)
-		// One sleeps on the bell, the other waits for its turn.
+		// One sleeps on the bell, the other waits in the queue.
 		wait := func() error { _, err := g.NextEvent(ctx); return err }
 		first, second := background(t, wait), background(t, wait)
-		eventually(t, "nobody waits", func() bool { return len(g.events.turn) > 0 })
+		eventually(t, "nobody waits", func() bool { return len(g.events.head) > 0 })
 		time.Sleep(time.Millisecond)
 		h.leave()
-		eventually(t, "nobody is told", func() bool { return g.events.turn == nil || g.flags.Load() != 0 })
+		eventually(t, "nobody is told", func() bool { return g.events.head == nil || g.flags.Load() != 0 })
 		noError(t, g.Close())
 		for _, err := range []error{first(), second()} {
 			if err != nil {

@@ -25,11 +25,11 @@ type Event struct {
 
 // events is what NextEvent has told already.
 type events struct {
-	turn chan struct{} // held by the one goroutine that waits on the bell
-	told bool          // under turn
+	head chan struct{} // held by the head of the queue: the one goroutine that waits on the bell
+	told bool          // under head
 }
 
-func (e *events) setUp() { e.turn = make(chan struct{}, 1) }
+func (e *events) setUp() { e.head = make(chan struct{}, 1) }
 
 // NextEvent waits for the next change: that the host left or died. It is reported once per Guest;
 // afterwards NextEvent waits for ctx or Close. If ctx has no deadline, Config.Timeout applies. A
@@ -37,10 +37,10 @@ func (e *events) setUp() { e.turn = make(chan struct{}, 1) }
 // Errors: ErrTimeout, ErrCancelled, ErrClosed, ErrCorrupt.
 func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	l := newLimit(ctx, g.timeout)
-	if err := g.takeEventTurn(&l); err != nil {
+	if err := g.becomeEventHead(&l); err != nil {
 		return Event{}, err
 	}
-	defer func() { <-g.events.turn }()
+	defer func() { <-g.events.head }()
 	if err := g.enter(); err != nil {
 		return Event{}, err
 	}
@@ -88,12 +88,12 @@ func (g *Guest) changed() (Event, bool) {
 	return event, true
 }
 
-func (g *Guest) takeEventTurn(l *limit) error {
+func (g *Guest) becomeEventHead(l *limit) error {
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()
 	for {
 		select {
-		case g.events.turn <- struct{}{}:
+		case g.events.head <- struct{}{}:
 			return nil
 		case <-timer.C:
 			return l.failure(timedOut, false)

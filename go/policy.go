@@ -92,8 +92,8 @@ const (
 	turnLeft = int64(200 * time.Microsecond)
 	// passesPerRing: of so many slots whose turn is over one is not passed on among goroutines.
 	passesPerRing = 8
-	// asideMost is how long a slot is kept for those who waited when its turn was over.
-	asideMost = int64(time.Millisecond)
+	// keptMost is how long a slot is kept for those who waited when its turn was over.
+	keptMost = int64(time.Millisecond)
 	// vacancyFirst is how long one that waits for a slot sleeps before it looks by itself, then twice as long,
 	// vacancyLooks times.
 	vacancyFirst = int64(time.Millisecond)
@@ -425,22 +425,28 @@ func (b *spinBudget) patience() uint32 {
 // turns is for more callers than slots. To ring for a waiter takes longer than a short call, so a slot in which
 // calls follow each other is given back in silence for a turn. When the turn is over the slot is passed on to another
 // goroutine, or its caller rings and the slot is kept for a moment for those who have waited. Callers may also stop in
-// the middle of a turn: so who waits on the bell looks by itself again and again; what it finds has it known that turns
-// are left, and until one lasts, releases ring early in a turn. (In C a turn is a thread's; a goroutine cannot be told
-// from another.)
+// the middle of a turn: so the waiter that waits on the bell looks by itself again and again; what it finds has it
+// known that turns are left, and until one lasts, releases ring early in a turn. (In C a turn is a thread's; a
+// goroutine cannot be told from another.)
 type turns struct {
-	leftEarly atomic.Bool // a turn was left, and none has lasted since
+	leftEarly atomic.Bool   // a turn was left, and none has lasted since
+	over      atomic.Uint32 // turns that were, and whose slot could be passed on
 }
 
 // Until a turn has lasted none is taken to.
 func (t *turns) setUp() { t.leftEarly.Store(true) }
 
-// turn is a slot's; its claimer's alone but for looked.
+// passOn tells whether the slot of a turn that is over goes to a goroutine; now and then the one that waits on the bell
+// comes first.
+func (t *turns) passOn() bool { return decide(t.over.Add(1)%passesPerRing != 0, false) }
+
+// turn is a slot's; its claimer's alone but for the two that are atomic. All times are of now().
 type turn struct {
-	began    int64        // of now(); 0: there is none
+	began    int64        // 0: there is none
 	looked   atomic.Int64 // at the clock; 0: never in this turn
 	releases uint32       // from one look at the clock to the next
 	toGo     uint32       // of those
+	kept     atomic.Int64 // since when the slot is kept for those who waited when the last turn was over; 0: it is not
 }
 
 func (t *turn) reset() {
@@ -448,11 +454,21 @@ func (t *turn) reset() {
 	t.looked.Store(0)
 }
 
-// begin is for one that has waited for the slot.
-func (t *turn) begin() {
+// begin is for a claimer that has waited for the slot.
+func (t *turn) begin(now int64) {
 	t.reset()
-	t.began = now()
-	t.looked.Store(t.began)
+	t.began = now
+	t.looked.Store(now)
+}
+
+// keep keeps the slot, which is about to be given back, for those who wait.
+func (t *turn) keep(now int64) { t.kept.Store(now) }
+
+// claim is for whoever has the slot now: it is kept for nobody any more.
+func (t *turn) claim() {
+	if t.kept.Load() != 0 {
+		t.kept.Store(0)
+	}
 }
 
 // turnStep is what a release does while others wait for a slot.
@@ -476,42 +492,55 @@ func (t *turn) releasesToNextLook(took int64) uint32 {
 	return min(2*t.releases, turnReleases)
 }
 
-// next is for a release while others wait. The clock is read often at first, and rarely later if little time passes
-// in between. Who has not waited for the slot, or whose call has slept, may not come back soon.
-func (t *turn) next(all *turns, slept bool, waiters int32, slots int) turnStep {
-	if t.toGo > 1 && !slept {
-		t.toGo--
-		return turnLasts
+// needsClock counts a release while others wait. False: the turn lasts; true: next tells. The clock is read often at
+// first, and rarely later if little time passes in between.
+func (t *turn) needsClock(slept bool) bool {
+	if slept || t.began == 0 || decide(t.toGo <= 1, true) {
+		return true
 	}
-	n, unknown := now(), t.began == 0
+	t.toGo -= min(t.toGo, 1)
+	return false
+}
+
+// next is for a release that needs the clock. A caller that has not waited for the slot, or whose call has slept, may
+// not come back soon.
+func (t *turn) next(all *turns, slept bool, waiters int32, slots int, now int64) turnStep {
+	unknown := t.began == 0
 	if unknown {
-		t.began = n
+		t.began = now
 	}
-	if n-t.began >= turnLength(waiters, slots) {
+	if decide(now-t.began >= turnLength(waiters, slots), true) {
 		t.reset()
 		all.leftEarly.Store(false)
 		return turnEnds
 	}
-	t.releases = t.releasesToNextLook(n - t.looked.Load())
+	t.releases = t.releasesToNextLook(now - t.looked.Load())
 	t.toGo = t.releases
-	t.looked.Store(n)
+	t.looked.Store(now)
 	early := t.releases <= turnRingsUpTo && all.leftEarly.Load()
-	if unknown || early || slept {
+	if unknown || slept || decide(early, true) {
 		return turnRings
 	}
 	return turnLasts
 }
 
-// isUnderWay tells whether somebody may be about to call again in this slot, which nobody has claimed now.
-func (t *turn) isUnderWay(n int64) bool {
+// isUnderWay tells whether a goroutine may be about to call again in this slot, which nobody has claimed.
+func (t *turn) isUnderWay(now int64) bool {
 	looked := t.looked.Load()
-	return looked != 0 && n-looked < turnLeft
+	return looked != 0 && decide(now-looked < turnLeft, false)
+}
+
+// isKept tells, without a clock, whether the slot may be kept; isKeptFrom, whether it is from one that waits since then.
+func (t *turn) isKept() bool { return t.kept.Load() != 0 }
+func (t *turn) isKeptFrom(since, now int64) bool {
+	kept := t.kept.Load()
+	return kept != 0 && since > kept && decide(now-kept < keptMost, false)
 }
 
 // vacancySleep is how long one that waits for a slot sleeps after so many looks in vain.
 func vacancySleep(looks int) int64 {
-	if looks < vacancyLooks {
-		return vacancyFirst << looks
+	if decide(looks < vacancyLooks, false) {
+		return min(vacancyFirst<<min(looks, vacancyLooks), tick)
 	}
 	return tick
 }

@@ -448,34 +448,48 @@ func TestCrowdIsTheMeanAndBeginsEmpty(t *testing.T) {
 }
 
 func TestTurnLastsAndEnds(t *testing.T) {
+	const begin = 1000
 	var all turns
 	var one turn
-	if step := one.next(&all, false, 1, 1); step != turnRings {
-		t.Fatalf("the first release of one that has not waited: %v", step)
+	step := func(slept bool, after int64) turnStep { return one.next(&all, slept, 1, 1, begin+after) }
+	if got := step(false, 0); got != turnRings {
+		t.Fatalf("the first release of one that has not waited: %v", got)
 	}
 	all.setUp()
-	one.begin()
-	if step := one.next(&all, false, 1, 1); step != turnRings {
-		t.Fatalf("where turns are left early: %v", step)
+	one.begin(begin)
+	if got := step(false, 1); got != turnRings {
+		t.Fatalf("where turns are left early: %v", got)
 	}
 	all.leftEarly.Store(false)
-	one.begin()
-	if step := one.next(&all, false, 1, 1); step != turnLasts {
-		t.Fatalf("in a turn: %v", step)
+	one.begin(begin)
+	if got := step(false, turnMost-1); got != turnLasts {
+		t.Fatalf("in a turn: %v", got)
 	}
-	if step := one.next(&all, true, 1, 1); step != turnRings {
-		t.Fatalf("after a call that slept: %v", step)
+	if got := step(true, turnMost-1); got != turnRings {
+		t.Fatalf("after a call that slept: %v", got)
 	}
 	all.setUp()
-	one.began, one.toGo = now()-turnMost, 2
-	if step := one.next(&all, false, 1, 1); step != turnLasts {
-		t.Fatalf("before the next look at the clock: %v", step)
-	}
-	if step := one.next(&all, false, 1, 1); step != turnEnds {
-		t.Fatalf("after its time: %v", step)
+	if got := step(false, turnMost); got != turnEnds {
+		t.Fatalf("after its time: %v", got)
 	}
 	if one.began != 0 || one.looked.Load() != 0 || all.leftEarly.Load() {
 		t.Fatal("a turn that has lasted leaves traces, or is not learned from")
+	}
+}
+
+// Not at each release of a turn, but where a turn begins, and after a call that slept.
+func TestTurnCountsReleasesBetweenLooksAtTheClock(t *testing.T) {
+	var one turn
+	if !one.needsClock(false) {
+		t.Fatal("without a turn it does not look")
+	}
+	one.begin(1)
+	one.toGo = 3
+	if one.needsClock(false) || one.needsClock(false) || !one.needsClock(false) {
+		t.Fatal("it does not look at the third of three releases")
+	}
+	if one.toGo = 3; !one.needsClock(true) {
+		t.Fatal("after a call that slept it does not look")
 	}
 }
 
@@ -505,12 +519,45 @@ func TestTurnLengthIsAShareOfTheRound(t *testing.T) {
 
 func TestTurnIsUnderWayForAWhile(t *testing.T) {
 	var one turn
-	if one.isUnderWay(now()) {
+	if one.isUnderWay(turnLeft / 2) {
 		t.Fatal("there is none")
 	}
-	one.begin()
-	if !one.isUnderWay(one.began) || one.isUnderWay(one.began+turnLeft) {
+	one.begin(1)
+	if !one.isUnderWay(turnLeft) || one.isUnderWay(1+turnLeft) {
 		t.Fatal("it is not under way, or for too long")
+	}
+}
+
+func TestTurnKeepsItsSlotForAWhileForWhoWaited(t *testing.T) {
+	const end = 1000
+	var one turn
+	if one.isKept() || one.isKeptFrom(forever, end) {
+		t.Fatal("no turn was over")
+	}
+	one.keep(end)
+	for _, c := range []struct {
+		since, now int64
+		want       bool
+	}{{end, end, false}, {end + 1, end + 1, true}, {forever, end + keptMost - 1, true}, {forever, end + keptMost, false}} {
+		if got := one.isKeptFrom(c.since, c.now); got != c.want {
+			t.Errorf("from one that waits since %d, at %d: %v", c.since, c.now, got)
+		}
+	}
+	if one.claim(); one.isKept() {
+		t.Error("it is kept though somebody has it")
+	}
+}
+
+func TestTurnsPassMostSlotsOn(t *testing.T) {
+	var all turns
+	passed := 0
+	for i := 0; i < 10*passesPerRing; i++ {
+		if all.passOn() {
+			passed++
+		}
+	}
+	if passed != 10*(passesPerRing-1) {
+		t.Errorf("of %d slots %d were passed on", 10*passesPerRing, passed)
 	}
 }
 

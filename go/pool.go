@@ -13,11 +13,10 @@ import (
 type pool struct {
 	exchanges []exchange
 	first     int            // where this guest begins to look, so that guests seldom meet
-	turn      chan struct{}  // held by the one goroutine that waits on the bell
-	seeking   atomic.Bool    // somebody holds the turn and looks for a slot
-	waiters   atomic.Int32   // who hold the turn or wait for it
-	passed    chan *exchange // to one that waits for the turn
-	passes    atomic.Uint32
+	head      chan struct{}  // held by the head of the queue: the one goroutine that waits on the bell
+	seeking   atomic.Bool    // the head looks for a slot
+	waiters   atomic.Int32   // the queue, with its head
+	passed    chan *exchange // to one in the queue behind the head
 	turns     turns
 	claiming  spinBudget
 	longWaits crowd // those for requests that were published while nobody polled
@@ -36,11 +35,10 @@ type exchange struct {
 	rung    bool          // the bell was rung when the caller was about to sleep; the claimer's alone
 	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget  spinBudget
-	soon    uint32       // of spinBudget.begin; the claimer's alone
-	slept   bool         // the last call slept while its handler ran; the claimer's alone
-	turn    turn         // while others wait for a slot
-	aside   atomic.Int64 // when the last turn was over, of now(), until somebody has the slot; else 0
-	holdOff holdOff      // the claimer's alone
+	soon    uint32  // of spinBudget.begin; the claimer's alone
+	slept   bool    // the last call slept while its handler ran; the claimer's alone
+	turn    turn    // while others wait for a slot
+	holdOff holdOff // the claimer's alone
 	stats   counters
 	settled word           // the region's word when the call was given up there; under guest.cutting
 	_       [lineSize]byte // neighbours belong to other goroutines
@@ -60,7 +58,7 @@ type counters struct {
 }
 
 func (p *pool) setUp(g *Guest, spin time.Duration) {
-	p.turn = make(chan struct{}, 1)
+	p.head = make(chan struct{}, 1)
 	p.passed = make(chan *exchange)
 	p.claiming.setUp(spin)
 	p.turns.setUp()
@@ -105,7 +103,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 			g.ringFromOutside(bellGuestFree, 1)
 		}
 		if seeking || g.pool.waiters.Load() != 0 || !g.again(&s) {
-			return g.claimInTurn(l)
+			return g.claimInQueue(l)
 		}
 	}
 }
@@ -113,26 +111,30 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 // claimant is one that looks for a slot.
 type claimant struct {
 	since  int64 // when it began to wait, of now()
+	looks  int   // in vain
 	spares bool  // it leaves the slots to those who have turns
 }
 
 // newcomer has not waited yet.
 var newcomer = claimant{since: forever}
 
+// looksSpared bounds the policy: after so many looks in vain a waiter takes any slot that is free.
+const looksSpared = 4
+
 // mayHave tells whether a slot that nobody has claimed may be this one's.
-func (c claimant) mayHave(e *exchange) bool {
-	aside := e.aside.Load()
-	if c.since > aside && aside != 0 && now()-aside < asideMost {
-		return false
+func (c claimant) mayHave(t *turn) bool {
+	if c.looks >= looksSpared || !c.spares && !t.isKept() {
+		return true
 	}
-	return !c.spares || !e.turn.isUnderWay(now())
+	now := now()
+	return !t.isKeptFrom(c.since, now) && !(c.spares && t.isUnderWay(now))
 }
 
 // tryClaim returns nil if there is no slot to be had; undone says that it held a private claim meanwhile.
 func (g *Guest) tryClaim(c claimant) (e *exchange, undone bool, err error) {
 	exchanges := g.pool.exchanges
 	for n, i := len(exchanges), g.pool.first; n > 0; n-- {
-		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 && c.mayHave(e) {
+		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 && c.mayHave(&e.turn) {
 			if ok, err := e.tryClaim(); ok || err != nil {
 				return e, undone, err
 			}
@@ -178,8 +180,8 @@ func (e *exchange) claimShared() (ok bool, err error) {
 		return false, e.guest.poison("a free slot has an owner or flags", "slot", e.index, "word", uint64(w))
 	}
 	e.word, ok = e.slot.claim(w, e.guest.me)
-	if ok && e.aside.Load() != 0 {
-		e.aside.Store(0)
+	if ok {
+		e.turn.claim()
 	}
 	return ok, nil
 }
@@ -193,31 +195,48 @@ func (e *exchange) unclaim(claim uint64) {
 // drop ends the private claim of an exchange whose word is somebody else's now.
 func (e *exchange) drop() { e.unclaim(e.claimed.Load() >> ticketAt << ticketAt) }
 
-// release gives the slot back to all guests.
+// release gives the slot back to all guests, or passes it on to a goroutine.
 func (e *exchange) release() {
-	if e.turn.began != 0 && e.wasAnswered() && e.passOn() {
+	step := e.nextStep()
+	if step == turnEnds && e.wasAnswered() && e.passOn() {
 		return
 	}
 	if !e.slot.release(e.word) {
 		_ = e.guest.poison("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
 	}
-	e.vacate()
+	e.vacate(step)
+}
+
+// nextStep is the turn's; without others that wait there is none.
+func (e *exchange) nextStep() turnStep {
+	p, t := &e.guest.pool, &e.turn
+	waiters := p.waiters.Load()
+	if waiters == 0 && !e.guest.bell(bellGuestFree).wantsRing() {
+		if t.began != 0 {
+			t.reset()
+		}
+		return turnRings
+	}
+	slept := e.slept
+	e.slept = false
+	if !t.needsClock(slept) {
+		return turnLasts
+	}
+	return t.next(&p.turns, slept, waiters, len(p.exchanges), now())
 }
 
 // vacate ends the private claim of a slot that is FREE now, and rings for one that waits: not
 // before, since a waiter of this process could not claim it yet. The sleepers are read while the
 // claim still keeps the mapping; a seeker of this process that sets its bit too late for that has
 // told the pool before.
-func (e *exchange) vacate() {
-	g, silent := e.guest, false
+func (e *exchange) vacate(step turnStep) {
+	g := e.guest
 	wanted := g.bell(bellGuestFree).wantsRing()
-	if waiters := g.pool.waiters.Load(); wanted || waiters != 0 {
-		silent = e.keepsTurn(waiters)
-	} else if e.turn.began != 0 {
-		e.turn.reset()
+	if step == turnEnds {
+		e.turn.keep(now())
 	}
 	e.drop()
-	if !silent && (wanted || g.pool.seeking.Load()) {
+	if step != turnLasts && (wanted || g.pool.seeking.Load()) {
 		g.ringFromOutside(bellGuestFree, 1)
 	}
 }
@@ -227,14 +246,12 @@ func (e *exchange) wasAnswered() bool {
 	return e.word.state() == stateResponse && e.word&flagReclaimed == 0
 }
 
-// passOn hands the slot over, as it is, to one that waits for the turn, when this one is over: that takes no system
-// call. Not if another guest waits, and now and then the one that waits on the bell comes first.
+// passOn hands the slot over, as it is, to one in the queue behind the head, if no other guest waits: that takes no
+// system call.
 func (e *exchange) passOn() bool {
 	g := e.guest
 	p := &g.pool
-	waiters := p.waiters.Load()
-	if waiters < 2 || e.turn.toGo > 1 || now()-e.turn.began < turnLength(waiters, len(p.exchanges)) ||
-		p.passes.Add(1)%passesPerRing == 0 || g.bell(bellGuestFree).sleepers.Load()&^g.bit != 0 {
+	if p.waiters.Load() < 2 || g.bell(bellGuestFree).sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
 		return false
 	}
 	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // no handle is valid any more
@@ -249,41 +266,27 @@ func (e *exchange) passOn() bool {
 // takeOver begins the turn of one that a slot was passed on to; an error ends its claim.
 func (e *exchange) takeOver() (err error) {
 	defer e.guest.guard(&err)
-	e.guest.pool.turns.leftEarly.Store(false)
-	e.slept = false
 	if flags := e.guest.flags.Load(); flags != 0 {
-		e.turn.reset()
 		e.release()
 		return endings[endingOf(flags, true)].never
 	}
-	e.turn.begin()
+	e.turn.begin(now())
 	return nil
 }
 
-// keepsTurn is for a release while others wait. True: the slot is given back in silence.
-func (e *exchange) keepsTurn(waiters int32) bool {
-	p := &e.guest.pool
-	step := e.turn.next(&p.turns, e.slept, waiters, len(p.exchanges))
-	e.slept = false
-	if step == turnEnds {
-		e.aside.Store(now())
-	}
-	return step == turnLasts
-}
-
-// claimInTurn waits for a slot. One goroutine at a time waits on the bell, and blocks a thread
-// for it; the others wait for their turn as goroutines do.
-func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
+// claimInQueue waits for a slot. The head of the queue waits on the bell, and blocks a thread for it; the others wait
+// as goroutines do, to be the head or to have a slot passed on.
+func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	if len(g.pool.exchanges) == 0 {
 		return nil, failure(ErrInvalid, "the region has no guest slots")
 	}
 	since := now()
 	g.pool.waiters.Add(1)
 	defer g.pool.waiters.Add(-1)
-	if e, err := g.takeTurn(l); e != nil || err != nil {
+	if e, err := g.becomeHead(l); e != nil || err != nil {
 		return e, err
 	}
-	defer func() { <-g.pool.turn }()
+	defer func() { <-g.pool.head }()
 	if err := g.enter(); err != nil {
 		return nil, err
 	}
@@ -296,14 +299,13 @@ func (g *Guest) claimInTurn(l *limit) (e *exchange, err error) {
 	return g.claimByBell(l, claimant{since: since})
 }
 
-// claimByBell waits on the bell. Who gives up after a wake-up passes it on: it was for somebody
-// who needs the slot. Who was not rung for looks by itself now and then: a slot that was given back in
-// silence may have nobody who calls in it again.
+// claimByBell waits on the bell. A waiter that gives up after a wake-up passes it on: it was for one that needs the
+// slot. A waiter that is not rung for looks by itself again and again: a slot that was given back in silence may have
+// nobody who calls in it again.
 func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 	b := g.bell(bellGuestFree)
 	defer b.unwant(g.bit)
 	g.reclaimGuestSlots(g.dead)
-	looks := 0
 	for next := now() + tick; ; {
 		seen := b.generation.Load()
 		b.want(g.bit)
@@ -323,8 +325,8 @@ func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(bellWord(b), seen, l.tick(vacancySleep(looks)), noHome)
-		looks++
+		ended := g.wait(bellWord(b), seen, l.tick(vacancySleep(c.looks)), noHome)
+		c.looks++
 		c.spares = b.generation.Load() == seen
 		if t := now(); ended || t >= next {
 			g.checkHost()
@@ -336,16 +338,16 @@ func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 
 // beginTurn begins the turn of one that has waited for this slot.
 func (e *exchange) beginTurn(c claimant) {
-	e.turn.begin()
+	e.turn.begin(now())
 	if c.spares {
 		e.guest.pool.turns.leftEarly.Store(true)
 	}
 }
 
-// takeTurn waits for its turn in the order of arrival, or for a slot that is passed on.
-func (g *Guest) takeTurn(l *limit) (*exchange, error) {
+// becomeHead waits in the order of arrival to be the head of the queue, or for a slot that is passed on.
+func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	select {
-	case g.pool.turn <- struct{}{}:
+	case g.pool.head <- struct{}{}:
 		return nil, nil
 	default:
 	}
@@ -353,7 +355,7 @@ func (g *Guest) takeTurn(l *limit) (*exchange, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case g.pool.turn <- struct{}{}:
+	case g.pool.head <- struct{}{}:
 		return nil, nil
 	case e := <-g.pool.passed:
 		if err := e.takeOver(); err != nil {

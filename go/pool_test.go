@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 	"time"
@@ -263,7 +264,7 @@ func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
 		for i := 0; i < 9; i++ {
 			e := claimAsCallsDo(t, g)
 			waiter := claimBehind(t, g)
-			e.turn.begin()
+			e.turn.begin(now())
 			e.turn.toGo = 2
 			before, start := b.generation.Load(), now()
 			e.release()
@@ -309,17 +310,17 @@ func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	begin := now()
 	e.release()
 	waited, came := claimant{since: begin}, claimant{since: now()}
-	if e.aside.Load() == 0 || !waited.mayHave(e) {
+	if !e.turn.isKept() || !waited.mayHave(&e.turn) {
 		t.Fatal("it is not kept for who waited")
 	}
-	if came.mayHave(e) && now()-begin < asideMost {
+	if came.mayHave(&e.turn) && now()-begin < keptMost {
 		t.Fatal("who came later may have it")
 	}
 	e = claimAsCallsDo(t, g)
-	if now()-begin < asideMost {
+	if now()-begin < keptMost {
 		t.Fatal("who has had its turn has the slot again")
 	}
-	if e.aside.Load() != 0 {
+	if e.turn.isKept() {
 		t.Fatal("it is kept though somebody has it")
 	}
 	h.bell(bellGuestFree).unwant(other.bit)
@@ -331,7 +332,7 @@ func TestPoolWhoHoldsASlotRings(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	e := &g.pool.exchanges[0]
-	e.turn.begin()
+	e.turn.begin(now())
 	e.turn.toGo = 1000
 	s := mustClaim(t, g)
 	waiter := claimBehind(t, g)
@@ -395,34 +396,26 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := claimAsCallsDo(t, g)
 	handle := Slot{e, e.claimed.Load() >> ticketAt}
-	isOver := func() bool {
-		e.turn.began = 1 - turnMost
-		return e.passOn()
-	}
 	first := claimBehind(t, g)
-	if isOver() {
-		t.Fatal("it was passed on, though nobody waits for the turn")
+	if e.passOn() {
+		t.Fatal("it was passed on, though only the head of the queue waits")
 	}
 	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
 	b := h.bell(bellGuestFree)
 	b.want(other.bit)
 	for i := 0; i < 2*passesPerRing; i++ {
-		if isOver() {
+		if e.passOn() {
 			t.Fatal("it was passed on, though another guest waits")
 		}
 	}
 	b.unwant(other.bit)
-	e.turn.begin()
+	g.pool.turns.over.Store(passesPerRing - 1)
 	if e.passOn() {
-		t.Fatal("it was passed on in the middle of a turn")
-	}
-	g.pool.passes.Store(passesPerRing - 1)
-	if isOver() {
-		t.Fatal("it is always passed on: who waits on the bell never comes first")
+		t.Fatal("it is always passed on: the head of the queue never comes first")
 	}
 	before := b.generation.Load()
-	eventually(t, "it is not passed on", isOver)
+	eventually(t, "it is not passed on", e.passOn)
 	if b.generation.Load() != before {
 		t.Fatal("it rang")
 	}
@@ -436,6 +429,50 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	claimAll(t, g)
+}
+
+func TestPoolPassesNothingOnInATurn(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	h.serve(echo)
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	l := newLimit(deadline(t), g.timeout)
+	if _, _, err := e.call(Message{}, nil, &l, false); err != nil {
+		t.Fatal(err)
+	}
+	first := claimBehind(t, g)
+	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
+	e.turn.begin(now())
+	e.turn.toGo = 2
+	if e.release(); g.pool.turns.over.Load() != 0 {
+		t.Fatal("it was passed on")
+	}
+	if err := first(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever the policy says of a slot, and for how long.
+func TestPoolWaiterTakesAFreeSlotAfterAFewLooksInVain(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	waiter := claimBehind(t, g)
+	e.turn.begin(now())
+	e.turn.toGo = 2
+	e.turn.looked.Store(math.MaxInt64) // under way for ever
+	e.release()
+	if err := waiter(); err != nil {
+		t.Fatal(err)
+	}
+	e.turn.keep(now())
+	if late := (claimant{since: forever, looks: looksSpared}); !late.mayHave(&e.turn) {
+		t.Fatal("it is kept from one that has looked often")
+	}
 }
 
 func TestPoolEndsAClaimThatWasPassedOnTooLate(t *testing.T) {
@@ -454,9 +491,9 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	e := &g.pool.exchanges[0]
-	e.turn.begin()
+	e.turn.begin(now())
 	e.turn.looked.Store(now() + tick) // not a moment ago, however slow this is
-	if (claimant{since: now(), spares: true}).mayHave(e) || !(claimant{since: now()}).mayHave(e) {
+	if (claimant{since: now(), spares: true}).mayHave(&e.turn) || !(claimant{since: now()}).mayHave(&e.turn) {
 		t.Fatal("a slot in its turn is for who was rung for, and for nobody else that waits")
 	}
 	g.pool.turns.leftEarly.Store(false)
