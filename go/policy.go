@@ -492,17 +492,17 @@ func (t *turn) releasesToNextLook(took int64) uint32 {
 	return min(2*t.releases, turnReleases)
 }
 
-// needsClock counts a release while others wait. False: the turn lasts; true: next tells. The clock is read often at
-// first, and rarely later if little time passes in between.
-func (t *turn) needsClock(slept bool) bool {
-	if slept || t.began == 0 || decide(t.toGo <= 1, true) {
-		return true
+// goesOn counts a release while others wait: true if the turn lasts, so far as can be said without a look at the clock;
+// else next tells. The clock is read often at first, and rarely later if little time passes in between.
+func (t *turn) goesOn(slept bool) bool {
+	if slept || t.began == 0 || !decide(t.toGo > 1, false) {
+		return false
 	}
 	t.toGo -= min(t.toGo, 1)
-	return false
+	return true
 }
 
-// next is for a release that needs the clock. A caller that has not waited for the slot, or whose call has slept, may
+// next is for a release after which the turn may not go on. A caller that has not waited for the slot, or whose call has slept, may
 // not come back soon.
 func (t *turn) next(all *turns, slept bool, waiters int32, slots int, now int64) turnStep {
 	unknown := t.began == 0

@@ -477,19 +477,21 @@ func TestTurnLastsAndEnds(t *testing.T) {
 	}
 }
 
-// Not at each release of a turn, but where a turn begins, and after a call that slept.
-func TestTurnCountsReleasesBetweenLooksAtTheClock(t *testing.T) {
+// Not where a turn begins, and after a call that slept.
+func TestTurnGoesOnForSomeReleasesWithoutALookAtTheClock(t *testing.T) {
 	var one turn
-	if !one.needsClock(false) {
-		t.Fatal("without a turn it does not look")
+	if one.toGo = 3; one.goesOn(false) {
+		t.Fatal("there is no turn")
 	}
 	one.begin(1)
 	one.toGo = 3
-	if one.needsClock(false) || one.needsClock(false) || !one.needsClock(false) {
-		t.Fatal("it does not look at the third of three releases")
+	for _, want := range []bool{true, true, false} {
+		if one.goesOn(false) != want {
+			t.Fatalf("with %d releases to go it goes on: %v", one.toGo, !want)
+		}
 	}
-	if one.toGo = 3; !one.needsClock(true) {
-		t.Fatal("after a call that slept it does not look")
+	if one.toGo = 3; one.goesOn(true) {
+		t.Fatal("after a call that slept it goes on")
 	}
 }
 

@@ -219,7 +219,7 @@ func (e *exchange) nextStep() turnStep {
 	}
 	slept := e.slept
 	e.slept = false
-	if !t.needsClock(slept) {
+	if t.goesOn(slept) {
 		return turnLasts
 	}
 	return t.next(&p.turns, slept, waiters, len(p.exchanges), now())
