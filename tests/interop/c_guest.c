@@ -1,7 +1,8 @@
 /*
  * A guest in C that does what script.h says, until its host leaves in order. With a third argument
- * it attaches again when the host is gone.
+ * it attaches again when the host is gone; with "crowd <first> <count>" it only calls, see crowd.h.
  */
+#include "crowd.h"
 #include "script.h"
 
 #include "support/fixture.h"
@@ -152,6 +153,8 @@ int main(int argc, char **argv) {
     if (argc < 2)
         return EXIT_FAILURE;
     die_with_parent();
+    if (argc == 5 && strcmp(argv[2], "crowd") == 0)
+        return crowd_call(argv[1], (uint32_t)atoi(argv[3]), (uint32_t)atoi(argv[4]));
     int error = attach_and_serve(argv[1]);
     while (argc > 2 && error == SHMIPC_E_PEER_DIED)
         error = attach_and_serve(argv[1]);

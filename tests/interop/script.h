@@ -39,6 +39,7 @@ enum host_script {
     HOST_FAIL,
     HOST_TOO_MUCH, /* answers one byte more than the capacity */
     HOST_HANG,     /* returns when its caller has given up */
+    HOST_COUNT,    /* crowd_test.c's: u32 number of the caller; answers a byte, 1: it may stop */
 };
 
 #endif

@@ -1,5 +1,5 @@
 // A guest in Go that does what ../script.h says, until its host leaves in order. With a second
-// argument it attaches again when the host is gone.
+// argument it attaches again when the host is gone; with "crowd <first> <count>" it only calls, see ../crowd.h.
 package main
 
 import (
@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 
 	shmipc "github.com/libshmipc/libshmipc/go"
@@ -43,6 +44,7 @@ const (
 	hostFail
 	hostTooMuch
 	hostHang
+	hostCount
 )
 
 type guest struct{ *shmipc.Guest }
@@ -186,12 +188,28 @@ func attachAndServe(name string) error {
 }
 
 func main() {
+	if len(os.Args) == 5 && os.Args[2] == "crowd" {
+		exitOn(callInCrowd(os.Args[1], number(os.Args[3]), number(os.Args[4])))
+		return
+	}
 	err := attachAndServe(os.Args[1])
 	for len(os.Args) > 2 && errors.Is(err, shmipc.ErrPeerDied) {
 		err = attachAndServe(os.Args[1])
 	}
 	if !errors.Is(err, shmipc.ErrShutdown) {
+		exitOn(err)
+	}
+}
+
+func exitOn(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 		os.Exit(1)
 	}
+}
+
+func number(argument string) int {
+	n, err := strconv.Atoi(argument)
+	exitOn(err)
+	return n
 }
