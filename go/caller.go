@@ -328,7 +328,7 @@ func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
 	if !ok || e.over(l) != goOn {
 		return ok, false
 	}
-	e.slept = e.slept || w.state() == stateWorking
+	e.mayLeave = e.mayLeave || w.state() == stateWorking
 	e.stats.parks.Add(1)
 	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(tick), noHome)
 }

@@ -28,7 +28,7 @@ func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	if err != nil {
 		return Slot{}, err
 	}
-	e.turn.reset() // its release rings: who holds a slot may not come back soon
+	e.mayLeave = true // who holds a slot
 	return Slot{e, e.claimed.Load() >> ticketAt}, nil
 }
 

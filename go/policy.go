@@ -494,17 +494,17 @@ func (t *turn) releasesToNextLook(took int64) uint32 {
 
 // goesOn counts a release while others wait: true if the turn lasts, so far as can be said without a look at the clock;
 // else next tells. The clock is read often at first, and rarely later if little time passes in between.
-func (t *turn) goesOn(slept bool) bool {
-	if slept || t.began == 0 || !decide(t.toGo > 1, false) {
+func (t *turn) goesOn(mayLeave bool) bool {
+	if mayLeave || t.began == 0 || !decide(t.toGo > 1, false) {
 		return false
 	}
 	t.toGo -= min(t.toGo, 1)
 	return true
 }
 
-// next is for a release after which the turn may not go on. A caller that has not waited for the slot, or whose call has slept, may
-// not come back soon.
-func (t *turn) next(all *turns, slept bool, waiters int32, slots int, now int64) turnStep {
+// next is for a release after which the turn may not go on. A caller that has not waited for the slot may not come back
+// soon.
+func (t *turn) next(all *turns, mayLeave bool, waiters int32, slots int, now int64) turnStep {
 	unknown := t.began == 0
 	if unknown {
 		t.began = now
@@ -518,7 +518,7 @@ func (t *turn) next(all *turns, slept bool, waiters int32, slots int, now int64)
 	t.toGo = t.releases
 	t.looked.Store(now)
 	early := t.releases <= turnRingsUpTo && all.leftEarly.Load()
-	if unknown || slept || decide(early, true) {
+	if unknown || mayLeave || decide(early, true) {
 		return turnRings
 	}
 	return turnLasts

@@ -25,23 +25,23 @@ type pool struct {
 // exchange is this process's side of one guest slot.
 type exchange struct {
 	slot
-	guest   *Guest
-	home    int           // of the worker that is to be woken for it
-	claimed atomic.Uint64 // the claim word
-	word    word          // the state word as the claimer left it; the claimer's alone
-	reach   reach         // of the request; the claimer's alone
-	polled  bool          // somebody polled when this request was published; the claimer's alone
-	woke    bool          // else a worker was asleep then, and was rung for; the claimer's alone
-	rung    bool          // the bell was rung when the caller was about to sleep; the claimer's alone
-	looked  int64         // when Ready last looked whether the host is there; the claimer's alone
-	budget  spinBudget
-	soon    uint32  // of spinBudget.begin; the claimer's alone
-	slept   bool    // the last call slept while its handler ran; the claimer's alone
-	turn    turn    // while others wait for a slot
-	holdOff holdOff // the claimer's alone
-	stats   counters
-	settled word           // the region's word when the call was given up there; under guest.cutting
-	_       [lineSize]byte // neighbours belong to other goroutines
+	guest    *Guest
+	home     int           // of the worker that is to be woken for it
+	claimed  atomic.Uint64 // the claim word
+	word     word          // the state word as the claimer left it; the claimer's alone
+	reach    reach         // of the request; the claimer's alone
+	polled   bool          // somebody polled when this request was published; the claimer's alone
+	woke     bool          // else a worker was asleep then, and was rung for; the claimer's alone
+	rung     bool          // the bell was rung when the caller was about to sleep; the claimer's alone
+	looked   int64         // when Ready last looked whether the host is there; the claimer's alone
+	budget   spinBudget
+	soon     uint32  // of spinBudget.begin; the claimer's alone
+	mayLeave bool    // its caller may not call again soon, and rings in a turn, too; the claimer's alone
+	turn     turn    // while others wait for a slot
+	holdOff  holdOff // the claimer's alone
+	stats    counters
+	settled  word           // the region's word when the call was given up there; under guest.cutting
+	_        [lineSize]byte // neighbours belong to other goroutines
 }
 
 // The claim word: three flags and a ticket that counts the claims.
@@ -210,19 +210,20 @@ func (e *exchange) release() {
 // nextStep is the turn's; without others that wait there is none.
 func (e *exchange) nextStep() turnStep {
 	p, t := &e.guest.pool, &e.turn
-	waiters := p.waiters.Load()
+	waiters, mayLeave := p.waiters.Load(), e.mayLeave
+	if mayLeave {
+		e.mayLeave = false
+	}
 	if waiters == 0 && !e.guest.bell(bellGuestFree).wantsRing() {
 		if t.began != 0 {
 			t.reset()
 		}
 		return turnRings
 	}
-	slept := e.slept
-	e.slept = false
-	if t.goesOn(slept) {
+	if t.goesOn(mayLeave) {
 		return turnLasts
 	}
-	return t.next(&p.turns, slept, waiters, len(p.exchanges), now())
+	return t.next(&p.turns, mayLeave, waiters, len(p.exchanges), now())
 }
 
 // vacate ends the private claim of a slot that is FREE now, and rings for one that waits: not

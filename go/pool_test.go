@@ -348,10 +348,14 @@ func TestPoolWhoHoldsASlotRings(t *testing.T) {
 	}
 }
 
-// One guest's goroutines hold the only slot nearly always; another guest gets it in time.
+// One guest's goroutines hold the only slot nearly always, as calls or as handles; another guest gets it in time.
 func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
-	for _, callers := range []int{1, 4} {
-		t.Run(fmt.Sprint(callers), func(t *testing.T) {
+	for _, c := range []struct {
+		callers int
+		handles bool
+	}{{1, false}, {4, false}, {1, true}, {4, true}} {
+		callers := c.callers
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			h := newHost(t, shape{1, 1, 64, 64})
 			busy, g := h.attach(nil), h.attach(nil)
 			ctx, stop := context.WithCancel(context.Background())
@@ -363,7 +367,11 @@ func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
 					defer running.Done()
 					for ctx.Err() == nil {
 						l := newLimit(context.Background(), watchdog)
-						e, err := busy.claim(&l)
+						claim := func() (*exchange, error) { return busy.claim(&l) }
+						if c.handles {
+							claim = func() (*exchange, error) { s, err := busy.Claim(l.ctx); return s.exchange, err }
+						}
+						e, err := claim()
 						if err != nil {
 							t.Error(err)
 							return
@@ -507,10 +515,12 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	}
 }
 
-func TestPoolNotesACallThatSleeps(t *testing.T) {
+// Its caller may not call again soon.
+func TestPoolACallThatSleepsRingsInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
-	g := h.attach(nil)
+	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := &g.pool.exchanges[0]
+	b := h.bell(bellGuestFree)
 	asleep := func() bool { return h.word(e.index).parked() }
 	h.serve(func(m Message) Message {
 		for end := now() + int64(watchdog); !asleep() && now() < end; {
@@ -518,10 +528,15 @@ func TestPoolNotesACallThatSleeps(t *testing.T) {
 		}
 		return m
 	})
+	b.want(other.bit)
+	defer b.unwant(other.bit)
+	e.turn.begin(now())
+	e.turn.toGo = 1000
+	before := b.generation.Load()
 	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if !e.slept {
-		t.Fatal("it is not noted")
+	if b.generation.Load() == before {
+		t.Fatal("it did not ring")
 	}
 }
