@@ -8,6 +8,20 @@ struct caller {
     uint32_t number;
 };
 
+static int hold_and_call(shmipc_peer *guest, const shmipc_request *request,
+                         shmipc_response *response) {
+    shmipc_slot slot;
+    int error = shmipc_slot_claim(guest, CROWD_PATIENCE, &slot);
+    if (error)
+        return error;
+    const uint64_t until = now_ns() + CROWD_HOLDS;
+    while (now_ns() < until)
+        continue;
+    error = shmipc_slot_call(slot, request, response, CROWD_PATIENCE);
+    (void)shmipc_slot_release(slot);
+    return error;
+}
+
 static void *call_until_all_have(void *context) {
     const struct caller *caller = context;
     const shmipc_request request = {
@@ -15,8 +29,7 @@ static void *call_until_all_have(void *context) {
     uint8_t all_have = 0;
     while (!all_have) {
         shmipc_response response = {.data = &all_have, .capacity = sizeof all_have};
-        int error = shmipc_call(caller->guest, &request, &response, CROWD_PATIENCE);
-        if (error != SHMIPC_OK)
+        if (hold_and_call(caller->guest, &request, &response) != SHMIPC_OK)
             fixture_die(__FILE__, __LINE__, shmipc_last_error());
     }
     return NULL;

@@ -9,7 +9,11 @@
 
 enum { CROWD_MAX = 16 };
 
-/* No call takes as long, in ns: it would fail. */
+/* Each caller keeps its slot for so long, in ns: longer than it takes to wake another one, which then
+   finds it taken, unless it was left to it. */
+#define CROWD_HOLDS INT64_C(200000)
+
+/* No claim and no call takes as long, in ns: it would fail. */
 #define CROWD_PATIENCE INT64_C(2000000000)
 
 /* A guest of `count` callers, which are numbered from `first` on; its exit status. */
