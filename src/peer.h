@@ -53,6 +53,7 @@ struct local_slot {
     atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
     atomic_u32 keepers;       /* and those that a request may be left to */
     bool slept;               /* the last call slept while its handler ran */
+    bool held;                /* by its user, who claimed it and may not come back soon */
     struct turn turn;         /* while others wait for a slot */
     bool withheld;            /* given up while WORKING: not ours until its responder lets go */
     atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */

@@ -284,10 +284,10 @@ void shmi_turn_begin(struct turn *turn, struct turns *turns, uint64_t now);
 enum turn_step { TURN_LASTS, TURN_RINGS, TURN_ENDS };
 
 /* For a release while others wait for a slot: true if the turn lasts, so far as can be said without
-   a look at the clock; else shmi_turn_next says what follows. Who slept while the handler ran may
-   not come back soon. */
-static inline bool turn_goes_on(struct turn *t, bool slept) {
-    if (SHMIPC_POLICY != POLICY_LEARNS || t->to_go <= 1 || slept)
+   a look at the clock; else shmi_turn_next says what follows. A thread may stay away if it slept
+   while the handler ran, or held the slot. */
+static inline bool turn_goes_on(struct turn *t, bool may_stay_away) {
+    if (SHMIPC_POLICY != POLICY_LEARNS || t->to_go <= 1 || may_stay_away)
         return false;
     t->to_go--;
     return true;

@@ -228,7 +228,10 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
     struct local_slot *l = try_usual(p);
     int error = l == NULL ? claim_another(p, deadline, &l) : SHMIPC_OK;
     *slot = l;
-    return error ? error : pool_admit(p, l);
+    if (error)
+        return error;
+    l->held = false;
+    return pool_admit(p, l);
 }
 
 COLD static void ring_vacancies(shmipc_peer *p) {

@@ -17,18 +17,18 @@ static void end_turn(const shmipc_peer *p) {
     thread->affinity = UINT32_MAX;
 }
 
-/* A thread that has no turn yet may not come back soon, and rings. */
+/* A thread that has no turn yet, or held the slot, may not come back soon, and rings. */
 bool shmi_turns_keep(shmipc_peer *p, struct local_slot *l) {
-    const bool has_turn = l->turn.began != 0;
+    const bool comes_back = l->turn.began != 0 && !l->held;
     const bool slept = l->slept;
     l->slept = false;
-    if (turn_goes_on(&l->turn, slept))
+    if (turn_goes_on(&l->turn, slept || l->held))
         return true;
     uint64_t now = shmi_clock_now();
     uint32_t waiters = load_relaxed32(&p->calls.vacancies.waiters);
     enum turn_step step = shmi_turn_next(&l->turn, &p->turns, slept, waiters, now);
     if (step != TURN_ENDS)
-        return step == TURN_LASTS && has_turn;
+        return step == TURN_LASTS && comes_back;
     end_turn(p);
     if (!shmi_turns_leave_room(p))
         return true;

@@ -65,6 +65,23 @@ static bool the_waiter_is_next(shmipc_peer *holder, shmipc_peer *peer) {
     return is_next;
 }
 
+/* The same for a thread that claims the slot and holds it. */
+static bool the_waiter_is_next_after_a_claim(shmipc_peer *peer) {
+    struct turn_taker waiter = {.peer = peer};
+    shmipc_slot slot = claim(peer);
+    release_slot(slot);
+    peer->slots[slot.index].turn.began = 1;
+    slot = claim(peer);
+    waiter.thread = thread_start(take_a_turn, &waiter);
+    eventually(load_seq_cst32(&peer->calls.vacancies.waiters) == 1);
+    release_slot(slot);
+    slot = claim(peer);
+    bool is_next = atomic_load(&waiter.had_slot);
+    release_slot(slot);
+    thread_join(waiter.thread);
+    return is_next;
+}
+
 static void who_has_had_its_turn_steps_aside(void **state) {
     (void)state;
     enum { ROUNDS = 9 };
@@ -82,6 +99,20 @@ static void who_has_had_its_turn_steps_aside(void **state) {
 
 /* The other guest has announced a sleeper that does not come: whoever stepped aside for it looks
    by itself, a little later. */
+static void who_has_held_a_slot_for_a_turn_steps_aside(void **state) {
+    (void)state;
+    enum { ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        int next = 0;
+        open_with_one_slot(&p);
+        for (int i = 0; i < ROUNDS; i++)
+            next += the_waiter_is_next_after_a_claim(host ? p.host : p.guest);
+        assert_true(next > ROUNDS / 2);
+        pair_close(&p);
+    }
+}
+
 static void who_has_had_its_turn_steps_aside_for_another_guest(void **state) {
     (void)state;
     struct pair p;
@@ -247,6 +278,7 @@ static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(who_has_had_its_turn_steps_aside),
+        watched_test(who_has_held_a_slot_for_a_turn_steps_aside),
         watched_test(who_has_had_its_turn_steps_aside_for_another_guest),
         watched_test(a_guest_gets_a_slot_beside_one_that_always_calls),
         watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
