@@ -91,7 +91,7 @@ func (e *exchange) guard(old bool, err *error) {
 	}
 }
 
-// publish sends the request that lies in the slot, and rings if a worker of the host sleeps and none polls. On
+// publish sends the request that lies in the slot, and notifies if a worker of the host sleeps and none polls. On
 // an error nothing is sent.
 func (e *exchange) publish(flags word) error {
 	e.reach = reachOf(int(e.line.length)) // as just written; nothing rests on it
@@ -109,19 +109,19 @@ func (e *exchange) publish(flags word) error {
 	return nil
 }
 
-// tellWorkers rings for the request, unless a worker looks anyway.
+// tellWorkers notifies of the request, unless a worker looks anyway.
 func (e *exchange) tellWorkers() {
-	b := e.guest.bell(bellGuestRequest)
+	b := e.guest.eventcount(eventcountGuestRequest)
 	sets := b.sleepers.Load()
-	e.rung, e.polled = false, sets>>watchersAt != 0
+	e.notified, e.polled = false, sets>>pollersAt != 0
 	if e.woke = sets != 0 && !e.polled; e.woke {
-		e.ring(b)
+		e.notify(b)
 	}
 }
 
-func (e *exchange) ring(b *bell) {
+func (e *exchange) notify(b *eventcount) {
 	e.stats.wakes.Add(1)
-	e.guest.ringFor(b, hostIndex, e.home)
+	e.guest.notifyHome(b, hostIndex, e.home)
 }
 
 // await waits for the answer of the request that was published; oneOfSeveral: the goroutine may have other
@@ -139,7 +139,7 @@ func (e *exchange) await(l *limit, oneOfSeveral bool) error {
 	if crowd.leavesRoom(g.processors) {
 		return e.awaitAnswer(l, oneOfSeveral)
 	}
-	e.rung = e.woke // a moment ago
+	e.notified = e.woke // a moment ago
 	return e.awaitAsleep(l, oneOfSeveral)
 }
 
@@ -152,7 +152,7 @@ func (e *exchange) awaitAnswer(l *limit, oneOfSeveral bool) error {
 
 func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
 	if oneOfSeveral {
-		e.guest.ringForAllInFlight(e.slot.index)
+		e.guest.notifyOfAllInFlight(e.slot.index)
 	}
 	return e.awaitParked(l)
 }
@@ -272,7 +272,7 @@ func (e *exchange) awaitParked(l *limit) error {
 			}
 			continue
 		}
-		e.ringOnceMore(w)
+		e.notifyOnceMore(w)
 		parked, ended := e.sleep(w, l)
 		if !parked {
 			if missed++; missed > wordChanges {
@@ -286,24 +286,24 @@ func (e *exchange) awaitParked(l *limit) error {
 	}
 }
 
-// ringOnceMore rings once for a request that is still not taken when its caller stops spinning: whoever polls may
-// be in a handler, and a worker that heard a ring at publishing may have found another request first. While no
+// notifyOnceMore notifies once more of a request that is still not taken when its caller stops spinning: whoever polls
+// may be in a handler, and a worker that was notified at publishing may have found another request first. While no
 // worker sleeps, there is nobody to be woken: one that is about to sleep finds the request.
-func (e *exchange) ringOnceMore(w word) {
-	b := e.guest.bell(bellGuestRequest)
-	if w.state() == stateRequest && !e.rung && b.hasSleepers() {
-		e.rung = true
-		e.ring(b)
+func (e *exchange) notifyOnceMore(w word) {
+	b := e.guest.eventcount(eventcountGuestRequest)
+	if w.state() == stateRequest && !e.notified && b.hasSleepers() {
+		e.notified = true
+		e.notify(b)
 	}
 }
 
-// noSlot is for ringForAllInFlight.
+// noSlot is for notifyOfAllInFlight.
 const noSlot = math.MaxUint32
 
-// ringForAllInFlight does the same for every call that this guest's goroutines may have in flight, but for the one
-// in this slot, whose caller rings itself.
-func (g *Guest) ringForAllInFlight(own uint32) {
-	b := g.bell(bellGuestRequest)
+// notifyOfAllInFlight does the same for every call that this guest's goroutines may have in flight, but for the one
+// in this slot, whose caller notifies itself.
+func (g *Guest) notifyOfAllInFlight(own uint32) {
+	b := g.eventcount(eventcountGuestRequest)
 	if !b.hasSleepers() {
 		return
 	}
@@ -316,7 +316,7 @@ func (g *Guest) ringForAllInFlight(own uint32) {
 	}
 	if untaken > 0 {
 		g.stats.wakes.Add(1)
-		g.ring(b, untaken)
+		g.notify(b, untaken)
 	}
 }
 
@@ -374,7 +374,7 @@ func (e *exchange) nudge() {
 			return
 		}
 		if e.unpark(w) {
-			e.guest.rouseCaller(e.line, e.guest.answers.bell)
+			e.guest.rouseCaller(e.line, e.guest.answers.eventcount)
 			return
 		}
 	}

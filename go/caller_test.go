@@ -354,14 +354,14 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	}
 }
 
-// ringsUntilItSleeps makes a call that nobody takes until its caller has slept a few times, and returns how often
-// it rang for a worker of the host.
-func (h *testHost) ringsUntilItSleeps(t *testing.T, g *Guest, call func() error) (rings int) {
+// notifiesUntilItSleeps makes a call that nobody takes until its caller has slept a few times, and returns how often
+// it notified a worker of the host.
+func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() error) (notifies int) {
 	t.Helper()
-	before, slept := h.bell(bellGuestRequest).generation.Load(), 0
+	before, slept := h.eventcount(eventcountGuestRequest).generation.Load(), 0
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept == 3 {
-			rings = int(h.bell(bellGuestRequest).generation.Load() - before)
+			notifies = int(h.eventcount(eventcountGuestRequest).generation.Load() - before)
 			h.answer(h.hostCount, h.takeOn(0), echo)
 		}
 		return false
@@ -369,39 +369,39 @@ func (h *testHost) ringsUntilItSleeps(t *testing.T, g *Guest, call func() error)
 	if err := call(); err != nil {
 		t.Fatal(err)
 	}
-	return rings
+	return notifies
 }
 
-// A caller rings when it publishes if a worker sleeps and none polls, and once more before it sleeps on a request
+// A caller notifies when it publishes if a worker sleeps and none polls, and once more before it sleeps on a request
 // that nobody took; but not while there is nobody to be woken.
-func TestCallRingsForWhoeverSleeps(t *testing.T) {
-	const polls = 1 << watchersAt
+func TestCallNotifiesWhoeverSleeps(t *testing.T) {
+	const polls = 1 << pollersAt
 	for _, c := range []struct {
-		sets  uint32
-		rings int
+		sets     uint32
+		notifies int
 	}{{0, 0}, {1, 2}, {polls, 0}, {1 | polls, 1}} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
 		g := h.attachHeap(1, &Config{Spin: -1})
-		h.bell(bellGuestRequest).want(c.sets)
-		rings := h.ringsUntilItSleeps(t, g, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
-		if rings != c.rings {
-			t.Errorf("with the sets %#x it rang %d times, not %d", c.sets, rings, c.rings)
+		h.eventcount(eventcountGuestRequest).want(c.sets)
+		notifies := h.notifiesUntilItSleeps(t, g, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+		if notifies != c.notifies {
+			t.Errorf("with the sets %#x it notified %d times, not %d", c.sets, notifies, c.notifies)
 		}
 	}
 }
 
-// It rings for the worker of the host that is at home in its slot, and if that does not sleep for any.
-func TestCallRingsForTheWorkerAtHomeInItsSlot(t *testing.T) {
+// It notifies the worker of the host that is at home in its slot, and if that does not sleep for any.
+func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 	for _, isHome := range []bool{true, false} {
 		h := newHeapHost(t, shape{1, 3, 64, 64})
 		g := h.attachHeap(1, &Config{Spin: -1})
-		b := h.bell(bellGuestRequest)
+		b := h.eventcount(eventcountGuestRequest)
 		b.want(1)
 		slots := []Slot{mustClaim(t, g), mustClaim(t, g)}
 		var homes []int
 		others := 0
 		g.parking.wakeHome = func(word *uint32, peer uint32, home int) bool {
-			if word != bellWord(b) || peer != hostIndex || b.generation.Load() == 0 {
+			if word != eventcountWord(b) || peer != hostIndex || b.generation.Load() == 0 {
 				t.Error("it wakes somebody else, or too soon")
 			}
 			homes = append(homes, home)
@@ -418,23 +418,23 @@ func TestCallRingsForTheWorkerAtHomeInItsSlot(t *testing.T) {
 }
 
 // Where those who wait, and those who answer, need all processors, a caller whose request nobody polls for does not
-// spin, but sleeps at once, and need not ring again.
+// spin, but sleeps at once, and need not notify again.
 func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
-	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << watchersAt: 0, 1 | 1<<watchersAt: 1} {
+	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << pollersAt: 0, 1 | 1<<pollersAt: 1} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
 		g := h.attachHeap(1, nil)
 		g.processors = 0
-		h.bell(bellGuestRequest).want(sets)
+		h.eventcount(eventcountGuestRequest).want(sets)
 		e := &g.pool.exchanges[0]
 		e.budget.setUp(spinMin)
 		e.budget.waits.Store(spinProbe - 1) // if it spins, it is seen
 		s := mustClaim(t, g)
-		rings := h.ringsUntilItSleeps(t, g, func() error {
+		notifies := h.notifiesUntilItSleeps(t, g, func() error {
 			_, err := s.Call(deadline(t), Message{}, nil)
 			return err
 		})
-		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>watchersAt != 0; spun != polled || rings != want {
-			t.Errorf("sets %#x: it spun: %v, it rang %d times, not %d", sets, spun, rings, want)
+		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>pollersAt != 0; spun != polled || notifies != want {
+			t.Errorf("sets %#x: it spun: %v, it notified %d times, not %d", sets, spun, notifies, want)
 		}
 		if n := g.pool.longWaits.now.Load(); n != 0 {
 			t.Errorf("%d wait still", n)
@@ -462,15 +462,15 @@ func TestLongWaitsCount(t *testing.T) {
 	}
 }
 
-// Of a goroutine's calls in flight, each is rung for once when it falls asleep on one of them.
-func TestCallerOfSeveralRingsForAllBeforeItSleeps(t *testing.T) {
+// Of a goroutine's calls in flight, a worker is notified of each once when it falls asleep on one of them.
+func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{1, 3, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
-	b := h.bell(bellGuestRequest)
+	b := h.eventcount(eventcountGuestRequest)
 	woken := 0
 	g.parking.wakeHome = func(*uint32, uint32, int) bool { return false }
 	g.parking.wake = func(word *uint32, n int) {
-		if word == bellWord(b) {
+		if word == eventcountWord(b) {
 			woken += n
 		}
 	}
@@ -570,7 +570,7 @@ func TestCallerGivesWayToWhomItWakes(t *testing.T) {
 	if n := gaveWay.Load(); n != 0 {
 		t.Fatalf("%d times, and nobody sleeps", n)
 	}
-	h.bell(bellGuestRequest).want(1)
+	h.eventcount(eventcountGuestRequest).want(1)
 	spinningCall(t, g)()
 	if n := gaveWay.Load(); n != 1 {
 		t.Fatalf("%d times, to one that slept", n)

@@ -116,7 +116,7 @@ func (s Slot) Ready() (ready bool, err error) {
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
 	w := e.load()
-	e.ringOnceMore(w)
+	e.notifyOnceMore(w)
 	e.lookForDeath()
 	waiting := w.state() == stateRequest || w.state() == stateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0

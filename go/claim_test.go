@@ -263,7 +263,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	h.bell(bellGuestRequest).want(1)
+	h.eventcount(eventcountGuestRequest).want(1)
 	cancelled := false
 	g.parking.wake = func(*uint32, int) {
 		if !cancelled {

@@ -80,7 +80,7 @@ func (e *exchange) wouldEnd() bool {
 	return e.hasEnded()
 }
 
-// endsOrIsParked looks once the bell is armed. The flags are looked at once PARKED is set: whoever
+// endsOrIsParked looks once the sleeper is announced. The flags are looked at once PARKED is set: whoever
 // sets one looks for PARKED next. A word that cannot be parked for so long is corrupt: its call ends.
 func (e *exchange) endsOrIsParked() bool {
 	for n := 0; n < wordChanges && !e.hasEnded(); n++ {
@@ -110,9 +110,9 @@ func (s *several) spin() (which int, ok bool) {
 func (s *several) sleep(l *limit) (int, error) {
 	g := s.guest
 	if l.done != nil {
-		defer context.AfterFunc(l.ctx, g.ringAnswersFromOutside)()
+		defer context.AfterFunc(l.ctx, g.notifyAnswersFromOutside)()
 	}
-	g.ringForAllInFlight(noSlot)
+	g.notifyOfAllInFlight(noSlot)
 	look := (*exchange).wouldEnd
 	for {
 		if which, ok := s.find(look); ok {
@@ -129,25 +129,25 @@ func (s *several) sleep(l *limit) (int, error) {
 
 func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	g := s.guest
-	generation := g.answers.arm()
-	defer g.disarm(&g.answers)
+	generation := g.answers.prepare()
+	defer g.cancel(&g.answers)
 	if which, ok := s.find((*exchange).endsOrIsParked); ok {
 		return which, true
 	}
-	if l.interrupted() == goOn { // whoever interrupts rings after that
+	if l.interrupted() == goOn { // whoever interrupts notifies after that
 		g.stats.parks.Add(1)
-		g.wait(bellWord(g.answers.bell), generation, l.tick(tick), noHome)
+		g.wait(eventcountWord(g.answers.eventcount), generation, l.tick(tick), noHome)
 	}
 	return 0, false
 }
 
-// ringAnswersFromOutside wakes who waits in WaitAny, for a goroutine that does not keep the mapping
+// notifyAnswersFromOutside wakes who waits in WaitAny, for a goroutine that does not keep the mapping
 // from going away.
-func (g *Guest) ringAnswersFromOutside() {
+func (g *Guest) notifyAnswersFromOutside() {
 	var fault error
 	if g.enter() != nil {
 		return
 	}
 	defer g.exit(&fault)()
-	g.ringAll(g.answers.bell)
+	g.notifyAll(g.answers.eventcount)
 }

@@ -113,7 +113,7 @@ func TestWaitAnyLosesNoWakeUps(t *testing.T) {
 			}
 		}
 		if slow > rounds/1000 {
-			t.Fatalf("a tick, and no ring, ended %d of %d waits", slow, 2*rounds)
+			t.Fatalf("a tick, and no notification, ended %d of %d waits", slow, 2*rounds)
 		}
 	})
 }

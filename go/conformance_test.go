@@ -52,19 +52,19 @@ func number(t *testing.T, text string, base int) uint64 {
 // facts is what this package makes of the layout, by the golden file's kind and name.
 func facts() map[string]int64 {
 	var p peerLine
-	var b bell
+	var b eventcount
 	var e exchangeLine
 	f := map[string]int64{
 		"offset header": 0, "size header": headerSize, "offset peers": peersOffset, "size peer": int64(unsafe.Sizeof(p)),
-		"const peers": peersMax, "offset bells": bellsOffset, "size bell_line": lineSize, "const bells": bellCount,
+		"const peers": peersMax, "offset eventcounts": eventcountsOffset, "size eventcount_line": lineSize, "const eventcounts": eventcountCount,
 		"offset slots":      slotsOffset,
 		"offset peer.epoch": int64(unsafe.Offsetof(p.epoch)), "offset peer.status": int64(unsafe.Offsetof(p.status)),
 		"offset peer.pid": int64(unsafe.Offsetof(p.pid)), "offset peer.left": int64(unsafe.Offsetof(p.left)),
 		"offset peer.served": int64(unsafe.Offsetof(p.served)), "offset peer.discarded": int64(unsafe.Offsetof(p.discarded)),
 		"offset peer.calls": int64(unsafe.Offsetof(p.calls)), "offset peer.failed": int64(unsafe.Offsetof(p.failed)),
 		"offset peer.origin": int64(unsafe.Offsetof(p.origin)), "offset peer.answers": int64(unsafe.Offsetof(p.answers)),
-		"size peer.answers":      int64(unsafe.Sizeof(b)),
-		"offset bell.generation": int64(unsafe.Offsetof(b.generation)), "offset bell.sleepers": int64(unsafe.Offsetof(b.sleepers)),
+		"size peer.answers":            int64(unsafe.Sizeof(b)),
+		"offset eventcount.generation": int64(unsafe.Offsetof(b.generation)), "offset eventcount.sleepers": int64(unsafe.Offsetof(b.sleepers)),
 		"offset slot.state": int64(unsafe.Offsetof(e.state)), "offset slot.word": int64(unsafe.Offsetof(e.state)),
 		"offset slot.length": int64(unsafe.Offsetof(e.length)),
 		"offset slot.type":   int64(unsafe.Offsetof(e.kind)), "offset slot.payload": int64(unsafe.Offsetof(e.inline)),
@@ -78,8 +78,8 @@ func facts() map[string]int64 {
 		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),
 		"status vacant": statusVacant, "status attached": statusAttached, "status leaving": statusLeaving,
 		"status calls_only": statusCalling, "const alignment": lineSize,
-		"bell host_request": bellHostRequest, "bell guest_request": bellGuestRequest, "bell host_free": bellHostFree,
-		"bell guest_free": bellGuestFree, "bell members": bellMembership,
+		"eventcount host_request": eventcountHostRequest, "eventcount guest_request": eventcountGuestRequest, "eventcount host_free": eventcountHostFree,
+		"eventcount guest_free": eventcountGuestFree, "eventcount members": eventcountMembership,
 		"type normal": int64(TypeNormal), "type heartbeat": int64(typeHeartbeat), "type heartbeat_reply": int64(typeHeartbeatReply),
 		"type shutdown": 3, "type flatbuffer": int64(TypeFlatBuffer), "type guest_call": int64(TypeGuestCall),
 		"type application":     int64(TypeApplication),

@@ -11,16 +11,16 @@ import (
 // serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time; the
 // others are in handlers that are expected to be long, or about to be parked, or parked.
 //
-// Between groups of fields lies a line: what workers change as they park, and around long handlers, does not disturb what
-// is read with each request.
+// Between groups of fields lies a line: what workers change as they park, and around long handlers, does not disturb
+// what is read with each request.
 type serving struct {
 	poller     pollerPlace
 	superseded atomic.Int32 // pollers that were, and have not noticed
 
 	_          [lineSize]byte
-	bell       doorbell               // on which workers are parked
+	eventcount localEventcount        // on which workers are parked
 	ticker     atomic.Pointer[worker] // the parked one that ticks for all
-	idleAt     atomic.Uint32          // the bell, when a worker last found that no request waits and slept
+	idleAt     atomic.Uint32          // the eventcount, when a worker last found that no request waits and slept
 	restsSince atomic.Int64           // when that was; 0: a request has ended it
 
 	_            [lineSize]byte
@@ -35,7 +35,7 @@ type serving struct {
 }
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
-	s.bell.bell, s.bell.bit = g.bell(bellHostRequest), g.bit
+	s.eventcount.eventcount, s.eventcount.bit = g.eventcount(eventcountHostRequest), g.bit
 	s.polling.setUp(spin)
 	s.holdOff.setUp(spin)
 	s.durations.setUp(g.processors, len(g.hostSlots))
@@ -43,7 +43,7 @@ func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.stats = make([]counters, len(g.hostSlots))
 }
 
-// endRest tells whether the request that is taken is the first for long. A ring may wake two workers, of
+// endRest tells whether the request that is taken is the first for long. A notification may wake two workers, of
 // which either may have that request: so the request ends the rest, not the sleep.
 func (s *serving) endRest() bool {
 	since := s.restsSince.Load()
@@ -115,7 +115,7 @@ func (c *crew) end(err error) {
 		c.err = err
 		c.stopped.Store(true)
 		close(c.done)
-		c.guest.ringFromOutside(bellHostRequest, math.MaxInt32)
+		c.guest.notifyFromOutside(eventcountHostRequest, math.MaxInt32)
 	})
 }
 

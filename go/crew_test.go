@@ -104,7 +104,7 @@ func TestServeAnswersAfterBeingIdle(t *testing.T) {
 	serveWith(t, g, echoHandler)
 	slow := 0
 	for i := 0; i < 30; i++ {
-		eventually(t, "it does not sleep", func() bool { return h.bell(bellHostRequest).sleepers.Load() != 0 })
+		eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
 		start := time.Now()
 		if _, err := h.call(0, TypeNormal, nil); err != nil {
 			t.Fatal(err)
@@ -238,7 +238,7 @@ func TestServeStopsAtOnceWhenIdle(t *testing.T) {
 	best := time.Hour
 	for i := 0; i < 10; i++ {
 		stop := serveWith(t, g, echoHandler)
-		eventually(t, "it does not sleep", func() bool { return h.bell(bellHostRequest).sleepers.Load() != 0 })
+		eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
 		start := time.Now()
 		if err := stop(); err != context.Canceled {
 			t.Fatal(err)

@@ -90,7 +90,7 @@ func TestFarDeadlinesEndNoWaitForASlot(t *testing.T) {
 		g := h.attach(config)
 		held := mustClaim(t, g)
 		t.Cleanup(func() { _ = held.Release() })
-		// One sleeps on the bell, the other waits in the queue.
+		// One sleeps on the eventcount, the other waits in the queue.
 		claim := func() error {
 			s, err := g.Claim(ctx)
 			if err == nil {
@@ -126,7 +126,7 @@ func TestFarDeadlinesEndNoWaitForEvents(t *testing.T) {
 	eachFarDeadline(t, func(t *testing.T, ctx context.Context, config *Config) {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(config)
-		// One sleeps on the bell, the other waits in the queue.
+		// One sleeps on the eventcount, the other waits in the queue.
 		wait := func() error { _, err := g.NextEvent(ctx); return err }
 		first, second := background(t, wait), background(t, wait)
 		eventually(t, "nobody waits", func() bool { return len(g.events.head) > 0 })
@@ -165,7 +165,7 @@ func TestFarDeadlinesOfASleep(t *testing.T) {
 	for _, deadline := range []int64{forever, forever - 1, forever - now()} {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(nil)
-		word := bellWord(g.bell(bellMembership))
+		word := eventcountWord(g.eventcount(eventcountMembership))
 		var slept <-chan error
 		for tries := 100; slept == nil; tries-- {
 			if tries == 0 {

@@ -20,7 +20,7 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 		// cannot recover from a fault in between.
 		eventually(t, "they do not sleep", func() bool {
 			return g.workersSleep() && h.word(h.hostCount+1).parked() &&
-				h.bell(bellMembership).sleepers.Load() != 0
+				h.eventcount(eventcountMembership).sleepers.Load() != 0
 		})
 		h.must(os.Truncate(h.path(), size))
 		wantError(t, slot.Send(TypeNormal, 8192, 0), ErrCorrupt)

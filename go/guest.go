@@ -82,9 +82,9 @@ type Guest struct {
 	events  events
 	looked  atomic.Int64 // when a call that was over looked whether the host is there
 
-	answers    doorbell   // for goroutines that wait for the first of several answers
-	collecting spinBudget // of their waits
-	stats      counters   // waits and wakes that belong to no slot
+	answers    localEventcount // for goroutines that wait for the first of several answers
+	collecting spinBudget      // of their waits
+	stats      counters        // waits and wakes that belong to no slot
 }
 
 // Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is
@@ -226,7 +226,7 @@ func newGuest(r *region, name string, s settings) *Guest {
 	g.pool.setUp(g, spin)
 	g.serving.setUp(g, spin)
 	g.events.setUp()
-	g.answers.bell, g.answers.bit = &r.peer(r.index).answers, r.bit
+	g.answers.eventcount, g.answers.bit = &r.peer(r.index).answers, r.bit
 	g.collecting.setUp(spin)
 	g.info("attached", "guest", r.index)
 	return g

@@ -96,7 +96,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		}, true},
 		"that has slept": {func(_ *testHost, w, _ *worker) {
 			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-				w.guest.ring(w.guest.bell(bellHostRequest), 1)
+				w.guest.notify(w.guest.eventcount(eventcountHostRequest), 1)
 				return false
 			}
 			w.park()
@@ -142,7 +142,7 @@ func TestWorkerLeavesNoRequestAtHome(t *testing.T) {
 	}
 }
 
-// Nobody was rung for it, and who polls may be in a handler. A look in between leaves it to them both.
+// Nobody was notified of it, and who polls may be in a handler. A look in between leaves it to them both.
 func TestNothingIsLeftBeforeSleepingWhileSomebodyPolls(t *testing.T) {
 	for name, keeperPolls := range map[string]bool{"its keeper": true, "a third one": false} {
 		h, w, keeper := outOfALongHandler(t)
@@ -181,19 +181,19 @@ func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testi
 	}
 }
 
-// It may serve what it has left, and not what it was rung for.
+// It may serve what it has left, and not what it was notified.
 func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
 	for _, left := range []bool{false, true} {
 		h, w, keeper := outOfALongHandler(t)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-			w.guest.ring(w.guest.bell(bellHostRequest), 1)
+			w.guest.notify(w.guest.eventcount(eventcountHostRequest), 1)
 			return false
 		}
 		if left {
 			h.sendQuietly(uint32(keeper.home), 0)
 		}
 		if w.park(); w.wakeup.soleRequest == left {
-			t.Errorf("it has left a request: %v; the ring was for the only one: %v", left, w.wakeup.soleRequest)
+			t.Errorf("it has left a request: %v; the notification was for the only one: %v", left, w.wakeup.soleRequest)
 		}
 	}
 }
@@ -201,10 +201,10 @@ func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
 // Whoever goes out finds what was left to it a moment before.
 func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 	for name, c := range map[string]struct {
-		kind  uint32
-		polls bool
-		left  bool
-		rings uint32 // two for what is passed on: it may be for several
+		kind     uint32
+		polls    bool
+		left     bool
+		notifies uint32 // two for what is passed on: it may be for several
 	}{
 		"short":             {TypeNormal, false, true, 2},
 		"long":              {longType, false, true, 2},
@@ -229,11 +229,11 @@ func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 		other := uint32(1 - w.home)
 		h.sendQuietly(other, 0)
 		h.slot(other).kind = c.kind
-		rings := uint32(math.MaxUint32)
-		before := g.hostRings()
-		w.crew.handler = func(*Request, *Response) error { rings = uint32(g.hostRings() - before); return nil }
-		if w.try(int(other)); rings != c.rings {
-			t.Errorf("%s: %d rings before its handler", name, rings)
+		notifies := uint32(math.MaxUint32)
+		before := g.hostNotifies()
+		w.crew.handler = func(*Request, *Response) error { notifies = uint32(g.hostNotifies() - before); return nil }
+		if w.try(int(other)); notifies != c.notifies {
+			t.Errorf("%s: %d notifies before its handler", name, notifies)
 		}
 	}
 }
@@ -247,12 +247,12 @@ func TestWhatIsPassedOnIsForWhoIsAtHomeThere(t *testing.T) {
 		g.parking.wakeHome = func(_ *uint32, p uint32, n int) bool { peer, home = p, n; return true }
 		h.sendQuietly(uint32(slot), 0)
 		if g.passOn(); peer != g.index || home != slot {
-			t.Errorf("with a request in slot %d it rings for who is at home in %d, of peer %d", slot, home, peer)
+			t.Errorf("with a request in slot %d it notifies who is at home in %d, of peer %d", slot, home, peer)
 		}
 	}
 }
 
-// It may be in a handler for the other one for long, and nobody would be rung for.
+// It may be in a handler for the other one for long, and nobody would be notified.
 func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)

@@ -122,13 +122,13 @@ func (h *testHost) kill() {
 // leave is the orderly end.
 func (h *testHost) leave() {
 	h.peer(hostIndex).status.Store(statusLeaving)
-	h.ringAll(h.bell(bellHostRequest))
-	h.ringAll(h.bell(bellMembership))
+	h.notifyAll(h.eventcount(eventcountHostRequest))
+	h.notifyAll(h.eventcount(eventcountMembership))
 	h.stopServing()
 	h.peer(hostIndex).left.Store(1)
 	h.peer(hostIndex).status.Store(statusVacant)
 	h.unname()
-	h.ringAll(h.bell(bellMembership))
+	h.notifyAll(h.eventcount(eventcountMembership))
 	h.kill()
 }
 
@@ -195,8 +195,8 @@ func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
 	old := word(line.state.Load())
 	sent := old.next(line.put(data, h.requestBuffer(index), kind), 0)
 	line.state.Store(uint64(sent))
-	if b := h.bell(bellHostRequest); b.wantsRing() {
-		h.ringFor(b, old.owner().index(), int(index))
+	if b := h.eventcount(eventcountHostRequest); b.wantsNotify() {
+		h.notifyHome(b, old.owner().index(), int(index))
 	}
 	return hostCall{h, index, sent}
 }
@@ -206,7 +206,7 @@ var errNoAnswer = errors.New("no answer")
 // wait waits for the answer, parked as a host would.
 func (c hostCall) wait(timeout time.Duration) (word, error) {
 	line, end := c.host.slot(c.index), now()+int64(timeout)
-	rung := false
+	notified := false
 	for i := 0; ; i++ {
 		w := word(line.state.Load())
 		if w.state() == stateResponse {
@@ -225,9 +225,9 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 			runtime.Gosched()
 			continue
 		}
-		if b := c.host.bell(bellHostRequest); w.state() == stateRequest && !rung && b.hasSleepers() {
-			rung = true
-			c.host.ring(b, 1)
+		if b := c.host.eventcount(eventcountHostRequest); w.state() == stateRequest && !notified && b.hasSleepers() {
+			notified = true
+			c.host.notify(b, 1)
 		}
 		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
 			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+tick), noHome)
@@ -292,7 +292,7 @@ func (h *testHost) serve(handler func(Message) Message) {
 func echo(m Message) Message { return m }
 
 func (h *testHost) serveLoop(handler func(Message) Message) {
-	b := h.bell(bellGuestRequest)
+	b := h.eventcount(eventcountGuestRequest)
 	for idle := 0; !h.stop.Load(); idle++ {
 		if h.serveAll(handler) {
 			idle = 0
@@ -305,12 +305,12 @@ func (h *testHost) serveLoop(handler func(Message) Message) {
 	}
 }
 
-// sleepOn sleeps until a guest rings, or a little.
-func (h *testHost) sleepOn(b *bell, handler func(Message) Message) {
+// sleepOn sleeps until a guest notifies, or a little.
+func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
 	seen := b.generation.Load()
 	b.want(1)
 	if !h.serveAll(handler) {
-		h.wait(bellWord(b), seen, now()+int64(10*time.Millisecond), noHome)
+		h.wait(eventcountWord(b), seen, now()+int64(10*time.Millisecond), noHome)
 	}
 	b.unwant(1)
 }
@@ -355,7 +355,7 @@ func (h *testHost) publish(index uint32, working, flags word) {
 		w := word(line.state.Load())
 		if w.state() == stateCancelled {
 			line.state.Store(uint64(w.to(stateFree, 0).owned(0)))
-			h.ringIfWanted(h.bell(bellGuestFree))
+			h.notifyIfWanted(h.eventcount(eventcountGuestFree))
 			return
 		}
 		if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateResponse, flags))) {

@@ -19,13 +19,13 @@ const (
 	slotsMax    = 4096
 	capacityMax = 1 << 30
 
-	lineSize      = 64
-	headerSize    = lineSize
-	peersOffset   = headerSize
-	bellsOffset   = peersOffset + peersMax*lineSize
-	slotsOffset   = bellsOffset + bellCount*lineSize
-	requestOffset = 128
-	lockOffset    = 1 << 62 // in the file, far beyond the end of any mapping: a byte for each peer
+	lineSize          = 64
+	headerSize        = lineSize
+	peersOffset       = headerSize
+	eventcountsOffset = peersOffset + peersMax*lineSize
+	slotsOffset       = eventcountsOffset + eventcountCount*lineSize
+	requestOffset     = 128
+	lockOffset        = 1 << 62 // in the file, far beyond the end of any mapping: a byte for each peer
 )
 
 // Inline is how many bytes travel with the slot's state: 48 in its cache line, the rest in one more.
@@ -34,14 +34,14 @@ const Inline = 112
 // firstLine is how many of them share the line of the state word.
 const firstLine = 48
 
-// The doorbells, by what they announce.
+// The eventcounts, by what they announce.
 const (
-	bellHostRequest  = iota // a host slot became REQUEST
-	bellGuestRequest        // a guest slot became REQUEST
-	bellHostFree            // a host slot became free
-	bellGuestFree           // a guest slot became free
-	bellMembership          // a peer attached, left, or began to leave
-	bellCount
+	eventcountHostRequest  = iota // a host slot became REQUEST
+	eventcountGuestRequest        // a guest slot became REQUEST
+	eventcountHostFree            // a host slot became free
+	eventcountGuestFree           // a guest slot became free
+	eventcountMembership          // a peer attached, left, or began to leave
+	eventcountCount
 )
 
 // The status of a peer line.
@@ -63,20 +63,20 @@ type peerLine struct {
 	calls     atomic.Uint64
 	failed    atomic.Uint64
 	origin    atomic.Uint64 // of its process: what tells it from others of the same id
-	answers   bell          // rung when a call of this peer is answered
+	answers   eventcount    // this peer is notified of answers by it
 }
 
-// bell overlays one doorbell: in the lower half of sleepers the peers that sleep, in the upper half
-// those that watch.
-type bell struct {
+// eventcount overlays one eventcount: in the lower half of sleepers the peers that sleep, in the upper half
+// those that poll.
+type eventcount struct {
 	generation atomic.Uint32
 	sleepers   atomic.Uint32
 }
 
-const watchersAt = 16
+const pollersAt = 16
 
-// exchangeLine overlays the first two lines of a slot; a small message needs one. Its sender writes length and kind without
-// atomic stores: whoever owns the message is alone, and the change of the state word publishes them.
+// exchangeLine overlays the first two lines of a slot; a small message needs one. Its sender writes length and kind
+// without atomic stores: whoever owns the message is alone, and the change of the state word publishes them.
 type exchangeLine struct {
 	state  atomic.Uint64
 	length uint32

@@ -9,7 +9,7 @@ import (
 
 func TestLayoutOffsets(t *testing.T) {
 	var p peerLine
-	var b bell
+	var b eventcount
 	var e exchangeLine
 	for _, c := range []struct {
 		what string
@@ -27,16 +27,16 @@ func TestLayoutOffsets(t *testing.T) {
 		{"peer.failed", unsafe.Offsetof(p.failed), 40},
 		{"peer.origin", unsafe.Offsetof(p.origin), 48},
 		{"peer.answers", unsafe.Offsetof(p.answers), 56},
-		{"bell", unsafe.Sizeof(b), 8},
-		{"bell.generation", unsafe.Offsetof(b.generation), 0},
-		{"bell.sleepers", unsafe.Offsetof(b.sleepers), 4},
+		{"eventcount", unsafe.Sizeof(b), 8},
+		{"eventcount.generation", unsafe.Offsetof(b.generation), 0},
+		{"eventcount.sleepers", unsafe.Offsetof(b.sleepers), 4},
 		{"exchange lines", unsafe.Sizeof(e), 128},
 		{"exchange.state", unsafe.Offsetof(e.state), 0},
 		{"exchange.length", unsafe.Offsetof(e.length), 8},
 		{"exchange.kind", unsafe.Offsetof(e.kind), 12},
 		{"exchange.inline", unsafe.Offsetof(e.inline), 16},
 		{"peers", peersOffset, 64},
-		{"bells", bellsOffset, 1088},
+		{"eventcounts", eventcountsOffset, 1088},
 		{"slots", slotsOffset, 1408},
 		{"request", requestOffset, 128},
 	} {

@@ -104,9 +104,9 @@ func (g *Guest) tellIdle() {
 func (g *Guest) wakeAll() {
 	var fault error
 	defer g.catchFault(&fault)()
-	g.ringAll(g.bell(bellHostRequest))
-	g.ringAll(g.bell(bellGuestFree))
-	g.ringAll(g.bell(bellMembership))
+	g.notifyAll(g.eventcount(eventcountHostRequest))
+	g.notifyAll(g.eventcount(eventcountGuestFree))
+	g.notifyAll(g.eventcount(eventcountMembership))
 	for i := range g.pool.exchanges {
 		g.pool.exchanges[i].nudge()
 	}

@@ -217,7 +217,7 @@ func TestShutdownWhileIdleIsQuick(t *testing.T) {
 		serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
 		event := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
 		eventually(t, "it does not sleep", func() bool {
-			return h.bell(bellHostRequest).sleepers.Load() != 0 && h.bell(bellMembership).sleepers.Load() != 0
+			return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 && h.eventcount(eventcountMembership).sleepers.Load() != 0
 		})
 		start := time.Now()
 		if err := g.Shutdown(deadline(t)); err != nil {

@@ -22,7 +22,7 @@ func TestHostsDeathIsNoticed(t *testing.T) {
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
 	eventually(t, "they do not sleep", func() bool {
-		return h.bell(bellHostRequest).sleepers.Load() != 0 && h.bell(bellMembership).sleepers.Load() != 0
+		return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 && h.eventcount(eventcountMembership).sleepers.Load() != 0
 	})
 	start := time.Now()
 	h.kill()
@@ -63,7 +63,7 @@ func TestHostThatLeavesInOrderIsNoticed(t *testing.T) {
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return h.bell(bellHostRequest).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
 	h.leave()
 	wantError(t, serve(), ErrShutdown)
 	if err := next(); err != nil || event.Kind != EventLeft {

@@ -17,15 +17,15 @@ import (
 func TestObjectsAreCalledAsTheProtocolSays(t *testing.T) {
 	n := newNames(false, 0xabc)
 	for got, want := range map[string]string{
-		directoryName("x", false):  `Local\shmipc.x`,
-		directoryName("x", true):   `Global\shmipc.x`,
-		string(newNames(true, 1)):  `Global\shmipc-0000000000000001`,
-		string(n):                  `Local\shmipc-0000000000000abc`,
-		n.of("lock", 15):           `Local\shmipc-0000000000000abc-lock-15`,
-		n.of(onBell, 4, 0):         `Local\shmipc-0000000000000abc-bell-4-0`,
-		eventName(onSlot, 8191, 1): `Local\shmipc-0000000000000abc-slot-8191`,
-		eventName(onBell, 2, 3):    `Local\shmipc-0000000000000abc-bell-2-3`,
-		eventName(onAnswers, 7, 7): `Local\shmipc-0000000000000abc-answers-7`,
+		directoryName("x", false):     `Local\shmipc.x`,
+		directoryName("x", true):      `Global\shmipc.x`,
+		string(newNames(true, 1)):     `Global\shmipc-0000000000000001`,
+		string(n):                     `Local\shmipc-0000000000000abc`,
+		n.of("lock", 15):              `Local\shmipc-0000000000000abc-lock-15`,
+		n.of(onEventcount, 4, 0):      `Local\shmipc-0000000000000abc-bell-4-0`,
+		eventName(onSlot, 8191, 1):    `Local\shmipc-0000000000000abc-slot-8191`,
+		eventName(onEventcount, 2, 3): `Local\shmipc-0000000000000abc-bell-2-3`,
+		eventName(onAnswers, 7, 7):    `Local\shmipc-0000000000000abc-answers-7`,
 	} {
 		if got != want {
 			t.Errorf("%s, want %s", got, want)

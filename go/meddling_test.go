@@ -12,12 +12,12 @@ import (
 
 // meddler is what it does.
 var meddler struct {
-	mu      sync.Mutex
-	line    *exchangeLine // nil: it leaves every slot alone
-	bits    word          // what it changes in the word
-	restore bool          // and has back by the next look
-	bell    *bell         // nil: it leaves every bell alone
-	tries   int
+	mu         sync.Mutex
+	line       *exchangeLine // nil: it leaves every slot alone
+	bits       word          // what it changes in the word
+	restore    bool          // and has back by the next look
+	eventcount *eventcount   // nil: it leaves every eventcount alone
+	tries      int
 }
 
 func countTry() {
@@ -47,20 +47,20 @@ func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
 }
 
-func (b *bell) swapSets(old, new uint32) bool {
+func (b *eventcount) swapSets(old, new uint32) bool {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
-	if meddler.bell == b {
+	if meddler.eventcount == b {
 		countTry()
 		b.sleepers.Store(old ^ 1<<(peersMax-1))
 	}
 	return b.sleepers.CompareAndSwap(old, new)
 }
 
-func setMeddler(line *exchangeLine, bits word, restore bool, b *bell) {
+func setMeddler(line *exchangeLine, bits word, restore bool, b *eventcount) {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
-	meddler.line, meddler.bits, meddler.restore, meddler.bell, meddler.tries = line, bits, restore, b, 0
+	meddler.line, meddler.bits, meddler.restore, meddler.eventcount, meddler.tries = line, bits, restore, b, 0
 }
 
 func meddle(t *testing.T, line *exchangeLine, bits word) {
@@ -126,9 +126,9 @@ func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 	wantError(t, err, ErrCorrupt)
 }
 
-func TestBellThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
+func TestEventcountThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
-	b := h.bell(bellMembership)
+	b := h.eventcount(eventcountMembership)
 	t.Cleanup(leaveAlone)
 	setMeddler(nil, 0, false, b)
 	b.want(2)

@@ -25,7 +25,7 @@ type Event struct {
 
 // events is what NextEvent has told already.
 type events struct {
-	head chan struct{} // held by the head of the queue: the one goroutine that waits on the bell
+	head chan struct{} // held by the head of the queue: the one goroutine that waits on the eventcount
 	told bool          // under head
 }
 
@@ -46,13 +46,13 @@ func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	}
 	defer g.exit(&err)()
 	if l.done != nil {
-		defer context.AfterFunc(ctx, func() { g.ringFromOutside(bellMembership, math.MaxInt32) })()
+		defer context.AfterFunc(ctx, func() { g.notifyFromOutside(eventcountMembership, math.MaxInt32) })()
 	}
 	return g.waitForEvent(&l)
 }
 
 func (g *Guest) waitForEvent(l *limit) (Event, error) {
-	b := g.bell(bellMembership)
+	b := g.eventcount(eventcountMembership)
 	defer b.unwant(g.bit)
 	for {
 		seen := b.generation.Load()
@@ -67,7 +67,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		if end := l.over(); end != goOn {
 			return Event{}, l.failure(end, false)
 		}
-		g.wait(bellWord(b), seen, l.tick(tick), noHome)
+		g.wait(eventcountWord(b), seen, l.tick(tick), noHome)
 	}
 }
 

@@ -17,7 +17,7 @@ func compute(d time.Duration) {
 	}
 }
 
-// answered waits until all host slots hold an answer, without a ring.
+// answered waits until all host slots hold an answer, without a notification.
 func (h *testHost) answered(t *testing.T) {
 	t.Helper()
 	for i := uint32(0); i < h.hostCount; i++ {
@@ -25,9 +25,9 @@ func (h *testHost) answered(t *testing.T) {
 	}
 }
 
-// Long handlers wait for each other, blocked or not. Their requests are only sent: so who publishes one has rung
+// Long handlers wait for each other, blocked or not. Their requests are only sent: so who publishes one has notified
 // for it, or somebody finds it who looks anyway. There are no ticks: neither does the sentry help.
-func TestLongHandlersRunAtTheSameTimeThoughNobodyRingsTwice(t *testing.T) {
+func TestLongHandlersRunAtTheSameTimeThoughNobodyNotifiesTwice(t *testing.T) {
 	for name, c := range map[string]struct {
 		pass   func()
 		rounds int
@@ -70,7 +70,7 @@ func TestLongHandlersRunAtTheSameTimeThoughNobodyRingsTwice(t *testing.T) {
 	}
 }
 
-// Where handlers are short one worker runs them all, and no caller rings while it polls: whoever sleeps is not
+// Where handlers are short one worker runs them all, and no caller notifies while it polls: whoever sleeps is not
 // woken.
 func TestShortHandlersWakeNobody(t *testing.T) {
 	h := newHeapHost(t, smallShape)
@@ -78,7 +78,7 @@ func TestShortHandlersWakeNobody(t *testing.T) {
 	w := newPoller(t, g, echoHandler)
 	woken := h.someoneSleeps(g)
 	g.serving.sentry.Store(sentryContent)
-	before := g.hostRings()
+	before := g.hostNotifies()
 	for i := uint32(0); i < 3*durationSamples; i++ {
 		h.send(i%4, longType, nil)
 		if w.poll(); h.word(i%4).state() != stateResponse {
@@ -86,7 +86,7 @@ func TestShortHandlersWakeNobody(t *testing.T) {
 		}
 		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case that the test is interrupted
 	}
-	if *woken != 0 || g.hostRings() != before || !w.isPoller() {
+	if *woken != 0 || g.hostNotifies() != before || !w.isPoller() {
 		t.Fatalf("%d were woken", *woken)
 	}
 }

@@ -1,28 +1,28 @@
 package shmipc
 
-// A parked worker has announced itself on the bell of requests, looks at all slots once more, and sleeps until it
-// is rung for, something ends its crew, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
+// A parked worker has announced itself on the eventcount of requests, looks at all slots once more, and sleeps until it
+// is notified, something ends its crew, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
 // deaths.
 
-// notIdle is for idleAt: further than any bell is ahead.
+// notIdle is for idleAt: further than any eventcount is ahead.
 const notIdle = 1 << 31
 
 // park has a worker that searches sleep, unless it is needed. For a request that it has found without sleeping nobody
-// may have rung, nor for others.
+// may have notified, nor for others.
 func (w *worker) park() {
 	w.state = parked
-	seen := w.guest.serving.bell.arm()
-	rung := !w.ended() && w.sleepParked(seen)
+	seen := w.guest.serving.eventcount.prepare()
+	notified := !w.ended() && w.sleepParked(seen)
 	w.keepsHome = false
 	w.wakeup.justWoken = true
-	// Before it changes the bell's sets, on which it rests what a ring means.
-	w.wakeup.soleRequest = rung && w.guest.serving.bell.rungOnce(w.guest.serving.idleAt.Load())
-	w.disarm()
+	// Before it changes the eventcount's sets, on which it rests what a notification means.
+	w.wakeup.soleRequest = notified && w.guest.serving.eventcount.notifiedOnce(w.guest.serving.idleAt.Load())
+	w.cancel()
 	w.state = searching
 }
 
-// sleepParked tells whether it slept until it was rung for.
-func (w *worker) sleepParked(seen uint32) (rung bool) {
+// sleepParked tells whether it slept until it was notified.
+func (w *worker) sleepParked(seen uint32) (notified bool) {
 	s, duty, look := &w.guest.serving, sentry{guest: w.guest}, w.lookHome()
 	switch look {
 	case homeNeeded:
@@ -34,26 +34,26 @@ func (w *worker) sleepParked(seen uint32) (rung bool) {
 	}
 	s.restsSince.Store(now())
 	w.becomeSpare()
-	rung = w.sleepUntilNeeded(&duty, seen)
+	notified = w.sleepUntilNeeded(&duty, seen)
 	s.ticker.CompareAndSwap(w, nil)
 	if w.goesOn() {
 		duty.leave()
 	} else {
 		duty.resign()
 	}
-	return rung
+	return notified
 }
 
-// sleepUntilNeeded tells whether it was a ring that ended the sleep. After a tick the worker sleeps on, without a
-// look at the slots: whoever has published since has rung, if nobody polls.
-func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (rung bool) {
+// sleepUntilNeeded tells whether it was a notification that ended the sleep. After a tick the worker sleeps on, without
+// a look at the slots: whoever has published since has notified, if nobody polls.
+func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	g := w.guest
-	b := g.bell(bellHostRequest)
+	b := g.eventcount(eventcountHostRequest)
 	for ticks := 0; w.goesOn(); ticks++ {
 		duty.join()
 		isSentry, until := duty.onDuty, w.nextTick(duty, ticks)
 		g.stats.parks.Add(1)
-		if g.wait(bellWord(b), seen, until, w.home) {
+		if g.wait(eventcountWord(b), seen, until, w.home) {
 			g.checkHost()
 		}
 		if b.generation.Load() != seen {
@@ -66,7 +66,7 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (rung bool) {
 		if !isSentry && now() >= until {
 			w.tick()
 		}
-		if b.isWatched() && !g.serving.poller.isTaken() && g.requestWaits() { // another guest's poller may be stuck
+		if b.hasPollers() && !g.serving.poller.isTaken() && g.requestWaits() { // another guest's poller may be stuck
 			return false
 		}
 		w.ended()
@@ -101,12 +101,12 @@ func (w *worker) tick() {
 	}
 }
 
-// disarm takes the announcement back. Callers do not ring while no sleeper is announced, so the next ring then no
-// longer implies exactly one request.
-func (w *worker) disarm() {
+// cancel takes the announcement back. Callers do not notify while no sleeper is announced, so the next notification
+// then no longer implies exactly one request.
+func (w *worker) cancel() {
 	s := &w.guest.serving
-	if generation := s.bell.generation.Load(); s.idleAt.Load() == generation {
+	if generation := s.eventcount.generation.Load(); s.idleAt.Load() == generation {
 		s.idleAt.Store(generation + notIdle)
 	}
-	w.guest.parking.disarm(&s.bell)
+	w.guest.parking.cancel(&s.eventcount)
 }

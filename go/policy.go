@@ -79,9 +79,9 @@ const (
 	sparesAtRest = 2
 
 	// turnReleases is how many releases are between two looks at the clock, at most; where turns are left early,
-	// who looks after turnRingsUpTo or fewer rings.
-	turnReleases  = 64
-	turnRingsUpTo = 4
+	// who looks after turnNotifiesUpTo or fewer notifies.
+	turnReleases     = 64
+	turnNotifiesUpTo = 4
 	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. (Turns are longer than
 	// in C, as goroutines have them in all slots at the same time.) If turnLook passes from one look to the next,
 	// each release looks.
@@ -90,8 +90,8 @@ const (
 	turnLook  = int64(60 * time.Microsecond)
 	// turnLeft: a slot that nobody has called in for so long was left.
 	turnLeft = int64(200 * time.Microsecond)
-	// passesPerRing: of so many slots whose turn is over one is not passed on among goroutines.
-	passesPerRing = 8
+	// passesPerNotify: of so many slots whose turn is over one is not passed on among goroutines.
+	passesPerNotify = 8
 	// keptMost is how long a slot is kept for those who waited when its turn was over.
 	keptMost = int64(time.Millisecond)
 	// vacancyFirst is how long one that waits for a slot sleeps before it looks by itself, then twice as long,
@@ -412,9 +412,10 @@ func (s *spin) learn() {
 	b.now.Store(now)
 }
 
-// patience is how long a worker that was rung for gives the poller to take a request, in pauses: the shortest wait. In
-// that time a poller that looks goes round a dozen slots, even where a line's way there and back is long; and to a caller
-// that waits in vain it is little beside the wake-up before. Without spinning there is no processor to be patient on.
+// patience is how long a worker that was notified gives the poller to take a request, in pauses: the shortest wait. In
+// that time a poller that looks goes round a dozen slots, even where a line's way there and back is long; and to a
+// caller that waits in vain it is little beside the wake-up before. Without spinning there is no processor to be
+// patient on.
 func (b *spinBudget) patience() uint32 {
 	if decide(true, false) {
 		return b.least
@@ -422,11 +423,11 @@ func (b *spinBudget) patience() uint32 {
 	return 0
 }
 
-// turns is for more callers than slots. To ring for a waiter takes longer than a short call, so a slot in which
-// calls follow each other is given back in silence for a turn. When the turn is over the slot is passed on to another
-// goroutine, or its caller rings and the slot is kept for a moment for those who have waited. Callers may also stop in
-// the middle of a turn: so the waiter that waits on the bell looks by itself again and again; what it finds has it
-// known that turns are left, and until one lasts, releases ring early in a turn. (In C a turn is a thread's; a
+// turns is for more callers than slots. To notify a waiter takes longer than a short call, so a slot in which calls
+// follow each other is given back in silence for a turn. When the turn is over the slot is passed on to another
+// goroutine, or its caller notifies and the slot is kept for a moment for those who have waited. Callers may also stop
+// in the middle of a turn: so the waiter that waits on the eventcount looks by itself again and again; what it finds
+// has it known that turns are left, and until one lasts, releases notify early in a turn. (In C a turn is a thread's; a
 // goroutine cannot be told from another.)
 type turns struct {
 	leftEarly atomic.Bool   // a turn was left, and none has lasted since
@@ -436,9 +437,9 @@ type turns struct {
 // Until a turn has lasted none is taken to.
 func (t *turns) setUp() { t.leftEarly.Store(true) }
 
-// passOn tells whether the slot of a turn that is over goes to a goroutine; now and then the one that waits on the bell
-// comes first.
-func (t *turns) passOn() bool { return decide(t.over.Add(1)%passesPerRing != 0, false) }
+// passOn tells whether the slot of a turn that is over goes to a goroutine; now and then the one that waits on the
+// eventcount comes first.
+func (t *turns) passOn() bool { return decide(t.over.Add(1)%passesPerNotify != 0, false) }
 
 // turn is a slot's; its claimer's alone but for the two that are atomic. All times are of now().
 type turn struct {
@@ -476,7 +477,7 @@ type turnStep uint8
 
 const (
 	turnLasts turnStep = iota
-	turnRings
+	turnNotifies
 	turnEnds
 )
 
@@ -517,9 +518,9 @@ func (t *turn) next(all *turns, mayLeave bool, waiters int32, slots int, now int
 	t.releases = t.releasesToNextLook(now - t.looked.Load())
 	t.toGo = t.releases
 	t.looked.Store(now)
-	early := t.releases <= turnRingsUpTo && all.leftEarly.Load()
+	early := t.releases <= turnNotifiesUpTo && all.leftEarly.Load()
 	if unknown || mayLeave || decide(early, true) {
-		return turnRings
+		return turnNotifies
 	}
 	return turnLasts
 }
@@ -530,7 +531,8 @@ func (t *turn) isUnderWay(now int64) bool {
 	return looked != 0 && decide(now-looked < turnLeft, false)
 }
 
-// isKept tells, without a clock, whether the slot may be kept; isKeptFrom, whether it is from one that waits since then.
+// isKept tells, without a clock, whether the slot may be kept; isKeptFrom, whether it is from one that waits since
+// then.
 func (t *turn) isKept() bool { return t.kept.Load() != 0 }
 func (t *turn) isKeptFrom(since, now int64) bool {
 	kept := t.kept.Load()

@@ -452,12 +452,12 @@ func TestTurnLastsAndEnds(t *testing.T) {
 	var all turns
 	var one turn
 	step := func(slept bool, after int64) turnStep { return one.next(&all, slept, 1, 1, begin+after) }
-	if got := step(false, 0); got != turnRings {
+	if got := step(false, 0); got != turnNotifies {
 		t.Fatalf("the first release of one that has not waited: %v", got)
 	}
 	all.setUp()
 	one.begin(begin)
-	if got := step(false, 1); got != turnRings {
+	if got := step(false, 1); got != turnNotifies {
 		t.Fatalf("where turns are left early: %v", got)
 	}
 	all.leftEarly.Store(false)
@@ -465,7 +465,7 @@ func TestTurnLastsAndEnds(t *testing.T) {
 	if got := step(false, turnMost-1); got != turnLasts {
 		t.Fatalf("in a turn: %v", got)
 	}
-	if got := step(true, turnMost-1); got != turnRings {
+	if got := step(true, turnMost-1); got != turnNotifies {
 		t.Fatalf("after a call that slept: %v", got)
 	}
 	all.setUp()
@@ -553,13 +553,13 @@ func TestTurnKeepsItsSlotForAWhileForWhoWaited(t *testing.T) {
 func TestTurnsPassMostSlotsOn(t *testing.T) {
 	var all turns
 	passed := 0
-	for i := 0; i < 10*passesPerRing; i++ {
+	for i := 0; i < 10*passesPerNotify; i++ {
 		if all.passOn() {
 			passed++
 		}
 	}
-	if passed != 10*(passesPerRing-1) {
-		t.Errorf("of %d slots %d were passed on", 10*passesPerRing, passed)
+	if passed != 10*(passesPerNotify-1) {
+		t.Errorf("of %d slots %d were passed on", 10*passesPerNotify, passed)
 	}
 }
 

@@ -3,7 +3,7 @@ package shmipc
 import "sync/atomic"
 
 // The poller: at most one worker of a guest looks for requests again and again. While it does, the guest's bit
-// among the bell's watchers says that callers need not ring. So a poller that stops looks at all slots once
+// among the eventcount's pollers says that callers need not notify. So a poller that stops looks at all slots once
 // more, or has another worker do so.
 
 // pollerPlace is where the poller enters itself; nil: nobody polls. The bit is changed only by whoever has put
@@ -17,13 +17,13 @@ func (p *pollerPlace) isTaken() bool { return p.Load() != nil }
 
 // beginPolling makes a worker that searches the poller; false: there is one. A request that was left to this worker
 // at home is the first one that it looks at: it may be in a handler for the next one for long, and nobody would be
-// rung for.
+// notified.
 func (w *worker) beginPolling() bool {
 	g := w.guest
 	if !g.serving.poller.CompareAndSwap(nil, &changing) {
 		return false
 	}
-	g.bell(bellHostRequest).watch(g.bit)
+	g.eventcount(eventcountHostRequest).joinPollers(g.bit)
 	w.state, w.keepsHome = polling, false
 	g.serving.poller.Store(w)
 	if w.home < len(g.hostSlots) && g.requestWaitsIn(w.home) {
@@ -47,7 +47,7 @@ func (g *Guest) vacatePoller(w *worker) bool {
 	if !place.CompareAndSwap(w, &changing) {
 		return false
 	}
-	g.bell(bellHostRequest).lookAway(g.bit)
+	g.eventcount(eventcountHostRequest).leavePollers(g.bit)
 	place.Store(nil)
 	return true
 }
@@ -80,7 +80,7 @@ func (g *Guest) stillWaits(slot int, seen word) bool {
 }
 
 // supersedePoller is for another worker, which has found a request that the poller does not take: that one is in a
-// handler that was expected to be short. From now on callers ring. True if they may not have rung before.
+// handler that was expected to be short. From now on callers notify. True if they may not have notified before.
 func (g *Guest) supersedePoller() bool {
 	s := &g.serving
 	poller := s.poller.Load()
@@ -112,14 +112,14 @@ func (w *worker) noticeSuperseded() {
 	w.guest.serving.superseded.Add(-1)
 }
 
-// passOn wakes a worker if a request waits that nobody may have been rung for.
+// passOn wakes a worker if a request waits that nobody may have been notified of.
 func (g *Guest) passOn() {
-	b := g.bell(bellHostRequest)
+	b := g.eventcount(eventcountHostRequest)
 	if !b.hasSleepers() {
 		return
 	}
 	if slot := g.findRequest(0); slot >= 0 {
 		g.stats.wakes.Add(1)
-		g.ringForSeveral(b, g.index, slot)
+		g.notifySeveral(b, g.index, slot)
 	}
 }

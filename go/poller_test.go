@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// isPolled tells whether callers need not ring on this guest's account.
+// isPolled tells whether callers need not notify on this guest's account.
 func (g *Guest) isPolled() bool {
-	return g.bell(bellHostRequest).sleepers.Load()&(g.bit<<watchersAt) != 0
+	return g.eventcount(eventcountHostRequest).sleepers.Load()&(g.bit<<pollersAt) != 0
 }
 
 func TestOneWorkerPollsAtATime(t *testing.T) {
@@ -41,7 +41,7 @@ func TestSupersededPollerLeavesTheNextOneAlone(t *testing.T) {
 		first := newPoller(t, g, echoHandler)
 		next := first.another()
 		if g.supersedePoller(); g.isPolled() {
-			t.Fatal("callers do not ring")
+			t.Fatal("callers do not notify")
 		}
 		next.beginPolling()
 		notice(first)
@@ -100,7 +100,7 @@ func TestPollersBitIsThePollers(t *testing.T) {
 	}
 }
 
-// What was published while it polled nobody was rung for.
+// Nobody was notified of what was published while it polled.
 func TestPollerThatHandsOverPassesOn(t *testing.T) {
 	for sent, want := range []int{0, 1, 1} {
 		h := newHeapHost(t, smallShape)
@@ -110,37 +110,37 @@ func TestPollerThatHandsOverPassesOn(t *testing.T) {
 		for i := 0; i < sent; i++ {
 			h.send(uint32(i), TypeNormal, nil)
 		}
-		before := g.hostRings()
+		before := g.hostNotifies()
 		w.handOver()
 		if *woken != want || w.isPoller() || g.isPolled() {
 			t.Errorf("with %d requests it woke %d", sent, *woken)
 		}
-		if rings := g.hostRings() - before; want == 1 && rings < 2 {
-			t.Error("its ring is taken for the only one")
+		if notifies := g.hostNotifies() - before; want == 1 && notifies < 2 {
+			t.Error("its notification is taken for the only one")
 		}
 	}
 }
 
-func TestPollerThatHandsOverRingsForNobody(t *testing.T) {
+func TestPollerThatHandsOverNotifiesNobody(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	g := h.attach(nil)
 	w := newPoller(t, g, echoHandler)
 	h.send(0, TypeNormal, nil)
-	before := g.hostRings()
-	if w.handOver(); g.hostRings() != before {
-		t.Fatal("it rings, though nobody sleeps")
+	before := g.hostNotifies()
+	if w.handOver(); g.hostNotifies() != before {
+		t.Fatal("it notifies, though nobody sleeps")
 	}
 }
 
-// One that was woken by a caller's ring finds the request: the poller is in a handler. From then on callers ring,
-// and the handler is known to be long.
+// One that was woken by a caller's notification finds the request: the poller is in a handler. From then on callers
+// notify, and the handler is known to be long.
 func TestStuckPollerIsSuperseded(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	g := h.attach(nil)
 	poller := newPoller(t, g, echoHandler)
 	other := poller.another()
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.ring(h.bell(bellHostRequest), 1) // by the caller that is about to sleep
+		h.notify(h.eventcount(eventcountHostRequest), 1) // by the caller that is about to sleep
 		return false
 	}
 	poller.crew.handler = func(r *Request, _ *Response) error {
@@ -152,7 +152,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 				t.Error("the other one does not find it")
 			}
 		} else if poller.guest.isPolled() {
-			t.Error("its callers do not ring")
+			t.Error("its callers do not notify")
 		}
 		return nil
 	}
@@ -169,19 +169,19 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	}
 }
 
-// While it polled nobody was rung for, whatever the superseding worker was rung for before.
+// While it polled nobody was notified of, whatever the superseding worker was notified of before.
 func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	h := newHeapHost(t, shape{3, 1, 64, 64})
 	g := h.attach(nil)
 	w := newWorker(g, echoHandler)
 	poller := w.another()
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.ring(h.bell(bellHostRequest), 1)
+		h.notify(h.eventcount(eventcountHostRequest), 1)
 		return false
 	}
 	w.park()
 	if !w.wakeup.soleRequest || !poller.beginPolling() {
-		t.Fatal("it was not rung for one request, before somebody polls")
+		t.Fatal("it was not notified of one request, before somebody polls")
 	}
 	h.sendQuietly(0, 0)
 	h.sendQuietly(1, 0)
@@ -269,13 +269,13 @@ func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 	}
 }
 
-// Whatever a worker is when it ends, it leaves nothing behind, and passes on what it may have been rung for.
+// Whatever a worker is when it ends, it leaves nothing behind, and passes on what it may have been notified of.
 func TestWorkerThatEndsPassesOn(t *testing.T) {
 	for name, begin := range map[string]func(*worker){
 		"searching":  func(*worker) {},
 		"polling":    func(w *worker) { w.beginPolling() },
 		"superseded": func(w *worker) { w.beginPolling(); w.guest.supersedePoller() },
-		"parked":     func(w *worker) { w.guest.serving.bell.arm(); w.state = parked },
+		"parked":     func(w *worker) { w.guest.serving.eventcount.prepare(); w.state = parked },
 		"spare":      (*worker).becomeSpare,
 		"in a long handler": func(w *worker) {
 			w.state = running
@@ -295,7 +295,7 @@ func TestWorkerThatEndsPassesOn(t *testing.T) {
 		if *woken != 1 {
 			t.Errorf("%s: it wakes %d", name, *woken)
 		}
-		if s.poller.isTaken() || g.isPolled() || s.superseded.Load() != 0 || s.bell.waiters.Load() != 0 ||
+		if s.poller.isTaken() || g.isPolled() || s.superseded.Load() != 0 || s.eventcount.waiters.Load() != 0 ||
 			s.workers.Load() != 0 || s.longHandlers.now.Load() != 0 || w.crew.spares.Load() != 0 ||
 			s.homes[w.home].residents.Load() != 0 || s.homes[w.home].keepers.Load() != 0 {
 			t.Errorf("%s: it leaves something behind", name)

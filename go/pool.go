@@ -13,7 +13,7 @@ import (
 type pool struct {
 	exchanges []exchange
 	first     int            // where this guest begins to look, so that guests seldom meet
-	head      chan struct{}  // held by the head of the queue: the one goroutine that waits on the bell
+	head      chan struct{}  // held by the head of the queue: the one goroutine that waits on the eventcount
 	seeking   atomic.Bool    // the head looks for a slot
 	waiters   atomic.Int32   // the queue, with its head
 	passed    chan *exchange // to one in the queue behind the head
@@ -31,12 +31,12 @@ type exchange struct {
 	word     word          // the state word as the claimer left it; the claimer's alone
 	reach    reach         // of the request; the claimer's alone
 	polled   bool          // somebody polled when this request was published; the claimer's alone
-	woke     bool          // else a worker was asleep then, and was rung for; the claimer's alone
-	rung     bool          // the bell was rung when the caller was about to sleep; the claimer's alone
+	woke     bool          // else a worker was asleep then, and was notified; the claimer's alone
+	notified bool          // the eventcount was notified when the caller was about to sleep; the claimer's alone
 	looked   int64         // when Ready last looked whether the host is there; the claimer's alone
 	budget   spinBudget
 	soon     uint32  // of spinBudget.begin; the claimer's alone
-	mayLeave bool    // its caller may not call again soon, and rings in a turn, too; the claimer's alone
+	mayLeave bool    // its caller may not call again soon, and notifies in a turn, too; the claimer's alone
 	turn     turn    // while others wait for a slot
 	holdOff  holdOff // the claimer's alone
 	stats    counters
@@ -100,7 +100,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 		seeking := g.pool.seeking.Load()
 		if seeking && undone {
 			// The seeker may have found a slot taken by the private claim that was undone.
-			g.ringFromOutside(bellGuestFree, 1)
+			g.notifyFromOutside(eventcountGuestFree, 1)
 		}
 		if seeking || g.pool.waiters.Load() != 0 || !g.again(&s) {
 			return g.claimInQueue(l)
@@ -214,11 +214,11 @@ func (e *exchange) nextStep() turnStep {
 	if mayLeave {
 		e.mayLeave = false
 	}
-	if waiters == 0 && !e.guest.bell(bellGuestFree).wantsRing() {
+	if waiters == 0 && !e.guest.eventcount(eventcountGuestFree).wantsNotify() {
 		if t.began != 0 {
 			t.reset()
 		}
-		return turnRings
+		return turnNotifies
 	}
 	if t.goesOn(mayLeave) {
 		return turnLasts
@@ -226,19 +226,19 @@ func (e *exchange) nextStep() turnStep {
 	return t.next(&p.turns, mayLeave, waiters, len(p.exchanges), now())
 }
 
-// vacate ends the private claim of a slot that is FREE now, and rings for one that waits: not
+// vacate ends the private claim of a slot that is FREE now, and notifies one that waits: not
 // before, since a waiter of this process could not claim it yet. The sleepers are read while the
 // claim still keeps the mapping; a seeker of this process that sets its bit too late for that has
 // told the pool before.
 func (e *exchange) vacate(step turnStep) {
 	g := e.guest
-	wanted := g.bell(bellGuestFree).wantsRing()
+	wanted := g.eventcount(eventcountGuestFree).wantsNotify()
 	if step == turnEnds {
 		e.turn.keep(now())
 	}
 	e.drop()
 	if step != turnLasts && (wanted || g.pool.seeking.Load()) {
-		g.ringFromOutside(bellGuestFree, 1)
+		g.notifyFromOutside(eventcountGuestFree, 1)
 	}
 }
 
@@ -252,7 +252,7 @@ func (e *exchange) wasAnswered() bool {
 func (e *exchange) passOn() bool {
 	g := e.guest
 	p := &g.pool
-	if p.waiters.Load() < 2 || g.bell(bellGuestFree).sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
+	if p.waiters.Load() < 2 || g.eventcount(eventcountGuestFree).sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
 		return false
 	}
 	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // no handle is valid any more
@@ -275,8 +275,8 @@ func (e *exchange) takeOver() (err error) {
 	return nil
 }
 
-// claimInQueue waits for a slot. The head of the queue waits on the bell, and blocks a thread for it; the others wait
-// as goroutines do, to be the head or to have a slot passed on.
+// claimInQueue waits for a slot. The head of the queue waits on the eventcount, and blocks a thread for it; the others
+// wait as goroutines do, to be the head or to have a slot passed on.
 func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	if len(g.pool.exchanges) == 0 {
 		return nil, failure(ErrInvalid, "the region has no guest slots")
@@ -295,16 +295,16 @@ func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	g.pool.seeking.Store(true)
 	defer g.pool.seeking.Store(false)
 	if l.done != nil {
-		defer context.AfterFunc(l.ctx, func() { g.ringFromOutside(bellGuestFree, math.MaxInt32) })()
+		defer context.AfterFunc(l.ctx, func() { g.notifyFromOutside(eventcountGuestFree, math.MaxInt32) })()
 	}
-	return g.claimByBell(l, claimant{since: since})
+	return g.claimByEventcount(l, claimant{since: since})
 }
 
-// claimByBell waits on the bell. A waiter that gives up after a wake-up passes it on: it was for one that needs the
-// slot. A waiter that is not rung for looks by itself again and again: a slot that was given back in silence may have
-// nobody who calls in it again.
-func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
-	b := g.bell(bellGuestFree)
+// claimByEventcount waits on the eventcount. A waiter that gives up after a wake-up passes it on: it was for one that
+// needs the slot. A waiter that is not notified looks by itself again and again: a slot that was given back in silence
+// may have nobody who calls in it again.
+func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
+	b := g.eventcount(eventcountGuestFree)
 	defer b.unwant(g.bit)
 	g.reclaimGuestSlots(g.dead)
 	for next := now() + tick; ; {
@@ -322,11 +322,11 @@ func (g *Guest) claimByBell(l *limit, c claimant) (*exchange, error) {
 		}
 		if end != goOn {
 			b.unwant(g.bit)
-			g.ringIfWanted(b)
+			g.notifyIfWanted(b)
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(bellWord(b), seen, l.tick(vacancySleep(c.looks)), noHome)
+		ended := g.wait(eventcountWord(b), seen, l.tick(vacancySleep(c.looks)), noHome)
 		c.looks++
 		c.spares = b.generation.Load() == seen
 		if t := now(); ended || t >= next {
@@ -374,13 +374,13 @@ func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	return nil, l.failure(timedOut, false)
 }
 
-// ringFromOutside rings a bell for a goroutine that does not keep the mapping from going away.
-func (g *Guest) ringFromOutside(number uint32, n int) {
+// notifyFromOutside notifies on behalf of a goroutine that does not keep the mapping from going away.
+func (g *Guest) notifyFromOutside(number uint32, n int) {
 	var fault error
 	if g.enter() != nil {
 		return
 	}
 	defer g.exit(&fault)()
 	g.stats.wakes.Add(1)
-	g.ring(g.bell(number), n)
+	g.notify(g.eventcount(number), n)
 }

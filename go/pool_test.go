@@ -103,7 +103,7 @@ func TestPoolWaiterGetsAnotherGuestsSlot(t *testing.T) {
 			}
 			return err
 		})
-		eventually(t, "it does not wait", func() bool { return h.bell(bellGuestFree).sleepers.Load() != 0 })
+		eventually(t, "it does not wait", func() bool { return h.eventcount(eventcountGuestFree).sleepers.Load() != 0 })
 		start := time.Now()
 		if err := held.Release(); err != nil {
 			t.Fatal(err)
@@ -217,19 +217,19 @@ func TestPoolMixesNoPayloads(t *testing.T) {
 }
 
 // A goroutine that seeks a slot may have found it privately claimed still: whoever ends that claim
-// rings, though no bit was set when it looked.
-func TestPoolRingsForASeekerOfItsOwn(t *testing.T) {
+// notifies, though no bit was set when it looked.
+func TestPoolNotifiesASeekerOfItsOwn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	s := mustClaim(t, g)
-	before := h.bell(bellGuestFree).generation.Load()
+	before := h.eventcount(eventcountGuestFree).generation.Load()
 	g.pool.seeking.Store(true)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
 	g.pool.seeking.Store(false)
-	if h.bell(bellGuestFree).generation.Load() != before+1 {
-		t.Fatal("it did not ring")
+	if h.eventcount(eventcountGuestFree).generation.Load() != before+1 {
+		t.Fatal("it did not notify")
 	}
 }
 
@@ -253,14 +253,14 @@ func claimBehind(t *testing.T, g *Guest) func() error {
 		}
 		return err
 	})
-	eventually(t, "it does not wait", func() bool { return g.bell(bellGuestFree).sleepers.Load()&g.bit != 0 })
+	eventually(t, "it does not wait", func() bool { return g.eventcount(eventcountGuestFree).sleepers.Load()&g.bit != 0 })
 	return claim
 }
 
 func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g, soon := h.attach(nil), 0
-		b := h.bell(bellGuestFree)
+		b := h.eventcount(eventcountGuestFree)
 		for i := 0; i < 9; i++ {
 			e := claimAsCallsDo(t, g)
 			waiter := claimBehind(t, g)
@@ -269,7 +269,7 @@ func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
 			before, start := b.generation.Load(), now()
 			e.release()
 			if after := b.generation.Load(); after != before {
-				t.Fatal("it rang in its turn")
+				t.Fatal("it notified in its turn")
 			}
 			if err := waiter(); err != nil {
 				t.Fatal(err)
@@ -284,16 +284,16 @@ func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
 	})
 }
 
-func TestPoolTurnEndsWithARing(t *testing.T) {
+func TestPoolTurnEndsWithANotification(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	e := claimAsCallsDo(t, g)
 	waiter := claimBehind(t, g)
 	e.turn.began = 1 - turnMost // now() may be young
-	before := h.bell(bellGuestFree).generation.Load()
+	before := h.eventcount(eventcountGuestFree).generation.Load()
 	e.release()
-	if h.bell(bellGuestFree).generation.Load() == before {
-		t.Fatal("it did not ring at the end of its turn")
+	if h.eventcount(eventcountGuestFree).generation.Load() == before {
+		t.Fatal("it did not notify at the end of its turn")
 	}
 	if err := waiter(); err != nil {
 		t.Fatal(err)
@@ -304,7 +304,7 @@ func TestPoolTurnEndsWithARing(t *testing.T) {
 func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
-	h.bell(bellGuestFree).want(other.bit)
+	h.eventcount(eventcountGuestFree).want(other.bit)
 	e := claimAsCallsDo(t, g)
 	e.turn.began = 1 - turnMost
 	begin := now()
@@ -323,12 +323,12 @@ func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	if e.turn.isKept() {
 		t.Fatal("it is kept though somebody has it")
 	}
-	h.bell(bellGuestFree).unwant(other.bit)
+	h.eventcount(eventcountGuestFree).unwant(other.bit)
 	e.release()
 }
 
 // A slot that was claimed for longer may not soon be called in again.
-func TestPoolWhoHoldsASlotRings(t *testing.T) {
+func TestPoolWhoHoldsASlotNotifies(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	e := &g.pool.exchanges[0]
@@ -339,12 +339,12 @@ func TestPoolWhoHoldsASlotRings(t *testing.T) {
 		t.Fatal("one that claims again and again has a turn that never ends")
 	}
 	waiter := claimBehind(t, g)
-	before := h.bell(bellGuestFree).generation.Load()
+	before := h.eventcount(eventcountGuestFree).generation.Load()
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if h.bell(bellGuestFree).generation.Load() == before {
-		t.Fatal("it did not ring")
+	if h.eventcount(eventcountGuestFree).generation.Load() == before {
+		t.Fatal("it did not notify")
 	}
 	if err := waiter(); err != nil {
 		t.Fatal(err)
@@ -414,22 +414,22 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	}
 	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
-	b := h.bell(bellGuestFree)
+	b := h.eventcount(eventcountGuestFree)
 	b.want(other.bit)
-	for i := 0; i < 2*passesPerRing; i++ {
+	for i := 0; i < 2*passesPerNotify; i++ {
 		if e.passOn() {
 			t.Fatal("it was passed on, though another guest waits")
 		}
 	}
 	b.unwant(other.bit)
-	g.pool.turns.over.Store(passesPerRing - 1)
+	g.pool.turns.over.Store(passesPerNotify - 1)
 	if e.passOn() {
 		t.Fatal("it is always passed on: the head of the queue never comes first")
 	}
 	before := b.generation.Load()
 	eventually(t, "it is not passed on", e.passOn)
 	if b.generation.Load() != before {
-		t.Fatal("it rang")
+		t.Fatal("it notified")
 	}
 	if handle.held() {
 		t.Fatal("the handle of a slot that was passed on is valid")
@@ -506,12 +506,12 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	e.turn.begin(now())
 	e.turn.looked.Store(now() + tick) // not a moment ago, however slow this is
 	if (claimant{since: now(), spares: true}).mayHave(&e.turn) || !(claimant{since: now()}).mayHave(&e.turn) {
-		t.Fatal("a slot in its turn is for who was rung for, and for nobody else that waits")
+		t.Fatal("a slot in its turn is for who was notified, and for nobody else that waits")
 	}
 	g.pool.turns.leftEarly.Store(false)
 	e.beginTurn(claimant{})
 	if g.pool.turns.leftEarly.Load() {
-		t.Fatal("who was rung for takes a turn to be left early")
+		t.Fatal("who was notified takes a turn to be left early")
 	}
 	e.beginTurn(claimant{spares: true})
 	if !g.pool.turns.leftEarly.Load() {
@@ -524,7 +524,7 @@ func TestPoolACallThatSleepsRingsInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := &g.pool.exchanges[0]
-	b := h.bell(bellGuestFree)
+	b := h.eventcount(eventcountGuestFree)
 	asleep := func() bool { return h.word(e.index).parked() }
 	h.serve(func(m Message) Message {
 		for end := now() + int64(watchdog); !asleep() && now() < end; {
@@ -541,6 +541,6 @@ func TestPoolACallThatSleepsRingsInItsTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if b.generation.Load() == before {
-		t.Fatal("it did not ring")
+		t.Fatal("it did not notify")
 	}
 }

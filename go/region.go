@@ -43,7 +43,7 @@ type region struct {
 	index uint32 // this guest's
 	epoch uint32 // this attach's, as in the peer table
 	me    owner
-	bit   uint32 // this guest's in a bell's sleepers
+	bit   uint32 // this guest's in an eventcount's sleepers
 
 	hostSlots  []slot
 	guestSlots []slot
@@ -174,7 +174,7 @@ func (r *region) join(callsOnly bool) (err error) {
 	if r.peer(hostIndex).status.Load() != statusAttached {
 		return failure(ErrNotFound, "its host is leaving")
 	}
-	r.silenceBells()
+	r.silenceEventcounts()
 	r.reclaim(func(o owner) bool { return o.index() == r.index })
 	line := r.peer(r.index)
 	r.epoch = nextEpoch(line.epoch.Load())
@@ -191,19 +191,19 @@ func (r *region) join(callsOnly bool) (err error) {
 	} else {
 		line.status.Store(statusAttached)
 	}
-	r.ringAll(r.bell(bellMembership))
+	r.notifyAll(r.eventcount(eventcountMembership))
 	return nil
 }
 
-// silenceBells is called by the holder of this index's lock: it sleeps and watches on no bell any more. It
-// may have watched, or been about to look after that, and callers did not ring: who sleeps looks, now that
+// silenceEventcounts is called by the holder of this index's lock: it neither sleeps nor polls on an eventcount any
+// more. It may have polled, or been about to look after that, and callers did not notify: who sleeps looks, now that
 // nobody does it for them.
-func (r *region) silenceBells() {
-	for number := uint32(0); number < bellCount; number++ {
-		r.bell(number).unwant(r.bit | r.bit<<watchersAt)
+func (r *region) silenceEventcounts() {
+	for number := uint32(0); number < eventcountCount; number++ {
+		r.eventcount(number).unwant(r.bit | r.bit<<pollersAt)
 	}
-	if b := r.bell(bellHostRequest); b.wantsRing() {
-		r.ringAll(b)
+	if b := r.eventcount(eventcountHostRequest); b.wantsNotify() {
+		r.notifyAll(b)
 	}
 	r.peer(r.index).answers.sleepers.Store(0)
 }
@@ -212,12 +212,12 @@ func (r *region) silenceBells() {
 func (r *region) leave() {
 	var fault error
 	defer r.catchFault(&fault)()
-	r.silenceBells()
+	r.silenceEventcounts()
 	line := r.peer(r.index)
 	line.left.Store(r.epoch)
 	line.status.Store(statusVacant)
-	r.ringAll(r.bell(bellGuestFree)) // for slots given back while this guest closed
-	r.ringAll(r.bell(bellMembership))
+	r.notifyAll(r.eventcount(eventcountGuestFree)) // for slots given back while this guest closed
+	r.notifyAll(r.eventcount(eventcountMembership))
 }
 
 // disown gives up the slots that the guest still has: whom its handlers worked for is told that they
@@ -254,7 +254,7 @@ func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) (done bool) {
 		r.rouseCaller(s.line, &r.peer(hostIndex).answers)
 	}
 	if changed && now.state() == stateFree {
-		r.ringIfWanted(r.bell(bellHostFree))
+		r.notifyIfWanted(r.eventcount(eventcountHostFree))
 	}
 	return changed
 }
@@ -275,7 +275,7 @@ func (r *region) reclaimGuestSlot(s *slot, dead func(owner) bool) (done bool) {
 	}
 	now, changed := s.reclaimCaller(w)
 	if changed && now.state() == stateFree {
-		r.ringIfWanted(r.bell(bellGuestFree))
+		r.notifyIfWanted(r.eventcount(eventcountGuestFree))
 	}
 	return changed
 }

@@ -91,13 +91,13 @@ func TestAttachRefusesTheSixteenthGuest(t *testing.T) {
 func TestAttachEntersItsLine(t *testing.T) {
 	h := newHost(t, smallShape)
 	for round := uint32(1); round <= 3; round++ {
-		bell := h.bell(bellMembership).generation.Load()
+		eventcount := h.eventcount(eventcountMembership).generation.Load()
 		g := h.attach(nil)
 		line := h.peer(1)
 		if line.epoch.Load() != round || line.status.Load() != statusAttached || line.pid.Load() != uint32(os.Getpid()) {
 			t.Fatalf("epoch %d, status %d", line.epoch.Load(), line.status.Load())
 		}
-		if h.bell(bellMembership).generation.Load() == bell {
+		if h.eventcount(eventcountMembership).generation.Load() == eventcount {
 			t.Fatal("nobody was told")
 		}
 		if err := g.Close(); err != nil {
@@ -145,8 +145,8 @@ func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 			}
 			before := newWord(c.state, 0, testSequence, who)
 			h.slot(index).state.Store(uint64(before))
-			for number := uint32(0); number < bellCount; number++ {
-				h.bell(number).sleepers.Store(1<<1 | 1<<2)
+			for number := uint32(0); number < eventcountCount; number++ {
+				h.eventcount(number).sleepers.Store(1<<1 | 1<<2)
 			}
 			h.attachHeap(1, nil)
 			after := h.word(index)
@@ -160,23 +160,23 @@ func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 			if after != want {
 				t.Errorf("%+v, dead %v: %#x became %#x, want %#x", c, dead, uint64(before), uint64(after), uint64(want))
 			}
-			if got := h.bell(bellHostRequest).sleepers.Load(); got != 1<<2 {
+			if got := h.eventcount(eventcountHostRequest).sleepers.Load(); got != 1<<2 {
 				t.Errorf("sleepers %#x", got)
 			}
 		}
 	}
 }
 
-// While the dead watched nobody rang.
+// While the dead polled nobody notified.
 func TestAttachHasThoseLookWhoSleep(t *testing.T) {
 	for want, sleepers := range []uint32{0, 1 << 2} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
-		b := h.bell(bellHostRequest)
-		b.watch(1 << 1)
+		b := h.eventcount(eventcountHostRequest)
+		b.joinPollers(1 << 1)
 		b.want(sleepers)
 		h.attachHeap(1, nil)
-		if rings := b.generation.Load(); rings != uint32(want) {
-			t.Errorf("where %#x sleep it rang %d times", sleepers, rings)
+		if notifies := b.generation.Load(); notifies != uint32(want) {
+			t.Errorf("where %#x sleep it notified %d times", sleepers, notifies)
 		}
 	}
 }

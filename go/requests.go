@@ -10,7 +10,7 @@ func (g *Guest) slotBehind(slot int) int {
 	return 0
 }
 
-// requestWaitsIn is sequentially consistent: after a bell was armed, or its watchers left, it sees what was
+// requestWaitsIn is sequentially consistent: after a sleeper was announced, or a poller has left, it sees what was
 // published before.
 func (g *Guest) requestWaitsIn(slot int) bool {
 	return g.hostSlots[slot].load().state() == stateRequest

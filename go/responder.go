@@ -75,7 +75,7 @@ func (w *worker) serve(s *slot, found word) bool {
 		return false
 	}
 	if w.wakeup.justWoken {
-		w.heedRing()
+		w.onWakeup()
 	}
 	if w.state == polling && w.guest.serving.sentry.wantsCall() {
 		w.guest.callSentry()
@@ -102,10 +102,10 @@ func (w *worker) serve(s *slot, found word) bool {
 	return true
 }
 
-// heedRing wakes another worker if another request waits: the ring that ended this one's sleep may have
+// onWakeup wakes another worker if another request waits: the notification that ended this one's sleep may have
 // been for that, and this one may be in its handler for long. Then what seems a rest was a wait for a
 // processor.
-func (w *worker) heedRing() {
+func (w *worker) onWakeup() {
 	u := &w.wakeup
 	u.justWoken = false
 	rested := w.guest.serving.endRest()
@@ -189,7 +189,7 @@ func (w *worker) publish(flags word) {
 	case found.state() == stateCancelled && found.sameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)
 		s.discard(found)
-		g.ringIfWanted(g.bell(bellHostFree))
+		g.notifyIfWanted(g.eventcount(eventcountHostFree))
 	default:
 		w.broken("a responder's word was changed by somebody else", s, found)
 	}

@@ -181,7 +181,7 @@ func TestServeEndsOnImpossibleRequests(t *testing.T) {
 				return g.Serve(deadline(t), func(*Request, *Response) error { t.Error("a handler ran"); return nil })
 			})
 			h.slot(0).state.Store(uint64(forge(h)))
-			h.ringIfWanted(h.bell(bellHostRequest))
+			h.notifyIfWanted(h.eventcount(eventcountHostRequest))
 			wantError(t, serve(), ErrCorrupt)
 			_, err := g.Call(deadline(t), Message{}, nil)
 			wantError(t, err, ErrCorrupt)

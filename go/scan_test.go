@@ -124,10 +124,10 @@ func TestServePollsWhileItIsAwake(t *testing.T) {
 	const atOnce = 8 // so that one worker has several
 	h := newHost(t, shape{atOnce, 1, 64, 64})
 	g := h.attach(&Config{Spin: spinMax})
-	b := h.bell(bellHostRequest)
+	b := h.eventcount(eventcountHostRequest)
 	var polled atomic.Bool
 	serveWith(t, g, func(*Request, *Response) error {
-		if b.sleepers.Load()&(g.bit<<watchersAt) != 0 {
+		if b.sleepers.Load()&(g.bit<<pollersAt) != 0 {
 			polled.Store(true)
 		}
 		return nil
@@ -147,15 +147,15 @@ func TestServePollsWhileItIsAwake(t *testing.T) {
 	eventually(t, "it polls on while it sleeps", func() bool { return b.sleepers.Load() == g.bit })
 }
 
-func TestDoorbellIsSilentWhileSomebodyWatches(t *testing.T) {
-	var b bell
+func TestEventcountIsSilentWhileSomebodyPolls(t *testing.T) {
+	var b eventcount
 	b.want(1 << 3)
-	b.watch(1 << 15)
-	if b.wantsRing() {
-		t.Fatal("it wants a ring")
+	b.joinPollers(1 << 15)
+	if b.wantsNotify() {
+		t.Fatal("it wants a notification")
 	}
-	b.lookAway(1 << 15)
-	if !b.wantsRing() {
-		t.Fatal("it wants no ring")
+	b.leavePollers(1 << 15)
+	if !b.wantsNotify() {
+		t.Fatal("it wants no notification")
 	}
 }

@@ -3,12 +3,12 @@ package shmipc
 import "sync/atomic"
 
 // What serving.sentry says. The sentry is the one parked worker that looks, every now and then, whether the poller
-// still looks. While somebody polls callers do not ring, and a request whose caller does not wait would lie there
+// still looks. While somebody polls callers do not notify, and a request whose caller does not wait would lie there
 // until a handler returns. So whoever takes a request while it polls has a sentry, or calls one.
 const (
 	sentryAbsent  uint32 = iota
 	sentryInDoubt        // when it last looked, somebody polled, and has taken nothing since
-	sentryCalled         // the bell was rung for one, who has not come yet
+	sentryCalled         // one was notified, and has not come yet
 	sentryContent
 )
 
@@ -34,7 +34,7 @@ func (g *Guest) callSentry() {
 	if s.CompareAndSwap(sentryInDoubt, sentryContent) || !s.CompareAndSwap(sentryAbsent, sentryCalled) {
 		return
 	}
-	g.ringOwn(g.bell(bellHostRequest))
+	g.notifyOwn(g.eventcount(eventcountHostRequest))
 	g.stats.wakes.Add(1)
 }
 

@@ -24,7 +24,7 @@ func (s *sentry) lookNow() (stuck bool) {
 	return s.look()
 }
 
-func (g *Guest) hostRings() uint32 { return g.bell(bellHostRequest).generation.Load() }
+func (g *Guest) hostNotifies() uint32 { return g.eventcount(eventcountHostRequest).generation.Load() }
 
 func TestSentryTellsThatThePollerIsStuck(t *testing.T) {
 	s, _ := newSentry(t)
@@ -61,12 +61,12 @@ func TestSentryGoesWhileNobodyPollsAndComesWhenItIsCalled(t *testing.T) {
 		t.Fatal("it comes back, and nobody polls")
 	}
 	poller.beginPolling()
-	before := g.hostRings()
+	before := g.hostNotifies()
 	for i := 0; i < 3; i++ {
 		g.callSentry()
 	}
-	if n := g.hostRings() - before; n != 1 {
-		t.Fatalf("it was rung for %d times", n)
+	if n := g.hostNotifies() - before; n != 1 {
+		t.Fatalf("it was notified %d times", n)
 	}
 	if s.join(); !s.onDuty || g.serving.sentry.wantsCall() {
 		t.Fatal("it does not come")
@@ -75,14 +75,14 @@ func TestSentryGoesWhileNobodyPollsAndComesWhenItIsCalled(t *testing.T) {
 
 func TestSentryThatEndsCallsAnother(t *testing.T) {
 	s, _ := newSentry(t)
-	before := s.guest.hostRings()
+	before := s.guest.hostNotifies()
 	s.resign()
-	if s.guest.hostRings() == before || s.guest.serving.sentry.Load() != sentryCalled {
+	if s.guest.hostNotifies() == before || s.guest.serving.sentry.Load() != sentryCalled {
 		t.Fatal("it calls nobody")
 	}
 	other := &sentry{guest: s.guest}
 	other.resign() // called, it ends too
-	if s.guest.hostRings() != before+2 {
+	if s.guest.hostNotifies() != before+2 {
 		t.Fatal("the call is lost")
 	}
 	other.leave() // called, it looks for requests

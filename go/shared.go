@@ -14,5 +14,5 @@ func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
 }
 
-// swapSets changes the sets of sleepers and watchers if they are what they were.
-func (b *bell) swapSets(old, new uint32) bool { return b.sleepers.CompareAndSwap(old, new) }
+// swapSets changes the sets of sleepers and pollers if they are what they were.
+func (b *eventcount) swapSets(old, new uint32) bool { return b.sleepers.CompareAndSwap(old, new) }

@@ -17,8 +17,8 @@ func (v view) peer(index uint32) *peerLine {
 	return (*peerLine)(v.at(peersOffset + uint64(index)*lineSize))
 }
 
-func (v view) bell(number uint32) *bell {
-	return (*bell)(v.at(bellsOffset + uint64(number)*lineSize))
+func (v view) eventcount(number uint32) *eventcount {
+	return (*eventcount)(v.at(eventcountsOffset + uint64(number)*lineSize))
 }
 
 func (v view) exchange(offset uint64) *exchangeLine { return (*exchangeLine)(v.at(offset)) }
@@ -35,7 +35,7 @@ func (v view) contains(address uintptr, size uint64) bool {
 // lowHalf is the word that a parked caller sleeps on: the machine is little-endian.
 func lowHalf(state *atomic.Uint64) *uint32 { return (*uint32)(unsafe.Pointer(state)) }
 
-func bellWord(b *bell) *uint32 { return (*uint32)(unsafe.Pointer(&b.generation)) }
+func eventcountWord(b *eventcount) *uint32 { return (*uint32)(unsafe.Pointer(&b.generation)) }
 
 // littleEndian tells whether this machine can use a region at all.
 func littleEndian() bool {

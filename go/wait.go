@@ -28,7 +28,7 @@ type parking struct {
 	// wakeHome wakes one sleeper of this peer that is at home there; false: there is none, or the system cannot
 	// tell. Legal to wake one that is at home elsewhere.
 	wakeHome func(word *uint32, peer uint32, home int) bool
-	// giveWay lets another process have this processor, one that was woken or has rung; yield does the same for
+	// giveWay lets another process have this processor, one that was woken or has notified; yield does the same for
 	// whoever wants it, after spinning in vain.
 	giveWay, yield func()
 }

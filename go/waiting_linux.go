@@ -18,7 +18,7 @@ var origin = time.Now()
 // monotonic is a time in nanoseconds.
 func monotonic() int64 { return int64(time.Since(origin)) }
 
-// futexParking is parking for this peer: who rings may want to wake that one, or one of its sleepers that is at
+// futexParking is parking for this peer: who notifies may want to wake that one, or one of its sleepers that is at
 // home in a slot.
 func futexParking(peer uint32) parking {
 	bit := uint32(1) << peer

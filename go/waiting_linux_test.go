@@ -21,7 +21,7 @@ func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 		serveWith(t, g, echoHandler)
 	}
 	for i, g := range guests {
-		word, other := bellWord(g.bell(bellHostRequest)), guests[1-i]
+		word, other := eventcountWord(g.eventcount(eventcountHostRequest)), guests[1-i]
 		eventually(t, "nobody sleeps", func() bool { return wakePeers(word, g.bit) > 0 })
 		eventually(t, "the others were woken too", func() bool {
 			strangers := wakePeers(word, (1<<peersMax-1)&^(g.bit|other.bit))

@@ -67,7 +67,7 @@ func scale(ticks, frequency int64) int64 {
 }
 
 // sleeper is how one peer sleeps on the words of a region and wakes others: by named events. A
-// slot's word has one sleeper at a time, so one event for each slot is exact. On a bell many
+// slot's word has one sleeper at a time, so one event for each slot is exact. On an eventcount many
 // sleep: there each peer has an event of its own, and of its goroutines one at a time, the leader,
 // waits for it, so that nobody can take a signal that is meant for somebody else.
 //
@@ -82,12 +82,12 @@ type sleeper struct {
 	host   syscall.Handle              // its process; 0: not to be watched
 	access *syscall.SecurityAttributes // of the events that are made here
 
-	slots   []event
-	bells   [bellCount][peersMax]event
-	answers [peersMax]event
-	queues  [bellCount + 1]queue // on each doorbell, and on the own bell for answers
-	guests  [peersMax]watched    // by who waits for a slot: the leader of that bell
-	sets    struct {
+	slots       []event
+	eventcounts [eventcountCount][peersMax]event
+	answers     [peersMax]event
+	queues      [eventcountCount + 1]queue // on each eventcount, and on the own eventcount for answers
+	guests      [peersMax]watched          // by who waits for a slot: the leader of that eventcount
+	sets        struct {
 		mu    sync.Mutex
 		spare []*waitSet
 	}
@@ -111,9 +111,9 @@ type spot struct {
 }
 
 const (
-	onSlot    = "slot"
-	onBell    = "bell"
-	onAnswers = "answers"
+	onSlot       = "slot"
+	onEventcount = "eventcount"
+	onAnswers    = "answers"
 )
 
 func (s *sleeper) spotOf(word *uint32) spot {
@@ -121,34 +121,34 @@ func (s *sleeper) spotOf(word *uint32) spot {
 	switch {
 	case offset >= slotsOffset:
 		return spot{onSlot, uint32((offset - slotsOffset) / uint64(s.stride))}
-	case offset >= bellsOffset:
-		return spot{onBell, uint32((offset - bellsOffset) / lineSize)}
+	case offset >= eventcountsOffset:
+		return spot{onEventcount, uint32((offset - eventcountsOffset) / lineSize)}
 	}
 	return spot{onAnswers, uint32((offset - peersOffset) / lineSize)}
 }
 
-// event returns a spot's event and its name. The peer counts on a doorbell only.
+// event returns a spot's event and its name. The peer counts on an eventcount only.
 func (s *sleeper) event(p spot, peer uint32) *event {
 	switch p.kind {
 	case onSlot:
 		return &s.slots[p.number]
-	case onBell:
-		return &s.bells[p.number][peer]
+	case onEventcount:
+		return &s.eventcounts[p.number][peer]
 	}
 	return &s.answers[p.number]
 }
 
 func (s *sleeper) nameOf(p spot, peer uint32) string {
-	if p.kind == onBell {
+	if p.kind == onEventcount {
 		return s.names.of(p.kind, p.number, peer)
 	}
 	return s.names.of(p.kind, p.number)
 }
 
-// wake wakes the caller that sleeps on a slot, or one sleeper at least of each peer on a bell.
+// wake wakes the caller that sleeps on a slot, or one sleeper at least of each peer on an eventcount.
 func (s *sleeper) wake(word *uint32, _ int) {
 	p := s.spotOf(word)
-	if p.kind != onBell {
+	if p.kind != onEventcount {
 		s.signal(p, p.number)
 		return
 	}
@@ -159,7 +159,7 @@ func (s *sleeper) wake(word *uint32, _ int) {
 	}
 }
 
-// wakeOwn wakes one of this peer's sleepers on a bell.
+// wakeOwn wakes one of this peer's sleepers on an eventcount.
 func (s *sleeper) wakeOwn(word *uint32) { s.signal(s.spotOf(word), s.index) }
 
 func (s *sleeper) signal(p spot, peer uint32) {
@@ -206,7 +206,7 @@ func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended
 	}
 	defer q.resign(word)
 	set.begin(s.made(p), q.watch(s.host))
-	if p == (spot{onBell, bellGuestFree}) && s.watchGuests(set) {
+	if p == (spot{onEventcount, eventcountGuestFree}) && s.watchGuests(set) {
 		return true
 	}
 	return s.tellEnd(q, set.sleep(word, value, deadline))
@@ -214,7 +214,7 @@ func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended
 
 func (s *sleeper) queueOf(p spot) *queue {
 	if p.kind == onAnswers {
-		return &s.queues[bellCount]
+		return &s.queues[eventcountCount]
 	}
 	return &s.queues[p.number]
 }
@@ -292,8 +292,8 @@ func (s *sleeper) close() {
 		closeHandle(s.slots[i].handle())
 	}
 	for peer := 0; peer < peersMax; peer++ {
-		for number := 0; number < bellCount; number++ {
-			closeHandle(s.bells[number][peer].handle())
+		for number := 0; number < eventcountCount; number++ {
+			closeHandle(s.eventcounts[number][peer].handle())
 		}
 		closeHandle(s.answers[peer].handle())
 		s.guests[peer].drop()
@@ -348,7 +348,7 @@ func (w *waitSet) sleep(word *uint32, value uint32, deadline int64) syscall.Hand
 		return 0
 	}
 	timeout := uint32(min((left-1)/int64(time.Millisecond)+1, math.MaxInt32))
-	if left < nearDeadline && w.arm(left) {
+	if left < nearDeadline && w.prepare(left) {
 		timeout = syscall.INFINITE
 	}
 	if w.count == 0 {
@@ -371,7 +371,7 @@ func (w *waitSet) waitForAny(timeout uint32) syscall.Handle {
 }
 
 // arm adds a timer that is finer than the system's tick.
-func (w *waitSet) arm(left int64) bool {
+func (w *waitSet) prepare(left int64) bool {
 	if w.timer == 0 {
 		w.timer = newTimer()
 	}
@@ -392,7 +392,7 @@ func newTimer() syscall.Handle {
 	return 0
 }
 
-// queue is the goroutines of one peer that sleep on one bell: a leader, who waits for the event,
+// queue is the goroutines of one peer that sleep on one eventcount: a leader, who waits for the event,
 // and followers, who wait for the leader.
 type queue struct {
 	mu        sync.Mutex
@@ -402,7 +402,7 @@ type queue struct {
 }
 
 type follower struct {
-	value uint32    // of the bell, when it was last looked at
+	value uint32    // of the eventcount, when it was last looked at
 	woken chan bool // true: it leads now
 }
 
@@ -459,7 +459,7 @@ func (q *queue) leave(f *follower) bool {
 	return false
 }
 
-// resign ends the leader's turn: it wakes every follower whose bell has moved, and makes another
+// resign ends the leader's turn: it wakes every follower whose eventcount has moved, and makes another
 // one the leader.
 func (q *queue) resign(word *uint32) {
 	q.mu.Lock()

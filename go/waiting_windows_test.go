@@ -47,7 +47,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 					}
 				}
 			},
-			func(g *Guest) bool { return g.bell(bellGuestFree).sleepers.Load() != 0 }, ErrNoPeer,
+			func(g *Guest) bool { return g.eventcount(eventcountGuestFree).sleepers.Load() != 0 }, ErrNoPeer,
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 	withoutTicks(g)
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return g.bell(bellMembership).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return g.eventcount(eventcountMembership).sleepers.Load() != 0 })
 	c.kill()
 	if err := next(); err != nil || event.Kind != EventDied {
 		t.Fatal(event, err)
@@ -86,7 +86,7 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 		return wait(word, value, deadline, home)
 	}
 	again := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return g.bell(bellMembership).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return g.eventcount(eventcountMembership).sleepers.Load() != 0 })
 	time.Sleep(20 * time.Millisecond)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 		}
 		return err
 	})
-	eventually(t, "it does not wait", func() bool { return h.bell(bellGuestFree).sleepers.Load() != 0 })
+	eventually(t, "it does not wait", func() bool { return h.eventcount(eventcountGuestFree).sleepers.Load() != 0 })
 	c.kill()
 	if err := claim(); err != nil {
 		t.Fatal(err)
@@ -123,12 +123,12 @@ func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 func TestSleepIsFinerThanATick(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	b := g.bell(bellMembership)
+	b := g.eventcount(eventcountMembership)
 	best := int64(math.MaxInt64)
 	for i := 0; i < 20; i++ {
 		start := now()
 		deadline := start + int64(time.Millisecond)
-		g.wait(bellWord(b), b.generation.Load(), deadline, noHome)
+		g.wait(eventcountWord(b), b.generation.Load(), deadline, noHome)
 		best = min(best, now()-start)
 	}
 	if best < int64(900*time.Microsecond) || best > int64(8*time.Millisecond) {
@@ -148,12 +148,12 @@ func TestScaleDoesNotOverflow(t *testing.T) {
 	}
 }
 
-// Goroutines of two peers sleep on one bell, some for a moment and some until they are woken:
-// each hears every ring, by its ring alone.
-func TestRingsReachEverySleeper(t *testing.T) {
+// Goroutines of two peers sleep on one eventcount, some for a moment and some until they are woken:
+// each hears every notification, by its notification alone.
+func TestNotificationsReachEverySleeper(t *testing.T) {
 	const sleepers = 4
 	h := newHost(t, smallShape)
-	b := h.bell(bellMembership)
+	b := h.eventcount(eventcountMembership)
 	var heard [2 * sleepers]atomic.Uint32
 	var stop atomic.Bool
 	var done sync.WaitGroup
@@ -163,7 +163,7 @@ func TestRingsReachEverySleeper(t *testing.T) {
 		go func(i int) {
 			defer done.Done()
 			g := guests[i/sleepers]
-			b := g.bell(bellMembership)
+			b := g.eventcount(eventcountMembership)
 			for n := 0; !stop.Load(); n++ {
 				seen := b.generation.Load()
 				heard[i].Store(seen)
@@ -171,19 +171,19 @@ func TestRingsReachEverySleeper(t *testing.T) {
 				if i%sleepers == 0 && n%2 == 0 {
 					until = now() + int64(n%7)*int64(50*time.Microsecond)
 				}
-				g.wait(bellWord(b), seen, until, noHome)
+				g.wait(eventcountWord(b), seen, until, noHome)
 			}
 		}(i)
 	}
 	for n := 0; n < rounds(2000); n++ {
-		h.ringAll(b)
+		h.notifyAll(b)
 		want := b.generation.Load()
 		for i := range heard {
-			eventuallySoon(t, fmt.Sprintf("sleeper %d missed ring %d", i, n), func() bool { return heard[i].Load() == want })
+			eventuallySoon(t, fmt.Sprintf("sleeper %d missed notification %d", i, n), func() bool { return heard[i].Load() == want })
 		}
 	}
 	stop.Store(true)
-	h.ringAll(b)
+	h.notifyAll(b)
 	done.Wait()
 }
 
@@ -197,16 +197,16 @@ func eventuallySoon(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// A leader whose time is up makes a follower the leader, which is woken by the next ring.
+// A leader whose time is up makes a follower the leader, which is woken by the next notification.
 func TestLeadershipIsPassedOn(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	b := g.bell(bellMembership)
+	b := g.eventcount(eventcountMembership)
 	seen := b.generation.Load()
-	q := &g.backing.(*regionFile).sleeper.queues[bellMembership]
+	q := &g.backing.(*regionFile).sleeper.queues[eventcountMembership]
 	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
 	sleep := func(until int64) func() error {
-		return background(t, func() error { g.wait(bellWord(b), seen, until, noHome); return nil })
+		return background(t, func() error { g.wait(eventcountWord(b), seen, until, noHome); return nil })
 	}
 	leader := sleep(now() + int64(300*time.Millisecond))
 	eventually(t, "nobody leads", func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.led })
@@ -216,7 +216,7 @@ func TestLeadershipIsPassedOn(t *testing.T) {
 	_ = brief()
 	_ = leader()
 	eventually(t, "nobody was promoted", func() bool { return followers() == 0 })
-	g.ringAll(b)
+	g.notifyAll(b)
 	_ = long()
 	if q.led || followers() != 0 {
 		t.Fatal("the queue is not empty")
@@ -247,7 +247,7 @@ func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
 	}
 	for set.add(1) {
 	}
-	if int(set.count) != len(set.handles) || set.arm(int64(time.Millisecond)) {
+	if int(set.count) != len(set.handles) || set.prepare(int64(time.Millisecond)) {
 		t.Fatal("the set has no bound of its own")
 	}
 	closeHandle(set.timer)

@@ -35,7 +35,7 @@ func (g *Guest) watchOver(stopped bool) {
 	var fault error
 	defer g.exit(&fault)()
 	g.checkHost()
-	g.ringAll(g.bell(bellHostRequest))
+	g.notifyAll(g.eventcount(eventcountHostRequest))
 }
 
 // watched tells whether the system tells of the host's end.

@@ -3,7 +3,7 @@ package shmipc
 import "runtime/debug"
 
 // worker is a goroutine that serves. Where handlers are short one worker polls and runs them itself, and the
-// others are parked. Before a long handler it hands over: callers ring, each for the worker at home in its slot.
+// others are parked. Before a long handler it hands over: callers notify, each for the worker at home in its slot.
 // Its request and response are used again and again. All fields are the goroutine's alone.
 type worker struct {
 	crew      *crew
@@ -33,16 +33,16 @@ type worker struct {
 type workerState uint8
 
 const (
-	searching workerState = iota // looks for a request; callers ring for another worker, if one is parked
-	polling                      // looks again and again, and runs short handlers: callers need not ring
-	running                      // is in a handler that was expected to be long; callers ring
+	searching workerState = iota // looks for a request; callers notify another worker, if one is parked
+	polling                      // looks again and again, and runs short handlers: callers need not notify
+	running                      // is in a handler that was expected to be long; callers notify
 	parked                       // has announced itself, and looks once more or sleeps
 )
 
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
-	justWoken   bool // has taken no request since; another one may wait that nobody was rung for
-	soleRequest bool // no other one waits than that which it was rung for, nor was one served
+	justWoken   bool // has taken no request since; another one may wait that nobody was notified of
+	soleRequest bool // no other one waits than that which it was notified of, nor was one served
 	owesYield   bool // has answered a request that ended a rest, or a caller that slept
 }
 
@@ -93,19 +93,19 @@ func (w *worker) retire() {
 	w.moveOut()
 	w.crew.leave(w)
 	if err == nil {
-		w.leaveBell()
+		w.leaveEventcount()
 	}
 }
 
-// leaveBell is for a worker that ends. It may have been rung for a request that still waits.
-func (w *worker) leaveBell() {
+// leaveEventcount is for a worker that ends. It may have been notified of a request that still waits.
+func (w *worker) leaveEventcount() {
 	var fault error
 	defer w.guest.catchFault(&fault)()
 	switch w.state {
 	case polling:
 		w.stopPolling()
 	case parked:
-		w.disarm()
+		w.cancel()
 	}
 	w.guest.passOn()
 }
@@ -160,7 +160,7 @@ func (w *worker) endIfAsked() {
 	}
 }
 
-// search serves a request if one waits. Callers ring meanwhile, if others are parked. A worker that has run a short
+// search serves a request if one waits. Callers notify meanwhile, if others are parked. A worker that has run a short
 // handler polls, if none does; and so does one without work, but after long handlers only if no other needs its
 // processor.
 func (w *worker) search() {
@@ -188,7 +188,7 @@ func (w *worker) mayPoll() bool {
 }
 
 // mayFind has a worker that was woken look at all slots. If it finds a request that the poller does not take, that one
-// is stuck. What was not rung for while it polled is now for this worker to pass on.
+// is stuck. What nobody was notified of while it polled is now for this worker to pass on.
 func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true
@@ -202,7 +202,7 @@ func (w *worker) mayFind() bool {
 	return true
 }
 
-// yieldIfOwed lets whoever rang, or was woken, run, who may be waiting for this very processor. Others who
+// yieldIfOwed lets whoever notified, or was woken, run, who may be waiting for this very processor. Others who
 // wait for an answer come first; and where many threads call it would be a while before this one ran
 // again.
 func (w *worker) yieldIfOwed() {

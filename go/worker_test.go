@@ -34,16 +34,16 @@ func (w *worker) another() *worker {
 // workersSleep tells whether all workers are parked, and asleep or about to be.
 func (g *Guest) workersSleep() bool {
 	s := &g.serving
-	return s.ticker.Load() != nil && s.bell.waiters.Load() == s.workers.Load()
+	return s.ticker.Load() != nil && s.eventcount.waiters.Load() == s.workers.Load()
 }
 
 // someoneSleeps announces a sleeper of another guest, and counts how often one is woken.
 func (h *testHost) someoneSleeps(g *Guest) (woken *int) {
 	woken = new(int)
-	b := h.bell(bellHostRequest)
+	b := h.eventcount(eventcountHostRequest)
 	b.want(1 << 14)
 	g.parking.wake = func(word *uint32, n int) {
-		if word == bellWord(b) {
+		if word == eventcountWord(b) {
 			*woken += n
 		}
 	}
@@ -181,8 +181,8 @@ func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	}
 }
 
-// The caller that rang may not be the one whose request the worker found: it rings for the other.
-func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
+// The caller that notified may not be the one whose request the worker found: it notifies the other.
+func TestWorkerThatSleptPassesTheNotificationOn(t *testing.T) {
 	for waiting := uint32(1); waiting <= 2; waiting++ {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
@@ -200,28 +200,32 @@ func TestWorkerThatSleptPassesTheRingOn(t *testing.T) {
 	}
 }
 
-// Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. A ring of somebody who
-// hands over may be for several requests.
-func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
+// Whoever was notified once looks at all slots for nobody: who did not notify has somebody awake. A notification of
+// somebody who hands over may be for several requests.
+func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 	const other = 1 << 15
 	for name, c := range map[string]struct {
-		meanwhile func(h *testHost, b *bell)
+		meanwhile func(h *testHost, b *eventcount)
 		passed    int
 	}{
-		"rung once":             {func(_ *testHost, b *bell) { b.lookAway(other) }, 0},
-		"rung twice":            {func(_ *testHost, b *bell) { b.lookAway(other); b.generation.Add(1) }, 1},
-		"watched":               {func(*testHost, *bell) {}, 1},
-		"handed over":           {func(h *testHost, b *bell) { b.lookAway(other); b.generation.Add(^uint32(0)); h.ringForSeveral(b, 1, 0) }, 1},
-		"of several, passed on": {func(h *testHost, b *bell) { b.lookAway(other); h.ringForSeveral(b, 1, 0) }, 1},
+		"notified once":  {func(_ *testHost, b *eventcount) { b.leavePollers(other) }, 0},
+		"notified twice": {func(_ *testHost, b *eventcount) { b.leavePollers(other); b.generation.Add(1) }, 1},
+		"polled":         {func(*testHost, *eventcount) {}, 1},
+		"handed over": {func(h *testHost, b *eventcount) {
+			b.leavePollers(other)
+			b.generation.Add(^uint32(0))
+			h.notifySeveral(b, 1, 0)
+		}, 1},
+		"of several, passed on": {func(h *testHost, b *eventcount) { b.leavePollers(other); h.notifySeveral(b, 1, 0) }, 1},
 	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
-		b := h.bell(bellHostRequest)
+		b := h.eventcount(eventcountHostRequest)
 		b.generation.Store(7)
 		woken := h.someoneSleeps(w.guest)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-			h.send(0, TypeNormal, nil) // rings
-			b.watch(other)
+			h.send(0, TypeNormal, nil) // notifies
+			b.joinPollers(other)
 			h.send(1, TypeNormal, nil) // does not
 			c.meanwhile(h, b)
 			return false
@@ -234,11 +238,12 @@ func TestWorkerPassesARingOnIfThereMayBeAnotherRequest(t *testing.T) {
 	}
 }
 
-// While nobody was announced nobody rang: the next ring, even the first since somebody slept, may be for any.
-func TestFirstRingMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
+// While nobody was announced nobody notified: the next notification, even the first since somebody slept, may be for
+// any.
+func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	b, s := h.bell(bellHostRequest), &w.guest.serving
+	b, s := h.eventcount(eventcountHostRequest), &w.guest.serving
 	slept := false
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		slept = s.idleAt.Load() == b.generation.Load()
@@ -246,13 +251,13 @@ func TestFirstRingMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 		return false
 	}
 	w.park()
-	h.ring(b, 1)
-	if !slept || b.rungOnce(s.idleAt.Load()) {
-		t.Fatal("that ring is taken for the only one")
+	h.notify(b, 1)
+	if !slept || b.notifiedOnce(s.idleAt.Load()) {
+		t.Fatal("that notification is taken for the only one")
 	}
 }
 
-// Of several requests that nobody was rung for it takes one, and may be long.
+// Of several requests that nobody was notified of it takes one, and may be long.
 func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newPoller(t, h.attach(nil), echoHandler)
@@ -266,8 +271,8 @@ func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 	}
 }
 
-// Another guest's worker watches, and may be in a handler for long.
-func TestTickFindsWhatWasNotRungFor(t *testing.T) {
+// Another guest's worker polls, and may be in a handler for long.
+func TestTickFindsWhatWasNobodyWasNotifiedOf(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
@@ -275,7 +280,7 @@ func TestTickFindsWhatWasNotRungFor(t *testing.T) {
 		if slept++; slept > 1 {
 			w.crew.stopped.Store(true)
 		}
-		h.bell(bellHostRequest).watch(1 << 15)
+		h.eventcount(eventcountHostRequest).joinPollers(1 << 15)
 		h.send(0, TypeNormal, nil)
 		return false
 	}
@@ -314,7 +319,7 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	}
 	h.send(1, TypeNormal, nil)
 	w.park()
-	if h.bell(bellHostRequest).sleepers.Load() != 0 || w.guest.serving.bell.waiters.Load() != 0 {
+	if h.eventcount(eventcountHostRequest).sleepers.Load() != 0 || w.guest.serving.eventcount.waiters.Load() != 0 {
 		t.Error("it leaves its bit")
 	}
 	if w.search(); h.word(1).state() != stateResponse {
@@ -322,14 +327,14 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	}
 }
 
-// A worker that sleeps has set its bit, and sleeps at home on what the bell was before its last look.
+// A worker that sleeps has set its bit, and sleeps at home on what the eventcount was before its last look.
 func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler).another()
 	slept := 0
 	w.guest.parking.wait = func(address *uint32, value uint32, until int64, home int) bool {
-		b := h.bell(bellHostRequest)
-		if slept++; b.sleepers.Load() != 1<<1 || address != bellWord(b) || value != b.generation.Load() || home != 1 {
+		b := h.eventcount(eventcountHostRequest)
+		if slept++; b.sleepers.Load() != 1<<1 || address != eventcountWord(b) || value != b.generation.Load() || home != 1 {
 			t.Error("its caller cannot wake it")
 		}
 		if until > now()+tick {
@@ -418,17 +423,17 @@ func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest 
 	}
 }
 
-// Whoever rang may share a processor with the worker that it woke, and waits for it.
+// Whoever notified may share a processor with the worker that it woke, and waits for it.
 func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
 	h, gaveWay, awaitRest := servingAtRest(t)
 	for i := int32(1); i <= 3; i++ {
 		awaitRest()
-		h.send(0, TypeNormal, nil) // and no second ring, which would wake another one too
+		h.send(0, TypeNormal, nil) // and no second notification, which would wake another one too
 		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
 	}
 }
 
-// sendQuietly makes a request without a ring.
+// sendQuietly makes a request without a notification.
 func (h *testHost) sendQuietly(index uint32, flags word) {
 	line := h.slot(index)
 	line.put(nil, nil, TypeNormal)

@@ -21,16 +21,16 @@ int shmi_caller_refuse(const shmipc_peer *p, uint32_t type, size_t length) {
 }
 
 /* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
-static void note_vain_ring(shmipc_peer *p) {
-    enum { VAIN_RINGS_BEFORE_LOOK = 64 };
-    uint32_t rings = add_relaxed32(&p->vain_rings);
-    if (peer_is_host(p) && rings % VAIN_RINGS_BEFORE_LOOK == VAIN_RINGS_BEFORE_LOOK - 1)
+static void note_vain_notify(shmipc_peer *p) {
+    enum { VAIN_NOTIFIES_BEFORE_LOOK = 64 };
+    uint32_t notifies = add_relaxed32(&p->vain_notifies);
+    if (peer_is_host(p) && notifies % VAIN_NOTIFIES_BEFORE_LOOK == VAIN_NOTIFIES_BEFORE_LOOK - 1)
         shmi_membership_bury_dead(p);
 }
 
 static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
-    if (shmi_doorbell_ring(&p->calls.requests, wake_count) == 0)
-        note_vain_ring(p);
+    if (shmi_eventcount_notify(&p->calls.requests, wake_count) == 0)
+        note_vain_notify(p);
 }
 
 /* For the guest that served this slot last, if it sleeps: it has what it needs at hand, and those
@@ -39,8 +39,8 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
 COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
-    if (shmi_doorbell_ring_for(&p->calls.requests, owner_index(word_owner(last)), slot) == 0)
-        note_vain_ring(p);
+    if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)), slot) == 0)
+        note_vain_notify(p);
 }
 
 /* A thread whose calls are always answered while it spins would keep its processor until the system
@@ -63,9 +63,9 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->phase = PHASE_SENT;
     l->type = type;
     l->reach = reach_of(length);
-    l->rang = false;
-    l->polled = doorbell_is_watched(&p->calls.requests);
-    l->woke_worker = !l->polled && doorbell_has_sleepers(&p->calls.requests);
+    l->notified = false;
+    l->polled = eventcount_has_pollers(&p->calls.requests);
+    l->woke_worker = !l->polled && eventcount_has_sleepers(&p->calls.requests);
     count64(&l->calls);
     if (l->woke_worker)
         ring_for(p, l, last);
@@ -252,21 +252,22 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
 }
 
 /*
- * A worker may be parked while the poller is in a handler. It is rung for once if nobody has taken
- * the request when its caller stops spinning; a ring at publishing does not count then, since the
- * worker that heard it may have found another request first.
+ * A worker may be parked while the poller is in a handler. It is notified once if nobody has taken
+ * the request when its caller stops spinning; a notification at publishing does not count then,
+ * since the worker that heard it may have found another request first.
  */
 static void ring_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) {
-    if (l->rang || word_state(seen) != SLOT_REQUEST || !doorbell_has_sleepers(&p->calls.requests))
+    if (l->notified || word_state(seen) != SLOT_REQUEST ||
+        !eventcount_has_sleepers(&p->calls.requests))
         return;
-    l->rang = true;
+    l->notified = true;
     count64(&l->wakes);
     ring_workers(p, WAKE_ONE);
 }
 
-bool shmi_caller_ring_for_all(shmipc_peer *p) {
+bool shmi_caller_notify_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
-    if (!doorbell_has_sleepers(&p->calls.requests))
+    if (!eventcount_has_sleepers(&p->calls.requests))
         return false;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         if (word_state(slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
@@ -372,8 +373,8 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
 COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->company) == 0 || load_relaxed32(&p->deserted) != 0;
     await->look_at = shmi_clock_now() + TICK_NS;
-    if (await->one_of_several && shmi_caller_ring_for_all(p))
-        l->rang = true;
+    if (await->one_of_several && shmi_caller_notify_for_all(p))
+        l->notified = true;
     word seen = slot_look(l->shared);
     while (is_pending(seen) && slot_on_course(l->last, seen)) {
         int error = await_round(p, l, seen, await);
@@ -483,11 +484,11 @@ static bool may_spin(shmipc_peer *p, struct local_slot *l) {
     return crowd_leaves_room(&p->long_waits, p->processors);
 }
 
-/* A caller that rang at publishing, and sleeps at once, need not ring again. */
+/* A caller that notified at publishing, and sleeps at once, need not notify again. */
 static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await *await) {
     if (may_spin(p, l))
         return spin_for_answer(p, l, await);
-    l->rang = l->woke_worker;
+    l->notified = l->woke_worker;
     return slot_look(l->shared);
 }
 

@@ -53,9 +53,9 @@ bool shmi_caller_has_ended(shmipc_peer *peer, struct local_slot *local, word see
 /* The same, and once per tick looks whether the responder is alive. */
 bool shmi_caller_would_end(shmipc_peer *peer, struct local_slot *local);
 
-/* Rings for all requests of this peer that are not taken, if a worker sleeps: for a thread that may
-   have several in flight, before it sleeps. True if it rang. */
-bool shmi_caller_ring_for_all(shmipc_peer *peer);
+/* Notifies of all requests of this peer that are not taken, if a worker sleeps: for a thread that
+   may have several in flight, before it sleeps. True if it notified. */
+bool shmi_caller_notify_for_all(shmipc_peer *peer);
 
 /* Gives the slot back, and a request under way up. */
 void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);

@@ -38,8 +38,8 @@ static bool any(shmipc_peer *p, struct local_slot *l) {
     return true;
 }
 
-/* Looks once the bell is armed. The flags are looked at once PARKED is set: whoever sets one looks
-   for PARKED next. A word that cannot be parked for so long is corrupt: its call ends. */
+/* Looks once the sleeper is announced. The flags are looked at once PARKED is set: whoever sets one
+   looks for PARKED next. A word that cannot be parked for so long is corrupt: its call ends. */
 static bool ends_or_is_parked(shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     for (int i = 0; !shmi_caller_has_ended(p, l, seen) && (seen & WORD_PARKED) == 0; i++) {
@@ -73,22 +73,22 @@ static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
     return ended;
 }
 
-/* *look_at: when to look for deaths next, however often the thread is rung. */
+/* *look_at: when to look for deaths next, however often the thread is notified. */
 static size_t sleep_once(const struct several *s, struct deadline *deadline, uint64_t *look_at,
                          bool *look_for_deaths) {
-    struct doorbell *answers = &s->peer->answers;
-    uint32_t generation = shmi_doorbell_arm(answers);
+    struct local_eventcount *answers = &s->peer->answers;
+    uint32_t generation = shmi_eventcount_prepare(answers);
     size_t ended = find(s, ends_or_is_parked);
     if (ended == s->count) {
         uint64_t until = sooner(shmi_deadline_at(deadline), *look_at);
         add_relaxed64(&s->peer->parks);
-        bool death = shmi_doorbell_sleep(answers, generation, until);
+        bool death = shmi_eventcount_commit(answers, generation, until);
         uint64_t now = shmi_clock_now();
         *look_for_deaths = death || now >= *look_at;
         if (*look_for_deaths)
             *look_at = now + TICK_NS;
     }
-    shmi_doorbell_disarm(answers);
+    shmi_eventcount_cancel(answers);
     return ended;
 }
 
@@ -96,7 +96,7 @@ static size_t sleep_for_any(const struct several *s, struct deadline *deadline) 
     bool look_for_deaths = load_relaxed32(&s->peer->company) == 0;
     uint64_t look_at = shmi_clock_now() + TICK_NS;
     size_t ended;
-    (void)shmi_caller_ring_for_all(s->peer);
+    (void)shmi_caller_notify_for_all(s->peer);
     do {
         ended = find(s, look_for_deaths ? would_end_now : has_ended);
         if (ended != s->count || shmi_deadline_passed(deadline))

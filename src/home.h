@@ -5,11 +5,11 @@
  *
  * A keeper of a slot is a worker at home there that is not in a handler for another slot, or polls.
  * A worker that comes out of a long handler leaves requests in slots with keepers to those, but in
- * its look before it sleeps none while another one polls, as callers do not ring then. That loses
- * no request: a keeper that is parked was rung for it, and any other one looks at its home before
- * it sleeps, before it goes out, and first of all when it begins to poll. A worker that was woken,
- * or polls, leaves nothing to others; and nobody does while a poller that was superseded has not
- * noticed, as that one is in a handler.
+ * its look before it sleeps none while another one polls, as callers do not notify then. That loses
+ * no request: a keeper that is parked was notified of it, and any other one looks at its home
+ * before it sleeps, before it goes out, and first of all when it begins to poll. A worker that was
+ * woken, or polls, leaves nothing to others; and nobody does while a poller that was superseded has
+ * not noticed, as that one is in a handler.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H

@@ -60,10 +60,10 @@ struct header {
 /* PEER_CALLS_ONLY: a guest that is attached, and does not serve. */
 enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2, PEER_CALLS_ONLY = 3 };
 
-/* A generation that is slept on; the peers that sleep, and, in the upper half, those that watch. */
-enum { WATCHERS_SHIFT = 16 };
+/* A generation that is slept on; the peers that sleep, and, in the upper half, those that poll. */
+enum { POLLERS_SHIFT = 16 };
 
-struct bell {
+struct eventcount {
     atomic_u32 generation;
     atomic_u32 sleepers;
 };
@@ -78,20 +78,20 @@ struct peer_line {
     atomic_u64 calls;
     atomic_u64 failed;
     atomic_u64 origin; /* of its process: what tells it from others of the same id */
-    struct bell answers;
+    struct eventcount answers;
 };
 
-enum bell_name {
-    BELL_HOST_REQUEST = 0,
-    BELL_GUEST_REQUEST = 1,
-    BELL_HOST_FREE = 2,
-    BELL_GUEST_FREE = 3,
-    BELL_MEMBERS = 4,
-    BELLS = 5,
+enum eventcount_name {
+    EVENTCOUNT_HOST_REQUEST = 0,
+    EVENTCOUNT_GUEST_REQUEST = 1,
+    EVENTCOUNT_HOST_FREE = 2,
+    EVENTCOUNT_GUEST_FREE = 3,
+    EVENTCOUNT_MEMBERS = 4,
+    EVENTCOUNTS = 5,
 };
 
-struct bell_line {
-    struct bell bell;
+struct eventcount_line {
+    struct eventcount eventcount;
     uint8_t reserved[56];
 };
 
@@ -107,7 +107,7 @@ struct slot {
 struct region_layout {
     struct header header;
     struct peer_line peers[PEERS];
-    struct bell_line bells[BELLS];
+    struct eventcount_line eventcounts[EVENTCOUNTS];
 };
 
 _Static_assert(sizeof(struct header) == 64, "header");
@@ -126,13 +126,13 @@ _Static_assert(sizeof(struct peer_line) == CACHE_LINE, "peer_line");
 _Static_assert(offsetof(struct peer_line, served) == 16, "peer_line.served");
 _Static_assert(offsetof(struct peer_line, failed) == 40, "peer_line.failed");
 _Static_assert(offsetof(struct peer_line, answers) == 56, "peer_line.answers");
-_Static_assert(sizeof(struct bell_line) == CACHE_LINE, "bell_line");
+_Static_assert(sizeof(struct eventcount_line) == CACHE_LINE, "eventcount_line");
 _Static_assert(offsetof(struct slot, length) == 8, "slot.length");
 _Static_assert(offsetof(struct slot, type) == 12, "slot.type");
 _Static_assert(offsetof(struct slot, payload) == 16, "slot.payload");
 _Static_assert(sizeof(struct slot) == REQUEST_OFFSET, "slot");
 _Static_assert(offsetof(struct region_layout, peers) == 64, "peers");
-_Static_assert(offsetof(struct region_layout, bells) == 1088, "bells");
+_Static_assert(offsetof(struct region_layout, eventcounts) == 1088, "eventcounts");
 _Static_assert(sizeof(struct region_layout) == SLOTS_OFFSET, "slots");
 
 /* What decides a region's shape, and what follows from it. A private copy is made and checked

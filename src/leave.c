@@ -14,8 +14,8 @@
 /* ---- Waiting for those inside ---- */
 
 static void wake_everybody_here(shmipc_peer *p) {
-    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
-    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
     shmi_membership_announce(p);
     shmi_caller_wake_all(p);
 }
@@ -53,19 +53,19 @@ static void await_threads(shmipc_peer *p) {
 static void vacate(const shmipc_peer *p, const struct region *r) {
     struct peer_line *line = &r->shared->peers[p->index];
     bool host = peer_is_host(p);
-    struct doorbell vacancies =
-        region_doorbell(r, host ? BELL_HOST_FREE : BELL_GUEST_FREE, p->index);
-    struct doorbell requests = region_doorbell(r, BELL_HOST_REQUEST, p->index);
-    struct doorbell members = region_doorbell(r, BELL_MEMBERS, p->index);
+    struct local_eventcount vacancies =
+        region_eventcount(r, host ? EVENTCOUNT_HOST_FREE : EVENTCOUNT_GUEST_FREE, p->index);
+    struct local_eventcount requests = region_eventcount(r, EVENTCOUNT_HOST_REQUEST, p->index);
+    struct local_eventcount members = region_eventcount(r, EVENTCOUNT_MEMBERS, p->index);
     shmi_membership_publish_counters(p, line);
-    shmi_silence_bells(r, p->index);
+    shmi_silence_eventcounts(r, p->index);
     shmi_vacate_line(line, load_relaxed32(&line->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
-    (void)shmi_doorbell_ring(&vacancies, WAKE_ALL);
+    (void)shmi_eventcount_notify(&vacancies, WAKE_ALL);
     /* Workers of guests, who sleep long, see that nobody is left to call them. */
     if (host)
-        (void)shmi_doorbell_ring(&requests, WAKE_ALL);
-    (void)shmi_doorbell_ring(&members, WAKE_ALL);
+        (void)shmi_eventcount_notify(&requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&members, WAKE_ALL);
 }
 
 /* A process that has given up its rights since it created the region leaves its file behind. */
@@ -171,9 +171,9 @@ static int begin_draining(shmipc_peer *p) {
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed or shutting down");
     store_release32(&peer_own_line(p)->status, PEER_LEAVING);
     shmi_membership_announce(p);
-    (void)shmi_doorbell_ring(&p->calls.requests, WAKE_ALL);
-    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
-    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->calls.requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
     if (peer_is_host(p))
         shmi_responder_refuse_all(p, &p->region);
     return SHMIPC_OK;

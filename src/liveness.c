@@ -31,10 +31,11 @@ bool shmi_owner_is_dead(const struct region *r, word seen) {
 }
 
 static void ring_free(const struct region *r, uint32_t slot) {
-    enum bell_name name = region_is_host_slot(r, slot) ? BELL_HOST_FREE : BELL_GUEST_FREE;
-    struct doorbell bell = region_doorbell(r, name, HOST);
-    if (doorbell_wants_ring(&bell))
-        (void)shmi_doorbell_ring(&bell, WAKE_ALL);
+    enum eventcount_name name =
+        region_is_host_slot(r, slot) ? EVENTCOUNT_HOST_FREE : EVENTCOUNT_GUEST_FREE;
+    struct local_eventcount eventcount = region_eventcount(r, name, HOST);
+    if (eventcount_wants_notify(&eventcount))
+        (void)shmi_eventcount_notify(&eventcount, WAKE_ALL);
 }
 
 /* The caller may still give up meanwhile: then there is a second look. */
@@ -65,15 +66,15 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
-/* It may have watched, or been about to look after that, and callers did not ring: who sleeps
+/* It may have polled, or been about to look after that, and callers did not notify: who sleeps
    looks, now that nobody does it for them. */
-void shmi_silence_bells(const struct region *r, uint32_t index) {
-    uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + WATCHERS_SHIFT);
-    for (uint32_t i = 0; i < BELLS; i++)
-        and_seq_cst32(&r->shared->bells[i].bell.sleepers, ~mask);
-    struct doorbell requests = region_doorbell(r, BELL_HOST_REQUEST, HOST);
-    if (doorbell_wants_ring(&requests))
-        (void)shmi_doorbell_ring(&requests, WAKE_ALL);
+void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
+    uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + POLLERS_SHIFT);
+    for (uint32_t i = 0; i < EVENTCOUNTS; i++)
+        and_seq_cst32(&r->shared->eventcounts[i].eventcount.sleepers, ~mask);
+    struct local_eventcount requests = region_eventcount(r, EVENTCOUNT_HOST_REQUEST, HOST);
+    if (eventcount_wants_notify(&requests))
+        (void)shmi_eventcount_notify(&requests, WAKE_ALL);
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 
@@ -91,7 +92,7 @@ static void reclaim_from_index(const struct region *r, uint32_t slot, uint32_t i
 void shmi_reclaim_index(const struct region *r, uint32_t index) {
     for (uint32_t i = 0; i < region_slots(r); i++)
         reclaim_from_index(r, i, index);
-    shmi_silence_bells(r, index);
+    shmi_silence_eventcounts(r, index);
 }
 
 void shmi_vacate_line(struct peer_line *line, uint32_t left) {

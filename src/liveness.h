@@ -5,7 +5,7 @@
 #ifndef SHMIPC_LIVENESS_H
 #define SHMIPC_LIVENESS_H
 
-#include "doorbell.h"
+#include "eventcount.h"
 #include "region.h"
 #include "word.h"
 
@@ -29,8 +29,8 @@ bool shmi_bury_guest(const struct region *region, uint32_t index);
 /* Reclaims what the former owners of `index` left; the caller holds its lock. */
 void shmi_reclaim_index(const struct region *region, uint32_t index);
 
-/* By the holder of the index's lock: it sleeps and watches on no bell any more. */
-void shmi_silence_bells(const struct region *region, uint32_t index);
+/* By the holder of the index's lock: it neither sleeps nor polls on an eventcount any more. */
+void shmi_silence_eventcounts(const struct region *region, uint32_t index);
 
 /* By the holder of the line's lock: nobody is there any more. `left`: the epoch that left in order,
    or 0 after a death. */

@@ -31,7 +31,7 @@ void shmi_membership_bury_dead(shmipc_peer *p) {
 }
 
 void shmi_membership_announce(shmipc_peer *p) {
-    (void)shmi_doorbell_ring(&p->members, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->members, WAKE_ALL);
 }
 
 /* ---- Events ---- */
@@ -115,7 +115,7 @@ static int event_refusal(shmipc_peer *p) {
 static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
-        uint32_t generation = shmi_doorbell_generation(&p->members);
+        uint32_t generation = shmi_eventcount_generation(&p->members);
         if (scan_for_event(p, event))
             return SHMIPC_OK;
         int error = event_refusal(p);
@@ -124,7 +124,7 @@ static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
                              (long long)timeout);
-        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_eventcount_commit(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 
@@ -194,7 +194,7 @@ static uint32_t count_serving(shmipc_peer *p) {
 static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
-        uint32_t generation = shmi_doorbell_generation(&p->members);
+        uint32_t generation = shmi_eventcount_generation(&p->members);
         uint32_t guests = count_serving(p);
         if (guests >= count)
             return SHMIPC_OK;
@@ -204,7 +204,7 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests that serve came within %lld ns",
                              (unsigned)guests, (unsigned)count, (long long)timeout);
-        (void)shmi_doorbell_sleep(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_eventcount_commit(&p->members, generation, shmi_deadline_or_tick(&deadline));
     }
 }
 

@@ -10,7 +10,7 @@
 void shmi_membership_bury_dead(shmipc_peer *peer);
 
 /* If a tick has passed since the last one, or a peer's process was seen to end: looks for deaths,
-   and says true. For whoever comes out of a sleep; rings do not put it off. */
+   and says true. For whoever comes out of a sleep; notifications do not put it off. */
 bool shmi_membership_tick(shmipc_peer *peer, bool death);
 
 /* When somebody of this process last looked. After the first look only. */

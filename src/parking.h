@@ -1,7 +1,7 @@
 /*
- * A parked worker: it has announced itself on the bell of requests, looks at all slots once more,
- * and sleeps until it is rung for, something ends serving, or it has to look whether the poller is
- * stuck (sentry.h). Meanwhile it looks for deaths.
+ * A parked worker: it has announced itself on the eventcount of requests, looks at all slots once
+ * more, and sleeps until it is notified, something ends serving, or it has to look whether the
+ * poller is stuck (sentry.h). Meanwhile it looks for deaths.
  */
 #ifndef SHMIPC_PARKING_H
 #define SHMIPC_PARKING_H
@@ -12,7 +12,7 @@
 /* SEARCHING -> PARKED -> SEARCHING. OK, or why serving ends. */
 int shmi_park(shmipc_peer *peer, struct worker *worker, const struct until *until);
 
-/* Sleeps on the bell of requests, for whom does not serve. True if nobody rang. */
+/* Sleeps on the eventcount of requests, for whom does not serve. True if nobody notified. */
 bool shmi_park_sleep(shmipc_peer *peer, uint32_t generation, uint64_t until, uint32_t home);
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct doorbell doorbell_of(const shmipc_peer *p, enum bell_name name) {
-    return region_doorbell(&p->region, name, p->index);
+static struct local_eventcount eventcount_of(const shmipc_peer *p, enum eventcount_name name) {
+    return region_eventcount(&p->region, name, p->index);
 }
 
 static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
@@ -18,8 +18,9 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
         .count = host_slots ? g->host_slots : g->guest_slots,
         .request_capacity = g->request_capacity,
         .response_capacity = g->response_capacity,
-        .requests = doorbell_of(p, host_slots ? BELL_HOST_REQUEST : BELL_GUEST_REQUEST),
-        .vacancies = doorbell_of(p, host_slots ? BELL_HOST_FREE : BELL_GUEST_FREE),
+        .requests =
+            eventcount_of(p, host_slots ? EVENTCOUNT_HOST_REQUEST : EVENTCOUNT_GUEST_REQUEST),
+        .vacancies = eventcount_of(p, host_slots ? EVENTCOUNT_HOST_FREE : EVENTCOUNT_GUEST_FREE),
     };
 }
 
@@ -57,7 +58,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     p->serves = direction_of(p, !peer_is_host(p));
     shmi_turns_begin(&p->turns);
     shmi_durations_begin(&p->durations, p->processors, p->serves.count);
-    p->members = doorbell_of(p, BELL_MEMBERS);
+    p->members = eventcount_of(p, EVENTCOUNT_MEMBERS);
     p->answers = region_answers(&p->region, p->index);
     p->calls_only = settings->calls_only;
     p->wait_ready = settings->wait_ready;
@@ -215,13 +216,13 @@ int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
     return shmi_fail(SHMIPC_E_CORRUPT, "region corrupt: %s", text);
 }
 
-void shmi_peer_ring(shmipc_peer *p, struct doorbell *doorbell, uint32_t wake_count) {
-    (void)shmi_doorbell_ring(doorbell, wake_count);
+void shmi_peer_notify(shmipc_peer *p, struct local_eventcount *eventcount, uint32_t wake_count) {
+    (void)shmi_eventcount_notify(eventcount, wake_count);
     add_relaxed64(&p->wakes);
 }
 
-void shmi_peer_ring_for_several(shmipc_peer *p, uint32_t slot) {
-    (void)shmi_doorbell_ring_for_several(&p->serves.requests, p->index, slot);
+void shmi_peer_notify_for_several(shmipc_peer *p, uint32_t slot) {
+    (void)shmi_eventcount_notify_for_several(&p->serves.requests, p->index, slot);
     add_relaxed64(&p->wakes);
 }
 
@@ -239,9 +240,9 @@ int shmi_peer_name_refusal(const shmipc_peer *p) {
 static void tell_that_name_is_lost(shmipc_peer *p) {
     shmi_peer_log(p, SHMIPC_LOG_WARN,
                   "somebody else has removed the region's name: shut down and create it again");
-    (void)shmi_doorbell_ring(&p->members, WAKE_ALL);
-    (void)shmi_doorbell_ring(&p->serves.requests, WAKE_ALL);
-    (void)shmi_doorbell_ring(&p->calls.vacancies, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->members, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
 }
 
 void shmi_peer_look_for_name(shmipc_peer *p) {

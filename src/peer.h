@@ -6,22 +6,22 @@
 #define SHMIPC_PEER_H
 
 #include "deadline.h"
-#include "doorbell.h"
 #include "error.h"
+#include "eventcount.h"
 #include "region.h"
 #include "wait.h"
 #include "word.h"
 
 #include "shmipc/shmipc.h"
 
-/* The slots of one direction, and its two doorbells. */
+/* The slots of one direction, and its two eventcounts. */
 struct direction {
     uint32_t first;
     uint32_t count;
     uint32_t request_capacity;
     uint32_t response_capacity;
-    struct doorbell requests;  /* a request was published */
-    struct doorbell vacancies; /* a slot became free */
+    struct local_eventcount requests;  /* a request was published */
+    struct local_eventcount vacancies; /* a slot became free */
 };
 
 enum slot_phase {
@@ -47,8 +47,8 @@ struct local_slot {
     enum reach reach;         /* of the request */
     bool waits_ready;         /* the call waits for somebody who can answer */
     bool polled;              /* a worker polled when this request was published, */
-    bool woke_worker;         /* or was asleep, and was rung for */
-    bool rang;                /* a worker was rung for when its caller was about to sleep */
+    bool woke_worker;         /* or was asleep, and was notified */
+    bool notified;            /* a worker was notified when its caller was about to sleep */
     bool is_in_crowd;         /* its wait counts among the long ones */
     atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
     atomic_u32 keepers;       /* and those that a request may be left to */
@@ -103,8 +103,8 @@ struct shmipc_peer {
     struct spin_budget serve_spins;   /* that a worker begins with */
     struct hold_off serve_hold_off;   /* that a worker begins with */
     struct spin_budget collect_spins; /* of waits for the first of several answers */
-    struct doorbell members;
-    struct doorbell answers; /* for threads that wait for the first of several */
+    struct local_eventcount members;
+    struct local_eventcount answers; /* for threads that wait for the first of several */
 
     /* Who keeps this structure: its user until shmipc_free, and each thread that serves. The last
        one calls `end`, which shmipc_free has set. */
@@ -121,7 +121,7 @@ struct shmipc_peer {
     _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
 
-    /* Its bell, when a worker last found that no request waits and slept. */
+    /* Its eventcount, when a worker last found that no request waits and slept. */
     _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
     atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
     atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
@@ -151,8 +151,8 @@ struct shmipc_peer {
     atomic_u32 scan;
     struct known_peer known[PEERS];
 
-    atomic_u32 vain_rings;   /* rings that woke nobody */
-    atomic_u64 parks, wakes; /* of waits that belong to no slot */
+    atomic_u32 vain_notifies; /* notifications that woke nobody */
+    atomic_u64 parks, wakes;  /* of waits that belong to no slot */
     shmipc_log log;
     void *log_context;
 };
@@ -232,10 +232,10 @@ static inline int peer_refusal(shmipc_peer *p) {
 /* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
 COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
 
-/* Ring and count. */
-void shmi_peer_ring(shmipc_peer *peer, struct doorbell *doorbell, uint32_t wake_count);
+/* Notify and count. */
+void shmi_peer_notify(shmipc_peer *peer, struct local_eventcount *eventcount, uint32_t wake_count);
 /* For a request in `slot`, counted within the direction that is served, and perhaps for others. */
-void shmi_peer_ring_for_several(shmipc_peer *peer, uint32_t slot);
+void shmi_peer_notify_for_several(shmipc_peer *peer, uint32_t slot);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 

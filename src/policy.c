@@ -157,8 +157,8 @@ static enum turn_step turn_next(struct turn *t, struct turns *turns, bool slept,
     }
     t->releases = t->to_go = releases_to_next_look(t, now - load_relaxed64(&t->looked));
     store_relaxed64(&t->looked, now);
-    bool early = t->releases <= TURN_RINGS_UP_TO && load_relaxed32(&turns->left_early) != 0;
-    return early || slept ? TURN_RINGS : TURN_LASTS;
+    bool early = t->releases <= TURN_NOTIFIES_UP_TO && load_relaxed32(&turns->left_early) != 0;
+    return early || slept ? TURN_NOTIFIES : TURN_LASTS;
 }
 
 enum turn_step shmi_turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters,

@@ -44,10 +44,10 @@ enum {
     CROWD_PARTS = 64, /* of one, in which the mean is kept */
     CROWD_MOVES = 8,  /* it moves by an eighth of the way */
 
-    TURN_RELEASES = 64,   /* at most between two looks at the clock */
-    TURN_RINGS_UP_TO = 4, /* releases between two looks, if turns are left early */
-    TURN_PARTS = 64,      /* of one, in which a mean is kept */
-    TURN_MOVES = 8,       /* it moves by an eighth of the way */
+    TURN_RELEASES = 64,      /* at most between two looks at the clock */
+    TURN_NOTIFIES_UP_TO = 4, /* releases between two looks, if turns are left early */
+    TURN_PARTS = 64,         /* of one, in which a mean is kept */
+    TURN_MOVES = 8,          /* it moves by an eighth of the way */
 
     PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
     HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
@@ -249,14 +249,14 @@ static inline void spin_won(const struct spin *spin) {
 /*
  * Where more threads call than there are slots. To wake a waiter takes longer than a short call, so
  * a thread that calls again and again keeps its slot for a turn, and gives it back in silence
- * meanwhile: nobody is woken. When the turn is over it rings, and steps aside. A thread may also
+ * meanwhile: nobody is woken. When the turn is over it notifies, and steps aside. A thread may also
  * stop calling in the middle of its turn: so one of the waiters looks by itself again and again;
- * what it finds has it known that turns are left, and until one lasts, releases ring early in a
+ * what it finds has it known that turns are left, and until one lasts, releases notify early in a
  * turn. While a worker polls, callers spin, so only as many threads have turns at a time as there
  * are processors beside the worker's.
  */
 struct turns {
-    atomic_u64 handed_on;  /* when a waiter was last rung for that has no slot yet; 0: none */
+    atomic_u64 handed_on;  /* when a waiter was last notified, which has no slot yet; 0: none */
     atomic_u32 left_early; /* 1: a turn was left, and none has lasted since */
     atomic_u32 slept;      /* how many of TURN_PARTS callers slept while their handlers ran */
 };
@@ -281,7 +281,7 @@ void shmi_turns_begin(struct turns *turns);
 /* A waiter has got its slot, now. */
 void shmi_turn_begin(struct turn *turn, struct turns *turns, uint64_t now);
 
-enum turn_step { TURN_LASTS, TURN_RINGS, TURN_ENDS };
+enum turn_step { TURN_LASTS, TURN_NOTIFIES, TURN_ENDS };
 
 /* For a release while others wait for a slot: true if the turn lasts, so far as can be said without
    a look at the clock; else shmi_turn_next says what follows. A thread may stay away if it slept
@@ -296,7 +296,7 @@ static inline bool turn_goes_on(struct turn *t, bool may_stay_away) {
 enum turn_step shmi_turn_next(struct turn *turn, struct turns *turns, bool slept, uint32_t waiters,
                               uint64_t now);
 
-/* True if somebody was rung for a moment ago, and has no slot yet. */
+/* True if somebody was notified a moment ago, and has no slot yet. */
 bool shmi_turn_is_handed_on(const struct turns *turns, uint64_t now);
 
 /* True if a thread has its turn with this slot, which is claimed or not. */
@@ -321,7 +321,7 @@ static inline uint64_t vacancy_sleep(bool is_newest, uint32_t looks, uint32_t wa
 
 /* ---- When the poller does not look ---- */
 
-/* How long a worker that was rung for gives the poller to take a request, in pauses: the shortest
+/* How long a worker that was notified gives the poller to take a request, in pauses: the shortest
    wait. In that time a poller that looks goes round a dozen slots, even where a line's way there
    and back is long; and to a caller that waits in vain it is little beside the wake-up before.
    Without spinning there is no processor to be patient on. */

@@ -3,12 +3,12 @@
 #include "requests.h"
 
 /* A request that was left to this worker at home (home.h) is the first one that it looks at: it may
-   be in a handler for the next one for long, and nobody would be rung for. */
+   be in a handler for the next one for long, and nobody would be notified. */
 bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     uint32_t nobody = 0;
     if (!cas_seq_cst32(&p->poller, &nobody, POLLER_CHANGES))
         return false;
-    shmi_doorbell_watch(&p->serves.requests);
+    shmi_eventcount_join_pollers(&p->serves.requests);
     worker->state = WORKER_POLLING;
     worker->keeps_home = false;
     exchange_seq_cst32(&p->poller, worker->id);
@@ -21,7 +21,7 @@ bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
 static bool vacate(shmipc_peer *p, uint32_t poller) {
     if (!cas_seq_cst32(&p->poller, &poller, POLLER_CHANGES))
         return false;
-    shmi_doorbell_look_away(&p->serves.requests);
+    shmi_eventcount_leave_pollers(&p->serves.requests);
     exchange_seq_cst32(&p->poller, 0);
     return true;
 }
@@ -33,11 +33,11 @@ void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
 }
 
 void shmi_poller_pass_on(shmipc_peer *p) {
-    if (!doorbell_has_sleepers(&p->serves.requests))
+    if (!eventcount_has_sleepers(&p->serves.requests))
         return;
     uint32_t slot = requests_find(p, 0);
     if (slot != p->serves.count)
-        shmi_peer_ring_for_several(p, slot);
+        shmi_peer_notify_for_several(p, slot);
 }
 
 void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {

@@ -1,7 +1,7 @@
 /*
  * The poller: at most one worker of a peer looks for requests again and again. While it does, its
- * peer's bit in the bell says that callers need not ring. So a poller that stops looks at all slots
- * once more, or has another worker do so.
+ * peer's bit in the eventcount says that callers need not notify. So a poller that stops looks at
+ * all slots once more, or has another worker do so.
  */
 #ifndef SHMIPC_POLLER_H
 #define SHMIPC_POLLER_H
@@ -22,7 +22,7 @@ void shmi_poller_stop(shmipc_peer *peer, struct worker *worker);
 /* The same for a worker that is not going to look soon: another one is woken if a request waits. */
 void shmi_poller_hand_over(shmipc_peer *peer, struct worker *worker);
 
-/* Wakes a worker if a request waits that nobody may have been rung for. */
+/* Wakes a worker if a request waits that nobody may have been notified of. */
 void shmi_poller_pass_on(shmipc_peer *peer);
 
 /* By another worker, which has found a request in `slot`, counted within the direction. True if
@@ -30,8 +30,8 @@ void shmi_poller_pass_on(shmipc_peer *peer);
    policy is patient. */
 bool shmi_poller_takes(const shmipc_peer *peer, uint32_t slot);
 
-/* Then the poller is in a handler that was expected to be short. From now on callers ring. True if
-   they may not have rung before. */
+/* Then the poller is in a handler that was expected to be short. From now on callers notify. True
+   if they may not have notified before. */
 bool shmi_poller_supersede(shmipc_peer *peer);
 
 /* The other side of that: POLLING -> SEARCHING. The type of the handler is one that may be long. */
@@ -49,7 +49,7 @@ static inline bool poller_exists(const shmipc_peer *p) {
     return load_seq_cst32(&p->poller) != 0;
 }
 
-/* By a worker that ends. It may have been rung for a request that waits: another one is. */
+/* By a worker that ends. It may have been notified of a request that waits: another one is. */
 void shmi_poller_resign(shmipc_peer *peer, struct worker *worker);
 
 #endif

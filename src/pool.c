@@ -6,7 +6,7 @@
 #include "slot.h"
 #include "turns.h"
 
-/* seq_cst: a look after doorbell_arm, the partner of the release that rings. */
+/* seq_cst: a look after prepare, the partner of the release that notifies. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
@@ -34,13 +34,13 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
     return !l->withheld || recover_withheld(l);
 }
 
-/* A waiter of this process may have been rung while we held the claim for a moment, and have found
-   the slot taken. It is rung again if there is something for it. */
+/* A waiter of this process may have been notified while we held the claim for a moment, and have
+   found the slot taken. It is notified again if there is something for it. */
 COLD static void undo_claim(shmipc_peer *p, struct local_slot *l) {
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_try_enter(p)) {
         if (word_state(slot_look_again(l->shared)) == SLOT_FREE)
-            shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+            shmi_peer_notify(p, &p->calls.vacancies, WAKE_ONE);
         shmi_peer_leave(p);
     }
     peer_note_departure(p);
@@ -107,26 +107,26 @@ static bool reclaim_is_due(shmipc_peer *p) {
     return now >= due && cas_acquire64(&p->next_reclaim, &due, now + TICK_NS);
 }
 
-enum wake_up { WOKEN_TO_LOOK, WOKEN_BY_RING, WOKEN_TOO_LATE };
+enum wake_up { WOKEN_TO_LOOK, WOKEN_BY_NOTIFY, WOKEN_TOO_LATE };
 
-/* Sleeps until a ring, a look of its own, or the deadline. */
+/* Sleeps until a notification, a look of its own, or the deadline. */
 static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadline *deadline,
                                uint64_t sleep) {
-    struct doorbell *vacancies = &p->calls.vacancies;
+    struct local_eventcount *vacancies = &p->calls.vacancies;
     uint64_t look = shmi_clock_now() + sleep;
     bool death =
-        shmi_doorbell_sleep(vacancies, generation, sooner(shmi_deadline_at(deadline), look));
+        shmi_eventcount_commit(vacancies, generation, sooner(shmi_deadline_at(deadline), look));
     (void)shmi_membership_tick(p, death);
     if (death || reclaim_is_due(p))
         reclaim_dead_owners(p);
     if (shmi_deadline_passed(deadline))
         return WOKEN_TOO_LATE;
-    bool rung = shmi_doorbell_generation(vacancies) != generation;
-    return rung && shmi_clock_now() < look ? WOKEN_BY_RING : WOKEN_TO_LOOK;
+    bool notified = shmi_eventcount_generation(vacancies) != generation;
+    return notified && shmi_clock_now() < look ? WOKEN_BY_NOTIFY : WOKEN_TO_LOOK;
 }
 
-/* A waiter that looks by itself leaves the slots to the threads that have turns, but not for ever: a
-   slot that was free at several looks may have nobody who comes back. */
+/* A waiter that looks by itself leaves the slots to the threads that have turns, but not for ever:
+   a slot that was free at several looks may have nobody who comes back. */
 static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up, uint32_t looks) {
     enum { SPARING_LOOKS = 3 };
     if (wake_up == WOKEN_TO_LOOK && looks <= SPARING_LOOKS && !shmi_turns_leave_room(p))
@@ -142,13 +142,13 @@ static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
            !shmi_deadline_passed(deadline);
 }
 
-/* A sleeper tries once more before it gives up, so that no ring is wasted on it. The newest one's
-   sleeps are short: whoever gave back a claim just before may not have seen this waiter, nor this
-   waiter the claim, and whoever gave it back in silence may never call again. Who steps aside has
-   rung for another one, and does not look before it sleeps. */
+/* A sleeper tries once more before it gives up, so that no notification is wasted on it. The newest
+   one's sleeps are short: whoever gave back a claim just before may not have seen this waiter, nor
+   this waiter the claim, and whoever gave it back in silence may never call again. Who steps aside
+   has notified another one, and does not look before it sleeps. */
 static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
-    struct doorbell *vacancies = &p->calls.vacancies;
-    uint32_t generation = shmi_doorbell_arm(vacancies);
+    struct local_eventcount *vacancies = &p->calls.vacancies;
+    uint32_t generation = shmi_eventcount_prepare(vacancies);
     uint32_t ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
     struct local_slot *l = aside ? NULL : try_any(p);
     uint32_t looks = 0;
@@ -156,14 +156,14 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
         bool is_newest = load_relaxed32(&p->newest_waiter) == ticket;
         uint64_t sleep = vacancy_sleep(is_newest, looks++, load_relaxed32(&vacancies->waiters));
         enum wake_up wake_up = sleep_once(p, generation, deadline, sleep);
-        generation = shmi_doorbell_generation(vacancies);
+        generation = shmi_eventcount_generation(vacancies);
         l = look_after_sleep(p, wake_up, looks);
-        if (wake_up == WOKEN_BY_RING) {
+        if (wake_up == WOKEN_BY_NOTIFY) {
             ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
             looks = 0;
         }
     }
-    shmi_doorbell_disarm(vacancies);
+    shmi_eventcount_cancel(vacancies);
     return l;
 }
 
@@ -199,7 +199,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
 /* In this process, or in another one that has slots in common with it. */
 static bool others_wait_for_slot(const shmipc_peer *p) {
     return load_seq_cst32(&p->calls.vacancies.waiters) != 0 ||
-           (!peer_is_host(p) && doorbell_has_sleepers(&p->calls.vacancies));
+           (!peer_is_host(p) && eventcount_has_sleepers(&p->calls.vacancies));
 }
 
 static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
@@ -237,7 +237,7 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
 COLD static void ring_vacancies(shmipc_peer *p) {
     if (!shmi_peer_try_enter(p)) /* closing: everybody is woken anyway */
         return;
-    shmi_peer_ring(p, &p->calls.vacancies, WAKE_ONE);
+    shmi_peer_notify(p, &p->calls.vacancies, WAKE_ONE);
     shmi_peer_leave(p);
 }
 
@@ -261,10 +261,10 @@ void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
     return_claim(p, l, false);
 }
 
-/* The sleepers, of whatever process, are read while the claim keeps the region mapped, and rung
+/* The sleepers, of whatever process, are read while the claim keeps the region mapped, and notified
    when the slot can be claimed. */
 void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
-    return_claim(p, l, !peer_is_host(p) && doorbell_wants_ring(&p->calls.vacancies));
+    return_claim(p, l, !peer_is_host(p) && eventcount_wants_notify(&p->calls.vacancies));
 }
 
 void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {

@@ -4,7 +4,7 @@
 #ifndef SHMIPC_REGION_H
 #define SHMIPC_REGION_H
 
-#include "doorbell.h"
+#include "eventcount.h"
 
 struct region {
     struct object *object;
@@ -41,17 +41,19 @@ static inline bool region_is_host_slot(const struct region *r, uint32_t index) {
     return index < r->geometry.host_slots;
 }
 
-/* Peer `index`'s end of a bell. */
-static inline struct doorbell region_doorbell(const struct region *r, enum bell_name name,
-                                              uint32_t index) {
-    return (struct doorbell){
-        .bell = &r->shared->bells[name].bell, .object = r->object, .bit = UINT32_C(1) << index};
+/* Peer `index`'s end of an eventcount. */
+static inline struct local_eventcount region_eventcount(const struct region *r,
+                                                        enum eventcount_name name, uint32_t index) {
+    return (struct local_eventcount){.shared = &r->shared->eventcounts[name].eventcount,
+                                     .object = r->object,
+                                     .bit = UINT32_C(1) << index};
 }
 
-/* The bell of peer `index`'s own line, rung when a call of it is answered. */
-static inline struct doorbell region_answers(const struct region *r, uint32_t index) {
-    return (struct doorbell){
-        .bell = &r->shared->peers[index].answers, .object = r->object, .bit = UINT32_C(1) << index};
+/* The eventcount of peer `index`'s own line, by which it is notified of answers. */
+static inline struct local_eventcount region_answers(const struct region *r, uint32_t index) {
+    return (struct local_eventcount){.shared = &r->shared->peers[index].answers,
+                                     .object = r->object,
+                                     .bit = UINT32_C(1) << index};
 }
 
 static inline uint8_t *region_request_buffer(struct slot *slot) {

@@ -17,8 +17,8 @@ static inline uint32_t requests_slot_behind(const shmipc_peer *p, uint32_t slot)
     return slot + 1 < p->serves.count ? slot + 1 : 0;
 }
 
-/* seq_cst: after a doorbell was armed, its generation read or its pollers left: the second half of
-   the pair with slot_publish_request. */
+/* seq_cst: after a sleeper was announced, the generation read or a poller has left: the second half
+   of the pair with slot_publish_request. */
 static inline bool requests_wait_in(const shmipc_peer *p, uint32_t slot) {
     return word_state(slot_look_again(requests_slot(p, slot))) == SLOT_REQUEST;
 }

@@ -31,8 +31,8 @@ struct job {
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
     add_relaxed64(&l->discarded);
-    if (doorbell_wants_ring(&p->serves.vacancies))
-        shmi_peer_ring(p, &p->serves.vacancies, WAKE_ONE);
+    if (eventcount_wants_notify(&p->serves.vacancies))
+        shmi_peer_notify(p, &p->serves.vacancies, WAKE_ONE);
 }
 
 static void wake_caller(const struct job *job) {
@@ -203,17 +203,17 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
                           &job->taken);
 }
 
-/* True for the first request for long. A ring may wake two workers, of which either may have that
-   request: so the request ends the rest, not the sleep. */
+/* True for the first request for long. A notification may wake two workers, of which either may
+   have that request: so the request ends the rest, not the sleep. */
 static bool end_rest(shmipc_peer *p) {
     uint64_t since = load_relaxed64(&p->rests_since);
     store_relaxed64(&p->rests_since, 0);
     return since != 0 && shmi_clock_now() - since >= REST_NS;
 }
 
-/* The ring that ended a sleep may have been for another request than the one that was found. Then
-   what seems a rest was a wait for a processor. */
-static void heed_ring(shmipc_peer *p, struct wakeup *wakeup) {
+/* The notification that ended a sleep may have been for another request than the one that was
+   found. Then what seems a rest was a wait for a processor. */
+static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
     wakeup->just_woken = false;
     bool rested = end_rest(p);
     if (wakeup->sole_request || !requests_wait(p))
@@ -239,7 +239,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     if (!take(p, index, seen, &job))
         return 0;
     if (worker->wakeup.just_woken)
-        heed_ring(p, &worker->wakeup);
+        on_wakeup(p, &worker->wakeup);
     if (worker->state == WORKER_POLLING && sentry_wants_call(p))
         shmi_sentry_call(p);
     int error = may_run(p) ? respond(&job, worker) : answer_error(&job, SHMIPC_E_SHUTDOWN, NULL, 0);
@@ -252,7 +252,7 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
 
 static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index, word seen) {
     struct slot *slot = region_slot(r, index);
-    struct doorbell vacancies = region_doorbell(r, BELL_GUEST_FREE, p->index);
+    struct local_eventcount vacancies = region_eventcount(r, EVENTCOUNT_GUEST_FREE, p->index);
     word taken;
     if (!shmi_slot_take(slot, seen, word_owner(seen), &taken))
         return;
@@ -261,8 +261,8 @@ static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index,
     enum answer_fate fate = shmi_slot_publish_response(slot, taken, WORD_ERROR);
     if (fate == ANSWER_DELIVERED_TO_SLEEPER)
         shmi_rouse_caller(r, index, owner_index(word_owner(seen)));
-    if (fate == ANSWER_DISCARDED && doorbell_wants_ring(&vacancies))
-        (void)shmi_doorbell_ring(&vacancies, WAKE_ONE);
+    if (fate == ANSWER_DISCARDED && eventcount_wants_notify(&vacancies))
+        (void)shmi_eventcount_notify(&vacancies, WAKE_ONE);
 }
 
 void shmi_responder_refuse_all(const shmipc_peer *p, const struct region *r) {

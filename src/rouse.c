@@ -6,8 +6,8 @@
    looks at the word; whoever is here has changed the word, then reads the sleepers; all of it
    seq_cst. */
 void shmi_rouse_caller(const struct region *r, uint32_t index, uint32_t caller) {
-    struct doorbell answers = region_answers(r, caller);
+    struct local_eventcount answers = region_answers(r, caller);
     (void)shmi_word_wake(r->object, shmi_slot_futex(region_slot(r, index)), WAKE_ALL);
-    if (doorbell_wants_ring(&answers))
-        (void)shmi_doorbell_ring(&answers, WAKE_ALL);
+    if (eventcount_wants_notify(&answers))
+        (void)shmi_eventcount_notify(&answers, WAKE_ALL);
 }

@@ -1,6 +1,6 @@
 /*
  * Waking the caller of a slot, wherever it sleeps: on the slot's word, or, if it waits for the
- * first of several answers, on its peer's bell for answers.
+ * first of several answers, on its peer's eventcount for answers.
  */
 #ifndef SHMIPC_ROUSE_H
 #define SHMIPC_ROUSE_H

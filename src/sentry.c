@@ -9,7 +9,7 @@ static bool change(shmipc_peer *p, uint32_t from, uint32_t to) {
 void shmi_sentry_call(shmipc_peer *p) {
     if (change(p, SENTRY_IN_DOUBT, SENTRY_CONTENT) || !change(p, SENTRY_ABSENT, SENTRY_CALLED))
         return;
-    shmi_doorbell_ring_own(&p->serves.requests, p->index);
+    shmi_eventcount_notify_own(&p->serves.requests, p->index);
     add_relaxed64(&p->wakes);
 }
 

@@ -1,6 +1,6 @@
 /*
  * The sentry: the one parked worker that looks, every now and then, whether the poller still polls.
- * While somebody polls callers do not ring, and a request whose caller does not wait would lie
+ * While somebody polls callers do not notify, and a request whose caller does not wait would lie
  * there until a handler returns. So a poller that takes a request has a sentry, or calls one.
  */
 #ifndef SHMIPC_SENTRY_H
@@ -12,7 +12,7 @@
 enum sentry_state {
     SENTRY_ABSENT,
     SENTRY_IN_DOUBT, /* when it last looked, somebody polled, and has taken nothing since */
-    SENTRY_CALLED,   /* the bell was rung for one, who has not come yet */
+    SENTRY_CALLED,   /* one was notified, and has not come yet */
     SENTRY_CONTENT,
 };
 

@@ -23,8 +23,8 @@ static inline word slot_look(const struct slot *slot) {
     return load_acquire64(&slot->word);
 }
 
-/* The same for a look that follows shmi_doorbell_arm: seq_cst, the partner of whoever publishes,
-   then reads the sleepers. */
+/* The same for a look that follows shmi_eventcount_prepare: seq_cst, the partner of whoever
+   publishes, then reads the sleepers. */
 static inline word slot_look_again(const struct slot *slot) {
     return load_seq_cst64(&slot->word);
 }
@@ -37,7 +37,7 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
    `caller` is the owner in a guest slot, 0 in a host slot. False: somebody who had no right to it
    changed the word; nothing was published.
    seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
-   worker that joins the sleepers and looks again (doorbell.h). */
+   worker that joins the sleepers and looks again (eventcount.h). */
 static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
                                         word *published) {
     *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;

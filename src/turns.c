@@ -17,7 +17,7 @@ static void end_turn(const shmipc_peer *p) {
     thread->affinity = UINT32_MAX;
 }
 
-/* A thread that has no turn yet, or held the slot, may not come back soon, and rings. */
+/* A thread that has no turn yet, or held the slot, may not come back soon, and notifies. */
 bool shmi_turns_keep(shmipc_peer *p, struct local_slot *l) {
     const bool comes_back = l->turn.began != 0 && !l->held;
     const bool slept = l->slept;

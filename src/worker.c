@@ -1,6 +1,6 @@
 /*
  * Threads that serve: shmipc.h, Serving. Where handlers are short one worker polls and runs them
- * itself, and the others are parked. Before a long handler it hands over: callers ring, each for
+ * itself, and the others are parked. Before a long handler it hands over: callers notify, each for
  * the worker at home in its slot.
  */
 #include "worker.h"
@@ -17,8 +17,9 @@
 
 /* ---- Serving ---- */
 
-/* A caller that rang, or was woken, may be waiting for this very processor. Others that wait for an
-   answer come first; and where many threads call it would be a while before this one ran again. */
+/* A caller that notified, or was woken, may be waiting for this very processor. Others that wait
+   for an answer come first; and where many threads call it would be a while before this one ran
+   again. */
 static void yield_if_owed(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.owes_yield)
         return;
@@ -53,8 +54,8 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
 
 /* A worker that was woken looks at all slots. If it finds a request that the poller does not take,
    that one is stuck. It leaves the sentry first: who begins to poll after that, and is not
-   superseded, sees that there is none. What was not rung for while the other one polled is now for
-   this worker to pass on. */
+   superseded, sees that there is none. What nobody was notified of while the other one polled is
+   now for this worker to pass on. */
 static bool may_find(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.just_woken)
         return true;
@@ -140,11 +141,11 @@ static void leave_waiter(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
-/* In a forked child there is nothing left to ring. */
+/* In a forked child there is nothing left to notify. */
 static void wake_server(void *context) {
     shmipc_peer *p = context;
     if (!load_relaxed32(&p->forked))
-        shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
+        shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);
 }
 
 /* What a thread that serves gives back when it ends, or is unwound out of a handler. */
@@ -254,11 +255,11 @@ int shmipc_poll(shmipc_peer *p, shmipc_handler handler, void *context) {
 }
 
 static int wait_turn(shmipc_peer *p, const struct until *until, struct deadline *deadline) {
-    uint32_t generation = shmi_doorbell_arm(&p->serves.requests);
+    uint32_t generation = shmi_eventcount_prepare(&p->serves.requests);
     int error = shmi_ending(p, until);
     if (error == SHMIPC_OK && !requests_wait(p))
         (void)shmi_park_sleep(p, generation, shmi_deadline_or_tick(deadline), NO_HOME);
-    shmi_doorbell_disarm(&p->serves.requests);
+    shmi_eventcount_cancel(&p->serves.requests);
     if (error || requests_wait(p))
         return error;
     if (shmi_deadline_passed(deadline))
@@ -305,7 +306,7 @@ int shmipc_wake(shmipc_peer *p) {
     uint32_t waiters = (uint32_t)add_seq_cst64(&p->attendance, UINT64_C(1) << 32);
     if (waiters == 0)
         exchange_seq_cst32(&p->wake_pending, 1);
-    shmi_peer_ring(p, &p->serves.requests, WAKE_ALL);
+    shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);
     shmi_peer_leave(p);
     return SHMIPC_OK;
 }

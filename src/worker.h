@@ -17,16 +17,16 @@ struct scan {
 };
 
 enum worker_state {
-    WORKER_SEARCHING, /* looks for a request; callers ring for another worker, if one is parked */
-    WORKER_POLLING,   /* looks again and again, and runs short handlers: callers need not ring */
-    WORKER_RUNNING,   /* is in a handler that was expected to be long; callers ring */
+    WORKER_SEARCHING, /* looks for a request; callers notify another worker, if one is parked */
+    WORKER_POLLING,   /* looks again and again, and runs short handlers: callers need not notify */
+    WORKER_RUNNING,   /* is in a handler that was expected to be long; callers notify */
     WORKER_PARKED,    /* has announced itself, and looks once more or sleeps */
 };
 
 /* What a wake-up implies, until its request is answered. */
 struct wakeup {
     bool just_woken;   /* no request was taken since */
-    bool sole_request; /* no other one waited than that which it was rung for, nor was one served */
+    bool sole_request; /* no request waited but the one it was notified of, nor was one served */
     bool owes_yield;   /* it has answered a request that ended a rest, or a caller that slept */
 };
 

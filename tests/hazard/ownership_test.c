@@ -308,7 +308,7 @@ static void expect_no_effect(const struct scene *scene, shmipc_slot slot) {
     expect_refused(slot);
     uint8_t *after = read_region(scene->name.text, &size_after);
     must_equal(size, size_after);
-    /* Between header and slots lie the doorbells and counters of peers that go on living. */
+    /* Between header and slots lie the eventcounts and counters of peers that go on living. */
     must_equal(memcmp(before, after, sizeof(struct header)), 0);
     must_equal(memcmp(before + SLOTS_OFFSET, after + SLOTS_OFFSET, size - SLOTS_OFFSET), 0);
     free(before);

@@ -207,8 +207,8 @@ static void expect_clean(const uint8_t *bytes, const shmipc_info *info, size_t u
                          .response_capacity = info->response_capacity};
     must(shmi_geometry_compute(&g));
     must_equal(layout->header.reserved, 0);
-    for (int i = 0; i < BELLS; i++)
-        expect_zero(layout->bells[i].reserved, sizeof layout->bells[i].reserved);
+    for (int i = 0; i < EVENTCOUNTS; i++)
+        expect_zero(layout->eventcounts[i].reserved, sizeof layout->eventcounts[i].reserved);
     for (uint32_t i = 0; i < g.host_slots + g.guest_slots; i++) {
         const uint8_t *slot = bytes + SLOTS_OFFSET + (size_t)i * g.slot_stride;
         expect_zero(slot + REQUEST_OFFSET + used_request,

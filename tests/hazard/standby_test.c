@@ -257,7 +257,7 @@ static void test_what_is_only_sent_after_a_rest_is_run_beside_others(void **stat
     what_is_only_sent_is_run(false, 0);
 }
 
-/* The worker that runs the first handler watches: nobody rings for what is sent meanwhile. */
+/* The worker that runs the first handler polls: nobody notifies what is sent meanwhile. */
 static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state) {
     (void)state;
     what_is_only_sent_is_run(true, 100);
@@ -316,7 +316,7 @@ static int answer_who(void *context, const shmipc_request *request, shmipc_respo
 
 static bool all_sleep(const shmipc_peer *host, unsigned guests) {
     uint32_t bits = ((UINT32_C(1) << guests) - 1) << (HOST + 1);
-    return load_seq_cst32(&host->calls.requests.bell->sleepers) == bits;
+    return load_seq_cst32(&host->calls.requests.shared->sleepers) == bits;
 }
 
 /* Whoever served last has what it needs at hand; the others may sleep on. Now and then one of them

@@ -282,7 +282,7 @@ struct nuisance {
     struct gate over;
 };
 
-/* Rings the doorbells and wakes every word that somebody may sleep on, for no reason. */
+/* Notifies the eventcounts and wakes every word that somebody may sleep on, for no reason. */
 static int wake_everybody(void *context) {
     const struct nuisance *nuisance = context;
     char path[256];
@@ -294,10 +294,10 @@ static int wake_everybody(void *context) {
     struct region_layout *layout = (void *)bytes;
     uint32_t stride = layout->header.slot_stride;
     while (atomic_load(&nuisance->over.passed) == 0) {
-        for (int i = 0; i < BELLS; i++) {
-            add_seq_cst32(&layout->bells[i].bell.generation, 1);
-            (void)syscall(SYS_futex, &layout->bells[i].bell.generation, FUTEX_WAKE, INT_MAX, NULL,
-                          NULL, 0);
+        for (int i = 0; i < EVENTCOUNTS; i++) {
+            add_seq_cst32(&layout->eventcounts[i].eventcount.generation, 1);
+            (void)syscall(SYS_futex, &layout->eventcounts[i].eventcount.generation, FUTEX_WAKE,
+                          INT_MAX, NULL, NULL, 0);
         }
         for (size_t at = SLOTS_OFFSET; at < nuisance->size; at += stride)
             (void)syscall(SYS_futex, bytes + at, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);

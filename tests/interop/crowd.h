@@ -9,8 +9,8 @@
 
 enum { CROWD_MAX = 16 };
 
-/* Each caller keeps its slot for so long, in ns: longer than it takes to wake another one, which then
-   finds it taken, unless it was left to it. */
+/* Each caller keeps its slot for so long, in ns: longer than it takes to wake another one, which
+   then finds it taken, unless it was left to it. */
 #define CROWD_HOLDS INT64_C(200000)
 
 /* No claim and no call takes as long, in ns: it would fail. */

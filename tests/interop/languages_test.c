@@ -224,12 +224,12 @@ static int be_host(const char *name) {
 }
 
 static bool both_guests_are_there(const char *name) {
-    shmipc_peer *watcher = NULL;
+    shmipc_peer *poller = NULL;
     shmipc_info info = {0};
-    int error = shmipc_guest_attach(name, NULL, 0, &watcher);
+    int error = shmipc_guest_attach(name, NULL, 0, &poller);
     if (error == SHMIPC_OK)
-        error = shmipc_get_info(watcher, &info);
-    shmipc_free(watcher);
+        error = shmipc_get_info(poller, &info);
+    shmipc_free(poller);
     return error == SHMIPC_OK && info.guests == 3; /* two, and this one */
 }
 

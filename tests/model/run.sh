@@ -73,11 +73,11 @@ check_model addressed.pml -DREQUESTS=3
 
 # Without any tick, what is expected to be long being handed over.
 holds serving.pml
-breaks serving.pml -DMUTANT_LOOKS_BEFORE_ARMING
+breaks serving.pml -DMUTANT_LOOKS_BEFORE_PREPARING
 breaks serving.pml -DMUTANT_LOOK_BEFORE_PUBLISHING
-breaks serving.pml -DMUTANT_RINGS_WITHOUT_A_LOOK
+breaks serving.pml -DMUTANT_NOTIFIES_WITHOUT_A_LOOK
 breaks serving.pml -DMUTANT_HANDS_OVER_SILENTLY
-breaks serving.pml -DMUTANT_PASSES_ON_BEFORE_LOOKING_AWAY
+breaks serving.pml -DMUTANT_PASSES_ON_BEFORE_LEAVING
 breaks serving.pml -DMUTANT_CLEARS_FOR_OTHERS
 
 # With handlers that are longer than expected it needs the sentry, if callers only send.
@@ -94,7 +94,7 @@ breaks serving.pml "${homes[@]}" -DNOBODY_POLLS -DMUTANT_LOOKS_BEFORE_GOING_OUT
 # What takes longer: with the argument "all".
 if [ "${1:-}" != all ]; then exit 0; fi
 breaks serving.pml -DSURPRISES -DWITH_SENTRY -DMUTANT_SETS_THE_BIT_LATE
-# Callers that wait ring once more, and need no sentry.
+# Callers that wait notify once more, and need no sentry.
 holds serving.pml -DSURPRISES -DCALLERS_WAIT
 
 # Homes beside a poller, and one that is in a handler for longer than expected.
@@ -109,5 +109,5 @@ breaks serving.pml "${surprises[@]}" -DMUTANT_POLLS_ANYWHERE_FIRST
 memory=2000
 
 breadth_first=yes # three workers have too many states for all of them
-breaks serving.pml -DWORKERS=3 -DCALLERS=3 -DONE_POLLS -DMUTANT_RING_IS_NOT_HEEDED
+breaks serving.pml -DWORKERS=3 -DCALLERS=3 -DONE_POLLS -DMUTANT_NOTIFICATION_IS_NOT_PASSED_ON
 breaks serving.pml -DWORKERS=3 -DCALLERS=3 -DONE_POLLS -DMUTANT_PASSED_ON_COUNTS_ONE

@@ -1,20 +1,20 @@
 /*
  * Serving (docs/protocol.md, Waiting; docs/design.md, Waiting): workers of one peer, callers with a
- * slot each, and the bell between them. Checked by run.sh for every order of their steps and for every
+ * slot each, and the eventcount between them. Checked by run.sh for every order of their steps and for every
  * decision of the policy: whether a worker polls, for how long, and what it expects of a handler is
  * chosen at random. So nothing that is shown here rests on what the library learns.
  *
  * A sleep ends by a wake only, and a handler may last until every other call is answered, as long as
  * one worker is left. So a request that waits while a worker sleeps that nobody wakes is a deadlock:
- * spin finds an invalid end state. The ticks, by which a sleeper looks without being rung for, are
+ * spin finds an invalid end state. The ticks, by which a sleeper looks without being notified, are
  * left out, but where WITH_... names one.
  *
  *   WORKERS, CALLERS, REQUESTS  how many; slot 1's caller sends REQUESTS, each other one a single one
- *   CALLERS_WAIT                a caller whose request is not taken rings once more; else it only sends
+ *   CALLERS_WAIT                a caller whose request is not taken notifies once more; else it only sends
  *   SURPRISES                   a handler that was expected to be short may be long
  *   HOMES                       who comes out of a long handler leaves requests to the keepers of slots
  *   WITH_SENTRY                 a parked worker takes a poller's place, at any moment
- *   WITH_IDLE_TICK              a sleeper looks, if somebody watches
+ *   WITH_IDLE_TICK              a sleeper looks, if somebody polls
  *   ONE_POLLS                   worker 1 polls until it finds a request, nobody else polls, each handler
  *                               is long, and at first the others sleep: less, so that three workers and
  *                               three callers can be searched
@@ -46,12 +46,12 @@ byte keepers[CALLERS];
 byte done = 0;  /* callers that have all their answers */
 byte stuck = 0; /* handlers that wait for that */
 
-/* The bell. Of its generation matters only how far it is ahead of what somebody has read: 0, 1, or
+/* The eventcount. Of its generation matters only how far it is ahead of what somebody has read: 0, 1, or
    more, which is 2. */
 #define MANY 2
 #define PLUS(ahead, n) ((ahead) + (n) > MANY -> MANY : (ahead) + (n))
 bool sleepers = false;
-bool watched = false;
+bool polled = false;
 byte ahead[WORKERS + 1];
 byte ahead_of_idle = MANY; /* of idle_at */
 
@@ -69,9 +69,9 @@ bool others_sleep = false;
 #define A_REQUEST_WAITS (slot[0] == REQUEST || slot[1] == REQUEST || slot[2] == REQUEST)
 #endif
 
-/* ---- The bell ---- */
+/* ---- The eventcount ---- */
 
-inline move_bell(n) {
+inline move_eventcount(n) {
     ahead_of_idle = PLUS(ahead_of_idle, n);
     ahead[1] = PLUS(ahead[1], n);
     ahead[2] = PLUS(ahead[2], n);
@@ -80,10 +80,10 @@ inline move_bell(n) {
 #endif
 }
 
-/* One step: between the bell's change and the wake nobody can fall asleep on its old value. */
-inline ring(n) {
+/* One step: between the eventcount's change and the wake nobody can fall asleep on its old value. */
+inline notify(n) {
     atomic {
-        move_bell(n);
+        move_eventcount(n);
         if
         :: sleeps[1] -> sleeps[1] = false
         :: sleeps[2] -> sleeps[2] = false
@@ -99,7 +99,7 @@ inline ring(n) {
 
 inline ring_all() {
     d_step {
-        move_bell(1);
+        move_eventcount(1);
         sleeps[1] = false;
         sleeps[2] = false;
 #if WORKERS == 3
@@ -120,7 +120,7 @@ inline pass_on() {
     if
     :: sleepers ->
         if
-        :: A_REQUEST_WAITS -> ring(PASSED_ON)
+        :: A_REQUEST_WAITS -> notify(PASSED_ON)
         :: else
         fi
     :: else
@@ -129,11 +129,11 @@ inline pass_on() {
 
 /* ---- The callers ---- */
 
-/* One load has both sets. Where they are two loads, watchers first, rings are not fewer. */
-#ifdef MUTANT_RINGS_WITHOUT_A_LOOK
-#define RING_IS_WANTED false
+/* One load has both sets. Where they are two loads, pollers first, notifications are not fewer. */
+#ifdef MUTANT_NOTIFIES_WITHOUT_A_LOOK
+#define NOTIFICATION_IS_WANTED false
 #else
-#define RING_IS_WANTED (sleepers && !watched)
+#define NOTIFICATION_IS_WANTED (sleepers && !polled)
 #endif
 
 proctype Caller(byte mine) {
@@ -146,13 +146,13 @@ proctype Caller(byte mine) {
 next:
 #ifdef MUTANT_LOOK_BEFORE_PUBLISHING
     if
-    :: RING_IS_WANTED -> slot[mine] = REQUEST; ring(1)
+    :: NOTIFICATION_IS_WANTED -> slot[mine] = REQUEST; notify(1)
     :: else -> slot[mine] = REQUEST
     fi;
 #else
     slot[mine] = REQUEST;
     if
-    :: RING_IS_WANTED -> ring(1)
+    :: NOTIFICATION_IS_WANTED -> notify(1)
     :: else
     fi;
 #endif
@@ -160,7 +160,7 @@ next:
     if
     :: slot[mine] == REQUEST ->
         if
-        :: sleepers -> ring(1)
+        :: sleepers -> notify(1)
         :: else
         fi
     :: else
@@ -181,7 +181,7 @@ next:
 
 /* ---- The poller ---- */
 
-/* Callers may not have rung while it polled. */
+/* Callers may not have notified while it polled. */
 #ifdef MUTANT_SUPERSEDING_IS_NOT_HEEDED
 #define SOLE_NO_MORE skip
 #else
@@ -224,7 +224,7 @@ inline stop_polling() {
     }
     if
     :: was_superseded -> was_superseded = false
-    :: else -> watched = false; poller = NOBODY
+    :: else -> polled = false; poller = NOBODY
     fi
 }
 
@@ -246,7 +246,7 @@ inline supersede() {
             fi
         }
         if
-        :: other != NOBODY -> watched = false; atomic { poller = NOBODY; other = NOBODY; SOLE_NO_MORE }
+        :: other != NOBODY -> polled = false; atomic { poller = NOBODY; other = NOBODY; SOLE_NO_MORE }
         :: else
         fi
     :: else
@@ -255,7 +255,7 @@ inline supersede() {
 
 /* What was left to it at home it takes first. */
 inline set_bit() {
-    watched = true;
+    polled = true;
 #ifdef MUTANT_SETS_THE_BIT_LATE
     atomic { polls = true; keeps_home = false };
 #else
@@ -272,7 +272,7 @@ inline set_bit() {
 }
 
 inline hand_over() {
-#ifdef MUTANT_PASSES_ON_BEFORE_LOOKING_AWAY
+#ifdef MUTANT_PASSES_ON_BEFORE_LEAVING
     pass_on();
     stop_polling()
 #else
@@ -322,7 +322,7 @@ inline go_out() {
 }
 
 /* A wake-up may have been for another request than the one that is found. */
-inline heed_ring() {
+inline on_wakeup() {
     atomic {
         if
         :: just_woken && !sole_request && A_REQUEST_WAITS -> passes_on = true
@@ -331,7 +331,7 @@ inline heed_ring() {
         just_woken = false;
         sole_request = false
     }
-#ifdef MUTANT_RING_IS_NOT_HEEDED
+#ifdef MUTANT_NOTIFICATION_IS_NOT_PASSED_ON
     passes_on = false
 #endif
     if
@@ -399,7 +399,7 @@ inline run_long() {
 }
 
 inline serve() {
-    heed_ring();
+    on_wakeup();
     if
     :: MAY_BE_SHORT && (MAY_RETURN || MAY_SURPRISE) -> run_short()
     :: MAY_BE_LONG -> run_long()
@@ -441,13 +441,13 @@ inline look_at_all() {
 #endif
 }
 
-inline arm() {
+inline prepare() {
     atomic { waiters++; ahead[me] = 0 }
     sleepers = true
 }
 
 /* The last one clears the bit; another may have armed meanwhile. */
-inline disarm() {
+inline cancel() {
     atomic {
         if
         :: ahead_of_idle == 0 -> ahead_of_idle = MANY
@@ -496,17 +496,17 @@ end_asleep:
         ahead_of_idle = MANY
 #endif
 #ifdef WITH_IDLE_TICK
-    :: atomic { sleeps[me] && watched && A_REQUEST_WAITS -> TICK }
+    :: atomic { sleeps[me] && polled && A_REQUEST_WAITS -> TICK }
 #endif
     fi
 }
 
 inline park() {
-#ifdef MUTANT_LOOKS_BEFORE_ARMING
+#ifdef MUTANT_LOOKS_BEFORE_PREPARING
     look_at_all();
-    arm();
+    prepare();
 #else
-    arm();
+    prepare();
     look_at_all();
 #endif
     if
@@ -520,11 +520,11 @@ inline park() {
     :: else ->
         sleep();
         atomic {
-            sole_request = sole_request && !watched;
+            sole_request = sole_request && !polled;
             keeps_home = false
         }
     fi;
-    disarm()
+    cancel()
 }
 
 proctype Worker(byte me) {

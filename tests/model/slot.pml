@@ -44,14 +44,14 @@ byte lock = 0;
 bool killed[3];
 bool working[3]; /* alive, and between taking a request and letting go of it */
 
-/* Doorbell 0, rung for the guest, and doorbell 2, rung for the host. Of a bell's generation matters
+/* Eventcount 0, by which the guest is notified, and eventcount 2, by which the host is. Of an eventcount's generation matters
    only whether it has changed since its reader read it. */
-bool request_bell_changed[3];
+bool request_eventcount_changed[3];
 bool request_sleeper = false;
-bool free_bell_changed = false;
+bool free_eventcount_changed = false;
 bool free_sleeper = false;
 
-/* Who sleeps in the kernel: the caller on the word or on doorbell 2, the guests on doorbell 0. */
+/* Who sleeps in the kernel: the caller on the word or on eventcount 2, the guests on eventcount 0. */
 bool caller_sleeps = false;
 bool claimer_sleeps = false;
 bool guest_sleeps[3];
@@ -65,11 +65,11 @@ bool finished = false;
    where nobody was killed, ticks heal nothing. */
 #define TICK(condition) ((killed[1] || killed[2]) && (condition))
 
-/* One step: between the bell's change and the wake nobody can fall asleep on its old value. */
+/* One step: between the eventcount's change and the wake nobody can fall asleep on its old value. */
 inline ring_for_request() {
     d_step {
-        request_bell_changed[1] = true;
-        request_bell_changed[2] = true;
+        request_eventcount_changed[1] = true;
+        request_eventcount_changed[2] = true;
         guest_sleeps[1] = false;
         guest_sleeps[2] = false
     }
@@ -77,7 +77,7 @@ inline ring_for_request() {
 
 inline ring_for_freedom() {
     if
-    :: free_sleeper -> d_step { free_bell_changed = true; claimer_sleeps = false }
+    :: free_sleeper -> d_step { free_eventcount_changed = true; claimer_sleeps = false }
     :: else
     fi
 }
@@ -242,7 +242,7 @@ give_up:
     }
 
 withheld:
-    free_bell_changed = false;
+    free_eventcount_changed = false;
     free_sleeper = true;
     atomic {
         seen = word;
@@ -256,7 +256,7 @@ withheld:
     }
     atomic {
         if
-        :: !free_bell_changed -> claimer_sleeps = true
+        :: !free_eventcount_changed -> claimer_sleeps = true
         :: else
         fi
     }
@@ -365,7 +365,7 @@ serve:
         goto serve;
 
 sleep:
-        request_bell_changed[e] = false;
+        request_eventcount_changed[e] = false;
         request_sleeper = true;
 #ifndef MUTANT_NO_SECOND_LOOK
         seen = word;
@@ -378,7 +378,7 @@ sleep:
         fi;
         atomic {
             if
-            :: !request_bell_changed[e] -> guest_sleeps[e] = true
+            :: !request_eventcount_changed[e] -> guest_sleeps[e] = true
             :: else
             fi
         }
@@ -401,7 +401,7 @@ active proctype Killer() {
                 killed[lock] = true;
                 working[lock] = false;
                 guest_sleeps[lock] = false;
-                request_bell_changed[lock] = false;
+                request_eventcount_changed[lock] = false;
                 lock = 0
         }
     :: break

@@ -802,15 +802,15 @@ static void where_nobody_can_be_cut_off_the_deadline_is_kept(void **state) {
 
 /* ---- What is kept ---- */
 
-static void bells_stay_as_they_were_for_a_peer_that_was_cut_off(void **state) {
+static void eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct scene scene = scene_open(host);
         shmipc_slot slot = claim(scene.leaver);
         assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
-        uint32_t generation = shmi_doorbell_generation(&scene.leaver->members);
-        (void)shmi_doorbell_ring(&scene.other->members, WAKE_ALL);
-        assert_int_equal(shmi_doorbell_generation(&scene.leaver->members), generation);
+        uint32_t generation = shmi_eventcount_generation(&scene.leaver->members);
+        (void)shmi_eventcount_notify(&scene.other->members, WAKE_ALL);
+        assert_int_equal(shmi_eventcount_generation(&scene.leaver->members), generation);
         assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
         scene_close(&scene);
     }
@@ -865,7 +865,7 @@ int main(void) {
         watched_test(no_byte_that_is_written_late_gets_anywhere),
         watched_test(a_request_that_never_started_never_runs),
         watched_test(where_nobody_can_be_cut_off_the_deadline_is_kept),
-        watched_test(bells_stay_as_they_were_for_a_peer_that_was_cut_off),
+        watched_test(eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off),
         watched_test(children_of_a_peer_that_was_cut_off_keep_nothing),
         watched_test(cutting_off_leaks_nothing),
     };

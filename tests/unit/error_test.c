@@ -151,7 +151,7 @@ static void giving_a_slot_back_keeps_the_text(void **state) {
     pair_close(&pair);
 }
 
-/* A waiter is rung for by going into the peer once more, which is closed by now. */
+/* A waiter is notified by going into the peer once more, which is closed by now. */
 static void giving_a_slot_back_while_the_peer_closes_keeps_the_text(void **state) {
     (void)state;
     struct pair pair;

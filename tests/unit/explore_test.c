@@ -100,8 +100,8 @@ static void assert_pool_is_free(struct stage *s) {
         must(state == SLOT_FREE || (s->host_calls && state == SLOT_RESPONSE));
         must_equal(load_relaxed32(&s->caller->slots[i].claim) % 2, 0);
     }
-    must_equal(load_relaxed32(&s->caller->calls.vacancies.bell->sleepers), 0);
-    must_equal(load_relaxed32(&s->caller->calls.requests.bell->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->calls.vacancies.shared->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->calls.requests.shared->sleepers), 0);
     must_equal(s->running, 0);
 }
 
@@ -254,7 +254,7 @@ static void send_both_and_collect(void *context) {
 static void end_collected(void *context) {
     struct stage *s = context;
     end_two(s);
-    must_equal(load_relaxed32(&s->caller->answers.bell->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->answers.shared->sleepers), 0);
 }
 
 static void the_first_of_two_answers_is_found_in_any_order(void **state) {
@@ -275,7 +275,7 @@ static void begin_three(void *context) {
 static void end_three_collected(void *context) {
     struct stage *s = context;
     must_equal(s->served, 3);
-    must_equal(load_relaxed32(&s->caller->answers.bell->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->answers.shared->sleepers), 0);
     assert_pool_is_free(s);
 }
 
@@ -456,62 +456,62 @@ static void a_late_answer_frees_its_slot_in_any_order(void **state) {
     }
 }
 
-/* ---- A doorbell alone ---- */
+/* ---- An eventcount alone ---- */
 
-/* Two waiters of one peer, each with an event of its own, and a ringer of another peer. */
-struct belfry {
-    struct bell bell;
-    struct doorbell waiters;
-    struct doorbell ringer;
+/* Two waiters of one peer, each with an event of its own, and a notifier of another peer. */
+struct sole_eventcount {
+    struct eventcount eventcount;
+    struct local_eventcount waiters;
+    struct local_eventcount notifier;
     atomic_u32 happened[2];
 };
 
-static void begin_belfry(void *context) {
-    struct belfry *b = context;
-    *b = (struct belfry){.bell = {.generation = 0}};
-    b->waiters = (struct doorbell){.bell = &b->bell, .bit = 1 << 1};
-    b->ringer = (struct doorbell){.bell = &b->bell, .bit = 1};
+static void begin_sole_eventcount(void *context) {
+    struct sole_eventcount *b = context;
+    *b = (struct sole_eventcount){.eventcount = {.generation = 0}};
+    b->waiters = (struct local_eventcount){.shared = &b->eventcount, .bit = 1 << 1};
+    b->notifier = (struct local_eventcount){.shared = &b->eventcount, .bit = 1};
 }
 
-static void await_event(struct belfry *b, const atomic_u32 *happened) {
+static void await_event(struct sole_eventcount *b, const atomic_u32 *happened) {
     while (load_seq_cst32(happened) == 0) {
-        uint32_t generation = shmi_doorbell_arm(&b->waiters);
+        uint32_t generation = shmi_eventcount_prepare(&b->waiters);
         if (load_seq_cst32(happened) == 0)
-            shmi_doorbell_sleep(&b->waiters, generation, CLOCK_NEVER);
-        shmi_doorbell_disarm(&b->waiters);
+            shmi_eventcount_commit(&b->waiters, generation, CLOCK_NEVER);
+        shmi_eventcount_cancel(&b->waiters);
     }
 }
 
 static void await_first(void *context) {
-    struct belfry *b = context;
+    struct sole_eventcount *b = context;
     await_event(b, &b->happened[0]);
 }
 
 static void await_second(void *context) {
-    struct belfry *b = context;
+    struct sole_eventcount *b = context;
     await_event(b, &b->happened[1]);
 }
 
 static void ring_twice(void *context) {
-    struct belfry *b = context;
+    struct sole_eventcount *b = context;
     for (int i = 0; i < 2; i++) {
         exchange_seq_cst32(&b->happened[i], 1);
-        if (doorbell_wants_ring(&b->ringer))
-            (void)shmi_doorbell_ring(&b->ringer, WAKE_ALL);
+        if (eventcount_wants_notify(&b->notifier))
+            (void)shmi_eventcount_notify(&b->notifier, WAKE_ALL);
     }
 }
 
-static void end_belfry(void *context) {
-    must_equal(load_relaxed32(&((struct belfry *)context)->bell.sleepers), 0);
+static void end_sole_eventcount(void *context) {
+    must_equal(load_relaxed32(&((struct sole_eventcount *)context)->eventcount.sleepers), 0);
 }
 
-static void waiters_that_share_a_bit_lose_no_ring_in_any_order(void **state) {
+static void waiters_that_share_a_bit_lose_no_notification_in_any_order(void **state) {
     (void)state;
-    static struct belfry belfry;
-    const struct scenario scenario = {.begin = begin_belfry,
-                                      .end = end_belfry,
+    static struct sole_eventcount sole_eventcount;
+    const struct scenario scenario = {.begin = begin_sole_eventcount,
+                                      .end = end_sole_eventcount,
                                       .actors = {await_first, await_second, ring_twice},
-                                      .context = &belfry,
+                                      .context = &sole_eventcount,
                                       .preemptions = 2,
                                       .drawn = 4 * DRAWN};
     assert_true(explore(&scenario) > scenario.drawn);
@@ -725,7 +725,7 @@ static void serve_groups(void *context) {
     must_equal(shmipc_serve(s->responder, meet_in_a_group, s), SHMIPC_E_CLOSED);
 }
 
-/* Looks at none of them until all handlers run, so that it rings only as it sends them. */
+/* Looks at none of them until all handlers run, so that it notifies only as it sends them. */
 static void send_groups_and_close(void *context) {
     struct stage *s = context;
     shmipc_slot slots[GROUP];
@@ -816,7 +816,7 @@ static void end_polling(void *context) {
     struct stage *s = context;
     struct worker worker = {.id = 1, .state = WORKER_POLLING};
     if (load_seq_cst32(&s->responder->poller) == 0)
-        must(!doorbell_is_watched(&s->responder->serves.requests));
+        must(!eventcount_has_pollers(&s->responder->serves.requests));
     shmi_poller_stop(s->responder, &worker);
     must_equal(load_seq_cst32(&s->responder->superseded), 0);
 }
@@ -836,7 +836,7 @@ static void begin_and_stop(void *context) {
 static void nobody_polls(void *context) {
     struct stage *s = context;
     must_equal(load_seq_cst32(&s->responder->poller), 0);
-    must(!doorbell_is_watched(&s->responder->serves.requests));
+    must(!eventcount_has_pollers(&s->responder->serves.requests));
     must_equal(load_seq_cst32(&s->responder->superseded), 0);
 }
 
@@ -856,7 +856,7 @@ static void end_next_polling(void *context) {
     struct stage *s = context;
     struct worker next = {.id = 2, .state = WORKER_POLLING};
     const bool polls = load_seq_cst32(&s->responder->poller) == next.id;
-    must_equal(doorbell_is_watched(&s->responder->serves.requests), polls);
+    must_equal(eventcount_has_pollers(&s->responder->serves.requests), polls);
     if (polls)
         shmi_poller_stop(s->responder, &next);
     nobody_polls(context);
@@ -890,7 +890,7 @@ static void call_twice_and_send_both_home(void *context) {
     must_equal(shmipc_wake(s->another), SHMIPC_OK);
 }
 
-/* The second call rings for whoever answered the first, who sleeps or not. */
+/* The second call notifies whoever answered the first, who sleeps or not. */
 static void either_of_two_guests_is_woken_in_any_order(void **state) {
     (void)state;
     const shmipc_guest_config config = test_guest_config();
@@ -923,7 +923,7 @@ int main(int argc, char **argv) {
         watched_test(a_cancel_ends_an_unanswered_call_in_any_order),
         watched_test(a_call_after_a_time_out_gets_its_own_answer_in_any_order),
         watched_test(a_late_answer_frees_its_slot_in_any_order),
-        watched_test(waiters_that_share_a_bit_lose_no_ring_in_any_order),
+        watched_test(waiters_that_share_a_bit_lose_no_notification_in_any_order),
         watched_test(closing_ends_calls_that_nobody_answers_in_any_order),
         watched_test(closing_ends_calls_and_servers_in_any_order),
         watched_test(a_second_worker_helps_out_in_any_order),

@@ -74,7 +74,7 @@ static void send_to(const struct houses *h, uint32_t slot, uint32_t type) {
     must_equal(shmipc_slot_send(h->slots[slot], type, 0, 0), SHMIPC_OK);
 }
 
-/* shmipc_slot_ready would ring for it. */
+/* shmipc_slot_ready would notify of it. */
 static bool is_answered(const struct houses *h, uint32_t slot) {
     return word_state(slot_look(h->caller->slots[h->slots[slot].index].shared)) == SLOT_RESPONSE;
 }
@@ -130,15 +130,15 @@ static void a_worker_may_have_no_home(void **state) {
     close_houses(&h);
 }
 
-/* Of slot 0's, and how often the bell had been rung. */
-static struct { uint32_t keepers, rings; } in_handler;
+/* Of slot 0's, and how often the eventcount had been notified. */
+static struct { uint32_t keepers, notifies; } in_handler;
 
 static int note_keepers(void *context, const shmipc_request *request, shmipc_response *response) {
     const struct houses *h = context;
     (void)request;
     (void)response;
     in_handler.keepers = keepers(h, 0);
-    in_handler.rings = shmi_doorbell_generation(&h->peer->serves.requests);
+    in_handler.notifies = shmi_eventcount_generation(&h->peer->serves.requests);
     return 0;
 }
 
@@ -292,7 +292,7 @@ static void a_worker_that_polls_leaves_nothing(void **state) {
     close_houses(&h);
 }
 
-/* Nobody was rung for it, and who polls may be in a handler. A look in between leaves it to them
+/* Nobody was notified of it, and who polls may be in a handler. A look in between leaves it to them
    both. */
 static void nothing_is_left_in_the_look_before_sleeping_while_somebody_polls(void **state) {
     (void)state;
@@ -355,10 +355,10 @@ static void nothing_is_left_while_a_superseded_poller_has_not_noticed(void **sta
 /* ---- What was left to a worker ---- */
 
 #define ANOTHER_PEER (UINT32_C(1) << 15) /* its bit */
-enum { PASSED_ON = 2 };                  /* which counts as two rings: it may be for several */
+enum { PASSED_ON = 2 }; /* which counts as two notifications: it may be for several */
 
-/* How often the bell was rung as its handler began. */
-static uint32_t rings_of_who_goes_out(uint32_t type, bool polls, bool request_waits) {
+/* How often the eventcount was notified as its handler began. */
+static uint32_t notifications_of_who_goes_out(uint32_t type, bool polls, bool request_waits) {
     struct houses h;
     open_houses(&h, true);
     shmi_home_settle(h.peer, &h.worker);
@@ -366,23 +366,24 @@ static uint32_t rings_of_who_goes_out(uint32_t type, bool polls, bool request_wa
         must(shmi_poller_begin(h.peer, &h.worker));
     if (request_waits)
         send_to(&h, 0, SHORT);
-    or_seq_cst32(&h.peer->serves.requests.bell->sleepers, ANOTHER_PEER);
+    or_seq_cst32(&h.peer->serves.requests.shared->sleepers, ANOTHER_PEER);
     run_one(&h, 1, type);
-    and_seq_cst32(&h.peer->serves.requests.bell->sleepers, ~ANOTHER_PEER);
+    and_seq_cst32(&h.peer->serves.requests.shared->sleepers, ~ANOTHER_PEER);
     shmi_poller_resign(h.peer, &h.worker);
     close_houses(&h);
-    return in_handler.rings;
+    return in_handler.notifies;
 }
 
 static void a_keeper_that_goes_out_passes_on_once(void **state) {
     (void)state;
-    assert_int_equal(rings_of_who_goes_out(SHORT, false, true), PASSED_ON);
-    assert_int_equal(rings_of_who_goes_out(LONG, false, true), PASSED_ON);
-    assert_int_equal(rings_of_who_goes_out(LONG, true, true), PASSED_ON);
-    assert_int_equal(rings_of_who_goes_out(SHORT, true, true), 0); /* it polls, and is not out */
-    assert_int_equal(rings_of_who_goes_out(SHORT, false, false), 0);
-    assert_int_equal(rings_of_who_goes_out(LONG, false, false), 0);
-    assert_int_equal(rings_of_who_goes_out(LONG, true, false), 0);
+    assert_int_equal(notifications_of_who_goes_out(SHORT, false, true), PASSED_ON);
+    assert_int_equal(notifications_of_who_goes_out(LONG, false, true), PASSED_ON);
+    assert_int_equal(notifications_of_who_goes_out(LONG, true, true), PASSED_ON);
+    assert_int_equal(notifications_of_who_goes_out(SHORT, true, true),
+                     0); /* it polls, and is not out */
+    assert_int_equal(notifications_of_who_goes_out(SHORT, false, false), 0);
+    assert_int_equal(notifications_of_who_goes_out(LONG, false, false), 0);
+    assert_int_equal(notifications_of_who_goes_out(LONG, true, false), 0);
 }
 
 static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
@@ -392,12 +393,12 @@ static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
             struct houses h;
             open_houses(&h, host_calls);
             send_to(&h, slot, SHORT);
-            (void)shmi_doorbell_arm(&h.peer->serves.requests);
+            (void)shmi_eventcount_prepare(&h.peer->serves.requests);
             asked_for.peer = asked_for.home = NO_HOME;
             shmi_poller_pass_on(h.peer);
             assert_int_equal(asked_for.peer, h.peer->index);
             assert_int_equal(asked_for.home, slot);
-            shmi_doorbell_disarm(&h.peer->serves.requests);
+            shmi_eventcount_cancel(&h.peer->serves.requests);
             assert_int_equal(shmi_scan_all(h.peer, &h.worker), 1);
             assert_true(receive_from(&h, slot));
             close_houses(&h);
@@ -405,7 +406,7 @@ static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
     }
 }
 
-/* It may be in a handler for the other one for long, and nobody would be rung for. */
+/* It may be in a handler for the other one for long, and nobody would be notified. */
 static void who_begins_to_poll_looks_at_home_first(void **state) {
     (void)state;
     struct houses h;
@@ -462,7 +463,7 @@ static void serve_with_a_keeper(void (*during)(void), bool keeper) {
     fake.processors = 1;
     open_houses(&h, true);
     store_relaxed32(&h.peer->long_handlers.mean, CROWD_PARTS);
-    store_relaxed32(&h.peer->sentry, SENTRY_CONTENT); /* so nobody rings for one */
+    store_relaxed32(&h.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
     if (keeper)
         play_keeper(&h, 1);
     serving = &h;
@@ -488,28 +489,29 @@ static void a_worker_sleeps_though_it_leaves_a_request_to_its_keeper(void **stat
     assert_int_equal(left_at, 1);
 }
 
-static uint32_t bell; /* when a request had been rung for, and later the rings since */
+static uint32_t
+    eventcount; /* its generation when a request was sent, and later the notifications since */
 
 static void send_home_or_end(void) {
-    const struct doorbell *requests = &serving->peer->serves.requests;
+    const struct local_eventcount *requests = &serving->peer->serves.requests;
     if (fake.sleeps == 1) {
         must(!receive_from(serving, 1));
         must(receive_from(serving, 0));
         send_to(serving, 0, SHORT);
-        bell = shmi_doorbell_generation(requests);
-        or_seq_cst32(&requests->bell->sleepers, ANOTHER_PEER);
+        eventcount = shmi_eventcount_generation(requests);
+        or_seq_cst32(&requests->shared->sleepers, ANOTHER_PEER);
     } else {
-        bell = shmi_doorbell_generation(requests) - bell;
-        and_seq_cst32(&requests->bell->sleepers, ~ANOTHER_PEER);
+        eventcount = shmi_eventcount_generation(requests) - eventcount;
+        and_seq_cst32(&requests->shared->sleepers, ~ANOTHER_PEER);
         must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
     }
 }
 
-/* Of what it has left and what it was rung for, it runs one only. */
-static void who_has_left_a_request_passes_a_ring_on(void **state) {
+/* Of what it has left and what it was notified of, it runs one only. */
+static void who_has_left_a_request_passes_a_notification_on(void **state) {
     (void)state;
     serve_with_a_keeper(send_home_or_end, true);
-    assert_int_equal(bell, 2); /* which counts as two: it may be for several */
+    assert_int_equal(eventcount, 2); /* which counts as two: it may be for several */
 }
 
 /* There is always a request at the worker's own home. */
@@ -558,7 +560,7 @@ int main(void) {
         cmocka_unit_test_setup(what_has_no_keeper_is_served_before_a_worker_parks, fake_system),
         cmocka_unit_test_setup(a_worker_sleeps_though_it_leaves_a_request_to_its_keeper,
                                fake_system),
-        cmocka_unit_test_setup(who_has_left_a_request_passes_a_ring_on, fake_system),
+        cmocka_unit_test_setup(who_has_left_a_request_passes_a_notification_on, fake_system),
         cmocka_unit_test_setup(nobody_prefers_its_home_where_others_have_no_keeper, fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,7 +185,7 @@ static void a_slot_that_comes_back_while_its_guest_closes_is_announced(void **st
         for (int n = 0; n < 2; n++)
             assert_int_equal(shmipc_slot_claim(p.guest, 0, &slots[n]), SHMIPC_OK);
         pthread_t claiming = thread_start(claim_and_release, second);
-        eventually(load_seq_cst32(&second->calls.vacancies.bell->sleepers) != 0);
+        eventually(load_seq_cst32(&second->calls.vacancies.shared->sleepers) != 0);
         pthread_t closing = thread_start(close_peer, p.guest);
         eventually(load_seq_cst32(&p.guest->phase) == PEER_CLOSED);
         for (int n = 0; n < 20; n++)
@@ -368,15 +368,15 @@ static void guests_are_refused_and_told_when_their_host_leaves(void **state) {
     pair_close(&p);
 }
 
-/* A worker may sleep until it is rung, if the system tells it when the host's process ends. */
-static void a_host_that_closes_rings_for_its_guests_workers(void **state) {
+/* A worker may sleep until it is notified, if the system tells it when the host's process ends. */
+static void a_host_that_closes_notifies_its_guests_workers(void **state) {
     (void)state;
     struct pair pair;
     pair_open(&pair, NULL);
-    const struct doorbell *requests = &pair.guest->serves.requests;
-    uint32_t before = shmi_doorbell_generation(requests);
+    const struct local_eventcount *requests = &pair.guest->serves.requests;
+    uint32_t before = shmi_eventcount_generation(requests);
     shmipc_close(pair.host);
-    assert_int_not_equal(shmi_doorbell_generation(requests), before);
+    assert_int_not_equal(shmi_eventcount_generation(requests), before);
     pair_close(&pair);
 }
 
@@ -385,15 +385,17 @@ static void leaving_clears_the_peers_traces(void **state) {
     struct pair p;
     pair_open(&p, NULL);
     struct region_layout *shared = p.host->region.shared;
-    for (int i = 0; i < BELLS; i++)
-        or_seq_cst32(&shared->bells[i].bell.sleepers, 0xffff);
-    uint32_t members = load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation);
+    for (int i = 0; i < EVENTCOUNTS; i++)
+        or_seq_cst32(&shared->eventcounts[i].eventcount.sleepers, 0xffff);
+    uint32_t members =
+        load_relaxed32(&shared->eventcounts[EVENTCOUNT_MEMBERS].eventcount.generation);
     shmipc_close(p.guest);
-    for (int i = 0; i < BELLS; i++)
-        assert_int_equal(load_relaxed32(&shared->bells[i].bell.sleepers), 0xfffd);
+    for (int i = 0; i < EVENTCOUNTS; i++)
+        assert_int_equal(load_relaxed32(&shared->eventcounts[i].eventcount.sleepers), 0xfffd);
     assert_int_equal(load_relaxed32(&shared->peers[1].left), 1);
     assert_int_equal(load_relaxed32(&shared->peers[1].status), PEER_VACANT);
-    assert_true(load_relaxed32(&shared->bells[BELL_MEMBERS].bell.generation) != members);
+    assert_true(load_relaxed32(&shared->eventcounts[EVENTCOUNT_MEMBERS].eventcount.generation) !=
+                members);
     pair_close(&p);
 }
 
@@ -406,7 +408,7 @@ static void an_idle_peer_shuts_down_at_once(void **state) {
         struct server server;
         pair_open(&p, NULL);
         server_start(&server, p.guest, echo_handler, NULL);
-        eventually(load_seq_cst32(&p.guest->serves.requests.bell->sleepers) != 0);
+        eventually(load_seq_cst32(&p.guest->serves.requests.shared->sleepers) != 0);
         uint64_t begin = now_ns();
         assert_int_equal(shmipc_shutdown(p.guest, 20 * SECOND), SHMIPC_OK);
         soon += now_ns() - begin < TICK_NS / 2;
@@ -460,7 +462,7 @@ int main(void) {
         watched_test(a_request_to_a_host_that_has_just_left_is_told_so),
         watched_test(an_answer_that_says_shutdown_releases_the_slot),
         watched_test(guests_are_refused_and_told_when_their_host_leaves),
-        watched_test(a_host_that_closes_rings_for_its_guests_workers),
+        watched_test(a_host_that_closes_notifies_its_guests_workers),
         watched_test(leaving_clears_the_peers_traces),
         watched_test(an_idle_peer_shuts_down_at_once),
         watched_test(coming_and_going_leaks_nothing),

@@ -178,55 +178,59 @@ static void burial_clears_the_bits_of_the_dead_only(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
-    for (int i = 0; i < BELLS; i++)
-        or_seq_cst32(&region_of(&s)->shared->bells[i].bell.sleepers, 0xffff);
+    for (int i = 0; i < EVENTCOUNTS; i++)
+        or_seq_cst32(&region_of(&s)->shared->eventcounts[i].eventcount.sleepers, 0xffff);
     guest_dies(&s);
     assert_true(shmi_bury_guest(region_of(&s), INDEX));
-    for (int i = 0; i < BELLS; i++)
-        assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[i].bell.sleepers),
+    for (int i = 0; i < EVENTCOUNTS; i++)
+        assert_int_equal(load_relaxed32(&region_of(&s)->shared->eventcounts[i].eventcount.sleepers),
                          0xffff & ~(1 << INDEX));
     close_scene(&s);
 }
 
-static uint32_t rings_at_burial(bool others_sleep) {
+static uint32_t notifications_at_burial(bool others_sleep) {
     struct scene s;
     open_scene(&s);
-    struct doorbell watched = region_doorbell(region_of(&s), BELL_HOST_REQUEST, INDEX);
-    struct doorbell slept = region_doorbell(region_of(&s), BELL_HOST_REQUEST, INDEX + 1);
-    shmi_doorbell_watch(&watched);
+    struct local_eventcount polled =
+        region_eventcount(region_of(&s), EVENTCOUNT_HOST_REQUEST, INDEX);
+    struct local_eventcount slept =
+        region_eventcount(region_of(&s), EVENTCOUNT_HOST_REQUEST, INDEX + 1);
+    shmi_eventcount_join_pollers(&polled);
     if (others_sleep)
-        (void)shmi_doorbell_arm(&slept);
-    uint32_t before = shmi_doorbell_generation(&watched);
+        (void)shmi_eventcount_prepare(&slept);
+    uint32_t before = shmi_eventcount_generation(&polled);
     guest_dies(&s);
     assert_true(shmi_bury_guest(region_of(&s), INDEX));
-    uint32_t rings = shmi_doorbell_generation(&watched) - before;
+    uint32_t notifies = shmi_eventcount_generation(&polled) - before;
     close_scene(&s);
-    return rings;
+    return notifies;
 }
 
-/* While the dead watched nobody rang. */
+/* While the dead polled nobody notified. */
 static void burial_has_those_look_who_sleep(void **state) {
     (void)state;
-    assert_int_equal(rings_at_burial(true), 1);
-    assert_int_equal(rings_at_burial(false), 0);
+    assert_int_equal(notifications_at_burial(true), 1);
+    assert_int_equal(notifications_at_burial(false), 0);
 }
 
 static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
-    struct bell_line *bells = region_of(&s)->shared->bells;
-    uint32_t host_free = load_relaxed32(&bells[BELL_HOST_FREE].bell.generation);
-    uint32_t guest_free = load_relaxed32(&bells[BELL_GUEST_FREE].bell.generation);
+    struct eventcount_line *eventcounts = region_of(&s)->shared->eventcounts;
+    uint32_t host_free = load_relaxed32(&eventcounts[EVENTCOUNT_HOST_FREE].eventcount.generation);
+    uint32_t guest_free = load_relaxed32(&eventcounts[EVENTCOUNT_GUEST_FREE].eventcount.generation);
     owner dead = owner_make(INDEX, EPOCH);
-    or_seq_cst32(&bells[BELL_HOST_FREE].bell.sleepers, 1);
-    or_seq_cst32(&bells[BELL_GUEST_FREE].bell.sleepers, 2);
+    or_seq_cst32(&eventcounts[EVENTCOUNT_HOST_FREE].eventcount.sleepers, 1);
+    or_seq_cst32(&eventcounts[EVENTCOUNT_GUEST_FREE].eventcount.sleepers, 2);
     put(&s, HOST_SLOT, make(SLOT_CANCELLED, 0, dead));
     put(&s, GUEST_SLOT, make(SLOT_BUSY, 0, dead));
     guest_dies(&s);
     assert_true(shmi_bury_guest(region_of(&s), INDEX));
-    assert_int_equal(load_relaxed32(&bells[BELL_HOST_FREE].bell.generation), host_free + 1);
-    assert_int_equal(load_relaxed32(&bells[BELL_GUEST_FREE].bell.generation), guest_free + 1);
+    assert_int_equal(load_relaxed32(&eventcounts[EVENTCOUNT_HOST_FREE].eventcount.generation),
+                     host_free + 1);
+    assert_int_equal(load_relaxed32(&eventcounts[EVENTCOUNT_GUEST_FREE].eventcount.generation),
+                     guest_free + 1);
     close_scene(&s);
 }
 
@@ -287,13 +291,13 @@ static void the_next_owner_reclaims_every_earlier_epoch(void **state) {
     store_relaxed32(&region_of(&s)->shared->peers[1].epoch, 9);
     put(&s, HOST_SLOT, older);
     put(&s, HOST_SLOT + 1, working);
-    or_seq_cst32(&region_of(&s)->shared->bells[0].bell.sleepers, 1 << 1);
+    or_seq_cst32(&region_of(&s)->shared->eventcounts[0].eventcount.sleepers, 1 << 1);
     shmipc_peer *guest = attach(&s);
     assert_int_equal(guest->index, 1);
     assert_true(guest->self == owner_make(1, 10));
     assert_true(get(&s, HOST_SLOT) == reclaimed(true, older));
     assert_true(get(&s, HOST_SLOT + 1) == reclaimed(true, working));
-    assert_int_equal(load_relaxed32(&region_of(&s)->shared->bells[0].bell.sleepers), 0);
+    assert_int_equal(load_relaxed32(&region_of(&s)->shared->eventcounts[0].eventcount.sleepers), 0);
     shmipc_free(guest);
     close_scene(&s);
 }

@@ -13,7 +13,7 @@ enum { MOST = 3 };
 static struct {
     struct pair pair;
     shmipc_peer *peer;
-    struct doorbell *bell;
+    struct local_eventcount *eventcount;
     unsigned workers; /* that are to sleep at once */
     unsigned asleep;
     void (*when_all_sleep)(void); /* once, in the last one's first sleep */
@@ -22,14 +22,14 @@ static struct {
 static void open_scene(unsigned workers, void (*when_all_sleep)(void)) {
     pair_open(&scene.pair, NULL);
     scene.peer = scene.pair.guest;
-    scene.bell = &scene.peer->serves.requests;
+    scene.eventcount = &scene.peer->serves.requests;
     scene.workers = workers;
     scene.asleep = 0;
     scene.when_all_sleep = when_all_sleep;
 }
 
 static bool is_announced(void) {
-    return (load_seq_cst32(&scene.bell->bell->sleepers) & scene.bell->bit) != 0;
+    return (load_seq_cst32(&scene.eventcount->shared->sleepers) & scene.eventcount->bit) != 0;
 }
 
 static uint64_t sleep_time(void) {
@@ -46,22 +46,22 @@ static void serve_one_more(void) {
 /* All are woken in the end. */
 static void sleep_beside_others(void) {
     scene.asleep++;
-    must_equal(load_relaxed32(&scene.bell->waiters), scene.asleep);
+    must_equal(load_relaxed32(&scene.eventcount->waiters), scene.asleep);
     must(is_announced());
-    must(!doorbell_is_watched(scene.bell));
+    must(!eventcount_has_pollers(scene.eventcount));
     if (scene.asleep < scene.workers)
         serve_one_more();
     else
         scene.when_all_sleep();
     scene.asleep--;
-    must_equal(load_relaxed32(&scene.bell->waiters), scene.asleep + 1);
+    must_equal(load_relaxed32(&scene.eventcount->waiters), scene.asleep + 1);
 }
 
 static void serve_and_close(void) {
     serve_one_more();
     fake.during_sleep = NULL;
     must_equal(scene.asleep, 0);
-    must_equal(load_relaxed32(&scene.bell->waiters), 0);
+    must_equal(load_relaxed32(&scene.eventcount->waiters), 0);
     must(!is_announced());
     must_equal(load_relaxed32(&scene.peer->ticker), 0);
     pair_close(&scene.pair);

@@ -538,18 +538,18 @@ static void a_turn_looks_at_the_clock_more_seldom_in_time(void **state) {
     assert_false(turn_goes_on(&turn, false));
 }
 
-static void who_slept_in_a_turn_rings(void **state) {
+static void who_slept_in_a_turn_notifies(void **state) {
     (void)state;
     struct turns all = {.handed_on = 0};
     struct turn turn;
     shmi_turn_begin(&turn, &all, MS);
     turn.to_go = TURN_RELEASES;
     assert_false(turn_goes_on(&turn, true));
-    assert_int_equal(shmi_turn_next(&turn, &all, true, 1, MS + 1), TURN_RINGS);
+    assert_int_equal(shmi_turn_next(&turn, &all, true, 1, MS + 1), TURN_NOTIFIES);
     assert_int_equal(shmi_turn_next(&turn, &all, false, 1, MS + 2), TURN_LASTS);
 }
 
-static void a_turn_rings_early_until_one_has_lasted(void **state) {
+static void a_turn_notifies_early_until_one_has_lasted(void **state) {
     (void)state;
     struct turns all;
     struct turn turn;
@@ -558,7 +558,7 @@ static void a_turn_rings_early_until_one_has_lasted(void **state) {
     shmi_turns_begin(&all);
     shmi_turn_begin(&turn, &all, now);
     assert_int_equal(releases_that_last(&turn, &all, 1, &now, 200, &step), 1);
-    assert_int_equal(step, TURN_RINGS);
+    assert_int_equal(step, TURN_NOTIFIES);
     while (step != TURN_ENDS)
         (void)releases_that_last(&turn, &all, 1, &now, 200, &step);
     shmi_turn_begin(&turn, &all, now);
@@ -644,8 +644,8 @@ int main(void) {
         cmocka_unit_test_setup(on_one_processor_there_is_no_room_in_the_end, fake_system),
         cmocka_unit_test(turns_share_a_round),
         cmocka_unit_test(a_turn_looks_at_the_clock_more_seldom_in_time),
-        cmocka_unit_test(who_slept_in_a_turn_rings),
-        cmocka_unit_test(a_turn_rings_early_until_one_has_lasted),
+        cmocka_unit_test(who_slept_in_a_turn_notifies),
+        cmocka_unit_test(a_turn_notifies_early_until_one_has_lasted),
         cmocka_unit_test(turns_leave_a_processor_to_the_worker),
         cmocka_unit_test(a_turn_is_under_way_as_long_as_it_is_looked_after),
         cmocka_unit_test(the_newest_waiter_looks_first_and_all_by_a_tick),

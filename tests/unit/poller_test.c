@@ -15,16 +15,16 @@ enum { FIRST_TYPE = SHMIPC_TYPE_APPLICATION }; /* a message type */
 static struct {
     struct pair pair;
     shmipc_peer *peer;
-    struct doorbell *bell;
+    struct local_eventcount *eventcount;
     shmipc_slot slot;
 } scene;
 
 static void open_scene(void) {
     pair_open(&scene.pair, NULL);
     scene.peer = scene.pair.guest;
-    scene.bell = &scene.peer->serves.requests;
+    scene.eventcount = &scene.peer->serves.requests;
     must_equal(shmipc_slot_claim(scene.pair.host, 0, &scene.slot), SHMIPC_OK);
-    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody rings for one */
+    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
 }
 
 static void close_scene(void) {
@@ -42,20 +42,20 @@ static bool is_answered(void) {
 
 /* Somebody of another peer sleeps, or does not. */
 static void sleeper(bool sleeps) {
-    struct doorbell other = *scene.bell;
+    struct local_eventcount other = *scene.eventcount;
     other.bit = ANOTHER_PEER;
     if (sleeps)
-        (void)shmi_doorbell_arm(&other);
+        (void)shmi_eventcount_prepare(&other);
     else
-        and_seq_cst32(&scene.bell->bell->sleepers, ~ANOTHER_PEER);
+        and_seq_cst32(&scene.eventcount->shared->sleepers, ~ANOTHER_PEER);
 }
 
-static bool watches(void) {
-    return doorbell_is_watched(scene.bell);
+static bool is_polled(void) {
+    return eventcount_has_pollers(scene.eventcount);
 }
 
-static uint32_t rings(void) {
-    return shmi_doorbell_generation(scene.bell);
+static uint32_t notifies(void) {
+    return shmi_eventcount_generation(scene.eventcount);
 }
 
 static struct worker new_worker(uint32_t id) {
@@ -69,17 +69,17 @@ static void at_most_one_worker_of_a_peer_polls(void **state) {
     struct worker first = new_worker(1), second = new_worker(2);
     open_scene();
     assert_false(poller_exists(scene.peer));
-    assert_false(watches());
+    assert_false(is_polled());
     assert_true(shmi_poller_begin(scene.peer, &first));
     assert_true(poller_is(scene.peer, &first));
-    assert_true(watches());
+    assert_true(is_polled());
     assert_false(shmi_poller_begin(scene.peer, &second));
     assert_false(poller_is(scene.peer, &second));
     assert_int_equal(second.state, WORKER_SEARCHING);
     shmi_poller_stop(scene.peer, &first);
     assert_int_equal(first.state, WORKER_SEARCHING);
     assert_false(poller_exists(scene.peer));
-    assert_false(watches());
+    assert_false(is_polled());
     assert_true(shmi_poller_begin(scene.peer, &second));
     shmi_poller_stop(scene.peer, &second);
     close_scene();
@@ -95,10 +95,10 @@ static void peers_have_pollers_of_their_own(void **state) {
     assert_true(shmi_poller_begin(scene.peer, &ours));
     assert_true(shmi_poller_begin(other, &theirs));
     shmi_poller_stop(scene.peer, &ours);
-    assert_true(watches());
+    assert_true(is_polled());
     assert_true(poller_is(other, &theirs));
     shmi_poller_stop(other, &theirs);
-    assert_false(watches());
+    assert_false(is_polled());
     shmipc_free(other);
     close_scene();
 }
@@ -107,48 +107,49 @@ static void peers_have_pollers_of_their_own(void **state) {
 
 typedef void leave(shmipc_peer *peer, struct worker *worker);
 
-enum { PASSED_ON = 2 }; /* which counts as two rings: it may be for several */
+enum { PASSED_ON = 2 }; /* which counts as two notifications: it may be for several */
 
-/* How often the bell is rung as a poller leaves. A request was not rung for while it polled. */
-static uint32_t rings_of(leave *leaves, bool request_waits, bool somebody_sleeps) {
+/* How often the eventcount is notified as a poller leaves. Nobody was notified of a request while
+   it polled. */
+static uint32_t notifications_of(leave *leaves, bool request_waits, bool somebody_sleeps) {
     struct worker worker = new_worker(1);
     open_scene();
     must(shmi_poller_begin(scene.peer, &worker));
     sleeper(somebody_sleeps);
     if (request_waits)
         send_one();
-    uint32_t before = rings();
+    uint32_t before = notifies();
     must_equal(before, 0);
     leaves(scene.peer, &worker);
-    uint32_t rung = rings() - before;
+    uint32_t notified = notifies() - before;
     must_equal(worker.state, WORKER_SEARCHING);
-    must(!poller_exists(scene.peer) && !watches());
+    must(!poller_exists(scene.peer) && !is_polled());
     sleeper(false);
     close_scene();
-    return rung;
+    return notified;
 }
 
-static void who_hands_over_rings_if_a_request_waits_and_somebody_sleeps(void **state) {
+static void who_hands_over_notifies_if_a_request_waits_and_somebody_sleeps(void **state) {
     (void)state;
-    assert_int_equal(rings_of(shmi_poller_hand_over, true, true), PASSED_ON);
-    assert_int_equal(rings_of(shmi_poller_hand_over, true, false), 0);
-    assert_int_equal(rings_of(shmi_poller_hand_over, false, true), 0);
+    assert_int_equal(notifications_of(shmi_poller_hand_over, true, true), PASSED_ON);
+    assert_int_equal(notifications_of(shmi_poller_hand_over, true, false), 0);
+    assert_int_equal(notifications_of(shmi_poller_hand_over, false, true), 0);
 }
 
 static void who_ends_does_too(void **state) {
     (void)state;
-    assert_int_equal(rings_of(shmi_poller_resign, true, true), PASSED_ON);
-    assert_int_equal(rings_of(shmi_poller_resign, true, false), 0);
-    assert_int_equal(rings_of(shmi_poller_resign, false, true), 0);
+    assert_int_equal(notifications_of(shmi_poller_resign, true, true), PASSED_ON);
+    assert_int_equal(notifications_of(shmi_poller_resign, true, false), 0);
+    assert_int_equal(notifications_of(shmi_poller_resign, false, true), 0);
 }
 
 /* It is going to look itself. */
 static void who_stops_does_not(void **state) {
     (void)state;
-    assert_int_equal(rings_of(shmi_poller_stop, true, true), 0);
+    assert_int_equal(notifications_of(shmi_poller_stop, true, true), 0);
 }
 
-/* It was rung for something, perhaps, and there is another one who polls. */
+/* It was perhaps notified of something, and there is another one who polls. */
 static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **state) {
     (void)state;
     struct worker poller = new_worker(1), other = new_worker(2);
@@ -157,9 +158,9 @@ static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **
     sleeper(true);
     send_one();
     shmi_poller_resign(scene.peer, &other);
-    assert_int_equal(rings(), PASSED_ON);
+    assert_int_equal(notifies(), PASSED_ON);
     assert_true(poller_is(scene.peer, &poller));
-    assert_true(watches());
+    assert_true(is_polled());
     shmi_poller_stop(scene.peer, &poller);
     sleeper(false);
     close_scene();
@@ -167,16 +168,16 @@ static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **
 
 /* ---- Being superseded ---- */
 
-static void callers_ring_once_a_poller_is_superseded(void **state) {
+static void callers_notify_once_a_poller_is_superseded(void **state) {
     (void)state;
     struct worker worker = new_worker(1);
     open_scene();
     sleeper(true);
     assert_true(shmi_poller_begin(scene.peer, &worker));
-    assert_false(doorbell_wants_ring(scene.bell));
+    assert_false(eventcount_wants_notify(scene.eventcount));
     (void)shmi_poller_supersede(scene.peer);
     assert_false(poller_exists(scene.peer));
-    assert_true(doorbell_wants_ring(scene.bell));
+    assert_true(eventcount_wants_notify(scene.eventcount));
     sleeper(false);
     close_scene();
 }
@@ -187,14 +188,14 @@ static void who_begins_or_stops_is_not_superseded(void **state) {
     struct worker worker = new_worker(1);
     open_scene();
     store_relaxed32(&scene.peer->poller, POLLER_CHANGES);
-    shmi_doorbell_watch(scene.bell);
-    assert_true(shmi_poller_supersede(scene.peer)); /* callers may not have rung */
-    assert_true(watches());
+    shmi_eventcount_join_pollers(scene.eventcount);
+    assert_true(shmi_poller_supersede(scene.peer)); /* callers may not have notified */
+    assert_true(is_polled());
     assert_true(poller_exists(scene.peer));
     assert_false(shmi_poller_begin(scene.peer, &worker));
     assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
     store_relaxed32(&scene.peer->poller, 0);
-    shmi_doorbell_look_away(scene.bell);
+    shmi_eventcount_leave_pollers(scene.eventcount);
     close_scene();
 }
 
@@ -234,7 +235,7 @@ static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
         leaves[i](scene.peer, &worker);
         assert_int_equal(worker.state, WORKER_SEARCHING);
         assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
-        assert_true(watches());
+        assert_true(is_polled());
         assert_true(poller_is(scene.peer, &next));
         shmi_poller_stop(scene.peer, &next);
         close_scene();
@@ -248,7 +249,7 @@ typedef void meddle(struct slot *shared, word *seen);
 
 static void play_poller(void) {
     store_relaxed32(&scene.peer->poller, SOMEBODY_ELSE);
-    shmi_doorbell_watch(scene.bell);
+    shmi_eventcount_join_pollers(scene.eventcount);
 }
 
 static word taken; /* the word of the request that the poller has taken */
@@ -322,25 +323,25 @@ static void patience_has_an_end(void **state) {
 
 /* ---- A worker that serves ---- */
 
-static int must_watch(void *context, const shmipc_request *request, shmipc_response *response) {
-    must(watches());
+static int must_poll(void *context, const shmipc_request *request, shmipc_response *response) {
+    must(is_polled());
     must(poller_exists(scene.peer));
     return echo_handler(context, request, response);
 }
 
-static void must_not_watch(void) {
+static void must_not_poll(void) {
     must(is_answered());
-    must(!watches());
+    must(!is_polled());
     must(!poller_exists(scene.peer));
     must_equal(shmipc_wake(scene.peer), SHMIPC_OK);
 }
 
-static void a_worker_watches_while_it_is_awake(void **state) {
+static void a_worker_polls_while_it_is_awake(void **state) {
     (void)state;
     open_scene();
     send_one();
-    fake.during_sleep = must_not_watch;
-    assert_int_equal(shmipc_serve(scene.peer, must_watch, NULL), SHMIPC_E_WOKEN);
+    fake.during_sleep = must_not_poll;
+    assert_int_equal(shmipc_serve(scene.peer, must_poll, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     close_scene();
 }
@@ -348,7 +349,7 @@ static void a_worker_watches_while_it_is_awake(void **state) {
 static int must_be_the_first(void *context, const shmipc_request *request,
                              shmipc_response *response) {
     must_equal(load_relaxed32(&scene.peer->poller), 1);
-    return must_watch(context, request, response);
+    return must_poll(context, request, response);
 }
 
 static void no_worker_is_called_what_says_something_else(void **state) {
@@ -356,7 +357,7 @@ static void no_worker_is_called_what_says_something_else(void **state) {
     open_scene();
     store_relaxed32(&scene.peer->next_worker, POLLER_CHANGES - 1);
     send_one();
-    fake.during_sleep = must_not_watch;
+    fake.during_sleep = must_not_poll;
     assert_int_equal(shmipc_serve(scene.peer, must_be_the_first, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     close_scene();
@@ -366,7 +367,7 @@ static bool played_one_polls(void) {
     return load_relaxed32(&scene.peer->poller) == SOMEBODY_ELSE;
 }
 
-static void be_rung_in_vain_then_for_a_request(void) {
+static void be_notified_in_vain_then_of_a_request(void) {
     must(fake.sleeps <= 3);
     must_equal(played_one_polls(), fake.sleeps == 2);
     must_equal(is_answered(), fake.sleeps == 3);
@@ -376,7 +377,7 @@ static void be_rung_in_vain_then_for_a_request(void) {
         send_one();
     if (fake.sleeps == 3)
         must_equal(shmipc_wake(scene.peer), SHMIPC_OK);
-    (void)shmi_doorbell_ring(scene.bell, WAKE_ONE);
+    (void)shmi_eventcount_notify(scene.eventcount, WAKE_ONE);
 }
 
 /* A poller looks, but for one that is in a handler. */
@@ -385,7 +386,7 @@ static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void
     open_scene();
     scene.peer->serve_spins.least = 100;
     fake.sleeps = 0;
-    fake.during_sleep = be_rung_in_vain_then_for_a_request;
+    fake.during_sleep = be_notified_in_vain_then_of_a_request;
     assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     assert_int_equal(fake.sleeps, 3);
@@ -394,7 +395,7 @@ static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void
 
 static pthread_t taker;
 
-static void be_rung_for_what_the_poller_takes(void) {
+static void be_notified_for_what_the_poller_takes(void) {
     static meddle *what = take;
     must(fake.sleeps <= 2);
     if (fake.sleeps == 1) {
@@ -402,11 +403,11 @@ static void be_rung_for_what_the_poller_takes(void) {
         scene.peer->serve_spins.least = FOR_EVER;
         send_one();
         taker = thread_start(meddle_soon, &what);
-        (void)shmi_doorbell_ring(scene.bell, WAKE_ONE);
+        (void)shmi_eventcount_notify(scene.eventcount, WAKE_ONE);
         return;
     }
     thread_join(taker);
-    must(played_one_polls() && watches());
+    must(played_one_polls() && is_polled());
     must(!is_answered());
     must_equal(
         shmi_slot_publish_response(scene.pair.host->slots[scene.slot.index].shared, taken, 0),
@@ -418,7 +419,7 @@ static void a_woken_worker_leaves_a_poller_that_looks_in_its_place(void **state)
     (void)state;
     open_scene();
     fake.sleeps = 0;
-    fake.during_sleep = be_rung_for_what_the_poller_takes;
+    fake.during_sleep = be_notified_for_what_the_poller_takes;
     assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     assert_int_equal(fake.sleeps, 2);
@@ -432,20 +433,20 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(at_most_one_worker_of_a_peer_polls, fake_system),
         cmocka_unit_test_setup(peers_have_pollers_of_their_own, fake_system),
-        cmocka_unit_test_setup(who_hands_over_rings_if_a_request_waits_and_somebody_sleeps,
+        cmocka_unit_test_setup(who_hands_over_notifies_if_a_request_waits_and_somebody_sleeps,
                                fake_system),
         cmocka_unit_test_setup(who_ends_does_too, fake_system),
         cmocka_unit_test_setup(who_stops_does_not, fake_system),
         cmocka_unit_test_setup(who_ends_without_polling_passes_on_too_and_leaves_the_poller,
                                fake_system),
-        cmocka_unit_test_setup(callers_ring_once_a_poller_is_superseded, fake_system),
+        cmocka_unit_test_setup(callers_notify_once_a_poller_is_superseded, fake_system),
         cmocka_unit_test_setup(who_begins_or_stops_is_not_superseded, fake_system),
         cmocka_unit_test_setup(a_superseded_worker_notices_and_learns, fake_system),
         cmocka_unit_test_setup(a_superseded_worker_leaves_the_next_poller_alone, fake_system),
         cmocka_unit_test_setup(a_poller_that_looks_takes_a_request, fake_system),
         cmocka_unit_test_setup(a_request_whose_caller_parks_still_waits, fake_system),
         cmocka_unit_test_setup(patience_has_an_end, fake_system),
-        cmocka_unit_test_setup(a_worker_watches_while_it_is_awake, fake_system),
+        cmocka_unit_test_setup(a_worker_polls_while_it_is_awake, fake_system),
         cmocka_unit_test_setup(no_worker_is_called_what_says_something_else, fake_system),
         cmocka_unit_test_setup(a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request,
                                fake_system),

@@ -199,21 +199,21 @@ static void a_release_wakes_who_waits_in_whatever_process(void **state) {
             pair_open(&p, NULL);
             assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
             shmipc_peer *holder = host ? p.host : p.guest;
-            struct bell *bell = holder->calls.vacancies.bell;
+            struct eventcount *eventcount = holder->calls.vacancies.shared;
             shmipc_slot a = claim(holder);
             shmipc_slot b = claim(holder);
             for (int i = 0; i < CLAIMERS; i++) {
                 claimers[i] = (struct claimer){.peer = host ? p.host : second};
                 claimers[i].thread = thread_start(claim_one, &claimers[i]);
             }
-            eventually(load_seq_cst32(&bell->sleepers) != 0 &&
+            eventually(load_seq_cst32(&eventcount->sleepers) != 0 &&
                        load_seq_cst32(&claimers[0].peer->calls.vacancies.waiters) == CLAIMERS);
             uint64_t begin = now_ns();
             release_slot(a);
             for (int i = 0; i < CLAIMERS; i++)
                 thread_join(claimers[i].thread);
             soon += now_ns() - begin < TICK_NS / 2;
-            assert_int_equal(load_seq_cst32(&bell->sleepers), 0);
+            assert_int_equal(load_seq_cst32(&eventcount->sleepers), 0);
             release_slot(b);
             shmipc_free(second);
             pair_close(&p);
@@ -228,10 +228,10 @@ static void a_release_that_nobody_waits_for_wakes_nobody(void **state) {
         struct pair p;
         pair_open(&p, NULL);
         shmipc_peer *peer = host ? p.host : p.guest;
-        uint32_t before = load_relaxed32(&peer->calls.vacancies.bell->generation);
+        uint32_t before = load_relaxed32(&peer->calls.vacancies.shared->generation);
         for (int i = 0; i < 100; i++)
             release_slot(claim(peer));
-        assert_int_equal(load_relaxed32(&peer->calls.vacancies.bell->generation), before);
+        assert_int_equal(load_relaxed32(&peer->calls.vacancies.shared->generation), before);
         pair_close(&p);
     }
 }

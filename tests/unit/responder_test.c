@@ -146,8 +146,9 @@ static void one_wake_ends_all_that_wait_now(void **state) {
     pair_close(&p);
 }
 
-/* An idle server is answered soon: asleep for a while, it must be rung, not wait for its tick. */
-static void an_idle_server_is_rung(void **state) {
+/* An idle server is answered soon: asleep for a while, it must be notified, not wait for its tick.
+   */
+static void an_idle_server_is_notified(void **state) {
     (void)state;
     enum { ROUNDS = 11 };
     for (int host_serves = 0; host_serves < 2; host_serves++) {
@@ -159,7 +160,7 @@ static void an_idle_server_is_rung(void **state) {
         shmipc_peer *caller = host_serves ? p.guest : p.host;
         server_start(&server, responder, echo_handler, NULL);
         for (int i = 0; i < ROUNDS; i++) {
-            eventually(load_seq_cst32(&responder->serves.requests.bell->sleepers) != 0);
+            eventually(load_seq_cst32(&responder->serves.requests.shared->sleepers) != 0);
             pause_briefly();
             uint64_t begin = now_ns();
             assert_int_equal(shmipc_call(caller, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_OK);
@@ -172,20 +173,21 @@ static void an_idle_server_is_rung(void **state) {
 }
 
 static bool sleeps(shmipc_peer *peer) {
-    return (load_seq_cst32(&peer->serves.requests.bell->sleepers) & peer->serves.requests.bit) != 0;
+    return (load_seq_cst32(&peer->serves.requests.shared->sleepers) & peer->serves.requests.bit) !=
+           0;
 }
 
-/* A watcher may have died, or be in a handler. The best of a few counts: the machine may be busy.
+/* A poller may have died, or be in a handler. The best of a few counts: the machine may be busy.
    */
-static void a_watcher_that_does_not_look_delays_a_request_but_briefly(void **state) {
+static void a_poller_that_does_not_look_delays_a_request_but_briefly(void **state) {
     (void)state;
     struct pair p;
     struct server server;
-    shmipc_peer *watcher;
+    shmipc_peer *poller;
     uint64_t least = UINT64_MAX;
     pair_open(&p, NULL);
-    assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &watcher), SHMIPC_OK);
-    shmi_doorbell_watch(&watcher->serves.requests);
+    assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &poller), SHMIPC_OK);
+    shmi_eventcount_join_pollers(&poller->serves.requests);
     server_start(&server, p.guest, echo_handler, NULL);
     for (int i = 0; i < 5; i++) {
         eventually(sleeps(p.guest));
@@ -195,7 +197,7 @@ static void a_watcher_that_does_not_look_delays_a_request_but_briefly(void **sta
     }
     assert_in_range(least, 0, 20 * MILLISECOND);
     (void)server_stop(&server);
-    shmipc_free(watcher);
+    shmipc_free(poller);
     pair_close(&p);
 }
 
@@ -208,7 +210,7 @@ static void a_request_that_is_only_sent_is_served(void **state) {
     pair_open(&p, NULL);
     server_start(&server, p.guest, echo_handler, NULL);
     for (int i = 0; i < ROUNDS; i++) {
-        eventually(load_seq_cst32(&p.guest->serves.requests.bell->sleepers) != 0);
+        eventually(load_seq_cst32(&p.guest->serves.requests.shared->sleepers) != 0);
         pause_briefly();
         uint64_t begin = now_ns();
         shmipc_slot slot = send_empty(p.host);
@@ -626,8 +628,8 @@ int main(void) {
         watched_test(arguments_are_checked),
         watched_test(a_wake_without_a_sleeper_ends_the_next_wait),
         watched_test(one_wake_ends_all_that_wait_now),
-        watched_test(an_idle_server_is_rung),
-        watched_test(a_watcher_that_does_not_look_delays_a_request_but_briefly),
+        watched_test(an_idle_server_is_notified),
+        watched_test(a_poller_that_does_not_look_delays_a_request_but_briefly),
         watched_test(a_request_that_is_only_sent_is_served),
         watched_test(each_request_runs_once_however_many_serve),
         watched_test(a_busy_worker_does_not_hold_up_the_others),

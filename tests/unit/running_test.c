@@ -14,7 +14,7 @@ enum { LONG_NS = 100000 };
 static struct {
     struct pair pair;
     shmipc_peer *peer;
-    struct doorbell *bell;
+    struct local_eventcount *eventcount;
     shmipc_slot slots[2];
     uint32_t generation;
     uint32_t yields; /* before it sleeps */
@@ -25,10 +25,10 @@ static struct {
 static void open_scene(void) {
     pair_open(&scene.pair, NULL);
     scene.peer = scene.pair.guest;
-    scene.bell = &scene.peer->serves.requests;
+    scene.eventcount = &scene.peer->serves.requests;
     scene.runs = 0;
-    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody rings for one */
-    or_seq_cst32(&scene.bell->bell->sleepers, ANOTHER_PEER);
+    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    or_seq_cst32(&scene.eventcount->shared->sleepers, ANOTHER_PEER);
     shmi_duration_learn_long(&scene.peer->durations, LONG);
     for (int i = 0; i < 2; i++)
         must_equal(shmipc_slot_claim(scene.pair.host, 0, &scene.slots[i]), SHMIPC_OK);
@@ -58,12 +58,12 @@ static void serve_with(shmipc_handler handler) {
 
 /* ---- Polling and running ---- */
 
-static int callers_ring_if_long(void *context, const shmipc_request *request,
-                                shmipc_response *response) {
+static int callers_notify_if_long(void *context, const shmipc_request *request,
+                                  shmipc_response *response) {
     const bool is_long = request->type == LONG;
     (void)context;
     (void)response;
-    must_equal(doorbell_wants_ring(scene.bell), is_long);
+    must_equal(eventcount_wants_notify(scene.eventcount), is_long);
     must_equal(poller_exists(scene.peer), !is_long);
     must_equal(load_relaxed32(&scene.peer->long_handlers.now), is_long);
     scene.runs++;
@@ -72,44 +72,44 @@ static int callers_ring_if_long(void *context, const shmipc_request *request,
     return 0;
 }
 
-static void callers_ring_while_a_long_handler_runs_and_not_while_a_short_one_does(void **state) {
+static void callers_notify_while_a_long_handler_runs_and_not_while_a_short_one_does(void **state) {
     (void)state;
     for (uint32_t type = LONG; type <= SHORT; type++) {
         open_scene();
         send_one(0, type);
-        serve_with(callers_ring_if_long);
+        serve_with(callers_notify_if_long);
         assert_int_equal(scene.runs, 1);
         close_scene();
     }
 }
 
-static int note_rings(void *context, const shmipc_request *request, shmipc_response *response) {
+static int note_notifies(void *context, const shmipc_request *request, shmipc_response *response) {
     (void)context;
     (void)response;
     if (scene.runs++ == 0)
-        scene.generation = shmi_doorbell_generation(scene.bell) - scene.generation;
+        scene.generation = shmi_eventcount_generation(scene.eventcount) - scene.generation;
     if (request->type == LONG)
         fake.now += LONG_NS;
     return 0;
 }
 
-/* The second one comes with the first, and is not rung for. */
-static uint32_t rings_before_the_first_of_two(uint32_t type) {
+/* The second one comes with the first, and nobody is notified of it. */
+static uint32_t notifications_before_the_first_of_two(uint32_t type) {
     open_scene();
-    shmi_doorbell_watch(scene.bell);
+    shmi_eventcount_join_pollers(scene.eventcount);
     send_one(0, type);
     send_one(1, type);
-    scene.generation = shmi_doorbell_generation(scene.bell);
-    serve_with(note_rings);
+    scene.generation = shmi_eventcount_generation(scene.eventcount);
+    serve_with(note_notifies);
     must_equal(scene.runs, 2);
     close_scene();
     return scene.generation;
 }
 
-static void what_waits_before_a_long_handler_is_rung_for(void **state) {
+static void what_waits_before_a_long_handler_is_notified_of(void **state) {
     (void)state;
-    assert_int_equal(rings_before_the_first_of_two(LONG), 2); /* it may be for several */
-    assert_int_equal(rings_before_the_first_of_two(SHORT), 0);
+    assert_int_equal(notifications_before_the_first_of_two(LONG), 2); /* it may be for several */
+    assert_int_equal(notifications_before_the_first_of_two(SHORT), 0);
 }
 
 /* A worker without work polls, unless many run long handlers: then it would take their processors.
@@ -121,7 +121,7 @@ static bool polls_after(uint32_t type, uint32_t at_once) {
     store_relaxed32(&scene.peer->long_handlers.mean, at_once * CROWD_PARTS);
     send_one(0, type);
     fake.yields = 0;
-    serve_with(callers_ring_if_long);
+    serve_with(callers_notify_if_long);
     close_scene();
     return scene.yields > 0;
 }
@@ -214,8 +214,8 @@ static void what_requests_read_shares_no_line_with_what_long_handlers_change(voi
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(
-            callers_ring_while_a_long_handler_runs_and_not_while_a_short_one_does, fake_system),
-        cmocka_unit_test_setup(what_waits_before_a_long_handler_is_rung_for, fake_system),
+            callers_notify_while_a_long_handler_runs_and_not_while_a_short_one_does, fake_system),
+        cmocka_unit_test_setup(what_waits_before_a_long_handler_is_notified_of, fake_system),
         cmocka_unit_test_setup(after_long_handlers_a_worker_parks_at_once_in_a_crowd, fake_system),
         cmocka_unit_test_setup(a_long_type_is_learned_from_the_handlers_that_are_measured,
                                fake_system),

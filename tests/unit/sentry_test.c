@@ -33,8 +33,8 @@ static uint64_t sleep_time(void) {
     return fake.until - fake.now;
 }
 
-static uint32_t bell(void) {
-    return shmi_doorbell_generation(&guest->serves.requests);
+static uint32_t eventcount(void) {
+    return shmi_eventcount_generation(&guest->serves.requests);
 }
 
 static void end(void) {
@@ -57,7 +57,7 @@ static void it_takes_the_place_of_a_poller_that_is_stuck(void **state) {
     serve_beside(get_stuck, 4, SENTRY_ABSENT);
 }
 
-/* A request after each look. Each time somebody rings in vain: that puts no look off. */
+/* A request after each look. Each time somebody notifies in vain: that puts no look off. */
 static void take_request_upon_request(void) {
     must(the_played_one_polls());
     must_equal(load_relaxed32(&guest->sentry),
@@ -66,7 +66,7 @@ static void take_request_upon_request(void) {
     if (fake.sleeps == 20)
         end();
     fake.now += SENTRY_TICK_NS / 2;
-    (void)shmi_doorbell_ring(&guest->serves.requests, WAKE_ONE);
+    (void)shmi_eventcount_notify(&guest->serves.requests, WAKE_ONE);
 }
 
 static void it_leaves_a_poller_that_takes_requests_in_its_place(void **state) {
@@ -84,12 +84,12 @@ static void rest_and_serve_again(void) {
     if (fake.sleeps > FIRST_LONG) {
         end();
     } else if (fake.sleeps == FIRST_LONG) {
-        uint32_t before = bell();
+        uint32_t before = eventcount();
         store_relaxed32(&guest->poller, PLAYED_POLLER);
         must(sentry_wants_call(guest));
         shmi_sentry_call(guest);
         must(!sentry_wants_call(guest));
-        must_equal(bell(), before + 1);
+        must_equal(eventcount(), before + 1);
     } else {
         fake.now = fake.until;
     }
@@ -102,10 +102,10 @@ static void it_goes_while_the_poller_rests_and_comes_when_it_is_called(void **st
 
 /* Another standby may be asleep for long. */
 static void end_and_listen(void) {
-    uint32_t before = bell();
+    uint32_t before = eventcount();
     must_equal(load_relaxed32(&guest->sentry), SENTRY_CONTENT);
     end();
-    must_equal(bell(), before + 1); /* the wake's */
+    must_equal(eventcount(), before + 1); /* the wake's */
 }
 
 static void one_that_ends_calls_another(void **state) {

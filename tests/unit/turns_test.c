@@ -119,14 +119,14 @@ static void who_has_had_its_turn_steps_aside_for_another_guest(void **state) {
     shmipc_peer *second;
     open_with_one_slot(&p);
     must_equal(shmipc_guest_attach(p.name.text, NULL, SHMIPC_TIMEOUT_DEFAULT, &second), SHMIPC_OK);
-    (void)shmi_doorbell_arm(&second->calls.vacancies);
+    (void)shmi_eventcount_prepare(&second->calls.vacancies);
     struct local_slot *l = claim_as_calls_do(p.guest);
     l->turn.began = 1;
     shmi_pool_release(p.guest, l);
     uint64_t begin = now_ns();
     l = claim_as_calls_do(p.guest);
     assert_true(now_ns() - begin >= STORES_SEEN_NS / 2);
-    shmi_doorbell_disarm(&second->calls.vacancies);
+    shmi_eventcount_cancel(&second->calls.vacancies);
     shmi_pool_release(p.guest, l);
     shmipc_free(second);
     pair_close(&p);
@@ -186,12 +186,12 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
             open_with_one_slot(&p);
             struct turn_taker waiter = {.peer = host ? p.host : p.guest};
             struct local_slot *l = claim_before(waiter.peer, &waiter);
-            uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+            uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.shared->generation);
             l->turn.began = shmi_clock_now();
             l->turn.to_go = 2;
             uint64_t begin = now_ns();
             shmi_pool_release(waiter.peer, l);
-            assert_int_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+            assert_int_equal(load_relaxed32(&waiter.peer->calls.vacancies.shared->generation),
                              before);
             thread_join(waiter.thread);
             soon += now_ns() - begin < TICK_NS / 2;
@@ -201,8 +201,8 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
     }
 }
 
-/* Of two slots one is somebody's for ever new turns, which leave room for no other; the other one was
-   given back in silence, and nobody comes back to it. */
+/* Of two slots one is somebody's for ever new turns, which leave room for no other; the other one
+   was given back in silence, and nobody comes back to it. */
 static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
@@ -242,18 +242,18 @@ static void a_turn_ends_in_silence_where_there_is_no_room_for_another(void **sta
         struct local_slot *busy = claim_as_calls_do(p.host);
         struct local_slot *l = claim_before(p.host, &waiter);
         store_relaxed64(&busy->turn.looked, rooms ? 0 : shmi_clock_now() + SECOND);
-        uint32_t before = load_relaxed32(&p.host->calls.vacancies.bell->generation);
+        uint32_t before = load_relaxed32(&p.host->calls.vacancies.shared->generation);
         l->turn.began = 1;
         shmi_pool_release(p.host, l);
-        uint32_t rings = load_relaxed32(&p.host->calls.vacancies.bell->generation) - before;
-        assert_int_equal(rings != 0, rooms);
+        uint32_t notifies = load_relaxed32(&p.host->calls.vacancies.shared->generation) - before;
+        assert_int_equal(notifies != 0, rooms);
         thread_join(waiter.thread);
         shmi_pool_release(p.host, busy);
         pair_close(&p);
     }
 }
 
-static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
+static void who_holds_a_slot_for_long_notifies_who_waits(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct pair p;
@@ -266,9 +266,9 @@ static void who_holds_a_slot_for_long_rings_for_who_waits(void **state) {
         shmipc_slot slot = claim(waiter.peer);
         waiter.thread = thread_start(take_a_turn, &waiter);
         eventually(load_seq_cst32(&waiter.peer->calls.vacancies.waiters) == 1);
-        uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.bell->generation);
+        uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.shared->generation);
         release_slot(slot);
-        assert_int_not_equal(load_relaxed32(&waiter.peer->calls.vacancies.bell->generation),
+        assert_int_not_equal(load_relaxed32(&waiter.peer->calls.vacancies.shared->generation),
                              before);
         thread_join(waiter.thread);
         pair_close(&p);
@@ -284,7 +284,7 @@ int main(void) {
         watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
         watched_test(a_slot_that_stays_free_is_taken_whatever_turns_are_under_way),
         watched_test(a_turn_ends_in_silence_where_there_is_no_room_for_another),
-        watched_test(who_holds_a_slot_for_long_rings_for_who_waits),
+        watched_test(who_holds_a_slot_for_long_notifies_who_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static void expect_nobody(shmipc_peer *peer) {
     must_equal(load_seq_cst32(&peer->poller), 0);
     must_equal(load_seq_cst32(&peer->users), 0);
     must_equal(load_seq_cst32(&peer->holders), 1);
-    must(!doorbell_is_watched(&peer->serves.requests));
+    must(!eventcount_has_pollers(&peer->serves.requests));
     must_equal(load_seq_cst32(&peer->long_handlers.now), 0);
     for (uint32_t i = 0; i < peer->serves.count; i++)
         must_equal(load_seq_cst32(&peer->slots[peer->serves.first + i].keepers), 0);

@@ -24,35 +24,35 @@ static struct {
     struct pair pair;
     shmipc_slot slots[2];
     uint32_t yields[2]; /* before it is woken, and when it sleeps again */
-} rung;
+} notified;
 
 static void send_both(void) {
-    const struct awakening *by = &rung.by;
+    const struct awakening *by = &notified.by;
     for (uint32_t i = 0; i < by->requests; i++)
-        must_equal(shmipc_slot_send(rung.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+        must_equal(shmipc_slot_send(notified.slots[i], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
     for (uint32_t i = 0; by->parked && i < by->requests; i++) {
-        struct slot *slot = rung.pair.host->slots[rung.slots[i].index].shared;
+        struct slot *slot = notified.pair.host->slots[notified.slots[i].index].shared;
         word seen = slot_look(slot);
         must(shmi_slot_park(slot, &seen));
     }
 }
 
 static void tick_send_or_end(void) {
-    const struct awakening *by = &rung.by;
+    const struct awakening *by = &notified.by;
     if (fake.sleeps <= by->ticks) {
         fake.now = fake.until;
         return;
     }
     must(fake.sleeps <= by->ticks + 2);
-    rung.yields[fake.sleeps - by->ticks - 1] = fake.yields;
+    notified.yields[fake.sleeps - by->ticks - 1] = fake.yields;
     if (fake.sleeps == by->ticks + 2) {
-        must_equal(shmipc_wake(rung.pair.guest), SHMIPC_OK);
+        must_equal(shmipc_wake(notified.pair.guest), SHMIPC_OK);
         return;
     }
     fake.now += by->rest;
     send_both();
     if (by->displaced)
-        store_relaxed32(&rung.pair.guest->poller, SOMEBODY_ELSE);
+        store_relaxed32(&notified.pair.guest->poller, SOMEBODY_ELSE);
 }
 
 /* One of `during`'s sleeps ends it by shmipc_wake. */
@@ -78,10 +78,10 @@ static void serve_two_slots(struct pair *pair, shmipc_slot slots[2], shmipc_hand
 
 /* How often a worker yields from when it is woken until it sleeps again. */
 static uint32_t yields_with(shmipc_handler handler, struct awakening by) {
-    rung.by = by;
-    pair_open(&rung.pair, NULL);
-    serve_two_slots(&rung.pair, rung.slots, handler, tick_send_or_end, by.ticks + 2);
-    return rung.yields[1] - rung.yields[0];
+    notified.by = by;
+    pair_open(&notified.pair, NULL);
+    serve_two_slots(&notified.pair, notified.slots, handler, tick_send_or_end, by.ticks + 2);
+    return notified.yields[1] - notified.yields[0];
 }
 
 /* The same beyond what it does before any sleep. */
@@ -89,7 +89,7 @@ static uint32_t yields_of_a_worker(struct awakening by) {
     return yields_with(echo_handler, by) - YIELDS;
 }
 
-/* Whoever rang may share a processor with the worker that it woke, and waits for it. */
+/* Whoever notified may share a processor with the worker that it woke, and waits for it. */
 static void a_worker_gives_way_to_whoever_ended_its_rest(void **state) {
     (void)state;
     const struct awakening first = {.rest = MILLISECOND, .requests = 1};
@@ -98,7 +98,7 @@ static void a_worker_gives_way_to_whoever_ended_its_rest(void **state) {
     assert_int_equal(yields_of_a_worker(shortly_after_a_tick), 1);
 }
 
-/* A ring may wake two workers, each of which may take the other's place. */
+/* A notification may wake two workers, each of which may take the other's place. */
 static void a_worker_that_was_displaced_while_it_slept_gives_way(void **state) {
     (void)state;
     const struct awakening both = {.rest = MILLISECOND, .requests = 1, .displaced = true};
@@ -106,7 +106,7 @@ static void a_worker_that_was_displaced_while_it_slept_gives_way(void **state) {
 }
 
 static int be_displaced(void *context, const shmipc_request *request, shmipc_response *response) {
-    store_relaxed32(&rung.pair.guest->poller, SOMEBODY_ELSE);
+    store_relaxed32(&notified.pair.guest->poller, SOMEBODY_ELSE);
     return echo_handler(context, request, response);
 }
 
@@ -146,31 +146,31 @@ static void a_worker_gives_way_to_whom_it_wakes(void **state) {
     }
 }
 
-/* A worker sleeps; two requests come, of which the second is not rung for. */
+/* A worker sleeps; two requests come, of which nobody is notified of the second. */
 struct silence {
-    bool displaced; /* before that: at a tick it learns that somebody else is the poller */
-    bool watched;   /* somebody else watches on */
-    uint32_t rings; /* for no request */
+    bool displaced;    /* before that: at a tick it learns that somebody else is the poller */
+    bool polled;       /* somebody else polls on */
+    uint32_t notifies; /* for no request */
 };
 
 static struct {
     struct silence with;
     struct pair pair;
     shmipc_slot slots[2];
-    uint32_t bell[2]; /* after they came, and when the worker sleeps again */
+    uint32_t eventcount[2]; /* after they came, and when the worker sleeps again */
 } silent;
 
-static void send_with_a_watcher(uint32_t index, bool watched_on) {
-    struct doorbell other = silent.pair.guest->serves.requests;
+static void send_with_a_poller(uint32_t index, bool polled_on) {
+    struct local_eventcount other = silent.pair.guest->serves.requests;
     other.bit = 1 << 15;
-    shmi_doorbell_watch(&other);
+    shmi_eventcount_join_pollers(&other);
     must_equal(shmipc_slot_send(silent.slots[index], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-    if (!watched_on)
-        shmi_doorbell_look_away(&other);
+    if (!polled_on)
+        shmi_eventcount_leave_pollers(&other);
 }
 
 static void send_one_silently_or_end(void) {
-    struct doorbell *bell = &silent.pair.guest->serves.requests;
+    struct local_eventcount *eventcount = &silent.pair.guest->serves.requests;
     uint32_t sleep = fake.sleeps - silent.with.displaced;
     must(sleep <= 2);
     if (sleep == 0) {
@@ -180,41 +180,44 @@ static void send_one_silently_or_end(void) {
     }
     if (sleep == 1) {
         must_equal(shmipc_slot_send(silent.slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-        send_with_a_watcher(1, silent.with.watched);
-        for (uint32_t i = 0; i < silent.with.rings; i++)
-            (void)shmi_doorbell_ring(bell, WAKE_ONE);
+        send_with_a_poller(1, silent.with.polled);
+        for (uint32_t i = 0; i < silent.with.notifies; i++)
+            (void)shmi_eventcount_notify(eventcount, WAKE_ONE);
     }
-    silent.bell[sleep - 1] = shmi_doorbell_generation(bell);
+    silent.eventcount[sleep - 1] = shmi_eventcount_generation(eventcount);
     if (sleep == 2)
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
 }
 
-enum { PASSED_ON = 2 }; /* which counts as two rings: it may be for several */
+enum { PASSED_ON = 2 }; /* which counts as two notifications: it may be for several */
 enum { ANOTHER_SLEEPER = 1 << 14 };
 
-static uint32_t rings_passed_on(struct silence with) {
+static uint32_t notifications_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
-    store_relaxed32(&silent.pair.guest->sentry, SENTRY_CONTENT); /* so nobody rings for one */
-    (void)shmi_doorbell_ring(&silent.pair.guest->serves.requests, WAKE_ONE);
-    or_seq_cst32(&silent.pair.guest->serves.requests.bell->sleepers, ANOTHER_SLEEPER);
+    store_relaxed32(&silent.pair.guest->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    (void)shmi_eventcount_notify(&silent.pair.guest->serves.requests, WAKE_ONE);
+    or_seq_cst32(&silent.pair.guest->serves.requests.shared->sleepers, ANOTHER_SLEEPER);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
                     2 + with.displaced);
-    return silent.bell[1] - silent.bell[0];
+    return silent.eventcount[1] - silent.eventcount[0];
 }
 
-/* Whoever was rung once looks at all slots for nobody: who did not ring has somebody awake. */
-static void a_worker_passes_a_ring_on_if_there_may_be_another_request(void **state) {
+/* Whoever was notified once looks at all slots for nobody: who did not notify has somebody awake.
+   */
+static void a_worker_passes_a_notification_on_if_there_may_be_another_request(void **state) {
     (void)state;
-    assert_int_equal(rings_passed_on((struct silence){.rings = 0}), 0);
-    assert_int_equal(rings_passed_on((struct silence){.rings = 1}), PASSED_ON);
-    assert_int_equal(rings_passed_on((struct silence){.watched = true}), PASSED_ON);
+    assert_int_equal(notifications_passed_on((struct silence){.notifies = 0}), 0);
+    assert_int_equal(notifications_passed_on((struct silence){.notifies = 1}), PASSED_ON);
+    assert_int_equal(notifications_passed_on((struct silence){.polled = true}), PASSED_ON);
 }
 
-/* While nobody was announced nobody rang: a ring, this one for the first time, may be for any. */
-static void a_standby_passes_a_ring_on_also_the_first(void **state) {
+/* While nobody was announced nobody notified: a notification, this one for the first time, may be
+   for any. */
+static void a_standby_passes_a_notification_on_also_the_first(void **state) {
     (void)state;
-    assert_int_equal(rings_passed_on((struct silence){.displaced = true, .rings = 1}), PASSED_ON);
+    assert_int_equal(notifications_passed_on((struct silence){.displaced = true, .notifies = 1}),
+                     PASSED_ON);
 }
 
 static void send_first_or_end(void) {
@@ -227,22 +230,22 @@ static void send_first_or_end(void) {
 /* The second request comes while the first one's handler runs. Somebody else sleeps all the time.
    */
 static int send_second(void *context, const shmipc_request *request, shmipc_response *response) {
-    const struct doorbell *bell = &silent.pair.guest->serves.requests;
+    const struct local_eventcount *eventcount = &silent.pair.guest->serves.requests;
     const bool first = request->slot == silent.slots[0].index;
-    must_equal(doorbell_wants_ring(bell), first);
-    must_equal(doorbell_is_watched(bell), !first);
+    must_equal(eventcount_wants_notify(eventcount), first);
+    must_equal(eventcount_has_pollers(eventcount), !first);
     if (first)
         must_equal(shmipc_slot_send(silent.slots[1], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
     return echo_handler(context, request, response);
 }
 
-/* Whoever sends something during that rings for another worker. */
+/* Whoever sends something during that notifies another worker. */
 static void a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler(void **state) {
     (void)state;
     pair_open(&silent.pair, NULL);
-    struct doorbell other = silent.pair.guest->serves.requests;
+    struct local_eventcount other = silent.pair.guest->serves.requests;
     other.bit = 1 << 15;
-    (void)shmi_doorbell_arm(&other);
+    (void)shmi_eventcount_prepare(&other);
     serve_two_slots(&silent.pair, silent.slots, send_second, send_first_or_end, 2);
 }
 
@@ -253,12 +256,12 @@ static void send_to_a_watcher_or_end(void) {
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
         return;
     }
-    send_with_a_watcher(0, true);
+    send_with_a_poller(0, true);
     fake.now = fake.until;
 }
 
-/* Who watches may be in a handler for long. */
-static void a_tick_finds_what_was_not_rung_for(void **state) {
+/* Who polls may be in a handler for long. */
+static void a_tick_finds_what_was_not_notified_of(void **state) {
     (void)state;
     pair_open(&silent.pair, NULL);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_to_a_watcher_or_end, 2);
@@ -274,12 +277,13 @@ static void idle(void (*during)(void), uint32_t sleeps) {
     pair_close(&pair);
 }
 
-/* The first time nothing has happened yet; after a ring that was for nobody it counts anew. */
+/* The first time nothing has happened yet; after a notification that was for nobody it counts anew.
+   */
 static void sleep_to_the_end(void) {
     uint32_t ticks = (fake.sleeps - 1) % 15;
     must_equal(fake.until - fake.now, ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS);
     if (fake.sleeps == 15)
-        (void)shmi_doorbell_ring(&idler->serves.requests, WAKE_ONE);
+        (void)shmi_eventcount_notify(&idler->serves.requests, WAKE_ONE);
     else if (fake.sleeps == 30)
         must_equal(shmipc_wake(idler), SHMIPC_OK);
     else
@@ -314,19 +318,19 @@ static void an_idle_worker_sleeps_from_the_last_look(void **state) {
 
 static shmipc_stop_token stopped_asleep = SHMIPC_STOP_TOKEN_INIT;
 
-static void stop_and_be_rung(void) {
-    struct doorbell *bell = &idler->serves.requests;
-    uint32_t before = shmi_doorbell_generation(bell);
+static void stop_and_be_notified(void) {
+    struct local_eventcount *eventcount = &idler->serves.requests;
+    uint32_t before = shmi_eventcount_generation(eventcount);
     shmipc_stop(&stopped_asleep);
-    must(shmi_doorbell_generation(bell) != before);
+    must(shmi_eventcount_generation(eventcount) != before);
 }
 
-static void a_sleeping_worker_is_rung_when_it_is_stopped(void **state) {
+static void a_sleeping_worker_is_notified_when_it_is_stopped(void **state) {
     (void)state;
     struct pair pair;
     pair_open(&pair, NULL);
     idler = pair.guest;
-    fake.during_sleep = stop_and_be_rung;
+    fake.during_sleep = stop_and_be_notified;
     assert_int_equal(shmipc_serve_until(idler, echo_handler, NULL, &stopped_asleep),
                      SHMIPC_E_CANCELLED);
     fake.during_sleep = NULL;
@@ -388,13 +392,13 @@ int main(void) {
         cmocka_unit_test_setup(the_first_request_ends_the_rest, fake_system),
         cmocka_unit_test_setup(a_worker_gives_way_to_whom_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
-        cmocka_unit_test_setup(a_sleeping_worker_is_rung_when_it_is_stopped, fake_system),
-        cmocka_unit_test_setup(a_worker_passes_a_ring_on_if_there_may_be_another_request,
+        cmocka_unit_test_setup(a_sleeping_worker_is_notified_when_it_is_stopped, fake_system),
+        cmocka_unit_test_setup(a_worker_passes_a_notification_on_if_there_may_be_another_request,
                                fake_system),
-        cmocka_unit_test_setup(a_standby_passes_a_ring_on_also_the_first, fake_system),
+        cmocka_unit_test_setup(a_standby_passes_a_notification_on_also_the_first, fake_system),
         cmocka_unit_test_setup(a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler,
                                fake_system),
-        cmocka_unit_test_setup(a_tick_finds_what_was_not_rung_for, fake_system),
+        cmocka_unit_test_setup(a_tick_finds_what_was_not_notified_of, fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
         cmocka_unit_test_setup(a_worker_whom_many_call_does_not_give_way, fake_system),

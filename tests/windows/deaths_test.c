@@ -176,7 +176,9 @@ static void who_waits_for_a_slot_gets_those_of_a_killed_guest(void **state) {
     shmipc_peer *guest = attach(s.name.text);
     struct process greedy = start(&s, "greedy-guest");
     pthread_t waiting = thread_start(claim_slot, guest);
-    eventually(load_seq_cst32(&host->region.shared->bells[BELL_GUEST_FREE].bell.sleepers) != 0);
+    eventually(load_seq_cst32(
+                   &host->region.shared->eventcounts[EVENTCOUNT_GUEST_FREE].eventcount.sleepers) !=
+               0);
     role_kill(greedy);
     thread_join(waiting);
     shmipc_free(guest);
@@ -210,7 +212,9 @@ static void a_guest_that_serves_is_told_that_its_host_was_killed(void **state) {
     struct server servers[3];
     for (int i = 0; i < 3; i++)
         server_start(&servers[i], guest, echo_handler, NULL);
-    eventually(load_seq_cst32(&guest->region.shared->bells[BELL_HOST_REQUEST].bell.sleepers) != 0);
+    eventually(
+        load_seq_cst32(
+            &guest->region.shared->eventcounts[EVENTCOUNT_HOST_REQUEST].eventcount.sleepers) != 0);
     uint64_t begin_ns = now_ns();
     role_kill(host);
     for (int i = 0; i < 3; i++)

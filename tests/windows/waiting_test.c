@@ -57,20 +57,20 @@ struct sleeper {
     pthread_t thread;
 };
 
-/* Says that it is about to sleep, and sleeps until the bell has been rung once more. */
-static void sleep_until_rung(struct sleeper *self) {
-    struct doorbell *bell = &self->peer->members;
-    uint32_t generation = shmi_doorbell_generation(bell);
+/* Says that it is about to sleep, and sleeps until the eventcount has been notified once more. */
+static void sleep_until_notified(struct sleeper *self) {
+    struct local_eventcount *eventcount = &self->peer->members;
+    uint32_t generation = shmi_eventcount_generation(eventcount);
     gate_pass(&self->stage->gates[AWAKE_GATE]);
-    while (shmi_doorbell_generation(bell) == generation)
-        (void)shmi_doorbell_sleep(bell, generation, CLOCK_NEVER);
+    while (shmi_eventcount_generation(eventcount) == generation)
+        (void)shmi_eventcount_commit(eventcount, generation, CLOCK_NEVER);
 }
 
-/* Each round begins for all when the last one's ring is over. */
-static void *sleep_on_bell(void *context) {
+/* Each round begins for all when the last one's notify is over. */
+static void *sleep_on_eventcount(void *context) {
     struct sleeper *self = context;
     for (unsigned round = 1; round <= ROUNDS; round++) {
-        sleep_until_rung(self);
+        sleep_until_notified(self);
         gate_await(&self->stage->gates[RUNG_GATE], round);
     }
     return NULL;
@@ -79,7 +79,7 @@ static void *sleep_on_bell(void *context) {
 static void start_sleepers(struct sleeper *sleepers, shmipc_peer *peer, struct stage *stage) {
     for (int i = 0; i < SLEEPERS; i++) {
         sleepers[i] = (struct sleeper){.peer = peer, .stage = stage};
-        sleepers[i].thread = thread_start(sleep_on_bell, &sleepers[i]);
+        sleepers[i].thread = thread_start(sleep_on_eventcount, &sleepers[i]);
     }
 }
 
@@ -138,8 +138,9 @@ static void no_wake_up_is_lost_between_parked_processes(void **state) {
     shmipc_free(host);
 }
 
-/* Three processes with four threads each sleep on one bell: none may take another's signal. */
-static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
+/* Three processes with four threads each sleep on one eventcount: none may take another's signal.
+   */
+static void a_notification_of_all_reaches_every_thread_of_every_peer(void **state) {
     (void)state;
     enum { PROCESSES = 3 };
     struct region_name name = new_name();
@@ -154,7 +155,7 @@ static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
     start_sleepers(sleepers, host, stage);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         gate_await(&stage->gates[AWAKE_GATE], round * PROCESSES * SLEEPERS);
-        (void)shmi_doorbell_ring(&host->members, WAKE_ALL);
+        (void)shmi_eventcount_notify(&host->members, WAKE_ALL);
         gate_pass(&stage->gates[RUNG_GATE]);
     }
     join_sleepers(sleepers);
@@ -166,12 +167,12 @@ static void a_ring_for_all_reaches_every_thread_of_every_peer(void **state) {
 
 static void *sleep_often(void *context) {
     for (unsigned round = 1; round <= ROUNDS; round++)
-        sleep_until_rung(context);
+        sleep_until_notified(context);
     return NULL;
 }
 
-/* It is not announced: a ring for every peer that is would not reach it. */
-static void a_ring_for_the_own_peer_reaches_its_thread(void **state) {
+/* It is not announced: a notify every peer that is would not reach it. */
+static void a_notification_of_the_own_peer_reaches_its_thread(void **state) {
     (void)state;
     struct region_name name = new_name();
     struct stage *stage = stage_open(name.text);
@@ -180,7 +181,7 @@ static void a_ring_for_the_own_peer_reaches_its_thread(void **state) {
     for (unsigned round = 1; round <= ROUNDS; round++) {
         gate_await(&stage->gates[AWAKE_GATE], round);
         dawdle(round);
-        shmi_doorbell_ring_own(&sleeper.peer->members, HOST);
+        shmi_eventcount_notify_own(&sleeper.peer->members, HOST);
     }
     thread_join(sleeper.thread);
     shmipc_free(sleeper.peer);
@@ -274,7 +275,8 @@ static void deadlines_below_a_tick_are_kept(void **state) {
 /* ---- Processes ---- */
 
 static bool waits_until(shmipc_peer *host, uint64_t deadline) {
-    return shmi_doorbell_sleep(&host->members, shmi_doorbell_generation(&host->members), deadline);
+    return shmi_eventcount_commit(&host->members, shmi_eventcount_generation(&host->members),
+                                  deadline);
 }
 
 /* Its id alone does not make a process the peer's. */
@@ -335,8 +337,8 @@ static void lines_that_lie_make_no_wait_longer(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(no_wake_up_is_lost_between_parked_processes),
-        watched_test(a_ring_for_all_reaches_every_thread_of_every_peer),
-        watched_test(a_ring_for_the_own_peer_reaches_its_thread),
+        watched_test(a_notification_of_all_reaches_every_thread_of_every_peer),
+        watched_test(a_notification_of_the_own_peer_reaches_its_thread),
         watched_test(a_signal_that_is_left_over_is_no_answer),
         watched_test(deadlines_below_a_tick_are_kept),
         watched_test(a_process_is_known_by_the_time_of_its_creation),

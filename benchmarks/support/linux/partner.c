@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 struct partner {
-    int bell[2];
+    int eventcount[2];
     pid_t pid;
 };
 
@@ -23,28 +23,28 @@ struct work {
 static void answer_blocks(void *context) {
     const struct work *work = context;
     char byte;
-    close(work->partner->bell[1]);
-    while (read(work->partner->bell[0], &byte, 1) == 1)
+    close(work->partner->eventcount[1]);
+    while (read(work->partner->eventcount[0], &byte, 1) == 1)
         work->role->answer_block(work->memory);
 }
 
 struct partner *partner_start(const struct role *role, void *memory) {
     struct partner *partner = calloc(1, sizeof *partner);
     struct work work = {partner, role, memory};
-    if (!partner || pipe2(partner->bell, O_CLOEXEC) != 0)
+    if (!partner || pipe2(partner->eventcount, O_CLOEXEC) != 0)
         die("partner");
     partner->pid = child_fork(answer_blocks, &work);
-    close(partner->bell[0]);
+    close(partner->eventcount[0]);
     return partner;
 }
 
 void partner_wake(const struct partner *partner) {
-    if (write(partner->bell[1], "", 1) != 1)
+    if (write(partner->eventcount[1], "", 1) != 1)
         die("the other process");
 }
 
 void partner_stop(struct partner *partner) {
-    close(partner->bell[1]);
+    close(partner->eventcount[1]);
     child_stop(partner->pid);
     free(partner);
 }

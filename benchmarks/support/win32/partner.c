@@ -11,12 +11,12 @@
 #define OPTION "--partner"
 
 struct partner {
-    HANDLE bell;
+    HANDLE eventcount;
     pid_t pid;
 };
 
-static HANDLE bell_of(const void *memory) {
-    return memory_event(memory, "bell");
+static HANDLE eventcount_of(const void *memory) {
+    return memory_event(memory, "eventcount");
 }
 
 /* Starting a program takes longer than many a block. */
@@ -33,7 +33,7 @@ struct partner *partner_start(const struct role *role, void *memory) {
     struct partner *partner = calloc(1, sizeof *partner);
     if (!partner || GetModuleFileNameA(NULL, program, sizeof program) == sizeof program)
         die("partner");
-    partner->bell = bell_of(memory);
+    partner->eventcount = eventcount_of(memory);
     partner->pid = child_program(
         (char *[]){program, OPTION, (char *)role->name, (char *)memory_name(memory), NULL});
     await_start(partner->pid, memory);
@@ -41,12 +41,12 @@ struct partner *partner_start(const struct role *role, void *memory) {
 }
 
 void partner_wake(const struct partner *partner) {
-    SetEvent(partner->bell);
+    SetEvent(partner->eventcount);
 }
 
 void partner_stop(struct partner *partner) {
     child_stop(partner->pid);
-    CloseHandle(partner->bell);
+    CloseHandle(partner->eventcount);
     free(partner);
 }
 
@@ -57,9 +57,9 @@ static const struct role *find(const struct role *const roles[], const char *nam
 }
 
 static _Noreturn void play(const struct role *role, void *memory) {
-    HANDLE bell = bell_of(memory);
+    HANDLE eventcount = eventcount_of(memory);
     SetEvent(memory_event(memory, "started"));
-    while (WaitForSingleObject(bell, INFINITE) == WAIT_OBJECT_0)
+    while (WaitForSingleObject(eventcount, INFINITE) == WAIT_OBJECT_0)
         role->answer_block(memory);
     die(role->name);
 }

@@ -15,15 +15,15 @@ static bool slot_at(const struct object *o, uint64_t offset, struct place *place
 
 bool shmi_place_of(const struct object *o, const atomic_u32 *word, struct place *place) {
     uint64_t offset = (uint64_t)((const char *)(const void *)word - (const char *)o->base);
-    uint64_t bells = offset - offsetof(struct region_layout, bells);
+    uint64_t eventcounts = offset - offsetof(struct region_layout, eventcounts);
     uint64_t peers = offset - offsetof(struct region_layout, peers);
     if (offset >= SLOTS_OFFSET)
         return slot_at(o, offset, place);
-    if (offset >= offsetof(struct region_layout, bells)) {
-        *place = (struct place){.number = (uint32_t)(bells / sizeof(struct bell_line))};
-        return bells % sizeof(struct bell_line) == 0;
+    if (offset >= offsetof(struct region_layout, eventcounts)) {
+        *place = (struct place){.number = (uint32_t)(eventcounts / sizeof(struct eventcount_line))};
+        return eventcounts % sizeof(struct eventcount_line) == 0;
     }
-    *place = (struct place){.number = BELL_ANSWERS,
+    *place = (struct place){.number = EVENTCOUNT_ANSWERS,
                             .peer = (uint32_t)(peers / sizeof(struct peer_line))};
     return peers % sizeof(struct peer_line) == offsetof(struct peer_line, answers);
 }
@@ -40,14 +40,15 @@ int shmi_events_prepare(struct object *o) {
 
 static atomic_u64 *cache_of(struct object *o, struct place place) {
     return place.is_slot ? &o->events.slots[place.number]
-                         : &o->events.bells[place.number][place.peer];
+                         : &o->events.eventcounts[place.number][place.peer];
 }
 
 static struct object_name name_of(const struct object *o, struct place place) {
     if (place.is_slot)
         return shmi_name_slot(&o->names, place.number);
-    return place.number == BELL_ANSWERS ? shmi_name_answers(&o->names, place.peer)
-                                        : shmi_name_bell(&o->names, place.number, place.peer);
+    return place.number == EVENTCOUNT_ANSWERS
+               ? shmi_name_answers(&o->names, place.peer)
+               : shmi_name_eventcount(&o->names, place.number, place.peer);
 }
 
 static HANDLE handle_in(const atomic_u64 *cache) {
@@ -96,6 +97,6 @@ void shmi_events_close(struct object *o) {
     if (o->events.slots == NULL)
         return;
     close_all(o->events.slots, o->geometry.host_slots + o->geometry.guest_slots);
-    close_all(&o->events.bells[0][0], (size_t)BELLS_TO_SLEEP_ON * PEERS);
+    close_all(&o->events.eventcounts[0][0], (size_t)EVENTCOUNTS_TO_SLEEP_ON * PEERS);
     free((void *)o->events.slots);
 }

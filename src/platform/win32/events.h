@@ -1,6 +1,6 @@
 /*
  * The named events that are slept on, opened when they are first used and kept. An event belongs to
- * a place: a slot's word, or one peer at one bell.
+ * a place: a slot's word, or one peer at one eventcount.
  */
 #ifndef SHMIPC_WIN32_EVENTS_H
 #define SHMIPC_WIN32_EVENTS_H
@@ -8,25 +8,25 @@
 #include "layout.h"
 #include "system.h"
 
-/* The doorbells by their numbers, and last a peer's own bell for answers. */
-enum { BELL_ANSWERS = BELLS, BELLS_TO_SLEEP_ON = BELLS + 1 };
+/* The eventcounts by their numbers, and last a peer's own eventcount for answers. */
+enum { EVENTCOUNT_ANSWERS = EVENTCOUNTS, EVENTCOUNTS_TO_SLEEP_ON = EVENTCOUNTS + 1 };
 
 struct place {
     bool is_slot;
-    uint32_t number; /* of the slot or bell */
-    uint32_t peer;   /* who sleeps at the bell */
+    uint32_t number; /* of the slot or eventcount */
+    uint32_t peer;   /* who sleeps at the eventcount */
 };
 
 /* Handles as numbers, 0 where none was opened. */
 struct events {
     atomic_u64 *slots;
-    atomic_u64 bells[BELLS_TO_SLEEP_ON][PEERS];
+    atomic_u64 eventcounts[EVENTCOUNTS_TO_SLEEP_ON][PEERS];
 };
 
 struct object;
 
-/* Finds what lies at `word`. A bell's place is left without its sleeper, but for answers, which one
-   peer alone sleeps for. False if nothing there is ever slept on. */
+/* Finds what lies at `word`. An eventcount's place is left without its sleeper, but for answers,
+   which one peer alone sleeps for. False if nothing there is ever slept on. */
 bool shmi_place_of(const struct object *object, const atomic_u32 *word, struct place *place);
 
 /* Makes room for the geometry's slots. */

@@ -55,8 +55,9 @@ struct object_name shmi_name_slot(const struct object_names *names, uint32_t slo
     return part(names, "-slot-%u", (unsigned)slot);
 }
 
-struct object_name shmi_name_bell(const struct object_names *names, uint32_t bell, uint32_t peer) {
-    return part(names, "-bell-%u-%u", (unsigned)bell, (unsigned)peer);
+struct object_name shmi_name_eventcount(const struct object_names *names, uint32_t eventcount,
+                                        uint32_t peer) {
+    return part(names, "-bell-%u-%u", (unsigned)eventcount, (unsigned)peer);
 }
 
 struct object_name shmi_name_answers(const struct object_names *names, uint32_t peer) {

@@ -28,7 +28,8 @@ struct object_name shmi_name_takeover(const struct object_names *names);
 struct object_name shmi_name_region(const struct object_names *names);
 struct object_name shmi_name_lock(const struct object_names *names, uint32_t peer);
 struct object_name shmi_name_slot(const struct object_names *names, uint32_t slot);
-struct object_name shmi_name_bell(const struct object_names *names, uint32_t bell, uint32_t peer);
+struct object_name shmi_name_eventcount(const struct object_names *names, uint32_t eventcount,
+                                        uint32_t peer);
 struct object_name shmi_name_answers(const struct object_names *names, uint32_t peer);
 
 #endif

@@ -19,8 +19,8 @@ uint32_t shmi_private_wake(atomic_u32 *word, uint32_t count);
 
 struct object;
 
-/* One thread of this process at a time sleeps at a bell, the leader; others that wait for the same
-   bell are its followers. */
+/* One thread of this process at a time sleeps at an eventcount, the leader; others that wait for
+   the same eventcount are its followers. */
 struct seat {
     SRWLOCK lock;
     bool led;
@@ -31,7 +31,7 @@ struct seat {
    event. */
 void shmi_event_wait(struct object *object, HANDLE event, const atomic_u32 *word, uint32_t expected,
                      uint64_t deadline);
-void shmi_seat_wait(struct object *object, uint32_t bell, const atomic_u32 *word, uint32_t expected,
-                    uint64_t deadline);
+void shmi_seat_wait(struct object *object, uint32_t eventcount, const atomic_u32 *word,
+                    uint32_t expected, uint64_t deadline);
 
 #endif

@@ -61,7 +61,7 @@ static bool may_sleep(const struct object *o, uint32_t peer) {
     return peer == o->self || load_acquire32(&o->base->peers[peer].status) != PEER_VACANT;
 }
 
-/* A bell has one event for each peer, and whoever sleeps there looks for itself. */
+/* An eventcount has one event for each peer, and whoever sleeps there looks for itself. */
 static uint32_t wake_each_peer(struct object *o, struct place place) {
     uint32_t set = 0;
     for (place.peer = 0; place.peer < PEERS; place.peer++)
@@ -75,7 +75,7 @@ uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) 
     struct place place;
     if (o == NULL || peer != o->self || !shmi_place_of(o, word, &place) || place.is_slot)
         return 0;
-    if (place.number != BELL_ANSWERS)
+    if (place.number != EVENTCOUNT_ANSWERS)
         place.peer = peer;
     (void)shmi_event_set(o, place);
     return 0;
@@ -96,7 +96,7 @@ uint32_t shmi_word_wake(struct object *o, atomic_u32 *word, uint32_t count) {
         return shmi_private_wake(word, count);
     if (!shmi_place_of(o, word, &place))
         return 0;
-    if (place.is_slot || place.number == BELL_ANSWERS)
+    if (place.is_slot || place.number == EVENTCOUNT_ANSWERS)
         return shmi_event_set(o, place);
     return wake_each_peer(o, place);
 }

@@ -1,0 +1,79 @@
+package shmipc
+
+import (
+	"sync"
+	"testing"
+)
+
+func TestEventcountNotifiesOnlySleepers(t *testing.T) {
+	var b eventcount
+	woken := 0
+	p := parking{wake: func(word *uint32, n int) {
+		if word != eventcountWord(&b) {
+			t.Error("it wakes another word")
+		}
+		woken += n
+	}}
+	if p.notifyIfWanted(&b) || b.generation.Load() != 0 || woken != 0 {
+		t.Fatal("it notified nobody")
+	}
+	b.want(1 << 3)
+	if !p.notifyIfWanted(&b) || b.generation.Load() != 1 || woken != 1 {
+		t.Fatalf("generation %d, woken %d", b.generation.Load(), woken)
+	}
+	b.unwant(1 << 3)
+	if p.notifyIfWanted(&b) {
+		t.Fatal("it notified nobody")
+	}
+}
+
+// A notification changes the generation before it wakes: a sleeper on its way finds that it is late.
+func TestEventcountChangesBeforeItWakes(t *testing.T) {
+	var b eventcount
+	p := parking{wake: func(*uint32, int) {
+		if b.generation.Load() != 1 {
+			t.Error("woken before the change")
+		}
+	}}
+	p.notifyAll(&b)
+}
+
+func TestEventcountBitsOfPeersAreIndependent(t *testing.T) {
+	var b eventcount
+	var peers sync.WaitGroup
+	for i := 0; i < peersMax; i++ {
+		peers.Add(1)
+		go func(bit uint32) {
+			defer peers.Done()
+			for n := 0; n < 1000; n++ {
+				b.want(bit)
+				if b.sleepers.Load()&bit == 0 {
+					t.Error("another peer cleared the bit")
+				}
+				b.unwant(bit)
+				if b.sleepers.Load()&bit != 0 {
+					t.Error("another peer set the bit")
+				}
+			}
+		}(1 << i)
+	}
+	peers.Wait()
+}
+
+func TestEventcountTellsOneNotificationFromNoneAndFromSeveral(t *testing.T) {
+	var b eventcount
+	want := func(what string, want bool) {
+		t.Helper()
+		if b.notifiedOnce(0) != want {
+			t.Errorf("%s: notified once is %v", what, !want)
+		}
+	}
+	want("not notified", false)
+	b.generation.Add(1)
+	want("notified", true)
+	b.joinPollers(1 << 15)
+	want("polled", false)
+	b.leavePollers(1 << 15)
+	b.generation.Add(1)
+	want("notified again", false)
+}
