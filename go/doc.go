@@ -50,7 +50,7 @@
 // length and state word is checked when it is read; what no correct peer could have written ends
 // in ErrCorrupt. If somebody truncates the region's file, an operation that meets the hole returns
 // ErrCorrupt; so does a handler that touches it, but not a goroutine that a handler started. What a
-// hostile peer can do all the same is listed in docs/security.md of the C library's repository: the
+// hostile peer can do all the same is listed in docs/SECURITY.md of the C library's repository: the
 // index of a request's caller, for one, can be forged, and is not for authorisation.
 //
 // # Systems

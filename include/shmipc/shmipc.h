@@ -43,7 +43,7 @@
  * Processes. Create and attach after fork (and daemon), never before: in a child every call ends in
  * CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
  *
- * Trust. Whoever may open a region may write all of it: docs/security.md.
+ * Trust. Whoever may open a region may write all of it: docs/SECURITY.md.
  *
  * The library starts no thread, installs no signal handler, and prints nothing.
  */
