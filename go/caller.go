@@ -97,7 +97,7 @@ func (e *exchange) publish(flags word) error {
 	e.reach = reachOf(int(e.line.length)) // as just written; nothing rests on it
 	sent, ok := e.send(e.word, flags)
 	if !ok {
-		return e.guest.poison("somebody else changed a slot that belongs to a caller; nothing was sent",
+		return e.guest.markCorrupt("somebody else changed a slot that belongs to a caller; nothing was sent",
 			"slot", e.index, "word", uint64(e.load()))
 	}
 	e.word = sent
@@ -160,7 +160,7 @@ func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	s := e.budget.begin(&e.soon)
 	if e.woke {
-		e.guest.giveWay() // whoever was woken may be waiting for this very processor
+		e.guest.yieldProcessor() // whoever was woken may be waiting for this very processor
 	} else {
 		e.holdOffFor(&s, oneOfSeveral)
 	}
@@ -237,7 +237,7 @@ func (e *exchange) lose() error {
 }
 
 func (e *exchange) broken(why string, w word) error {
-	err := e.guest.poison(why, "slot", e.index, "word", uint64(w))
+	err := e.guest.markCorrupt(why, "slot", e.index, "word", uint64(w))
 	e.stats.failed.Add(1)
 	e.drop()
 	return err
@@ -374,7 +374,7 @@ func (e *exchange) nudge() {
 			return
 		}
 		if e.unpark(w) {
-			e.guest.rouseCaller(e.line, e.guest.answers.eventcount)
+			e.guest.wakeCaller(e.line, e.guest.answers.eventcount)
 			return
 		}
 	}

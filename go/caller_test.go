@@ -276,8 +276,8 @@ func TestPingIsAnsweredByTheLibrary(t *testing.T) {
 	})
 }
 
-// What a host must never write, after a request; each poisons the guest.
-func TestCallPoisonsTheGuestOnImpossibleWords(t *testing.T) {
+// What a host must never write, after a request; each marks the guest corrupt.
+func TestCallMarksTheGuestCorruptOnImpossibleWords(t *testing.T) {
 	for name, forge := range map[string]func(h *testHost, w word) word{
 		"another sequence":       func(h *testHost, w word) word { return w.to(stateResponse, 0) + 1<<8 },
 		"another owner":          func(h *testHost, w word) word { return w.to(stateResponse, 0).owned(ownerB) },
@@ -561,18 +561,18 @@ func rounds(n int) int {
 	return n
 }
 
-func TestCallerGivesWayToWhomItWakes(t *testing.T) {
+func TestCallerYieldsToWhomItWakes(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	var gaveWay atomic.Int32
-	g.giveWay = func() { gaveWay.Add(1) }
+	var yielded atomic.Int32
+	g.yieldProcessor = func() { yielded.Add(1) }
 	spinningCall(t, g)()
-	if n := gaveWay.Load(); n != 0 {
+	if n := yielded.Load(); n != 0 {
 		t.Fatalf("%d times, and nobody sleeps", n)
 	}
 	h.eventcount(eventcountGuestRequest).want(1)
 	spinningCall(t, g)()
-	if n := gaveWay.Load(); n != 1 {
+	if n := yielded.Load(); n != 1 {
 		t.Fatalf("%d times, to one that slept", n)
 	}
 }

@@ -229,7 +229,7 @@ func (e *exchange) abandon() {
 	for n := 0; ; n++ {
 		w := e.load()
 		switch {
-		case e.guest.flags.Load()&flagPoisoned != 0:
+		case e.guest.flags.Load()&flagCorrupt != 0:
 			_, _ = e.giveUp(w, corrupted)
 			return
 		case w.state() == stateResponse && validProgress(w, e.word):

@@ -88,7 +88,7 @@ func TestSlotCallKeepsTheSlotAfterAnAnswerOnly(t *testing.T) {
 	wantError(t, call(over, s, 0, 0), ErrCancelled)
 	wantStale(t, s)
 	s = mustClaim(t, g)
-	g.flags.Store(g.flags.Load() | flagPoisoned)
+	g.flags.Store(g.flags.Load() | flagCorrupt)
 	wantError(t, call(deadline(t), s, 0, 0), ErrCorrupt)
 	wantStale(t, s)
 }
@@ -374,7 +374,7 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 		h := newHeapHost(t, shape{1, 1, capacity, capacity})
 		g := h.attach(nil)
 		s := mustClaim(t, g)
-		wk := &worker{crew: &crew{guest: g, done: make(chan struct{})}, guest: g}
+		wk := &worker{workerPool: &workerPool{guest: g, done: make(chan struct{})}, guest: g}
 		buffer := func(b []byte, n int, flags Flags) []byte {
 			if flags == AlignEnd {
 				return b[len(b)-n:]
@@ -400,7 +400,7 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 					t.Fatal(n, flags, m, err)
 				}
 				checkAligned(t, m.Data, flags)
-				wk.crew.handler = func(r *Request, response *Response) error {
+				wk.workerPool.handler = func(r *Request, response *Response) error {
 					checkAligned(t, r.Data, 0)
 					checkAligned(t, response.Buffer(), AlignEnd)
 					copy(buffer(response.Buffer(), n, flags), r.Data)

@@ -51,7 +51,7 @@ func number(t *testing.T, text string, base int) uint64 {
 
 // facts is what this package makes of the layout, by the golden file's kind and name.
 func facts() map[string]int64 {
-	var p peerLine
+	var p peerRecord
 	var b eventcount
 	var e exchangeLine
 	f := map[string]int64{

@@ -9,8 +9,8 @@ again:
 	JNZ again
 	RET
 
-// func linger(turns uint32)
-TEXT ·linger(SB), NOSPLIT, $0-4
+// func cpuDelay(turns uint32)
+TEXT ·cpuDelay(SB), NOSPLIT, $0-4
 	MOVL turns+0(FP), CX
 again:
 	DECL CX

@@ -9,8 +9,8 @@ again:
 	CBNZW R0, again
 	RET
 
-// func linger(turns uint32)
-TEXT ·linger(SB), NOSPLIT, $0-4
+// func cpuDelay(turns uint32)
+TEXT ·cpuDelay(SB), NOSPLIT, $0-4
 	MOVWU turns+0(FP), R0
 again:
 	SUBW $1, R0

@@ -10,10 +10,10 @@ import "unsafe"
 //go:noescape
 func pause(n uint32)
 
-// linger passes a cycle or two a turn, turns > 0, for what is shorter than a pause.
+// cpuDelay passes a cycle or two a turn, turns > 0, for what is shorter than a pause.
 //
 //go:noescape
-func linger(turns uint32)
+func cpuDelay(turns uint32)
 
 // prefetch tells the CPU that a cache line will be read soon. It has no effect but on time.
 //

@@ -6,7 +6,7 @@ import "unsafe"
 
 func pause(uint32) {}
 
-func linger(uint32) {}
+func cpuDelay(uint32) {}
 
 func prefetch(*byte) {}
 

@@ -210,7 +210,7 @@ func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	h.must(s.Release())
 	eventually(t, "it does not leave", h.heap.closed.Load)
 	if h.peer(1).status.Load() != statusVacant || h.word(1).state() != stateFree {
-		t.Fatal("it has not left in order")
+		t.Fatal("it has not left gracefully")
 	}
 }
 
@@ -233,8 +233,8 @@ func TestWorkerOfAClosedGuestRunsNoHandler(t *testing.T) {
 	g := h.attach(nil)
 	call := h.send(0, TypeNormal, nil)
 	g.end(flagClosing)
-	c := &crew{guest: g, handler: func(*Request, *Response) error { t.Error("it ran"); return nil }}
-	w := &worker{crew: c, guest: g}
+	c := &workerPool{guest: g, handler: func(*Request, *Response) error { t.Error("it ran"); return nil }}
+	w := &worker{workerPool: c, guest: g}
 	if !w.serve(&g.hostSlots[0], h.word(0)) {
 		t.Fatal("it was not taken")
 	}

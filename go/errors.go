@@ -55,7 +55,7 @@ const (
 	ErrPeerDied         Code = -25 // the peer died after a handler had started on it
 	ErrClosed           Code = -26 // this guest was closed here; a call was never started
 	ErrClosedStarted    Code = -27 // closed here after a handler had started on the call
-	ErrShutdown         Code = -28 // a peer is shutting down in order; never started
+	ErrShutdown         Code = -28 // a peer is shutting down gracefully; never started
 	ErrHandler          Code = -29 // the handler failed; Error.Message is its message
 )
 

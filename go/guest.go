@@ -65,17 +65,17 @@ type Guest struct {
 
 	processors int // that this process may use
 
-	flags   atomic.Uint32 // why nothing new may begin: see life.go
-	users   atomic.Int32  // operations inside that hold no exchange
-	crews   atomic.Int32  // of those, Serve
-	watches atomic.Int32  // of the host's process
-	stopped chan struct{} // closed when the first flag is set
-	idle    chan struct{} // told whenever somebody has left while a flag is set
-	closing sync.Mutex
-	left    bool         // the region; under closing
-	lingers bool         // closed, but could not be cut off from the region; set before flagLeft
-	cutting sync.RWMutex // held while those inside are cut off
-	cleared atomic.Bool  // unmapped, or about to be
+	flags       atomic.Uint32 // why nothing new may begin: see life.go
+	users       atomic.Int32  // operations inside that hold no exchange
+	workerPools atomic.Int32  // of those, Serve
+	watches     atomic.Int32  // of the host's process
+	stopped     chan struct{} // closed when the first flag is set
+	idle        chan struct{} // told whenever somebody has left while a flag is set
+	closing     sync.Mutex
+	left        bool         // the region; under closing
+	staysMapped bool         // closed, but could not be cut off from the region; set before flagLeft
+	cutting     sync.RWMutex // held while those inside are cut off
+	cleared     atomic.Bool  // unmapped, or about to be
 
 	pool    pool
 	serving serving

@@ -54,7 +54,7 @@ func TestWorkerThatEndsMovesOut(t *testing.T) {
 
 func TestGuestOfARegionWithoutHostSlotsHasNoHomes(t *testing.T) {
 	g := newHeapHost(t, shape{0, 1, 64, 64}).attach(nil)
-	w := &worker{crew: &crew{guest: g}, guest: g, home: g.settle()}
+	w := &worker{workerPool: &workerPool{guest: g}, guest: g, home: g.settle()}
 	w.moveOut()
 	if n := g.serving.workers.Load(); n != 0 {
 		t.Fatalf("%d workers are left", n)
@@ -119,7 +119,7 @@ func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
 		slept := false
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 			slept = true
-			w.crew.stopped.Store(true)
+			w.workerPool.stopped.Store(true)
 			return false
 		}
 		if keeperIsOut {
@@ -148,7 +148,7 @@ func TestNothingIsLeftBeforeSleepingWhileSomebodyPolls(t *testing.T) {
 		h, w, keeper := outOfALongHandler(t)
 		poller := keeper
 		if !keeperPolls {
-			poller = &worker{crew: w.crew, guest: w.guest, home: w.home}
+			poller = &worker{workerPool: w.workerPool, guest: w.guest, home: w.home}
 		}
 		poller.beginPolling()
 		w.guest.serving.polling.least = 100
@@ -231,7 +231,7 @@ func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 		h.slot(other).kind = c.kind
 		notifies := uint32(math.MaxUint32)
 		before := g.hostNotifies()
-		w.crew.handler = func(*Request, *Response) error { notifies = uint32(g.hostNotifies() - before); return nil }
+		w.workerPool.handler = func(*Request, *Response) error { notifies = uint32(g.hostNotifies() - before); return nil }
 		if w.try(int(other)); notifies != c.notifies {
 			t.Errorf("%s: %d notifies before its handler", name, notifies)
 		}
@@ -296,7 +296,7 @@ func TestWorkerKeepsItsHomeWhileItIsNotOut(t *testing.T) {
 			w.beginPolling()
 		}
 		keepers := int32(-1)
-		w.crew.handler = func(*Request, *Response) error { keepers = g.keepersOf(w.home); return nil }
+		w.workerPool.handler = func(*Request, *Response) error { keepers = g.keepersOf(w.home); return nil }
 		h.send(c.slot, c.kind, nil)
 		if w.scanAll(); keepers != c.keepers || g.keepersOf(w.home) != 1 {
 			t.Errorf("%s: %d keepers in the handler, %d after it", name, keepers, g.keepersOf(w.home))
@@ -314,7 +314,7 @@ func TestWorkerLooksAtHomeFirstAfterALongHandler(t *testing.T) {
 			w.another().goOut(w.home)
 		}
 		first := uint32(noSlot)
-		w.crew.handler = func(r *Request, _ *Response) error {
+		w.workerPool.handler = func(r *Request, _ *Response) error {
 			if first == noSlot {
 				first = r.Slot
 			}

@@ -360,7 +360,7 @@ func (h *testHost) publish(index uint32, working, flags word) {
 		}
 		if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateResponse, flags))) {
 			if w.parked() {
-				h.rouseCaller(line, &h.peer(w.owner().index()).answers)
+				h.wakeCaller(line, &h.peer(w.owner().index()).answers)
 			}
 			return
 		}

@@ -242,7 +242,7 @@ func threads() int { return pprof.Lookup("threadcreate").Count() }
 // heapParking sleeps on words that are not in a region.
 var heapParking = parking{
 	wait: heapSleepers.wait, wake: heapSleepers.wake, wakeOwn: heapSleepers.wakeOwn,
-	wakeHome: wakeNoHome, giveWay: yieldThread, yield: yieldThread,
+	wakeHome: wakeNoHome, yieldProcessor: yieldThread, yield: yieldThread,
 }
 
 type sleepersOfHeap struct {

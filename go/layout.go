@@ -44,7 +44,7 @@ const (
 	eventcountCount
 )
 
-// The status of a peer line.
+// The status of a peer record.
 const (
 	statusVacant   = 0
 	statusAttached = 1
@@ -52,12 +52,12 @@ const (
 	statusCalling  = 3 // a guest that is attached, and does not serve
 )
 
-// peerLine overlays one line of the peer table.
-type peerLine struct {
+// peerRecord overlays one line of the peer table.
+type peerRecord struct {
 	epoch     atomic.Uint32 // counts the attaches; words have it as epochInWord says
 	status    atomic.Uint32
 	pid       atomic.Uint32
-	left      atomic.Uint32 // the last epoch that left in order
+	left      atomic.Uint32 // the last epoch that left gracefully
 	served    atomic.Uint64
 	discarded atomic.Uint64
 	calls     atomic.Uint64

@@ -8,7 +8,7 @@ import (
 )
 
 func TestLayoutOffsets(t *testing.T) {
-	var p peerLine
+	var p peerRecord
 	var b eventcount
 	var e exchangeLine
 	for _, c := range []struct {
@@ -16,7 +16,7 @@ func TestLayoutOffsets(t *testing.T) {
 		got  uintptr
 		want uintptr
 	}{
-		{"peer line", unsafe.Sizeof(p), 64},
+		{"peer record", unsafe.Sizeof(p), 64},
 		{"peer.epoch", unsafe.Offsetof(p.epoch), 0},
 		{"peer.status", unsafe.Offsetof(p.status), 4},
 		{"peer.pid", unsafe.Offsetof(p.pid), 8},

@@ -11,7 +11,7 @@ import (
 const (
 	flagDraining uint32 = 1 << iota // Shutdown: nothing new, what is under way goes on
 	flagClosing                     // Close: everything ends
-	flagPoisoned                    // the region is corrupt
+	flagCorrupt                     // the region is corrupt
 	flagHostLeft
 	flagHostDied
 	flagLeft // closed while others were still inside: the last of them unmaps
@@ -38,7 +38,7 @@ func endingOf(flags uint32, fresh bool) ending {
 	switch {
 	case flags&flagClosing != 0:
 		return closed
-	case flags&flagPoisoned != 0:
+	case flags&flagCorrupt != 0:
 		return corrupted
 	case flags&flagHostDied != 0:
 		return hostGone
@@ -112,9 +112,9 @@ func (g *Guest) wakeAll() {
 	}
 }
 
-// poison records that the region is corrupt; every later operation fails.
-func (g *Guest) poison(why string, args ...any) error {
-	if g.end(flagPoisoned) {
+// markCorrupt records that the region is corrupt; every later operation fails.
+func (g *Guest) markCorrupt(why string, args ...any) error {
+	if g.end(flagCorrupt) {
 		g.error("the region is corrupt: "+why, args...)
 		g.wakeAll()
 	}
@@ -144,10 +144,10 @@ func (g *Guest) checkHost() hostState {
 	return state
 }
 
-// faulted is poison for a recovered panic; one that is no fault in the mapping panics on.
+// faulted is markCorrupt for a recovered panic; one that is no fault in the mapping panics on.
 func (g *Guest) faulted(p any) error {
 	err := g.faultError(p)
-	_ = g.poison("its file was truncated")
+	_ = g.markCorrupt("its file was truncated")
 	return err
 }
 
@@ -208,7 +208,7 @@ func (g *Guest) cutOff() {
 		real.leave()
 		g.letGo(memory)
 	} else {
-		g.lingers = true
+		g.staysMapped = true
 	}
 	g.end(flagLeft)
 	g.clearUp()
@@ -219,7 +219,7 @@ func (g *Guest) clearUp() {
 	if !g.isQuiet() || !g.cleared.CompareAndSwap(false, true) {
 		return
 	}
-	if g.lingers {
+	if g.staysMapped {
 		g.disown()
 		g.leave()
 	}
@@ -233,7 +233,7 @@ func (g *Guest) unmap() error {
 	return nil
 }
 
-// Shutdown leaves in order: new calls are refused with ErrShutdown, Serve returns ErrShutdown, and
+// Shutdown leaves gracefully: new calls are refused with ErrShutdown, Serve returns ErrShutdown, and
 // what is under way, handlers that run and slots that are held are waited for until ctx is done, or as
 // Config.Timeout says; the rest is ended as by Close. Then g is closed. In a handler it waits for that
 // handler as for others, so until ctx is done.
@@ -268,7 +268,7 @@ func (g *Guest) quiet(ctx context.Context) error {
 	l := newLimit(ctx, g.timeout)
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()
-	for g.crews.Load() != 0 || !g.pool.empty() {
+	for g.workerPools.Load() != 0 || !g.pool.empty() {
 		select {
 		case <-g.idle:
 		case <-timer.C:

@@ -5,15 +5,15 @@ type hostState uint8
 
 const (
 	hostAlive   hostState = iota
-	hostLeaving           // it began to leave in order
-	hostLeft              // it left in order
+	hostLeaving           // it began to leave gracefully
+	hostLeft              // it left gracefully
 	hostDied              // it was killed or crashed
 )
 
 // host looks whether the host is there. Its lock is the proof; how it went its line tells.
 func (r *region) host() hostState {
 	line := r.peer(hostIndex)
-	if r.locked(hostIndex) && line.epoch.Load() == r.hostEpoch && !r.deserted() {
+	if r.locked(hostIndex) && line.epoch.Load() == r.hostEpoch && !r.nameIsLost() {
 		if line.status.Load() != statusAttached {
 			return hostLeaving
 		}
@@ -25,10 +25,10 @@ func (r *region) host() hostState {
 	return hostDied
 }
 
-// deserted tells whether the file has had no name for a while. Not at once: a host that leaves
+// nameIsLost tells whether the file has had no name for a while. Not at once: a host that leaves
 // unlinks the name before it says so in its line, and whoever replaces a dead host holds that
 // one's lock for a moment while it unlinks.
-func (r *region) deserted() bool {
+func (r *region) nameIsLost() bool {
 	if r.linked() {
 		return false
 	}

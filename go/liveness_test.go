@@ -99,8 +99,8 @@ func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
 		t.Fatal("it leaves a request behind")
 	}
 	w.scanAll()
-	if !w.ended() || !errors.Is(w.crew.err, ErrShutdown) {
-		t.Fatal("it stays: ", w.crew.err)
+	if !w.ended() || !errors.Is(w.workerPool.err, ErrShutdown) {
+		t.Fatal("it stays: ", w.workerPool.err)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestNewCallsToALeavingHostAreRefused(t *testing.T) {
 }
 
 // A region whose file has no name any more has lost its host, though the lock may be held still.
-func TestUnlinkedRegionIsDeserted(t *testing.T) {
+func TestUnlinkedRegionHasLostItsName(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })

@@ -87,8 +87,8 @@ func TestOrphanedGuestIsToldAndComesBack(t *testing.T) {
 	}
 }
 
-// The directory moves on while the old host's lock is still held: its region is deserted.
-func TestRegionIsDesertedWhenItsNameMovesOn(t *testing.T) {
+// The directory moves on while the old host's lock is still held: its region has lost its name.
+func TestRegionIsLostWhenItsNameMovesOn(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })

@@ -179,7 +179,7 @@ func TestAnswerThatCanNeverBePublishedIsCorruption(t *testing.T) {
 	})
 	h.send(0, TypeNormal, nil)
 	w.try(0)
-	wantError(t, w.crew.err, ErrCorrupt)
+	wantError(t, w.workerPool.err, ErrCorrupt)
 	wantCorrupt(t, g)
 }
 

@@ -12,7 +12,7 @@ type EventKind int
 // The kinds of event.
 const (
 	EventAttached EventKind = 1 // a peer is there
-	EventLeft     EventKind = 2 // a peer left in order
+	EventLeft     EventKind = 2 // a peer left gracefully
 	EventDied     EventKind = 3 // a peer was killed or crashed
 )
 

@@ -184,11 +184,11 @@ func TestSpareWorkerEndsOnlyIfTwoAreLeft(t *testing.T) {
 	others := []*worker{w.another(), w.another()}
 	w.becomeSpare()
 	others[0].becomeSpare()
-	if w.dismiss(); w.isSurplus || w.crew.spares.Load() != 2 {
+	if w.dismiss(); w.isSurplus || w.workerPool.spares.Load() != 2 {
 		t.Fatal("it ends")
 	}
 	others[1].becomeSpare()
-	if w.dismiss(); !w.isSurplus || w.isSpare || w.crew.spares.Load() != 2 {
+	if w.dismiss(); !w.isSurplus || w.isSpare || w.workerPool.spares.Load() != 2 {
 		t.Fatal("it stays")
 	}
 	if others[0].dismiss(); others[0].isSurplus {
@@ -200,7 +200,7 @@ func TestSpareWorkerEndsOnlyIfTwoAreLeft(t *testing.T) {
 func TestLastSpareWorkerHasAnotherMade(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
-	c := w.crew
+	c := w.workerPool
 	other := w.another()
 	w.becomeSpare()
 	other.becomeSpare()

@@ -1,7 +1,7 @@
 package shmipc
 
 // A parked worker has announced itself on the eventcount of requests, looks at all slots once more, and sleeps until it
-// is notified, something ends its crew, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
+// is notified, something ends its worker pool, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
 // deaths.
 
 // notIdle is for idleAt: further than any eventcount is ahead.

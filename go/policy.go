@@ -152,10 +152,10 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 	})/bursts, time.Nanosecond)
 })
 
-// turnsPerRelax is how many turns linger makes in that time.
+// turnsPerRelax is how many turns cpuDelay makes in that time.
 var turnsPerRelax = sync.OnceValue(func() uint32 {
 	const turns = 4096
-	return uint32(relaxTime() * turns / max(shortest(func() { linger(turns) }), time.Nanosecond))
+	return uint32(relaxTime() * turns / max(shortest(func() { cpuDelay(turns) }), time.Nanosecond))
 })
 
 // shortest is the least time that f takes in a few rounds: an interruption only ever makes one longer.
@@ -219,7 +219,7 @@ type holdOff struct {
 	now   uint32
 	step  uint32
 	most  uint32 // 0: never hold off
-	turns uint32 // of linger in a pause
+	turns uint32 // of cpuDelay in a pause
 }
 
 // setUp is for waits that spin for `spin` as in spinBudget.setUp.
@@ -237,7 +237,7 @@ func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTi
 // isNeedless tells whether most is there at once, or nothing was learned yet.
 func (h *holdOff) isNeedless() bool { return decide(h.now < holdOffLeast, true) }
 
-// inPauses is a hold-off in whole pauses, inTurns what is left of it in turns of linger.
+// inPauses is a hold-off in whole pauses, inTurns what is left of it in turns of cpuDelay.
 func (h *holdOff) inPauses() uint32 { return h.now >> pauseBits }
 func (h *holdOff) inTurns() uint32  { return h.now & (1<<pauseBits - 1) * h.turns >> pauseBits }
 
@@ -258,7 +258,7 @@ func (h *holdOff) learn(foundAtOnce bool) {
 type step uint8
 
 const (
-	stepLinger step = iota // so many turns of linger: spin.turns
+	stepDelay step = iota // so many turns of cpuDelay: spin.turns
 	stepPause
 	stepYield
 	stepPark // it does not look again, but sleeps
@@ -279,8 +279,8 @@ type spin struct {
 	budget *spinBudget
 	soon   *uint32
 	left   uint32 // pauses, or yields in the last stage
-	tight  uint32 // while more are left than this, it lingers instead of pausing
-	turns  uint32 // of linger
+	tight  uint32 // while more are left than this, it delays instead of pausing
+	turns  uint32 // of cpuDelay
 	stage  spinStage
 }
 
@@ -309,7 +309,7 @@ func (s *spin) next() step {
 	}
 	s.left--
 	if s.left >= s.tight {
-		return stepLinger
+		return stepDelay
 	}
 	return stepPause
 }

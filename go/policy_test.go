@@ -219,7 +219,7 @@ func TestTheFirstLooksOfATightWaitMakeTurns(t *testing.T) {
 	var b spinBudget
 	var p parking
 	b.setUp(spinAuto)
-	one := int64(shortest(func() { linger(turns) }))
+	one := int64(shortest(func() { cpuDelay(turns) }))
 	took := func(looks int, s spin) (ns int64) {
 		for ; looks > 0; looks-- {
 			start := now()

@@ -143,7 +143,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 		h.notify(h.eventcount(eventcountHostRequest), 1) // by the caller that is about to sleep
 		return false
 	}
-	poller.crew.handler = func(r *Request, _ *Response) error {
+	poller.workerPool.handler = func(r *Request, _ *Response) error {
 		if r.Slot == 0 {
 			other.park()
 			h.send(1, TypeNormal, nil)
@@ -259,7 +259,7 @@ func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 		slept := false
 		poller.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 			slept = true
-			other.crew.stopped.Store(true)
+			other.workerPool.stopped.Store(true)
 			return false
 		}
 		whilePatient(func() { poller.scanSome() }, func() bool { turn(other); return true })
@@ -288,7 +288,7 @@ func TestWorkerThatEndsPassesOn(t *testing.T) {
 		woken := h.someoneSleeps(g)
 		w := newWorker(g, echoHandler)
 		begin(w)
-		w.crew.stopped.Store(true)
+		w.workerPool.stopped.Store(true)
 		h.sendQuietly(1, 0)
 		w.retire()
 		s := &g.serving
@@ -296,7 +296,7 @@ func TestWorkerThatEndsPassesOn(t *testing.T) {
 			t.Errorf("%s: it wakes %d", name, *woken)
 		}
 		if s.poller.isTaken() || g.isPolled() || s.superseded.Load() != 0 || s.eventcount.waiters.Load() != 0 ||
-			s.workers.Load() != 0 || s.longHandlers.now.Load() != 0 || w.crew.spares.Load() != 0 ||
+			s.workers.Load() != 0 || s.longHandlers.now.Load() != 0 || w.workerPool.spares.Load() != 0 ||
 			s.homes[w.home].residents.Load() != 0 || s.homes[w.home].keepers.Load() != 0 {
 			t.Errorf("%s: it leaves something behind", name)
 		}

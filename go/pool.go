@@ -177,7 +177,7 @@ func (e *exchange) claimShared() (ok bool, err error) {
 		return false, nil
 	}
 	if !validFree(w) {
-		return false, e.guest.poison("a free slot has an owner or flags", "slot", e.index, "word", uint64(w))
+		return false, e.guest.markCorrupt("a free slot has an owner or flags", "slot", e.index, "word", uint64(w))
 	}
 	e.word, ok = e.slot.claim(w, e.guest.me)
 	if ok {
@@ -202,7 +202,7 @@ func (e *exchange) release() {
 		return
 	}
 	if !e.slot.release(e.word) {
-		_ = e.guest.poison("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
+		_ = e.guest.markCorrupt("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
 	}
 	e.vacate(step)
 }

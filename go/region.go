@@ -251,7 +251,7 @@ func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) (done bool) {
 	}
 	now, changed := s.reclaimResponder(w)
 	if changed && w.parked() {
-		r.rouseCaller(s.line, &r.peer(hostIndex).answers)
+		r.wakeCaller(s.line, &r.peer(hostIndex).answers)
 	}
 	if changed && now.state() == stateFree {
 		r.notifyIfWanted(r.eventcount(eventcountHostFree))

@@ -118,7 +118,7 @@ func (w *worker) onWakeup() {
 }
 
 func (w *worker) broken(why string, s *slot, found word) {
-	w.crew.end(w.guest.poison(why, "slot", s.index, "word", uint64(found)))
+	w.workerPool.end(w.guest.markCorrupt(why, "slot", s.index, "word", uint64(found)))
 }
 
 // errorType is the message type that carries an error.
@@ -198,7 +198,7 @@ func (w *worker) publish(flags word) {
 // wakeCaller learns how long that takes.
 func (w *worker) wakeCaller() {
 	g, began := w.guest, now()
-	g.rouseCaller(w.slot.line, &g.peer(hostIndex).answers)
+	g.wakeCaller(w.slot.line, &g.peer(hostIndex).answers)
 	g.serving.durations.learnWake(now() - began)
 }
 

@@ -161,7 +161,7 @@ func TestServeRefusesAnAnswerOfAReservedType(t *testing.T) {
 	wantError(t, err, ErrType)
 }
 
-// What a host must never write into a host slot; each ends Serve and poisons the guest.
+// What a host must never write into a host slot; each ends Serve and marks the guest corrupt.
 func TestServeEndsOnImpossibleRequests(t *testing.T) {
 	for name, forge := range map[string]func(h *testHost) word{
 		"owned":           func(h *testHost) word { return newWord(stateRequest, 0, 1, ownerB) },

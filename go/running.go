@@ -6,7 +6,7 @@ package shmipc
 func (w *worker) runHandler() error {
 	w.handling = true
 	if w.state == polling && !w.measuresNext && w.guest.serving.durations.areShort() {
-		return w.crew.handler(&w.request, &w.response)
+		return w.workerPool.handler(&w.request, &w.response)
 	}
 	return w.runElsewhere()
 }
@@ -22,7 +22,7 @@ func (w *worker) runElsewhere() error {
 	if w.measuresNext {
 		return w.measure()
 	}
-	return w.crew.handler(&w.request, &w.response)
+	return w.workerPool.handler(&w.request, &w.response)
 }
 
 // runLong has the worker go out first: what is left to it until then is passed on as it hands over.
@@ -39,7 +39,7 @@ func (w *worker) runLong() error {
 
 func (w *worker) measure() error {
 	kind, began := w.request.Type, now()
-	err := w.crew.handler(&w.request, &w.response)
+	err := w.workerPool.handler(&w.request, &w.response)
 	w.guest.serving.durations.learn(kind, now()-began)
 	return err
 }

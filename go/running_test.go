@@ -21,7 +21,7 @@ func states(t *testing.T, setUp func(*Guest)) (during, after workerState) {
 	g := h.attach(nil)
 	w := newPoller(t, g, echoHandler)
 	setUp(g)
-	w.crew.handler = func(*Request, *Response) error {
+	w.workerPool.handler = func(*Request, *Response) error {
 		during = w.state
 		if g.isPolled() != (during == polling) || g.serving.poller.isTaken() != (during == polling) {
 			t.Error("its callers do not know it")
@@ -59,7 +59,7 @@ func TestHandlersAreMeasured(t *testing.T) {
 	g := h.attach(nil)
 	w := newPoller(t, g, echoHandler)
 	took := 10 * time.Millisecond
-	w.crew.handler = func(*Request, *Response) error { time.Sleep(took); return nil }
+	w.workerPool.handler = func(*Request, *Response) error { time.Sleep(took); return nil }
 	d := &g.serving.durations
 	calls := 0
 	call := func() {
@@ -137,7 +137,7 @@ func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 		g.serving.polling.setUp(0)
 		g.parking.yield = func() { polled = polled || w.isPoller() }
 		g.parking.wait = func(*uint32, uint32, int64, int) bool {
-			w.crew.stopped.Store(true)
+			w.workerPool.stopped.Store(true)
 			return false
 		}
 		if w.turn(); polled != c.polls {

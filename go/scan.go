@@ -118,7 +118,7 @@ func (w *worker) sweepSome(count int) bool {
 }
 
 // aim has the next look find a request that waits, wherever it is. false: there is none.
-func (w *worker) aim() bool {
+func (w *worker) findNext() bool {
 	slot := w.guest.findRequest(w.home)
 	if slot >= 0 {
 		w.scan.next = slot

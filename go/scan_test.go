@@ -111,7 +111,7 @@ func TestAimFindsARequestAtOnce(t *testing.T) {
 	h, w := manyWorker(t)
 	for slot := uint32(0); slot < manySlots; slot += 3 {
 		c := h.send(slot, TypeNormal, nil)
-		w.aim()
+		w.findNext()
 		if !w.scanSome() {
 			t.Fatalf("slot %d is not found", slot)
 		}

@@ -145,7 +145,7 @@ func TestSlotOnlyAllowedTransitionsHappen(t *testing.T) {
 		},
 			[6]word{stateBusy, none, none, none, none, none}},
 		{"responder", true, ownerB, func(g *Guest, s *slot, w word) {
-			wk := &worker{crew: &crew{guest: g, handler: echoHandler, done: make(chan struct{})}, guest: g}
+			wk := &worker{workerPool: &workerPool{guest: g, handler: echoHandler, done: make(chan struct{})}, guest: g}
 			wk.scanAll()
 		}, [6]word{none, none, stateResponse, none, none, none}},
 		{"reclaimer of a dead responder", true, ownerB, func(g *Guest, s *slot, w word) {

@@ -13,8 +13,8 @@ func newView(memory []byte) view { return view{unsafe.Pointer(&memory[0])} }
 
 func (v view) at(offset uint64) unsafe.Pointer { return unsafe.Add(v.base, uintptr(offset)) }
 
-func (v view) peer(index uint32) *peerLine {
-	return (*peerLine)(v.at(peersOffset + uint64(index)*lineSize))
+func (v view) peer(index uint32) *peerRecord {
+	return (*peerRecord)(v.at(peersOffset + uint64(index)*lineSize))
 }
 
 func (v view) eventcount(number uint32) *eventcount {

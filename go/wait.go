@@ -28,9 +28,9 @@ type parking struct {
 	// wakeHome wakes one sleeper of this peer that is at home there; false: there is none, or the system cannot
 	// tell. Legal to wake one that is at home elsewhere.
 	wakeHome func(word *uint32, peer uint32, home int) bool
-	// giveWay lets another process have this processor, one that was woken or has notified; yield does the same for
-	// whoever wants it, after spinning in vain.
-	giveWay, yield func()
+	// yieldProcessor lets another process have this processor, one that was woken or has notified; yield does the same
+	// for whoever wants it, after spinning in vain.
+	yieldProcessor, yield func()
 }
 
 // noHome is of whoever sleeps for something else than requests.
@@ -48,9 +48,9 @@ func relax() { pause(pauses) }
 // again lets time pass before the next look. False when it is time to sleep.
 func (p *parking) again(s *spin) bool {
 	switch s.next() {
-	case stepLinger:
+	case stepDelay:
 		if s.turns > 0 {
-			linger(s.turns)
+			cpuDelay(s.turns)
 		}
 	case stepPause:
 		relax()
@@ -72,7 +72,7 @@ func (h *holdOff) wait() bool {
 		pause(n)
 	}
 	if n := h.inTurns(); n > 0 {
-		linger(n)
+		cpuDelay(n)
 	}
 	return true
 }

@@ -27,7 +27,7 @@ func futexParking(peer uint32) parking {
 		return false // of a process that ends a futex knows nothing
 	}
 	return parking{
-		wait: wait, wake: futexWake, giveWay: schedYield, yield: schedYield,
+		wait: wait, wake: futexWake, yieldProcessor: schedYield, yield: schedYield,
 		wakeOwn: func(address *uint32) { futexWakeBits(address, bit) },
 		wakeHome: func(address *uint32, peer uint32, home int) bool {
 			return futexWakeBits(address, homeBit(peer, home))

@@ -99,7 +99,7 @@ func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) 
 
 func (s *sleeper) parking() parking {
 	return parking{wait: s.wait, wake: s.wake, wakeOwn: s.wakeOwn, wakeHome: wakeNoHome,
-		giveWay: yieldThread, yield: yieldThread}
+		yieldProcessor: yieldThread, yield: yieldThread}
 }
 
 func yieldThread() { _, _, _ = switchToThread.Call() }
@@ -331,7 +331,7 @@ func (w *waitSet) begin(event, process syscall.Handle) {
 	w.add(process)
 }
 
-// add is refused when the set is full: there a bound is kept that no peer's line can move.
+// add is refused when the set is full: there a bound is kept that no peer's record can move.
 func (w *waitSet) add(h syscall.Handle) (added bool) {
 	if h == 0 || w.count == uint32(len(w.handles)) {
 		return false

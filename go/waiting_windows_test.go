@@ -223,7 +223,7 @@ func TestLeadershipIsPassedOn(t *testing.T) {
 	}
 }
 
-// What the peer lines say adds nothing to a wait: it is for the other peers' processes, one each.
+// What the peer records say adds nothing to a wait: it is for the other peers' processes, one each.
 func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
 	h := newHost(t, smallShape)
 	c := startChild(t, "wait", "")

@@ -6,23 +6,23 @@ import "runtime/debug"
 // others are parked. Before a long handler it hands over: callers notify, each for the worker at home in its slot.
 // Its request and response are used again and again. All fields are the goroutine's alone.
 type worker struct {
-	crew      *crew
-	guest     *Guest
-	home      int         // home.go
-	state     workerState // by poller.go, running.go and parking.go
-	wakeup    wakeup
-	isSpare   bool   // counted in crew.spares
-	isSurplus bool   // it ends
-	isOut     bool   // counted out of its home's keepers
-	ranLong   bool   // has run a long handler in this turn
-	keepsHome bool   // has run a long handler, and neither parked nor polled since: home.go
-	reach     reach  // of the last request, or of its answer if that reached further
-	handlers  uint32 // that it has run
-	soon      uint32 // of spinBudget.begin
-	holdOff   holdOff
-	scan      scan
-	request   Request
-	response  Response
+	workerPool *workerPool
+	guest      *Guest
+	home       int         // home.go
+	state      workerState // by poller.go, running.go and parking.go
+	wakeup     wakeup
+	isSpare    bool   // counted in workerPool.spares
+	isSurplus  bool   // it ends
+	isOut      bool   // counted out of its home's keepers
+	ranLong    bool   // has run a long handler in this turn
+	keepsHome  bool   // has run a long handler, and neither parked nor polled since: home.go
+	reach      reach  // of the last request, or of its answer if that reached further
+	handlers   uint32 // that it has run
+	soon       uint32 // of spinBudget.begin
+	holdOff    holdOff
+	scan       scan
+	request    Request
+	response   Response
 
 	slot         *slot // of the request served last
 	working      word  // its word when it was taken
@@ -48,7 +48,7 @@ type wakeup struct {
 
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
-	defer w.crew.workers.Done()
+	defer w.workerPool.workers.Done()
 	defer w.retire()
 	// A worker that the runtime has interrupted in the middle of a request may wait for this very processor,
 	// behind every new goroutine. Where many call, each would find a request and start the next.
@@ -77,21 +77,21 @@ func (w *worker) work() (again bool) {
 	return false
 }
 
-func (w *worker) goesOn() bool { return !w.crew.stopped.Load() && !w.isSurplus }
+func (w *worker) goesOn() bool { return !w.workerPool.stopped.Load() && !w.isSurplus }
 
 // retire runs when the worker ends, be it by runtime.Goexit in a handler or by a fault.
 func (w *worker) retire() {
 	var err error
 	if p := recover(); p != nil {
 		err = w.guest.faulted(p)
-		w.crew.end(err)
+		w.workerPool.end(err)
 	}
 	if w.handling && err == nil {
 		w.failed("the handler ended its goroutine")
 	}
 	w.endRun()
 	w.moveOut()
-	w.crew.leave(w)
+	w.workerPool.leave(w)
 	if err == nil {
 		w.leaveEventcount()
 	}
@@ -150,7 +150,7 @@ func (w *worker) serveOn() {
 }
 
 func (w *worker) mayServeOn() bool {
-	return w.isPoller() && !w.crew.stopped.Load() && w.guest.flags.Load() == 0
+	return w.isPoller() && !w.workerPool.stopped.Load() && w.guest.flags.Load() == 0
 }
 
 // endIfAsked is for a worker that finds one request after the other.
@@ -193,7 +193,7 @@ func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true
 	}
-	if !w.aim() || w.guest.pollerTakes(w.scan.next) {
+	if !w.findNext() || w.guest.pollerTakes(w.scan.next) {
 		return false
 	}
 	if w.guest.supersedePoller() {
@@ -214,13 +214,13 @@ func (w *worker) yieldIfOwed() {
 func (w *worker) payYield() {
 	w.wakeup.owesYield = false
 	if w.wakeup.soleRequest || !w.guest.requestWaits() {
-		w.guest.giveWay()
+		w.guest.yieldProcessor()
 	}
 }
 
-// ended ends the crew if there is a reason to.
+// ended ends the worker pool if there is a reason to.
 func (w *worker) ended() bool {
-	if w.crew.stopped.Load() {
+	if w.workerPool.stopped.Load() {
 		return true
 	}
 	end := endingOf(w.guest.flags.Load(), true)
@@ -231,11 +231,11 @@ func (w *worker) ended() bool {
 	case goOn:
 		return false
 	case hostGone:
-		w.crew.end(&Error{Kind: ErrPeerDied, instead: "the host of the region has died"})
+		w.workerPool.end(&Error{Kind: ErrPeerDied, instead: "the host of the region has died"})
 	case shutDown:
-		w.crew.end(&Error{Kind: ErrShutdown, instead: "the host has left, or this guest leaves"})
+		w.workerPool.end(&Error{Kind: ErrShutdown, instead: "the host has left, or this guest leaves"})
 	default:
-		w.crew.end(endings[end].never)
+		w.workerPool.end(endings[end].never)
 	}
 	return true
 }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// newWorker is a worker whose steps a test takes by itself. Its crew is full, so that it starts no other.
+// newWorker is a worker whose steps a test takes by itself. Its workerPool is full, so that it starts no other.
 func newWorker(g *Guest, handler Handler) *worker {
-	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
+	c := &workerPool{guest: g, handler: handler, done: make(chan struct{})}
 	c.size.Store(int32(len(g.hostSlots)))
-	return &worker{crew: c, guest: g, home: g.settle()}
+	return &worker{workerPool: c, guest: g, home: g.settle()}
 }
 
 // newPoller is one that polls.
@@ -26,9 +26,9 @@ func newPoller(t *testing.T, g *Guest, handler Handler) *worker {
 	return w
 }
 
-// another is a second worker of the same crew.
+// another is a second worker of the same workerPool.
 func (w *worker) another() *worker {
-	return &worker{crew: w.crew, guest: w.guest, home: w.guest.settle()}
+	return &worker{workerPool: w.workerPool, guest: w.guest, home: w.guest.settle()}
 }
 
 // workersSleep tells whether all workers are parked, and asleep or about to be.
@@ -112,7 +112,7 @@ func TestWorkerServesOneWhereItHoldsOff(t *testing.T) {
 
 // A worker that finds a request whenever it looks.
 func TestBusyWorkerEndsWithItsGuest(t *testing.T) {
-	for _, flag := range [...]uint32{flagDraining, flagPoisoned, flagHostLeft, flagHostDied} {
+	for _, flag := range [...]uint32{flagDraining, flagCorrupt, flagHostLeft, flagHostDied} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		var w *worker
 		served := 0
@@ -121,21 +121,21 @@ func TestBusyWorkerEndsWithItsGuest(t *testing.T) {
 				w.guest.end(flag)
 			}
 			if served == 10 {
-				w.crew.stopped.Store(true)
+				w.workerPool.stopped.Store(true)
 			}
 			h.send(1-r.Slot, TypeNormal, nil)
 			return nil
 		})
 		h.send(0, TypeNormal, nil)
-		if w.work() || served != 3 || w.crew.err == nil {
-			t.Errorf("flag %d: it served %d, and ended with %v", flag, served, w.crew.err)
+		if w.work() || served != 3 || w.workerPool.err == nil {
+			t.Errorf("flag %d: it served %d, and ended with %v", flag, served, w.workerPool.err)
 		}
 	}
 }
 
 func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
 	n := answeredAtOnce(t, func(w *worker) {
-		w.crew.handler = func(*Request, *Response) error {
+		w.workerPool.handler = func(*Request, *Response) error {
 			w.guest.supersedePoller()
 			return nil
 		}
@@ -147,8 +147,8 @@ func TestWorkerServesNotOnOnceItHasLostItsPlace(t *testing.T) {
 
 func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
 	n := answeredAtOnce(t, func(w *worker) {
-		w.crew.handler = func(*Request, *Response) error {
-			w.crew.stopped.Store(true)
+		w.workerPool.handler = func(*Request, *Response) error {
+			w.workerPool.stopped.Store(true)
 			return nil
 		}
 	})
@@ -163,15 +163,15 @@ func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	w := newPoller(t, h.attach(nil), echoHandler)
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps, though a request waits")
-		w.crew.stopped.Store(true)
+		w.workerPool.stopped.Store(true)
 		return false
 	}
-	w.crew.handler = func(r *Request, response *Response) error {
+	w.workerPool.handler = func(r *Request, response *Response) error {
 		if r.Slot == 0 {
 			w.guest.supersedePoller()
 			h.send(1, TypeNormal, nil)
 		} else {
-			w.crew.stopped.Store(true)
+			w.workerPool.stopped.Store(true)
 		}
 		return nil
 	}
@@ -247,7 +247,7 @@ func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	slept := false
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		slept = s.idleAt.Load() == b.generation.Load()
-		w.crew.stopped.Store(true)
+		w.workerPool.stopped.Store(true)
 		return false
 	}
 	w.park()
@@ -278,7 +278,7 @@ func TestTickFindsWhatWasNobodyWasNotifiedOf(t *testing.T) {
 	slept := 0
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept > 1 {
-			w.crew.stopped.Store(true)
+			w.workerPool.stopped.Store(true)
 		}
 		h.eventcount(eventcountHostRequest).joinPollers(1 << 15)
 		h.send(0, TypeNormal, nil)
@@ -297,7 +297,7 @@ func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
 	slept := 0
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept == 3 {
-			w.crew.stopped.Store(true)
+			w.workerPool.stopped.Store(true)
 		}
 		h.send(0, TypeNormal, nil)
 		return false
@@ -314,7 +314,7 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler)
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps")
-		w.crew.stopped.Store(true)
+		w.workerPool.stopped.Store(true)
 		return false
 	}
 	h.send(1, TypeNormal, nil)
@@ -407,15 +407,15 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	}
 }
 
-// servingAtRest serves, and counts how often a worker gives way. awaitRest waits until all have slept for so
+// servingAtRest serves, and counts how often a worker yields. awaitRest waits until all have slept for so
 // long that the next caller is taken for the only one.
-func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest func()) {
+func servingAtRest(t *testing.T) (h *testHost, yielded *atomic.Int32, awaitRest func()) {
 	h = newHost(t, smallShape)
 	g := h.attach(nil)
-	gaveWay = new(atomic.Int32)
-	g.giveWay = func() { gaveWay.Add(1) }
+	yielded = new(atomic.Int32)
+	g.yieldProcessor = func() { yielded.Add(1) }
 	serveWith(t, g, echoHandler)
-	return h, gaveWay, func() {
+	return h, yielded, func() {
 		eventually(t, "it does not rest", func() bool {
 			since := g.serving.restsSince.Load()
 			return since != 0 && now()-since >= rest && g.workersSleep()
@@ -424,12 +424,12 @@ func servingAtRest(t *testing.T) (h *testHost, gaveWay *atomic.Int32, awaitRest 
 }
 
 // Whoever notified may share a processor with the worker that it woke, and waits for it.
-func TestWorkerGivesWayToWhoeverEndedItsRest(t *testing.T) {
-	h, gaveWay, awaitRest := servingAtRest(t)
+func TestWorkerYieldsToWhoeverEndedItsRest(t *testing.T) {
+	h, yielded, awaitRest := servingAtRest(t)
 	for i := int32(1); i <= 3; i++ {
 		awaitRest()
 		h.send(0, TypeNormal, nil) // and no second notification, which would wake another one too
-		eventually(t, "it does not give way", func() bool { return gaveWay.Load() == i })
+		eventually(t, "it does not yield", func() bool { return yielded.Load() == i })
 	}
 }
 
@@ -440,19 +440,19 @@ func (h *testHost) sendQuietly(index uint32, flags word) {
 	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
 }
 
-// restedWorker is a worker that has just come out of a long sleep, and gives way to nobody but a counter.
+// restedWorker is a worker that has just come out of a long sleep, and yields to nobody but a counter.
 // When it has nothing to do it is called soon.
-func restedWorker(t *testing.T) (h *testHost, w *worker, gaveWay *int) {
+func restedWorker(t *testing.T) (h *testHost, w *worker, yielded *int) {
 	h = newHeapHost(t, smallShape)
-	w, gaveWay = newWorker(h.attach(nil), echoHandler), new(int)
+	w, yielded = newWorker(h.attach(nil), echoHandler), new(int)
 	w.wakeup.justWoken = true
 	w.guest.serving.restsSince.Store(now() - rest)
-	w.guest.giveWay = func() { *gaveWay++ }
+	w.guest.yieldProcessor = func() { *yielded++ }
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 		h.send(2, TypeNormal, nil)
 		return false
 	}
-	return h, w, gaveWay
+	return h, w, yielded
 }
 
 // turn is what a worker does at a time.
@@ -464,19 +464,19 @@ func (w *worker) turn() {
 	}
 }
 
-func TestWorkerThatIsSupersededWhileItServesGivesWay(t *testing.T) {
-	h, w, gaveWay := restedWorker(t)
+func TestWorkerThatIsSupersededWhileItServesYields(t *testing.T) {
+	h, w, yielded := restedWorker(t)
 	other := w.another()
-	w.crew.handler = func(request *Request, response *Response) error {
+	w.workerPool.handler = func(request *Request, response *Response) error {
 		other.beginPolling()
 		return echoHandler(request, response)
 	}
 	h.send(0, TypeNormal, nil)
-	if w.turn(); w.isPoller() || *gaveWay != 0 {
+	if w.turn(); w.isPoller() || *yielded != 0 {
 		t.Fatal("it polls")
 	}
-	if w.turn(); *gaveWay != 1 {
-		t.Fatalf("it gave way %d times", *gaveWay)
+	if w.turn(); *yielded != 1 {
+		t.Fatalf("it yielded %d times", *yielded)
 	}
 }
 
@@ -527,19 +527,19 @@ func servesTwo(t *testing.T, h *testHost, w *worker) {
 }
 
 // The last of two requests, of which only its caller sleeps.
-func TestWorkerGivesWayToWhomItWakes(t *testing.T) {
-	h, w, gaveWay := restedWorker(t)
+func TestWorkerYieldsToWhomItWakes(t *testing.T) {
+	h, w, yielded := restedWorker(t)
 	h.sendQuietly(1, flagParked)
 	h.send(0, TypeNormal, nil)
 	servesTwo(t, h, w)
-	if *gaveWay != 1 {
-		t.Fatalf("it gave way %d times", *gaveWay)
+	if *yielded != 1 {
+		t.Fatalf("it yielded %d times", *yielded)
 	}
 }
 
 // Others who wait for an answer come first, and what is owed is owed once.
-func TestWorkerGivesWayOnlyIfNobodyWaits(t *testing.T) {
-	h, w, gaveWay := restedWorker(t)
+func TestWorkerYieldsOnlyIfNobodyWaits(t *testing.T) {
+	h, w, yielded := restedWorker(t)
 	for want, request := range []bool{true, false} {
 		if request {
 			h.send(0, TypeNormal, nil)
@@ -547,19 +547,19 @@ func TestWorkerGivesWayOnlyIfNobodyWaits(t *testing.T) {
 			w.turn()
 		}
 		w.wakeup.owesYield = true
-		if w.yieldIfOwed(); *gaveWay != want || w.wakeup.owesYield {
-			t.Fatalf("it gave way %d times, want %d", *gaveWay, want)
+		if w.yieldIfOwed(); *yielded != want || w.wakeup.owesYield {
+			t.Fatalf("it yielded %d times, want %d", *yielded, want)
 		}
 	}
 }
 
 // With many at work, giving way lets them all wait for this worker.
-func TestWorkerWhomManyCallDoesNotGiveWay(t *testing.T) {
-	h, w, gaveWay := restedWorker(t)
+func TestWorkerWhomManyCallDoesNotYield(t *testing.T) {
+	h, w, yielded := restedWorker(t)
 	h.sendQuietly(1, 0)
 	h.send(0, TypeNormal, nil)
 	servesTwo(t, h, w)
-	if *gaveWay != 0 {
-		t.Fatalf("it gave way %d times", *gaveWay)
+	if *yielded != 0 {
+		t.Fatalf("it yielded %d times", *yielded)
 	}
 }

@@ -7,8 +7,8 @@
 #include "error.h"
 #include "liveness.h"
 #include "membership.h"
-#include "rouse.h"
 #include "slot.h"
+#include "wake_caller.h"
 
 /* ---- Sending ---- */
 
@@ -20,12 +20,12 @@ int shmi_caller_refuse(const shmipc_peer *p, uint32_t type, size_t length) {
                      (unsigned)p->calls.request_capacity);
 }
 
-/* A dead guest's bit among the sleepers would cost every call a system call until it is buried. */
+/* A dead guest's bit among the sleepers would cost every call a system call until it is reaped. */
 static void note_vain_notify(shmipc_peer *p) {
     enum { VAIN_NOTIFIES_BEFORE_LOOK = 64 };
     uint32_t notifies = add_relaxed32(&p->vain_notifies);
     if (peer_is_host(p) && notifies % VAIN_NOTIFIES_BEFORE_LOOK == VAIN_NOTIFIES_BEFORE_LOOK - 1)
-        shmi_membership_bury_dead(p);
+        shmi_membership_reap_dead(p);
 }
 
 static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
@@ -45,7 +45,7 @@ COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
 
 /* A thread whose calls are always answered while it spins would keep its processor until the system
    takes it away, which among many threads lasts too long for the others. */
-COLD static void give_way(const shmipc_peer *p) {
+COLD static void yield_processor(const shmipc_peer *p) {
     if (shmi_pool_is_crowded(p))
         shmi_cpu_yield();
 }
@@ -57,8 +57,9 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     store_relaxed32(&l->shared->length, (uint32_t)length);
     store_relaxed32(&l->shared->type, type);
     if (!slot_publish_request(l->shared, last, p->self, flags, &published))
-        return shmi_peer_poison(p, "somebody else changed slot %u of this caller; nothing was sent",
-                                (unsigned)(l - p->slots));
+        return shmi_peer_mark_corrupt(
+            p, "somebody else changed slot %u of this caller; nothing was sent",
+            (unsigned)(l - p->slots));
     l->last = published;
     l->phase = PHASE_SENT;
     l->type = type;
@@ -70,7 +71,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     if (l->woke_worker)
         ring_for(p, l, last);
     if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
-        give_way(p);
+        yield_processor(p);
     return SHMIPC_OK;
 }
 
@@ -120,7 +121,7 @@ static const struct reason cancelled = {SHMIPC_E_CANCELLED, SHMIPC_E_CANCELLED_S
 static const struct reason closed = {SHMIPC_E_CLOSED, SHMIPC_E_CLOSED_STARTED, "peer closed here"};
 static const struct reason shutting_down = {SHMIPC_E_SHUTDOWN, SHMIPC_E_PEER_DIED,
                                             "the host is shutting down"};
-static const struct reason deserted = {SHMIPC_E_NO_PEER, SHMIPC_E_PEER_DIED, "the peer died"};
+static const struct reason host_lost = {SHMIPC_E_NO_PEER, SHMIPC_E_PEER_DIED, "the peer died"};
 
 static void leave_crowd(shmipc_peer *p, struct local_slot *l) {
     if (l->is_in_crowd)
@@ -141,15 +142,15 @@ static void end_unstarted(shmipc_peer *p, struct local_slot *l, word now) {
 }
 
 static void end_started(shmipc_peer *p, struct local_slot *l) {
-    l->withheld = true;
+    l->quarantined = true;
     count_failure(p, l);
     shmi_pool_unclaim(p, l);
 }
 
 COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
-    int error = shmi_peer_poison(p, "slot word 0x%016llx after a request 0x%016llx",
-                                 (unsigned long long)seen, (unsigned long long)l->last);
-    l->withheld = true;
+    int error = shmi_peer_mark_corrupt(p, "slot word 0x%016llx after a request 0x%016llx",
+                                       (unsigned long long)seen, (unsigned long long)l->last);
+    l->quarantined = true;
     count_failure(p, l);
     shmi_pool_unclaim(p, l);
     return error;
@@ -172,17 +173,17 @@ static int end_without_answer(shmipc_peer *p, struct local_slot *l, const struct
                               int64_t timeout, bool *answered) {
     word seen;
     switch (shmi_slot_give_up(l->shared, l->last, &seen)) {
-    case RETREAT_ANSWERED:
+    case CANCEL_ANSWERED:
         l->last = seen;
         *answered = true;
         return SHMIPC_OK;
-    case RETREAT_NEVER_STARTED:
+    case CANCEL_NEVER_STARTED:
         if (started_in_region(p, l))
             return end_cut_off(p, l);
         end_unstarted(p, l, seen);
         return shmi_fail(reason->never_started, "%s (time-out %lld ns); never started",
                          reason->text, (long long)timeout);
-    case RETREAT_STARTED:
+    case CANCEL_STARTED:
         end_started(p, l);
         return shmi_fail(reason->started, "%s (time-out %lld ns) after a handler had started",
                          reason->text, (long long)timeout);
@@ -294,18 +295,19 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
     }
 }
 
-/* Burying reclaims everything the guest had; its successor may hold the lock, then just this. */
+/* Reaping reclaims everything the guest had; its successor may hold the lock, then just this. */
 static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
-    shmi_membership_bury_dead(p);
+    shmi_membership_reap_dead(p);
     (void)shmi_reclaim_slot(&p->region, index, seen);
-    store_relaxed32(&p->company, 0); /* as when one was buried */
+    store_relaxed32(&p->remote_alive, 0); /* as when one was reaped */
 }
 
 /* True if nobody is there who could answer, and the call does not wait for a guest to come. None
    comes to a region without a name. */
 static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
     bool may_come = peer_is_host(p) && l->waits_ready;
-    return !shmi_peer_has_company(p) && !(may_come && load_relaxed32(&p->deserted) == NOT_DESERTED);
+    return !shmi_peer_remote_is_alive(p) &&
+           !(may_come && load_relaxed32(&p->host_lost) == HOST_PRESENT);
 }
 
 /* What has become of the responder of a call that is still pending. */
@@ -319,9 +321,9 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
     if (!is_hopeless(p, l))
         return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down : NULL;
     if (!peer_is_host(p)) /* between two steps of leaving it answers nothing */
-        return load_relaxed32(&p->deserted) == NOT_DESERTED ? &shutting_down : &deserted;
+        return load_relaxed32(&p->host_lost) == HOST_PRESENT ? &shutting_down : &host_lost;
     /* A guest may attach and take the request just now; then it is not withdrawn. */
-    return shmi_slot_withdraw(l->shared, &seen) ? &deserted : NULL;
+    return shmi_slot_withdraw(l->shared, &seen) ? &host_lost : NULL;
 }
 
 static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
@@ -356,7 +358,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     if (parked && reason == NULL && await->check_responder) {
         reason = look_after_responder(p, l, seen);
         await->check_responder = false;
-        if (reason == &deserted && peer_is_host(p))
+        if (reason == &host_lost && peer_is_host(p))
             return end_withdrawn(p, l, slot_look(l->shared));
         seen = slot_look(l->shared);
     }
@@ -371,12 +373,13 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
 }
 
 COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
-    await->check_responder = load_relaxed32(&p->company) == 0 || load_relaxed32(&p->deserted) != 0;
+    await->check_responder =
+        load_relaxed32(&p->remote_alive) == 0 || load_relaxed32(&p->host_lost) != 0;
     await->look_at = shmi_clock_now() + TICK_NS;
     if (await->one_of_several && shmi_caller_notify_for_all(p))
         l->notified = true;
     word seen = slot_look(l->shared);
-    while (is_pending(seen) && slot_on_course(l->last, seen)) {
+    while (is_pending(seen) && slot_is_valid_successor(l->last, seen)) {
         int error = await_round(p, l, seen, await);
         if (error)
             return error;
@@ -390,7 +393,7 @@ COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await 
 static int check_answer_type(shmipc_peer *p, const struct local_slot *l, uint32_t type) {
     if (type_is_sendable(type) || (type == TYPE_HEARTBEAT_REPLY && l->type == TYPE_HEARTBEAT))
         return SHMIPC_OK;
-    return shmi_peer_poison(p, "a response of the reserved type %u", (unsigned)type);
+    return shmi_peer_mark_corrupt(p, "a response of the reserved type %u", (unsigned)type);
 }
 
 static int excess_error(const shmipc_response *response) {
@@ -421,7 +424,7 @@ COLD static int peers_error(shmipc_peer *p, const shmipc_response *response) {
     case -SHMIPC_E_HANDLER:
         return handler_error(response);
     default:
-        return shmi_peer_poison(p, "an error response of type %u", (unsigned)response->type);
+        return shmi_peer_mark_corrupt(p, "an error response of type %u", (unsigned)response->type);
     }
 }
 
@@ -432,8 +435,8 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     uint8_t *buffer = region_response_buffer(&p->region, l->shared);
     const bool at_end = (seen & WORD_ALIGN_END) != 0;
     if (length > capacity)
-        return shmi_peer_poison(p, "a response of %u bytes, the capacity is %u", (unsigned)length,
-                                (unsigned)capacity);
+        return shmi_peer_mark_corrupt(p, "a response of %u bytes, the capacity is %u",
+                                      (unsigned)length, (unsigned)capacity);
     view->length = length;
     view->type = load_relaxed32(&l->shared->type);
     view->flags = 0;
@@ -455,7 +458,7 @@ COLD static int end_died(shmipc_peer *p, struct local_slot *l) {
 }
 
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
-    if (!slot_on_course(l->last, seen))
+    if (!slot_is_valid_successor(l->last, seen))
         return end_corrupt(p, l, seen);
     leave_crowd(p, l);
     l->last = seen;
@@ -468,8 +471,8 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     if (!is_answer(error)) {
         count64(&l->failed);
         shmi_pool_release(p, l);
-    } else if (load_relaxed32(&p->company) == 0) {
-        store_relaxed32(&p->company, 1);
+    } else if (load_relaxed32(&p->remote_alive) == 0) {
+        store_relaxed32(&p->remote_alive, 1);
     }
     return error;
 }
@@ -515,7 +518,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 /* Whoever only looks, and never sleeps, learns of a death too. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!look_is_due(l))
-        return load_relaxed32(&p->deserted) == HOST_IS_DEAD;
+        return load_relaxed32(&p->host_lost) == HOST_IS_DEAD;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
         return is_hopeless(p, l);
     if (shmi_owner_is_dead(&p->region, seen))
@@ -525,7 +528,7 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
 }
 
 bool shmi_caller_has_ended(shmipc_peer *p, struct local_slot *l, word seen) {
-    return !is_pending(seen) || !slot_on_course(l->last, seen) ||
+    return !is_pending(seen) || !slot_is_valid_successor(l->last, seen) ||
            load_seq_cst32(&p->phase) == PEER_CLOSED ||
            load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim);
 }
@@ -548,7 +551,7 @@ void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
 
 void shmi_caller_wake(shmipc_peer *p, struct local_slot *l) {
     if (shmi_slot_unpark(l->shared, p->self))
-        shmi_rouse_caller(&p->region, (uint32_t)(l - p->slots), p->index);
+        shmi_wake_caller(&p->region, (uint32_t)(l - p->slots), p->index);
 }
 
 void shmi_caller_wake_all(shmipc_peer *p) {

@@ -93,7 +93,7 @@ static size_t sleep_once(const struct several *s, struct deadline *deadline, uin
 }
 
 static size_t sleep_for_any(const struct several *s, struct deadline *deadline) {
-    bool look_for_deaths = load_relaxed32(&s->peer->company) == 0;
+    bool look_for_deaths = load_relaxed32(&s->peer->remote_alive) == 0;
     uint64_t look_at = shmi_clock_now() + TICK_NS;
     size_t ended;
     (void)shmi_caller_notify_for_all(s->peer);

@@ -17,14 +17,14 @@ int shmi_ending_by_wake(shmipc_peer *p, const struct until *until) {
     int error = shmi_ending_by_token(until);
     if (error)
         return error;
-    if (ending_wakes(load_seq_cst64(&p->attendance)) == until->wakes_before &&
+    if (ending_wakes(load_seq_cst64(&p->waiters_and_wakes)) == until->wakes_before &&
         !take_pending_wake(p))
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_WOKEN, "woken by shmipc_wake");
 }
 
 static int host_is_gone(shmipc_peer *p) {
-    if (load_relaxed32(&p->deserted) == HOST_IS_DEAD)
+    if (load_relaxed32(&p->host_lost) == HOST_IS_DEAD)
         return shmi_fail(SHMIPC_E_PEER_DIED, "the host of the region has died");
     if (peer_host_is_leaving(p) && !requests_wait(p))
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");

@@ -13,9 +13,9 @@ struct until {
     shmipc_stop_token *stop;
 };
 
-/* The half of shmipc_peer.attendance that counts wakes. */
-static inline uint32_t ending_wakes(uint64_t attendance) {
-    return (uint32_t)(attendance >> 32);
+/* The half of shmipc_peer.waiters_and_wakes that counts wakes. */
+static inline uint32_t ending_wakes(uint64_t waiters_and_wakes) {
+    return (uint32_t)(waiters_and_wakes >> 32);
 }
 
 /* Each returns OK or why to end, which is then the thread's last failure. */
@@ -31,7 +31,7 @@ static inline int ending_while_busy(shmipc_peer *p, const struct until *until) {
     if (load_relaxed32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
         return shmi_ending_of_peer(p);
     if (!stop_is_asked(until->stop) && load_relaxed32(&p->wake_pending) == 0 &&
-        ending_wakes(load_seq_cst64(&p->attendance)) == until->wakes_before)
+        ending_wakes(load_seq_cst64(&p->waiters_and_wakes)) == until->wakes_before)
         return SHMIPC_OK;
     return shmi_ending_by_wake(p, until);
 }

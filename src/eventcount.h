@@ -1,17 +1,15 @@
 /*
  * An eventcount, by which a thread sleeps for something that any of many may bring: a generation,
  * which is slept on, the set of the peers that sleep, and the set of those that poll. A thread that
- * has made something available notifies only if a peer sleeps and none polls. So peers that are awake
- * cost nothing, however many others sleep.
+ * has made something available notifies only if a peer sleeps and none polls. So peers that are
+ * awake cost nothing, however many others sleep.
  *
- *     a sleeper                          the other side
- *     prepare: join the sleepers         change the slot
- *     look at the slots again            wants_notify: read the sets
- *     commit: sleep on the generation    notify: change the generation, wake
- *     cancel: leave the sleepers
+ * a sleeper the other side prepare: join the sleepers change the slot look at the slots again
+ * wants_notify: read the sets commit: sleep on the generation notify: change the generation, wake
+ * cancel: leave the sleepers
  *
- * No wake-up is lost: all of it is seq_cst, so either the sleeper sees the change, or the other side
- * sees the sleeper. The same holds for a poller that leaves, and then looks.
+ * No wake-up is lost: all of it is seq_cst, so either the sleeper sees the change, or the other
+ * side sees the sleeper. The same holds for a poller that leaves, and then looks.
  */
 #ifndef SHMIPC_EVENTCOUNT_H
 #define SHMIPC_EVENTCOUNT_H

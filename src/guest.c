@@ -38,7 +38,7 @@ static int lock_some_index(const struct region *r, uint32_t *index) {
     return shmi_fail(SHMIPC_E_FULL, "all of %d guests are attached", SHMIPC_GUESTS_MAX);
 }
 
-/* A host takes a dead guest's lock for a moment to bury it: full means full a few times. */
+/* A host takes a dead guest's lock for a moment to reap it: full means full a few times. */
 static int find_index(const struct region *r, uint32_t *index) {
     int error = SHMIPC_E_FULL;
     for (int round = 0; round < INDEX_ROUNDS && error == SHMIPC_E_FULL; round++) {
@@ -51,16 +51,16 @@ static int find_index(const struct region *r, uint32_t *index) {
 
 /* Reclaiming comes before the new epoch: what is left of any former epoch is dead by the lock. */
 static owner enter_table(const struct region *r, uint32_t index, bool calls_only) {
-    struct peer_line *line = &r->shared->peers[index];
+    struct peer_record *record = &r->shared->peers[index];
     shmi_reclaim_index(r, index);
-    uint32_t epoch = epoch_next(load_relaxed32(&line->epoch));
-    if (load_relaxed32(&line->status) != PEER_VACANT)
-        shmi_vacate_line(line, 0); /* the former owner died, and nobody has buried it yet */
-    store_release32(&line->epoch, epoch);
-    store_relaxed32(&line->pid, shmi_process_id());
-    store_relaxed64(&line->origin, shmi_process_origin());
+    uint32_t epoch = epoch_next(load_relaxed32(&record->epoch));
+    if (load_relaxed32(&record->status) != PEER_VACANT)
+        shmi_vacate_record(record, 0); /* the former owner died, and nobody has reaped it yet */
+    store_release32(&record->epoch, epoch);
+    store_relaxed32(&record->pid, shmi_process_id());
+    store_relaxed64(&record->origin, shmi_process_origin());
     /* Release: whoever sees the status sees the epoch that it belongs to. */
-    store_release32(&line->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
+    store_release32(&record->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
     return owner_make(index, epoch_in_word(epoch));
 }
 

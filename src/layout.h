@@ -68,11 +68,11 @@ struct eventcount {
     atomic_u32 sleepers;
 };
 
-struct peer_line {
+struct peer_record {
     atomic_u32 epoch; /* counts the attaches; words have it as epoch_in_word says */
     atomic_u32 status;
     atomic_u32 pid;
-    atomic_u32 left; /* the last epoch that left in order */
+    atomic_u32 left; /* the last epoch that left gracefully */
     atomic_u64 served;
     atomic_u64 discarded;
     atomic_u64 calls;
@@ -106,7 +106,7 @@ struct slot {
 
 struct region_layout {
     struct header header;
-    struct peer_line peers[PEERS];
+    struct peer_record peers[PEERS];
     struct eventcount_line eventcounts[EVENTCOUNTS];
 };
 
@@ -122,10 +122,10 @@ _Static_assert(offsetof(struct header, request_capacity) == 44, "header.request_
 _Static_assert(offsetof(struct header, response_offset) == 48, "header.response_offset");
 _Static_assert(offsetof(struct header, response_capacity) == 52, "header.response_capacity");
 _Static_assert(offsetof(struct header, ready) == 60, "header.ready");
-_Static_assert(sizeof(struct peer_line) == CACHE_LINE, "peer_line");
-_Static_assert(offsetof(struct peer_line, served) == 16, "peer_line.served");
-_Static_assert(offsetof(struct peer_line, failed) == 40, "peer_line.failed");
-_Static_assert(offsetof(struct peer_line, answers) == 56, "peer_line.answers");
+_Static_assert(sizeof(struct peer_record) == CACHE_LINE, "peer_record");
+_Static_assert(offsetof(struct peer_record, served) == 16, "peer_record.served");
+_Static_assert(offsetof(struct peer_record, failed) == 40, "peer_record.failed");
+_Static_assert(offsetof(struct peer_record, answers) == 56, "peer_record.answers");
 _Static_assert(sizeof(struct eventcount_line) == CACHE_LINE, "eventcount_line");
 _Static_assert(offsetof(struct slot, length) == 8, "slot.length");
 _Static_assert(offsetof(struct slot, type) == 12, "slot.type");

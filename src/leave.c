@@ -26,13 +26,13 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
         bool settled = shmi_clock_now() >= seen;
-        uint32_t departures = load_seq_cst32(&p->departures);
+        uint32_t exit_sequence = load_seq_cst32(&p->exit_sequence);
         if (shmi_peer_is_quiet(p, inside))
             return true;
         if (shmi_deadline_passed(deadline))
             return false;
         uint64_t until = shmi_deadline_or_tick(deadline);
-        (void)shmi_word_wait(NULL, &p->departures, departures,
+        (void)shmi_word_wait(NULL, &p->exit_sequence, exit_sequence,
                              settled ? until : sooner(until, seen), NO_HOME);
     }
 }
@@ -41,25 +41,26 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
    ended with the process never come out. */
 static void await_threads(shmipc_peer *p) {
     for (;;) {
-        uint32_t departures = load_seq_cst32(&p->departures);
+        uint32_t exit_sequence = load_seq_cst32(&p->exit_sequence);
         if (load_seq_cst32(&p->users) == 0 || shmi_process_ends())
             return;
-        (void)shmi_word_wait(NULL, &p->departures, departures, shmi_clock_now() + TICK_NS, NO_HOME);
+        (void)shmi_word_wait(NULL, &p->exit_sequence, exit_sequence, shmi_clock_now() + TICK_NS,
+                             NO_HOME);
     }
 }
 
 /* ---- Leaving the region, `r` as this peer sees it ---- */
 
 static void vacate(const shmipc_peer *p, const struct region *r) {
-    struct peer_line *line = &r->shared->peers[p->index];
+    struct peer_record *record = &r->shared->peers[p->index];
     bool host = peer_is_host(p);
     struct local_eventcount vacancies =
         region_eventcount(r, host ? EVENTCOUNT_HOST_FREE : EVENTCOUNT_GUEST_FREE, p->index);
     struct local_eventcount requests = region_eventcount(r, EVENTCOUNT_HOST_REQUEST, p->index);
     struct local_eventcount members = region_eventcount(r, EVENTCOUNT_MEMBERS, p->index);
-    shmi_membership_publish_counters(p, line);
+    shmi_membership_publish_counters(p, record);
     shmi_silence_eventcounts(r, p->index);
-    shmi_vacate_line(line, load_relaxed32(&line->epoch));
+    shmi_vacate_record(record, load_relaxed32(&record->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
     (void)shmi_eventcount_notify(&vacancies, WAKE_ALL);
     /* Workers of guests, who sleep long, see that nobody is left to call them. */
@@ -94,8 +95,8 @@ static void leave_and_disown(shmipc_peer *p, const struct region *r) {
 
 /* Where those who stay cannot be cut off, the region stays mapped and the lock held until the peer
    is freed. A host's guests are rid of it all the same; a guest keeps its index. */
-static void linger(shmipc_peer *p) {
-    p->lingers = true;
+static void stay_mapped(shmipc_peer *p) {
+    p->stays_mapped = true;
     if (peer_is_host(p))
         leave_region(p, &p->region);
 }
@@ -110,7 +111,7 @@ static void depart(shmipc_peer *p) {
         leave_and_disown(p, &real);
         shmi_object_let_go(p->region.object, real.shared);
     } else {
-        linger(p);
+        stay_mapped(p);
     }
 }
 
@@ -169,7 +170,7 @@ static int begin_draining(shmipc_peer *p) {
     uint32_t open = PEER_OPEN;
     if (!cas_seq_cst32(&p->phase, &open, PEER_DRAINING))
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed or shutting down");
-    store_release32(&peer_own_line(p)->status, PEER_LEAVING);
+    store_release32(&peer_own_record(p)->status, PEER_LEAVING);
     shmi_membership_announce(p);
     (void)shmi_eventcount_notify(&p->calls.requests, WAKE_ALL);
     (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
@@ -220,7 +221,7 @@ int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
 
 /* By the last holder: a handler that ran on, if there was one. */
 static void end_peer(shmipc_peer *p) {
-    if (p->lingers && !peer_is_host(p) && !load_relaxed32(&p->forked))
+    if (p->stays_mapped && !peer_is_host(p) && !load_relaxed32(&p->forked))
         leave_and_disown(p, &p->region);
     shmi_region_close(&p->region);
     shmi_memory_free(p->slots);

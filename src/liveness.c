@@ -1,7 +1,7 @@
 #include "liveness.h"
 
-#include "rouse.h"
 #include "slot.h"
+#include "wake_caller.h"
 
 bool shmi_host_is_alive(const struct region *r) {
     return shmi_peer_is_locked(r->object, HOST) && shmi_object_has_name(r->object);
@@ -50,7 +50,7 @@ void shmi_answer_for_responder(const struct region *r, uint32_t index) {
         result = shmi_slot_reclaim_responder(slot, seen);
     }
     if (result == RECLAIM_ANSWERED_SLEEPER)
-        shmi_rouse_caller(r, index, owner_index(word_owner(seen)));
+        shmi_wake_caller(r, index, owner_index(word_owner(seen)));
     if (result == RECLAIM_FREED)
         ring_free(r, index);
 }
@@ -60,7 +60,7 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     enum reclaim result = region_is_host_slot(r, index) ? shmi_slot_reclaim_responder(slot, seen)
                                                         : shmi_slot_reclaim_caller(slot, seen);
     if (result == RECLAIM_ANSWERED_SLEEPER)
-        shmi_rouse_caller(r, index, HOST);
+        shmi_wake_caller(r, index, HOST);
     if (result == RECLAIM_FREED)
         ring_free(r, index);
     return result != RECLAIM_NOTHING;
@@ -95,23 +95,23 @@ void shmi_reclaim_index(const struct region *r, uint32_t index) {
     shmi_silence_eventcounts(r, index);
 }
 
-void shmi_vacate_line(struct peer_line *line, uint32_t left) {
-    store_relaxed32(&line->left, left);
+void shmi_vacate_record(struct peer_record *record, uint32_t left) {
+    store_relaxed32(&record->left, left);
     /* Release: whoever sees the line vacant sees how its owner went. */
-    store_release32(&line->status, PEER_VACANT);
+    store_release32(&record->status, PEER_VACANT);
 }
 
-bool shmi_bury_guest(const struct region *r, uint32_t index) {
-    struct peer_line *line = &r->shared->peers[index];
-    if (load_acquire32(&line->status) == PEER_VACANT)
+bool shmi_reap_guest(const struct region *r, uint32_t index) {
+    struct peer_record *record = &r->shared->peers[index];
+    if (load_acquire32(&record->status) == PEER_VACANT)
         return false;
     if (shmi_peer_lock(r->object, index) != LOCK_TAKEN)
         return false;
-    /* Looked at again under the lock: it may have left in order in the meantime. */
-    bool dead = load_acquire32(&line->status) != PEER_VACANT;
+    /* Looked at again under the lock: it may have left gracefully in the meantime. */
+    bool dead = load_acquire32(&record->status) != PEER_VACANT;
     if (dead) {
         shmi_reclaim_index(r, index);
-        shmi_vacate_line(line, 0);
+        shmi_vacate_record(record, 0);
     }
     shmi_peer_unlock(r->object, index);
     return dead;

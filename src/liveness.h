@@ -24,7 +24,7 @@ bool shmi_owner_is_dead(const struct region *region, word seen);
 /* Takes guest `index`'s lock if it is free, reclaims everything its former owners left, marks the
    line vacant, and gives the lock back. True if a dead guest was found. One thread of the host at a
    time: the lock belongs to the process. */
-bool shmi_bury_guest(const struct region *region, uint32_t index);
+bool shmi_reap_guest(const struct region *region, uint32_t index);
 
 /* Reclaims what the former owners of `index` left; the caller holds its lock. */
 void shmi_reclaim_index(const struct region *region, uint32_t index);
@@ -32,9 +32,9 @@ void shmi_reclaim_index(const struct region *region, uint32_t index);
 /* By the holder of the index's lock: it neither sleeps nor polls on an eventcount any more. */
 void shmi_silence_eventcounts(const struct region *region, uint32_t index);
 
-/* By the holder of the line's lock: nobody is there any more. `left`: the epoch that left in order,
-   or 0 after a death. */
-void shmi_vacate_line(struct peer_line *line, uint32_t left);
+/* By the holder of the line's lock: nobody is there any more. `left`: the epoch that left
+   gracefully, or 0 after a death. */
+void shmi_vacate_record(struct peer_record *record, uint32_t left);
 
 /* By a host that leaves: a guest slot in which its handler still works is answered as if the
    host had died, and one that its caller has given up becomes free. */

@@ -14,19 +14,20 @@ static void end_scan(shmipc_peer *p) {
     store_release32(&p->scan, 0); /* pairs with the CAS of the next scan */
 }
 
-static void bury_each(shmipc_peer *p) {
+static void reap_each(shmipc_peer *p) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
-        if (!shmi_bury_guest(&p->region, i))
+        if (!shmi_reap_guest(&p->region, i))
             continue;
-        store_relaxed32(&p->company, 0); /* the next call asks sooner whether others are left */
+        store_relaxed32(&p->remote_alive,
+                        0); /* the next call asks sooner whether others are left */
         shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
     }
 }
 
-void shmi_membership_bury_dead(shmipc_peer *p) {
+void shmi_membership_reap_dead(shmipc_peer *p) {
     if (!begin_scan(p))
         return;
-    bury_each(p);
+    reap_each(p);
     end_scan(p);
 }
 
@@ -37,8 +38,8 @@ void shmi_membership_announce(shmipc_peer *p) {
 /* ---- Events ---- */
 
 static bool is_there(shmipc_peer *p, uint32_t index) {
-    const struct peer_line *line = &p->region.shared->peers[index];
-    return load_acquire32(&line->status) != PEER_VACANT &&
+    const struct peer_record *record = &p->region.shared->peers[index];
+    return load_acquire32(&record->status) != PEER_VACANT &&
            shmi_peer_is_locked(p->region.object, index);
 }
 
@@ -48,8 +49,8 @@ static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shm
 }
 
 /* `left` may have moved on, if others came to the index and left it since. */
-static bool left_in_order(const struct peer_line *line, uint32_t epoch) {
-    uint32_t left = load_acquire32(&line->left);
+static bool left_gracefully(const struct peer_record *record, uint32_t epoch) {
+    uint32_t left = load_acquire32(&record->left);
     return left != 0 && left - epoch < UINT32_MAX / 2;
 }
 
@@ -63,11 +64,11 @@ static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
    it has gone again. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
-    const struct peer_line *line = &p->region.shared->peers[index];
+    const struct peer_record *record = &p->region.shared->peers[index];
     bool there = is_there(p, index);
-    uint32_t epoch = load_acquire32(&line->epoch);
+    uint32_t epoch = load_acquire32(&record->epoch);
     if (known->present && (!there || epoch != known->epoch)) {
-        bool in_order = left_in_order(line, known->epoch);
+        bool in_order = left_gracefully(record, known->epoch);
         known->present = false;
         describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
         return true;
@@ -82,7 +83,7 @@ static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
 static bool find_event(shmipc_peer *p, shmipc_event *event) {
     if (!peer_is_host(p))
         return look_at_peer(p, HOST, event);
-    bury_each(p);
+    reap_each(p);
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         if (look_at_peer(p, i, event))
             return true;
@@ -158,16 +159,16 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
     if (!tick_is_due(p) && !death)
         return false;
     if (peer_is_host(p)) {
-        shmi_membership_bury_dead(p);
+        shmi_membership_reap_dead(p);
         shmi_peer_look_for_name(p);
     } else {
-        (void)shmi_peer_has_company(p);
+        (void)shmi_peer_remote_is_alive(p);
     }
     shmi_peer_tell_trouble(p);
     /* Looking through slots that are in no cache is half of what an idle peer costs: now and then
        is enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
-        shmi_membership_publish_counters(p, peer_own_line(p));
+        shmi_membership_publish_counters(p, peer_own_record(p));
     return true;
 }
 
@@ -271,12 +272,12 @@ static shmipc_stats sum(const shmipc_peer *p) {
     return stats;
 }
 
-void shmi_membership_publish_counters(const shmipc_peer *p, struct peer_line *line) {
+void shmi_membership_publish_counters(const shmipc_peer *p, struct peer_record *record) {
     shmipc_stats stats = sum(p);
-    store_relaxed64(&line->served, stats.served);
-    store_relaxed64(&line->discarded, stats.discarded);
-    store_relaxed64(&line->calls, stats.calls);
-    store_relaxed64(&line->failed, stats.failed);
+    store_relaxed64(&record->served, stats.served);
+    store_relaxed64(&record->discarded, stats.discarded);
+    store_relaxed64(&record->calls, stats.calls);
+    store_relaxed64(&record->failed, stats.failed);
 }
 
 int shmipc_get_stats(shmipc_peer *p, shmipc_stats *stats) {

@@ -7,7 +7,7 @@
 #include "peer.h"
 
 /* Host: reclaims what dead guests left, unless another thread is at it. */
-void shmi_membership_bury_dead(shmipc_peer *peer);
+void shmi_membership_reap_dead(shmipc_peer *peer);
 
 /* If a tick has passed since the last one, or a peer's process was seen to end: looks for deaths,
    and says true. For whoever comes out of a sleep; notifications do not put it off. */
@@ -17,7 +17,7 @@ bool shmi_membership_tick(shmipc_peer *peer, bool death);
 uint64_t shmi_membership_last_look(const shmipc_peer *peer);
 
 /* Writes the peer's counters to its line, for others to look at. */
-void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_line *line);
+void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_record *record);
 
 /* Tells everybody that something about this peer has changed. */
 void shmi_membership_announce(shmipc_peer *peer);

@@ -110,8 +110,8 @@ void shmi_peer_await_settlement(shmipc_peer *p) {
 }
 
 void shmi_peer_tell_departure(shmipc_peer *p) {
-    add_seq_cst32(&p->departures, 1);
-    (void)shmi_word_wake(NULL, &p->departures, WAKE_ALL);
+    add_seq_cst32(&p->exit_sequence, 1);
+    (void)shmi_word_wake(NULL, &p->exit_sequence, WAKE_ALL);
 }
 
 void shmi_peer_leave(shmipc_peer *p) {
@@ -172,9 +172,9 @@ int shmi_peer_refuse(const shmipc_peer *p) {
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
     if (load_relaxed32(&p->corrupt))
         return shmi_fail(SHMIPC_E_CORRUPT, "the region was found corrupt before");
-    if (load_relaxed32(&p->deserted) == NAME_IS_LOST)
+    if (load_relaxed32(&p->host_lost) == NAME_IS_LOST)
         return shmi_peer_name_refusal(p);
-    if (load_relaxed32(&p->deserted))
+    if (load_relaxed32(&p->host_lost))
         return shmi_fail(SHMIPC_E_NO_PEER, "the host of the region has died");
     return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
 }
@@ -205,7 +205,7 @@ void shmi_peer_tell_trouble(const shmipc_peer *p) {
         shmi_peer_log(p, SHMIPC_LOG_WARN, "%s", trouble);
 }
 
-int shmi_peer_poison(shmipc_peer *p, const char *format, ...) {
+int shmi_peer_mark_corrupt(shmipc_peer *p, const char *format, ...) {
     char text[200];
     va_list arguments;
     va_start(arguments, format);
@@ -231,7 +231,7 @@ static bool host_left_in_order(const shmipc_peer *p) {
 }
 
 int shmi_peer_name_refusal(const shmipc_peer *p) {
-    if (load_relaxed32(&p->deserted) != NAME_IS_LOST)
+    if (load_relaxed32(&p->host_lost) != NAME_IS_LOST)
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_NAME_LOST, "somebody else has removed the region's name");
 }
@@ -246,9 +246,9 @@ static void tell_that_name_is_lost(shmipc_peer *p) {
 }
 
 void shmi_peer_look_for_name(shmipc_peer *p) {
-    uint32_t not_yet = NOT_DESERTED;
+    uint32_t not_yet = HOST_PRESENT;
     if (!shmi_object_has_name(p->region.object) &&
-        cas_seq_cst32(&p->deserted, &not_yet, NAME_IS_LOST))
+        cas_seq_cst32(&p->host_lost, &not_yet, NAME_IS_LOST))
         tell_that_name_is_lost(p);
 }
 
@@ -260,21 +260,21 @@ static bool look_for_guests(shmipc_peer *p) {
     return any;
 }
 
-static bool look_for_company(shmipc_peer *p) {
+static bool look_for_remote(shmipc_peer *p) {
     if (peer_is_host(p))
         return look_for_guests(p);
     bool alive = shmi_host_is_alive(&p->region);
-    if (!alive && !host_left_in_order(p) && load_relaxed32(&p->deserted) == 0) {
-        store_relaxed32(&p->deserted, HOST_IS_DEAD);
+    if (!alive && !host_left_in_order(p) && load_relaxed32(&p->host_lost) == 0) {
+        store_relaxed32(&p->host_lost, HOST_IS_DEAD);
         shmi_peer_log(p, SHMIPC_LOG_WARN, "the host of the region has died");
     }
     return alive;
 }
 
-bool shmi_peer_has_company(shmipc_peer *p) {
-    bool company = look_for_company(p);
-    store_relaxed32(&p->company, company);
-    return company;
+bool shmi_peer_remote_is_alive(shmipc_peer *p) {
+    bool remote_alive = look_for_remote(p);
+    store_relaxed32(&p->remote_alive, remote_alive);
+    return remote_alive;
 }
 
 /* seq_cst: the partner of whoever claims or enters, then reads the phase. */

@@ -55,12 +55,12 @@ struct local_slot {
     bool slept;               /* the last call slept while its handler ran */
     bool held;                /* by its user, who claimed it and may not come back soon */
     struct turn turn;         /* while others wait for a slot */
-    bool withheld;            /* given up while WORKING: not ours until its responder lets go */
+    bool quarantined;         /* given up while WORKING: not ours until its responder lets go */
     atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
 };
 
 /* Why nobody meets anybody in this region any more. */
-enum desertion { NOT_DESERTED, HOST_IS_DEAD, NAME_IS_LOST };
+enum host_loss { HOST_PRESENT, HOST_IS_DEAD, NAME_IS_LOST };
 
 enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
 
@@ -82,19 +82,19 @@ struct known_peer {
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): some fields have lines of their own
 struct shmipc_peer {
     struct region region;
-    uint32_t index;      /* in the peer table: HOST or a guest's */
-    owner self;          /* 0 for the host */
-    bool calls_only;     /* a guest that does not serve */
-    bool wait_ready;     /* every call of this host waits for somebody who can answer */
-    atomic_u32 phase;    /* enum peer_phase; only rises */
-    atomic_u32 corrupt;  /* set once, for ever */
-    atomic_u32 deserted; /* enum desertion; set once: a guest's host died, a host's name went */
-    atomic_u32 company;  /* somebody on the other side answered, and was not found dead since */
-    atomic_u32 gone;     /* enum departure; only rises */
-    atomic_u32 cutting;  /* 1 while those inside are being cut off; futex */
-    int name_stays;      /* why the name could not be removed, as errno; by who departs */
-    atomic_u32 forked;   /* this is a child's copy: there is no region behind it */
-    uint32_t processors; /* that this process may use at a time */
+    uint32_t index;          /* in the peer table: HOST or a guest's */
+    owner self;              /* 0 for the host */
+    bool calls_only;         /* a guest that does not serve */
+    bool wait_ready;         /* every call of this host waits for somebody who can answer */
+    atomic_u32 phase;        /* enum peer_phase; only rises */
+    atomic_u32 corrupt;      /* set once, for ever */
+    atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
+    atomic_u32 remote_alive; /* somebody on the other side answered, and was not found dead since */
+    atomic_u32 gone;         /* enum departure; only rises */
+    atomic_u32 cutting;      /* 1 while those inside are being cut off; futex */
+    int name_stays;          /* why the name could not be removed, as errno; by who departs */
+    atomic_u32 forked;       /* this is a child's copy: there is no region behind it */
+    uint32_t processors;     /* that this process may use at a time */
     struct local_slot *slots;
     struct direction calls;
     struct direction serves;
@@ -110,11 +110,11 @@ struct shmipc_peer {
        one calls `end`, which shmipc_free has set. */
     atomic_u32 holders;
     void (*end)(shmipc_peer *peer);
-    bool lingers; /* departed, but could not be detached; set before `gone` */
+    bool stays_mapped; /* departed, but could not be detached; set before `gone` */
 
     /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
     atomic_u32 users;
-    atomic_u32 departures; /* futex; moves when somebody leaves a closed peer */
+    atomic_u32 exit_sequence; /* futex; moves when somebody leaves a closed peer */
 
     /* Serving. Each group lies on lines of its own: what workers change as they park, and around
        long handlers, does not disturb what is read with each request. */
@@ -136,7 +136,7 @@ struct shmipc_peer {
     atomic_u32 sentry; /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
        so that a wake either finds a waiter or is for the next one. */
-    atomic_u64 attendance;
+    atomic_u64 waiters_and_wakes;
     atomic_u32 wake_pending;
 
     /* Calling, where there are more callers than slots. */
@@ -175,10 +175,10 @@ static inline bool peer_is_host(const shmipc_peer *p) {
 
 /* Threads in shmipc_serve and shmipc_wait. */
 static inline uint32_t peer_servers(const shmipc_peer *p) {
-    return (uint32_t)load_relaxed64(&p->attendance);
+    return (uint32_t)load_relaxed64(&p->waiters_and_wakes);
 }
 
-static inline struct peer_line *peer_own_line(shmipc_peer *p) {
+static inline struct peer_record *peer_own_record(shmipc_peer *p) {
     return &p->region.shared->peers[p->index];
 }
 
@@ -224,13 +224,13 @@ COLD int shmi_peer_refuse(const shmipc_peer *peer);
    store. */
 static inline int peer_refusal(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) == PEER_OPEN && !load_relaxed32(&p->corrupt) &&
-        !load_relaxed32(&p->deserted) && !peer_host_is_leaving(p))
+        !load_relaxed32(&p->host_lost) && !peer_host_is_leaving(p))
         return SHMIPC_OK;
     return shmi_peer_refuse(p);
 }
 
 /* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
-COLD int shmi_peer_poison(shmipc_peer *peer, const char *format, ...);
+COLD int shmi_peer_mark_corrupt(shmipc_peer *peer, const char *format, ...);
 
 /* Notify and count. */
 void shmi_peer_notify(shmipc_peer *peer, struct local_eventcount *eventcount, uint32_t wake_count);
@@ -243,8 +243,8 @@ void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *
 void shmi_peer_tell_trouble(const shmipc_peer *peer);
 
 /* True if somebody on the other side is alive and may answer: a system call or two, and one for
-   each dead guest that is not buried yet. Remembers the answer. */
-bool shmi_peer_has_company(shmipc_peer *peer);
+   each dead guest that is not reaped yet. Remembers the answer. */
+bool shmi_peer_remote_is_alive(shmipc_peer *peer);
 
 /* Host: looks whether the region still has its name. Without it no guest comes, those that are here
    leave, and another host may take the name. */

@@ -166,7 +166,7 @@ static inline void cpu_branch(void) {
 }
 
 /* Passes some cycles a turn, for what is shorter than a pause. */
-static inline void cpu_linger(uint32_t turns) {
+static inline void cpu_delay(uint32_t turns) {
     for (volatile uint32_t left = turns; left > 0; left--) {
     }
 }

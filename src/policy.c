@@ -27,7 +27,7 @@ static uint64_t pauses_per_100us(void) {
 }
 
 static uint64_t turns_per_100us(void) {
-    return per_100us(cpu_linger, 2000);
+    return per_100us(cpu_delay, 2000);
 }
 
 static uint32_t count_in(int64_t ns, uint64_t rate) {

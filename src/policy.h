@@ -139,7 +139,7 @@ struct hold_off {
     uint32_t now;
     uint32_t step;
     uint32_t most;  /* 0: never hold off */
-    uint32_t turns; /* of cpu_linger in a pause */
+    uint32_t turns; /* of cpu_delay in a pause */
 };
 
 /* For waits with a budget that was made for `ns`. */
@@ -150,7 +150,7 @@ static inline bool hold_off_is_needless(const struct hold_off *h) {
     return policy_decides(h->now < HOLD_OFF_LEAST, true);
 }
 
-/* A hold-off in whole pauses, and what is left of it in turns of cpu_linger. */
+/* A hold-off in whole pauses, and what is left of it in turns of cpu_delay. */
 static inline uint32_t hold_off_pauses(const struct hold_off *h) {
     return h->now >> PAUSE_BITS;
 }
@@ -175,7 +175,7 @@ static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
 
 /* What a wait does before it looks again. */
 enum step {
-    STEP_LINGER, /* so many turns of cpu_linger: spin.turns */
+    STEP_DELAY, /* so many turns of cpu_delay: spin.turns */
     STEP_PAUSE,
     STEP_YIELD,
     STEP_PARK, /* it does not look again, but sleeps */
@@ -187,8 +187,8 @@ enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
 struct spin {
     struct spin_budget *budget;
     uint32_t left;  /* pauses, or yields in the last stage */
-    uint32_t tight; /* while more are left than this, it lingers instead of pausing */
-    uint32_t turns; /* of cpu_linger */
+    uint32_t tight; /* while more are left than this, it delays instead of pausing */
+    uint32_t turns; /* of cpu_delay */
     enum spin_stage stage;
 };
 
@@ -221,7 +221,7 @@ static inline enum step spin_next(struct spin *spin) {
         return shmi_spin_anyhow(spin);
     if (spin->left == 0 || spin->stage == SPIN_YIELDING)
         return shmi_spin_longer(spin);
-    return spin->left-- > spin->tight ? STEP_LINGER : STEP_PAUSE;
+    return spin->left-- > spin->tight ? STEP_DELAY : STEP_PAUSE;
 }
 
 /* A look at `slots` words is itself a wait: a pause for every few. */

@@ -16,12 +16,12 @@ static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
 }
 
 /* A host slot whose call was given up comes back when its responder has stored FREE. */
-COLD static bool recover_withheld(struct local_slot *l) {
+COLD static bool recover_quarantined(struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE)
         return false;
     l->last = seen;
-    l->withheld = false;
+    l->quarantined = false;
     return true;
 }
 
@@ -31,7 +31,7 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
         return false;
     if (!peer_is_host(p))
         return claim_shared(p, l);
-    return !l->withheld || recover_withheld(l);
+    return !l->quarantined || recover_quarantined(l);
 }
 
 /* A waiter of this process may have been notified while we held the claim for a moment, and have
@@ -269,8 +269,8 @@ void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
 
 void shmi_pool_release(shmipc_peer *p, struct local_slot *l) {
     if (!peer_is_host(p) && !shmi_slot_release(l->shared, l->last))
-        (void)shmi_peer_poison(p, "somebody else changed slot %u, which this guest held",
-                               (unsigned)(l - p->slots));
+        (void)shmi_peer_mark_corrupt(p, "somebody else changed slot %u, which this guest held",
+                                     (unsigned)(l - p->slots));
     shmi_pool_unclaim_free(p, l);
 }
 

@@ -21,7 +21,7 @@ static inline int pool_admit(shmipc_peer *p, struct local_slot *l) {
     return error;
 }
 
-/* Gives back the claim on a slot whose word is no longer the caller's, or is withheld. */
+/* Gives back the claim on a slot whose word is no longer the caller's, or is quarantined. */
 void shmi_pool_unclaim(shmipc_peer *peer, struct local_slot *local);
 
 /* Gives back the claim on a slot whose word is FREE again. */

@@ -40,7 +40,7 @@ int shmi_region_check_name(const char *name) {
 }
 
 static void initialise(struct region *r, uint64_t nonce) {
-    struct peer_line *host = &r->shared->peers[HOST];
+    struct peer_record *host = &r->shared->peers[HOST];
     shmi_header_write(&r->shared->header, &r->geometry, nonce);
     store_relaxed32(&host->epoch, 1);
     store_relaxed32(&host->status, PEER_ATTACHED);

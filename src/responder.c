@@ -7,12 +7,12 @@
 #include "error.h"
 #include "poller.h"
 #include "requests.h"
-#include "rouse.h"
 #include "running.h"
 #include "sentry.h"
 #include "slot.h"
 #include "types.h"
 #include "unwind.h"
+#include "wake_caller.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void discard(shmipc_peer *p, struct local_slot *l) {
 
 static void wake_caller(const struct job *job) {
     uint64_t begin = shmi_clock_now();
-    shmi_rouse_caller(&job->peer->region, job->request.slot, job->request.peer);
+    shmi_wake_caller(&job->peer->region, job->request.slot, job->request.peer);
     shmi_duration_learn_wake(&job->peer->durations, shmi_clock_now() - begin);
 }
 
@@ -55,8 +55,8 @@ static int publish(struct job *job) {
         discard(job->peer, l);
         return SHMIPC_OK;
     default:
-        return shmi_peer_poison(job->peer, "slot word 0x%016llx while a handler ran",
-                                (unsigned long long)slot_look(l->shared));
+        return shmi_peer_mark_corrupt(job->peer, "slot word 0x%016llx while a handler ran",
+                                      (unsigned long long)slot_look(l->shared));
     }
 }
 
@@ -144,8 +144,8 @@ static int view_request(struct job *job) {
     uint8_t *buffer = region_request_buffer(slot);
     const bool at_end = (job->taken & WORD_ALIGN_END) != 0;
     if (length > capacity)
-        return shmi_peer_poison(job->peer, "a request of %u bytes, the capacity is %u",
-                                (unsigned)length, (unsigned)capacity);
+        return shmi_peer_mark_corrupt(job->peer, "a request of %u bytes, the capacity is %u",
+                                      (unsigned)length, (unsigned)capacity);
     job->request.length = length;
     job->request.type = load_relaxed32(&slot->type);
     if (length <= INLINE_SIZE)
@@ -235,7 +235,8 @@ static enum reach further(enum reach a, enum reach b) {
 int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worker *worker) {
     struct job job;
     if (!request_fits(p, seen))
-        return shmi_peer_poison(p, "a request with the word 0x%016llx", (unsigned long long)seen);
+        return shmi_peer_mark_corrupt(p, "a request with the word 0x%016llx",
+                                      (unsigned long long)seen);
     if (!take(p, index, seen, &job))
         return 0;
     if (worker->wakeup.just_woken)
@@ -258,9 +259,9 @@ static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index,
         return;
     store_relaxed32(&slot->length, 0);
     store_relaxed32(&slot->type, type_of_error(SHMIPC_E_SHUTDOWN));
-    enum answer_fate fate = shmi_slot_publish_response(slot, taken, WORD_ERROR);
+    enum reply_result fate = shmi_slot_publish_response(slot, taken, WORD_ERROR);
     if (fate == ANSWER_DELIVERED_TO_SLEEPER)
-        shmi_rouse_caller(r, index, owner_index(word_owner(seen)));
+        shmi_wake_caller(r, index, owner_index(word_owner(seen)));
     if (fate == ANSWER_DISCARDED && eventcount_wants_notify(&vacancies))
         (void)shmi_eventcount_notify(&vacancies, WAKE_ONE);
 }

@@ -103,7 +103,7 @@ int shmi_scan_some(shmipc_peer *p, struct worker *worker) {
     return few ? shmi_scan_all(p, worker) : try_some(p, worker);
 }
 
-bool shmi_scan_aim(const shmipc_peer *p, struct worker *worker) {
+bool shmi_scan_find_next(const shmipc_peer *p, struct worker *worker) {
     uint32_t slot = requests_find(p, worker->home == NO_HOME ? 0 : worker->home);
     bool found = slot != p->serves.count;
     if (found)

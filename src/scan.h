@@ -19,6 +19,6 @@ void shmi_scan_expect_last(const shmipc_peer *peer, const struct worker *worker)
 
 /* Has the next look find a request that waits, wherever it is, first at home. False: there is
    none. */
-bool shmi_scan_aim(const shmipc_peer *peer, struct worker *worker);
+bool shmi_scan_find_next(const shmipc_peer *peer, struct worker *worker);
 
 #endif

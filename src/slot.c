@@ -37,7 +37,7 @@ static bool is_cancelled(word taken, word seen) {
 /* Release: pairs with the caller's slot_look; the answer may be read. CANCELLED belongs to
    this responder alone, so a store ends it. Both seq_cst, because sleepers are read next: those who
    wait for the answer, those who wait for the slot. */
-enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
+enum reply_result shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
     word seen = taken;
     for (int i = 0; i < WORD_CHANGES; i++) {
         if (cas_seq_cst64(&slot->word, &seen, word_with(seen, SLOT_RESPONSE, flags)))
@@ -54,21 +54,21 @@ enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint6
 
 /* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;
    WORKING -> CANCELLED takes nothing back. */
-enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen) {
+enum cancel_result shmi_slot_give_up(struct slot *slot, word published, word *seen) {
     *seen = slot_look(slot);
     for (int i = 0; i < WORD_CHANGES; i++) {
-        if (!slot_on_course(published, *seen))
-            return RETREAT_CORRUPT;
+        if (!slot_is_valid_successor(published, *seen))
+            return CANCEL_CORRUPT;
         if (word_state(*seen) == SLOT_RESPONSE)
-            return RETREAT_ANSWERED;
+            return CANCEL_ANSWERED;
         bool started = word_state(*seen) == SLOT_WORKING;
         word next = started ? word_with(*seen, SLOT_CANCELLED, 0) : free_word(*seen);
         if (cas_seq_cst64(&slot->word, seen, next)) {
             *seen = next;
-            return started ? RETREAT_STARTED : RETREAT_NEVER_STARTED;
+            return started ? CANCEL_STARTED : CANCEL_NEVER_STARTED;
         }
     }
-    return RETREAT_CORRUPT;
+    return CANCEL_CORRUPT;
 }
 
 bool shmi_slot_withdraw(struct slot *slot, word *seen) {

@@ -48,7 +48,7 @@ static inline bool slot_publish_request(struct slot *slot, word last, owner call
    parked, or another responder was faster. The responder looks at its phase next (responder.c). */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken);
 
-enum answer_fate {
+enum reply_result {
     ANSWER_DELIVERED,
     ANSWER_DELIVERED_TO_SLEEPER, /* the caller must be woken */
     ANSWER_DISCARDED,            /* the caller had given up; the slot is FREE now */
@@ -56,17 +56,17 @@ enum answer_fate {
 };
 
 /* WORKING -> RESPONSE or CANCELLED -> FREE, by the responder that took the slot. */
-enum answer_fate shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags);
+enum reply_result shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags);
 
-enum retreat {
-    RETREAT_NEVER_STARTED, /* the slot is FREE */
-    RETREAT_STARTED,       /* the slot is CANCELLED until its responder lets go or is dead */
-    RETREAT_ANSWERED,      /* too late: the answer is there */
-    RETREAT_CORRUPT,
+enum cancel_result {
+    CANCEL_NEVER_STARTED, /* the slot is FREE */
+    CANCEL_STARTED,       /* the slot is CANCELLED until its responder lets go or is dead */
+    CANCEL_ANSWERED,      /* too late: the answer is there */
+    CANCEL_CORRUPT,
 };
 
 /* REQUEST -> FREE or WORKING -> CANCELLED, by the caller. *seen becomes the word now. */
-enum retreat shmi_slot_give_up(struct slot *slot, word published, word *seen);
+enum cancel_result shmi_slot_give_up(struct slot *slot, word published, word *seen);
 
 /* REQUEST -> FREE only, by the caller. Legal to fail: a responder was faster, or parking. *seen
    becomes the word now. */
@@ -74,7 +74,7 @@ bool shmi_slot_withdraw(struct slot *slot, word *seen);
 
 /* True while `seen` is what became of `published` by nobody's fault: REQUEST, WORKING or RESPONSE
    of the same sequence. */
-static inline bool slot_on_course(word published, word seen) {
+static inline bool slot_is_valid_successor(word published, word seen) {
     enum slot_state state = word_state(seen);
     if (!word_same_sequence(published, seen))
         return false;

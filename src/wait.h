@@ -9,8 +9,8 @@
 /* Lets time pass before the next look. False when it is time to sleep. */
 static inline bool wait_again(struct spin *spin) {
     switch (spin_next(spin)) {
-    case STEP_LINGER:
-        cpu_linger(spin->turns);
+    case STEP_DELAY:
+        cpu_delay(spin->turns);
         return true;
     case STEP_PAUSE:
         cpu_pause();
@@ -29,7 +29,7 @@ static inline bool wait_hold_off(const struct hold_off *h) {
         return false;
     for (uint32_t pauses = hold_off_pauses(h); pauses > 0; pauses--)
         cpu_pause();
-    cpu_linger(hold_off_turns(h));
+    cpu_delay(hold_off_turns(h));
     return true;
 }
 

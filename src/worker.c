@@ -59,7 +59,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
 static bool may_find(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.just_woken)
         return true;
-    if (!shmi_scan_aim(p, worker) || shmi_poller_takes(p, worker->scan.next))
+    if (!shmi_scan_find_next(p, worker) || shmi_poller_takes(p, worker->scan.next))
         return false;
     shmi_sentry_leave(p, &worker->sentry);
     if (shmi_poller_supersede(p))
@@ -132,12 +132,12 @@ static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *co
 static int enter_waiter(shmipc_peer *p, struct until *until) {
     int error = shmi_peer_enter(p);
     if (error == SHMIPC_OK)
-        until->wakes_before = ending_wakes(add_seq_cst64(&p->attendance, 1));
+        until->wakes_before = ending_wakes(add_seq_cst64(&p->waiters_and_wakes, 1));
     return error;
 }
 
 static void leave_waiter(shmipc_peer *p) {
-    add_seq_cst64(&p->attendance, UINT64_MAX);
+    add_seq_cst64(&p->waiters_and_wakes, UINT64_MAX);
     shmi_peer_leave(p);
 }
 
@@ -303,7 +303,7 @@ int shmipc_wake(shmipc_peer *p) {
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    uint32_t waiters = (uint32_t)add_seq_cst64(&p->attendance, UINT64_C(1) << 32);
+    uint32_t waiters = (uint32_t)add_seq_cst64(&p->waiters_and_wakes, UINT64_C(1) << 32);
     if (waiters == 0)
         exchange_seq_cst32(&p->wake_pending, 1);
     shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);

@@ -8,23 +8,23 @@ enum { INLINE = 48, MOST = 112 };
 static unsigned char mine[MOST];
 
 /* Where a message lies: its first bytes at `head`, the others at `tail`. */
-struct place {
+struct wait_key {
     unsigned char *head, *tail;
     size_t head_bytes;
 };
 
-static inline void put(const struct place *place, size_t bytes) {
+static inline void put(const struct wait_key *place, size_t bytes) {
     memcpy(place->head, mine, place->head_bytes);
     memcpy(place->tail, mine + place->head_bytes, bytes - place->head_bytes);
 }
 
-static inline void get(const struct place *place, size_t bytes) {
+static inline void get(const struct wait_key *place, size_t bytes) {
     memcpy(mine, place->head, place->head_bytes);
     memcpy(mine + place->head_bytes, place->tail, bytes - place->head_bytes);
 }
 
 static inline uint64_t call(struct shared *s, uint64_t sent, uint64_t calls, size_t bytes,
-                            struct place there, struct place back) {
+                            struct wait_key there, struct wait_key back) {
     for (uint64_t i = 0; i < calls; i++) {
         put(&there, bytes);
         publish(&s->word, sent + 1);
@@ -34,7 +34,8 @@ static inline uint64_t call(struct shared *s, uint64_t sent, uint64_t calls, siz
     return sent;
 }
 
-static inline void answer(struct shared *s, size_t bytes, struct place there, struct place back) {
+static inline void answer(struct shared *s, size_t bytes, struct wait_key there,
+                          struct wait_key back) {
     uint64_t found = await_change(&s->word, 0);
     while (found != STOP) {
         get(&there, bytes);
@@ -45,12 +46,12 @@ static inline void answer(struct shared *s, size_t bytes, struct place there, st
     publish(&s->word, 0);
 }
 
-static inline struct place spill(struct shared *s, size_t line) {
-    return (struct place){s->beside, s->next + line * LINE, INLINE};
+static inline struct wait_key spill(struct shared *s, size_t line) {
+    return (struct wait_key){s->beside, s->next + line * LINE, INLINE};
 }
 
-static inline struct place whole(unsigned char *buffer) {
-    return (struct place){buffer, buffer, 0};
+static inline struct wait_key whole(unsigned char *buffer) {
+    return (struct wait_key){buffer, buffer, 0};
 }
 
 #define WAY(name, bytes, there, back)                                                              \

@@ -14,7 +14,7 @@ struct costs costs_measured(void) {
         .look = 0.5,
         .locked = 1.5,
         .pause = 24,
-        .linger = 0.28,
+        .delay = 0.28,
         .clock = 23,
         .call = 3,
         .serve = 1,
@@ -40,7 +40,7 @@ static const struct {
     size_t offset;
 } names[] = {
     COST(near),        COST(far),       COST(cluster),   COST(overlap), COST(look),   COST(locked),
-    COST(pause),       COST(linger),    COST(clock),     COST(call),    COST(serve),  COST(yield),
+    COST(pause),       COST(delay),     COST(clock),     COST(call),    COST(serve),  COST(yield),
     COST(wake_nobody), COST(wake),      COST(wake_idle), COST(wake_up), COST(sleep),  COST(resume),
     COST(queue_lock),  COST(pass_over), COST(slice),     COST(balance), COST(usable),
 };

@@ -27,7 +27,7 @@ struct costs {
 
     /* Instructions. */
     double pause;
-    double linger; /* a turn of cpu_linger */
+    double delay; /* a turn of cpu_delay */
     double clock;
     double call;  /* what a caller does for a call beside atomic operations, */
     double serve; /* and a worker */

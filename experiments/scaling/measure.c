@@ -64,7 +64,7 @@ static void do_pause(void) {
     cpu_pause();
 }
 
-static void do_linger(void) {
+static void do_delay(void) {
     for (volatile uint32_t left = 10; left > 0; left--) {
     }
 }
@@ -241,9 +241,9 @@ void measure_costs(void) {
     const double nobody = time_of(do_wake_nobody) - nothing;
     double call, latency;
     printf("a line there and back: %.1f ns\n", there_and_back());
-    printf("locked=%.1f pause=%.1f linger=%.2f clock=%.1f yield=%.0f wake_nobody=%.0f\n",
+    printf("locked=%.1f pause=%.1f delay=%.2f clock=%.1f yield=%.0f wake_nobody=%.0f\n",
            time_of(do_locked) - nothing, time_of(do_pause) - nothing,
-           (time_of(do_linger) - nothing) / 10, time_of(do_clock) - nothing,
+           (time_of(do_delay) - nothing) / 10, time_of(do_clock) - nothing,
            time_of(do_yield) - nothing, nobody);
     wake_apart(20 * MICROSECOND, &call, &latency);
     printf("asleep for 20 us on another processor: wake=%.0f wake_up=%.0f\n", call, latency);

@@ -324,7 +324,7 @@ static void lose_processor(void) {
     leave();
 }
 
-static void give_way(void) {
+static void yield_processor(void) {
     struct processor *p = &m.processor[m.here];
     account(p);
     p->current = NOBODY;
@@ -368,7 +368,7 @@ void processors_yield(void) {
     m.now += ps_of(m.costs.yield);
     processors_sync();
     if (m.self != NOBODY && m.processor[m.here].queued > 0)
-        give_way();
+        yield_processor();
 }
 
 bool processors_sleep(ps deadline) {

@@ -73,12 +73,12 @@ static inline uint32_t add_relaxed32(atomic_u32 *counter) {
 static inline void keep_store_order(void) {}
 
 #define cpu_pause cpu_pause_of_this_machine
-#define cpu_linger cpu_linger_of_this_machine
+#define cpu_delay cpu_delay_of_this_machine
 #define cpu_prefetch cpu_prefetch_of_this_machine
 #define cpu_prefetch_to_write cpu_prefetch_to_write_of_this_machine
 #include "platform.h"
 #undef cpu_pause
-#undef cpu_linger
+#undef cpu_delay
 #undef cpu_prefetch
 #undef cpu_prefetch_to_write
 
@@ -88,8 +88,8 @@ static inline void cpu_pause(void) {
     processors_spend(ps_of(processors_costs()->pause));
 }
 
-static inline void cpu_linger(uint32_t turns) {
-    processors_spend(ps_of(processors_costs()->linger * turns));
+static inline void cpu_delay(uint32_t turns) {
+    processors_spend(ps_of(processors_costs()->delay * turns));
 }
 
 /* Of lines that hold no atomics. */

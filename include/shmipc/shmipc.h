@@ -130,7 +130,7 @@ typedef enum shmipc_error {
     SHMIPC_E_PEER_DIED = -25,         /* the peer died after a handler had started on it */
     SHMIPC_E_CLOSED = -26,            /* this peer was closed here; a call was never started */
     SHMIPC_E_CLOSED_STARTED = -27,    /* closed here after a handler had started on the call */
-    SHMIPC_E_SHUTDOWN = -28,          /* a peer is shutting down in order; never started */
+    SHMIPC_E_SHUTDOWN = -28,          /* a peer is shutting down gracefully; never started */
     SHMIPC_E_HANDLER = -29,           /* the handler failed; the response is its message */
 
     /* Slots and waits. */
@@ -559,7 +559,7 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * It ought to return. If it throws a C++ exception instead, or its thread ends in it (pthread_exit,
  * or a cancellation at a cancellation point of the handler's), the caller gets SHMIPC_E_HANDLER
  * with a message that says so; then the exception, or the end, goes on out of shmipc_serve or
- * shmipc_poll, which this thread has left in order: catch it there.
+ * shmipc_poll, which this thread has left properly: catch it there.
  *
  * Not allowed is what unwinds no stack, since the request would stay pending and shmipc_shutdown
  * would wait for it: longjmp out of a handler; the end of the thread, with musl and on Windows; and
@@ -619,7 +619,7 @@ SHMIPC_API int shmipc_wake(shmipc_peer *peer);
 
 typedef enum shmipc_event_kind {
     SHMIPC_EVENT_ATTACHED = 1, /* a peer is there */
-    SHMIPC_EVENT_LEFT = 2,     /* a peer left in order */
+    SHMIPC_EVENT_LEFT = 2,     /* a peer left gracefully */
     SHMIPC_EVENT_DIED = 3      /* a peer was killed or crashed */
 } shmipc_event_kind;
 

@@ -57,7 +57,7 @@ enum order {
     ORDER_PROVE,  /* every slot can be claimed, and a call through each succeeds */
     ORDER_RESUME, /* call again */
     ORDER_LEAVE,  /* in order, and come back */
-    ORDER_END     /* leave in order, and end the process */
+    ORDER_END     /* leave gracefully, and end the process */
 };
 
 /* A thread that calls. */

@@ -350,7 +350,7 @@ static void next_act(struct stage *stage) {
 
 /* ---- The end ---- */
 
-/* A host that leaves in order leaves nothing behind; a killed one its region, to be removed. */
+/* A host that leaves gracefully leaves nothing behind; a killed one its region, to be removed. */
 static void end_everybody(struct stage *stage) {
     muster(stage);
     await_progress(stage);
@@ -368,7 +368,7 @@ static void end_everybody(struct stage *stage) {
             fail_scene(stage, "the region of a killed host is not there");
         remove_dead_region(stage);
     } else if (count_regions() != 0) {
-        fail_scene(stage, "a host that left in order has left its region");
+        fail_scene(stage, "a host that left gracefully has left its region");
     }
 }
 

@@ -386,7 +386,7 @@ static void keep_a_live_responder(bool host_calls) {
     end_usurpation(&u);
 }
 
-static void test_who_lost_its_descriptor_buries_nobody_alive(void **state) {
+static void test_who_lost_its_descriptor_reaps_nobody_alive(void **state) {
     (void)state;
     keep_a_live_responder(true);
     keep_a_live_responder(false);
@@ -496,7 +496,7 @@ static void test_who_closes_descriptors_meanwhile_breaks_no_other_file(void **st
 HAZARD_MAIN("descriptors", hazard_test(test_no_descriptor_is_a_standard_one),
             hazard_test(test_standard_descriptors_of_others_stay_as_they_are),
             hazard_test(test_no_child_keeps_a_dead_peers_lock),
-            hazard_test(test_who_lost_its_descriptor_buries_nobody_alive),
+            hazard_test(test_who_lost_its_descriptor_reaps_nobody_alive),
             hazard_test(test_who_lost_its_descriptor_hears_of_deaths),
             hazard_test(test_who_cannot_tell_takes_everybody_for_alive),
             hazard_test(test_what_took_the_descriptors_place_is_not_closed),

@@ -110,7 +110,7 @@ static void write_slot(const struct target *target) {
 
 static void write_anywhere(const struct target *target) {
     switch (draw(4)) {
-    case 0: /* header, peer lines, eventcounts */
+    case 0: /* header, peer records, eventcounts */
         write32(target->bytes + (size_t)draw(SLOTS_OFFSET / 4) * 4);
         break;
     case 1:

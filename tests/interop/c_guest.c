@@ -1,6 +1,7 @@
 /*
- * A guest in C that does what script.h says, until its host leaves in order. With a third argument
- * it attaches again when the host is gone; with "crowd <first> <count>" it only calls, see crowd.h.
+ * A guest in C that does what script.h says, until its host leaves gracefully. With a third
+ * argument it attaches again when the host is gone; with "crowd <first> <count>" it only calls, see
+ * crowd.h.
  */
 #include "crowd.h"
 #include "script.h"

@@ -22,7 +22,7 @@
 #define WORD(state, owner, sequence) ((state) | (owner) << 2 | (sequence) << 4)
 
 short word = 0;
-byte line = 0;   /* the epoch that the peer line shows, as words have it */
+byte line = 0;   /* the epoch that the peer record shows, as words have it */
 byte live = 0;   /* the attach that holds the index's lock; 0: none */
 byte holder = 0; /* the attach that has the slot; 0: none */
 bool finished = false;

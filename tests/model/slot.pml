@@ -241,7 +241,7 @@ give_up:
         fi
     }
 
-withheld:
+quarantined:
     free_eventcount_changed = false;
     free_sleeper = true;
     atomic {
@@ -266,7 +266,7 @@ withheld:
         :: TICK(STATE(word) == FREE) -> claimer_sleeps = false
         fi;
         free_sleeper = false;
-        goto withheld
+        goto quarantined
     }
 
 end_of_calls:

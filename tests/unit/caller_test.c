@@ -1030,10 +1030,10 @@ static void be_answered_corruptly(struct side *s, shmipc_slot slot) {
     tamper_type(region_slot(&s->caller->region, slot.index));
 }
 
-static void be_deserted(struct side *s, shmipc_slot slot) {
+static void lose_the_host(struct side *s, shmipc_slot slot) {
     (void)slot;
     assert_int_equal(shmipc_close(s->responder), SHMIPC_OK);
-    store_relaxed32(&s->caller->company, 0);
+    store_relaxed32(&s->caller->remote_alive, 0);
 }
 
 static void close_meanwhile(struct side *s, shmipc_slot slot) {
@@ -1070,7 +1070,7 @@ static void however_a_wait_ends_it_no_longer_counts_as_long(void **state) {
         {be_cancelled, SHMIPC_E_CANCELLED, false},
         {be_corrupted, SHMIPC_E_CORRUPT, false},
         {be_answered_corruptly, SHMIPC_E_CORRUPT, false},
-        {be_deserted, SHMIPC_E_NO_PEER, true},
+        {lose_the_host, SHMIPC_E_NO_PEER, true},
         {close_meanwhile, SHMIPC_E_CLOSED, false},
     };
     for (int host_calls = 0; host_calls < 2; host_calls++) {

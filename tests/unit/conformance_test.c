@@ -91,7 +91,7 @@ static struct fact facts[] = {
     {"offset", "header", offsetof(struct region_layout, header), false},
     {"size", "header", sizeof(struct header), false},
     {"offset", "peers", offsetof(struct region_layout, peers), false},
-    {"size", "peer", sizeof(struct peer_line), false},
+    {"size", "peer", sizeof(struct peer_record), false},
     CONSTANT("peers", PEERS),
     {"offset", "eventcounts", offsetof(struct region_layout, eventcounts), false},
     {"size", "eventcount_line", sizeof(struct eventcount_line), false},
@@ -110,16 +110,16 @@ static struct fact facts[] = {
     FIELD(header, header, response_capacity),
     FIELD(header, header, reserved),
     FIELD(header, header, ready),
-    FIELD(peer, peer_line, epoch),
-    FIELD(peer, peer_line, status),
-    FIELD(peer, peer_line, pid),
-    FIELD(peer, peer_line, left),
-    FIELD(peer, peer_line, served),
-    FIELD(peer, peer_line, discarded),
-    FIELD(peer, peer_line, calls),
-    FIELD(peer, peer_line, failed),
-    FIELD(peer, peer_line, origin),
-    FIELD(peer, peer_line, answers),
+    FIELD(peer, peer_record, epoch),
+    FIELD(peer, peer_record, status),
+    FIELD(peer, peer_record, pid),
+    FIELD(peer, peer_record, left),
+    FIELD(peer, peer_record, served),
+    FIELD(peer, peer_record, discarded),
+    FIELD(peer, peer_record, calls),
+    FIELD(peer, peer_record, failed),
+    FIELD(peer, peer_record, origin),
+    FIELD(peer, peer_record, answers),
     FIELD(eventcount, eventcount, generation),
     FIELD(eventcount, eventcount, sleepers),
     FIELD(eventcount_line, eventcount_line, reserved),
@@ -343,14 +343,14 @@ static const char *respond(struct transition *t) {
 
 static const char *give_up(struct transition *t) {
     word now;
-    enum retreat retreat = shmi_slot_give_up(&t->slot, t->seen, &now);
+    enum cancel_result cancel_result = shmi_slot_give_up(&t->slot, t->seen, &now);
     must(now == slot_look(&t->slot));
-    switch (retreat) {
-    case RETREAT_NEVER_STARTED:
+    switch (cancel_result) {
+    case CANCEL_NEVER_STARTED:
         return "never-started";
-    case RETREAT_STARTED:
+    case CANCEL_STARTED:
         return "started";
-    case RETREAT_ANSWERED:
+    case CANCEL_ANSWERED:
         return "answered";
     default:
         return "corrupt";
@@ -389,7 +389,7 @@ static const char *reclaim(struct transition *t) {
 }
 
 static const char *course(struct transition *t) {
-    return slot_on_course(t->seen, t->before) ? "yes" : "no";
+    return slot_is_valid_successor(t->seen, t->before) ? "yes" : "no";
 }
 
 static const struct {

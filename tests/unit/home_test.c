@@ -520,7 +520,7 @@ static bool another_slot_is_served_with(uint32_t servers) {
     bool served = false;
     open_houses(&h, true);
     begin_at_home(&h);
-    store_relaxed64(&h.peer->attendance, servers);
+    store_relaxed64(&h.peer->waiters_and_wakes, servers);
     send_to(&h, 0, SHORT);
     send_to(&h, 1, SHORT);
     for (int looks = 0; looks < 100 && !served; looks++) {

@@ -30,7 +30,7 @@ static enum header_verdict verdict_on(const struct header *header) {
 static void every_structure_has_its_size(void **state) {
     (void)state;
     assert_int_equal(sizeof(struct header), 64);
-    assert_int_equal(sizeof(struct peer_line), 64);
+    assert_int_equal(sizeof(struct peer_record), 64);
     assert_int_equal(sizeof(struct eventcount_line), 64);
     assert_int_equal(sizeof(struct slot), 128);
     assert_int_equal(sizeof(struct region_layout), 1408);

@@ -310,7 +310,7 @@ static void begin_to_leave(struct pair *p, struct call_thread *caller, enum peer
     call_start(caller, p->guest, SHMIPC_FOREVER);
     eventually(word_state(slot_look(region_slot(&p->host->region, 2))) == SLOT_REQUEST ||
                word_state(slot_look(region_slot(&p->host->region, 3))) == SLOT_REQUEST);
-    store_release32(&peer_own_line(p->host)->status, status);
+    store_release32(&peer_own_record(p->host)->status, status);
 }
 
 static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(void **state) {
@@ -320,7 +320,7 @@ static void a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot(voi
     shmipc_slot slots[2];
     begin_to_leave(&p, &caller, PEER_LEAVING);
     assert_int_equal(call_join(&caller), SHMIPC_E_SHUTDOWN);
-    store_release32(&peer_own_line(p.host)->status, PEER_ATTACHED);
+    store_release32(&peer_own_record(p.host)->status, PEER_ATTACHED);
     for (int i = 0; i < 2; i++)
         assert_int_equal(shmipc_slot_claim(p.guest, SECOND, &slots[i]), SHMIPC_OK);
     for (int i = 0; i < 2; i++)

@@ -77,7 +77,7 @@ static void a_dead_guests_words_are_reclaimed_by_state(void **state) {
             put(&s, HOST_SLOT, w);
             put(&s, GUEST_SLOT, w);
             guest_dies(&s);
-            assert_true(shmi_bury_guest(region_of(&s), INDEX));
+            assert_true(shmi_reap_guest(region_of(&s), INDEX));
             assert_true(get(&s, HOST_SLOT) == reclaimed(true, w));
             assert_true(get(&s, GUEST_SLOT) == reclaimed(false, w));
             close_scene(&s);
@@ -92,7 +92,7 @@ static void a_live_guests_words_are_left_alone(void **state) {
     open_scene(&s);
     put(&s, HOST_SLOT, w);
     assert_false(shmi_owner_is_dead(region_of(&s), w));
-    assert_false(shmi_bury_guest(region_of(&s), INDEX));
+    assert_false(shmi_reap_guest(region_of(&s), INDEX));
     assert_true(get(&s, HOST_SLOT) == w);
     close_scene(&s);
 }
@@ -106,7 +106,7 @@ static void another_guests_words_are_left_alone(void **state) {
     put(&s, HOST_SLOT, w);
     put(&s, HOST_SLOT + 1, unowned);
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     assert_true(get(&s, HOST_SLOT) == w);
     assert_true(get(&s, HOST_SLOT + 1) == unowned);
     close_scene(&s);
@@ -149,46 +149,46 @@ static void a_word_that_changed_since_it_was_seen_stays(void **state) {
     close_scene(&s);
 }
 
-static void burial_vacates_the_line_once(void **state) {
+static void reaping_vacates_the_line_once(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
-    struct peer_line *line = &region_of(&s)->shared->peers[INDEX];
+    struct peer_record *record = &region_of(&s)->shared->peers[INDEX];
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
-    assert_int_equal(load_relaxed32(&line->status), PEER_VACANT);
-    assert_int_equal(load_relaxed32(&line->epoch), EPOCH);
-    assert_int_equal(load_relaxed32(&line->left), 0);
-    assert_false(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
+    assert_int_equal(load_relaxed32(&record->status), PEER_VACANT);
+    assert_int_equal(load_relaxed32(&record->epoch), EPOCH);
+    assert_int_equal(load_relaxed32(&record->left), 0);
+    assert_false(shmi_reap_guest(region_of(&s), INDEX));
     close_scene(&s);
 }
 
-static void burial_gives_the_lock_back(void **state) {
+static void reaping_gives_the_lock_back(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     must_equal(shmi_region_open(&s.guest, s.name.text, &private_rules), SHMIPC_OK);
     assert_int_equal(shmi_peer_lock(s.guest.object, INDEX), LOCK_TAKEN);
     close_scene(&s);
 }
 
-static void burial_clears_the_bits_of_the_dead_only(void **state) {
+static void reaping_clears_the_bits_of_the_dead_only(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
     for (int i = 0; i < EVENTCOUNTS; i++)
         or_seq_cst32(&region_of(&s)->shared->eventcounts[i].eventcount.sleepers, 0xffff);
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     for (int i = 0; i < EVENTCOUNTS; i++)
         assert_int_equal(load_relaxed32(&region_of(&s)->shared->eventcounts[i].eventcount.sleepers),
                          0xffff & ~(1 << INDEX));
     close_scene(&s);
 }
 
-static uint32_t notifications_at_burial(bool others_sleep) {
+static uint32_t notifications_at_reaping(bool others_sleep) {
     struct scene s;
     open_scene(&s);
     struct local_eventcount polled =
@@ -200,17 +200,17 @@ static uint32_t notifications_at_burial(bool others_sleep) {
         (void)shmi_eventcount_prepare(&slept);
     uint32_t before = shmi_eventcount_generation(&polled);
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     uint32_t notifies = shmi_eventcount_generation(&polled) - before;
     close_scene(&s);
     return notifies;
 }
 
 /* While the dead polled nobody notified. */
-static void burial_has_those_look_who_sleep(void **state) {
+static void reaping_has_those_look_who_sleep(void **state) {
     (void)state;
-    assert_int_equal(notifications_at_burial(true), 1);
-    assert_int_equal(notifications_at_burial(false), 0);
+    assert_int_equal(notifications_at_reaping(true), 1);
+    assert_int_equal(notifications_at_reaping(false), 0);
 }
 
 static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
@@ -226,7 +226,7 @@ static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
     put(&s, HOST_SLOT, make(SLOT_CANCELLED, 0, dead));
     put(&s, GUEST_SLOT, make(SLOT_BUSY, 0, dead));
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     assert_int_equal(load_relaxed32(&eventcounts[EVENTCOUNT_HOST_FREE].eventcount.generation),
                      host_free + 1);
     assert_int_equal(load_relaxed32(&eventcounts[EVENTCOUNT_GUEST_FREE].eventcount.generation),
@@ -252,7 +252,7 @@ static void *sleep_on_word(void *context) {
     return NULL;
 }
 
-static void burial_wakes_a_caller_that_is_parked(void **state) {
+static void reaping_wakes_a_caller_that_is_parked(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
@@ -264,7 +264,7 @@ static void burial_wakes_a_caller_that_is_parked(void **state) {
     for (int i = 0; i < 40; i++)
         pause_briefly();
     guest_dies(&s);
-    assert_true(shmi_bury_guest(region_of(&s), INDEX));
+    assert_true(shmi_reap_guest(region_of(&s), INDEX));
     thread_join(thread);
     close_scene(&s);
 }
@@ -407,7 +407,7 @@ static void a_caller_is_told_that_its_responder_died(void **state) {
     close_scene(&s);
 }
 
-static void a_withheld_slot_comes_back_when_its_responder_is_dead(void **state) {
+static void a_quarantined_slot_comes_back_when_its_responder_is_dead(void **state) {
     (void)state;
     struct scene s;
     struct call_thread call;
@@ -454,12 +454,12 @@ int main(void) {
         watched_test(an_epoch_that_has_passed_is_dead_though_the_lock_is_held),
         watched_test(an_owner_that_nobody_can_be_is_not_dead),
         watched_test(a_word_that_changed_since_it_was_seen_stays),
-        watched_test(burial_vacates_the_line_once),
-        watched_test(burial_gives_the_lock_back),
-        watched_test(burial_clears_the_bits_of_the_dead_only),
-        watched_test(burial_has_those_look_who_sleep),
+        watched_test(reaping_vacates_the_line_once),
+        watched_test(reaping_gives_the_lock_back),
+        watched_test(reaping_clears_the_bits_of_the_dead_only),
+        watched_test(reaping_has_those_look_who_sleep),
         watched_test(a_freed_slot_is_announced_to_who_sleeps_for_it),
-        watched_test(burial_wakes_a_caller_that_is_parked),
+        watched_test(reaping_wakes_a_caller_that_is_parked),
         watched_test(the_next_owner_reclaims_every_earlier_epoch),
         watched_test(epochs_rise_and_wrap_to_one),
         watched_test(a_claim_made_an_epochs_round_later_is_not_taken_for_the_deads),
@@ -467,7 +467,7 @@ int main(void) {
         watched_test(guests_that_only_call_or_leave_do_not_serve),
         watched_test(a_host_is_alive_while_it_has_lock_and_name),
         watched_test(a_caller_is_told_that_its_responder_died),
-        watched_test(a_withheld_slot_comes_back_when_its_responder_is_dead),
+        watched_test(a_quarantined_slot_comes_back_when_its_responder_is_dead),
         watched_test(a_guest_gets_the_slots_that_a_dead_guest_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,11 +270,11 @@ static void counters_are_left_in_the_line_for_display(void **state) {
         assert_int_equal(shmipc_call(p.guest, &request, NULL, SHMIPC_FOREVER), SHMIPC_OK);
     (void)server_stop(&server);
     shmipc_free(p.guest);
-    const struct peer_line *line = &p.host->region.shared->peers[1];
-    assert_int_equal(load_relaxed64(&line->calls), 10);
-    assert_int_equal(load_relaxed64(&line->failed), 0);
-    assert_int_equal(load_relaxed32(&line->left), 1);
-    assert_int_equal(load_relaxed32(&line->status), PEER_VACANT);
+    const struct peer_record *record = &p.host->region.shared->peers[1];
+    assert_int_equal(load_relaxed64(&record->calls), 10);
+    assert_int_equal(load_relaxed64(&record->failed), 0);
+    assert_int_equal(load_relaxed32(&record->left), 1);
+    assert_int_equal(load_relaxed32(&record->status), PEER_VACANT);
     shmipc_free(p.host);
 }
 
@@ -318,7 +318,7 @@ static void a_death_is_logged_and_a_call_is_not(void **state) {
     shmipc_free(p.host);
 }
 
-static void a_guest_that_only_calls_is_no_company(void **state) {
+static void a_guest_that_only_calls_is_no_remote(void **state) {
     (void)state;
     const shmipc_request request = {.length = 0};
     const shmipc_host_config config = test_host_config();
@@ -357,7 +357,7 @@ int main(void) {
         watched_test(counters_count_by_slot_and_altogether),
         watched_test(counters_are_left_in_the_line_for_display),
         watched_test(a_death_is_logged_and_a_call_is_not),
-        watched_test(a_guest_that_only_calls_is_no_company),
+        watched_test(a_guest_that_only_calls_is_no_remote),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,14 +179,14 @@ static void without_spinning_every_wait_yields(void **state) {
     assert_true(is_about(looks_of_a_wait(&none), 0)); /* and YIELDS yields */
 }
 
-static void the_first_looks_of_a_tight_wait_linger(void **state) {
+static void the_first_looks_of_a_tight_wait_delay(void **state) {
     (void)state;
     struct spin_budget budget = {.least = 100, .most = 100};
     struct spin spin = spin_begin(&budget);
     spin_tightly(&spin, 7);
     assert_int_equal(spin.turns, 7);
     for (int i = 0; i < TIGHT_LOOKS; i++)
-        assert_int_equal(spin_next(&spin), STEP_LINGER);
+        assert_int_equal(spin_next(&spin), STEP_DELAY);
     assert_int_equal(spin_next(&spin), STEP_PAUSE);
 }
 
@@ -619,7 +619,7 @@ int main(void) {
         cmocka_unit_test_setup(a_long_wait_among_short_ones_spins_to_the_end, fake_system),
         cmocka_unit_test_setup(a_wait_that_yielding_ended_lets_the_next_one_sleep, fake_system),
         cmocka_unit_test_setup(without_spinning_every_wait_yields, fake_system),
-        cmocka_unit_test_setup(the_first_looks_of_a_tight_wait_linger, fake_system),
+        cmocka_unit_test_setup(the_first_looks_of_a_tight_wait_delay, fake_system),
         cmocka_unit_test_setup(a_look_at_many_slots_is_a_wait_itself, fake_system),
         cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),

@@ -197,7 +197,7 @@ static void what_requests_read_shares_no_line_with_what_long_handlers_change(voi
     const size_t read[] = {LINE_OF(durations.long_places),
                            LINE_OF(durations.long_ns),
                            LINE_OF(sentry),
-                           LINE_OF(attendance),
+                           LINE_OF(waiters_and_wakes),
                            LINE_OF(poller),
                            LINE_OF(phase)};
     const size_t changed[] = {LINE_OF(long_handlers.now), LINE_OF(long_handlers.mean),

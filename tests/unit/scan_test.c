@@ -141,7 +141,7 @@ static void whoever_was_notified_finds_the_request_at_once(void **state) {
     open_many(&m);
     for (uint32_t slot = 0; slot < SLOTS; slot += 3) {
         send_on(&m, slot);
-        shmi_scan_aim(m.pair.guest, &m.worker);
+        shmi_scan_find_next(m.pair.guest, &m.worker);
         assert_int_equal(look_at_some(&m), 1);
         assert_true(receive_on(&m, slot));
     }

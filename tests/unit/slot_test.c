@@ -33,7 +33,7 @@ static word take(struct slot *slot, word seen, owner responder) {
     return taken;
 }
 
-static word give_up(struct slot *slot, word published, enum retreat expected) {
+static word give_up(struct slot *slot, word published, enum cancel_result expected) {
     word now;
     must_equal(shmi_slot_give_up(slot, published, &now), expected);
     must(look(slot) == now);
@@ -84,7 +84,7 @@ static void a_late_answer_frees_the_slot_and_no_more(void **state) {
     struct slot slot = {.word = 0};
     word published = publish(&slot, 0, 0);
     word taken = take(&slot, published, FIRST);
-    word cancelled = give_up(&slot, published, RETREAT_STARTED);
+    word cancelled = give_up(&slot, published, CANCEL_STARTED);
     assert_int_equal(word_state(cancelled), SLOT_CANCELLED);
     assert_int_equal(shmi_slot_publish_response(&slot, taken, 0), ANSWER_DISCARDED);
     assert_int_equal(word_state(look(&slot)), SLOT_FREE);
@@ -100,7 +100,7 @@ static void an_answer_to_an_earlier_request_changes_nothing(void **state) {
     struct slot slot = {.word = 0};
     word first = publish(&slot, 0, 0);
     word stale = take(&slot, first, FIRST);
-    give_up(&slot, first, RETREAT_STARTED);
+    give_up(&slot, first, CANCEL_STARTED);
     assert_int_equal(shmi_slot_publish_response(&slot, stale, 0), ANSWER_DISCARDED);
 
     word published = publish(&slot, look(&slot), 0);
@@ -109,7 +109,7 @@ static void an_answer_to_an_earlier_request_changes_nothing(void **state) {
     word taken = take(&slot, published, FIRST);
     assert_int_equal(shmi_slot_publish_response(&slot, stale, 0), ANSWER_CORRUPT);
     assert_true(look(&slot) == taken);
-    word cancelled = give_up(&slot, published, RETREAT_STARTED);
+    word cancelled = give_up(&slot, published, CANCEL_STARTED);
     assert_int_equal(shmi_slot_publish_response(&slot, stale, 0), ANSWER_CORRUPT);
     assert_true(look(&slot) == cancelled);
     assert_int_equal(shmi_slot_publish_response(&slot, taken, 0), ANSWER_DISCARDED);
@@ -126,7 +126,7 @@ static void another_guests_answer_changes_nothing(void **state) {
     word others = word_with_owner(taken, SECOND_GUEST);
     assert_int_equal(shmi_slot_publish_response(&slot, others, 0), ANSWER_CORRUPT);
     assert_true(look(&slot) == taken);
-    word cancelled = give_up(&slot, published, RETREAT_STARTED);
+    word cancelled = give_up(&slot, published, CANCEL_STARTED);
     assert_int_equal(shmi_slot_publish_response(&slot, others, 0), ANSWER_CORRUPT);
     assert_true(look(&slot) == cancelled);
 }
@@ -136,7 +136,7 @@ static void a_request_seen_before_it_was_given_up_cannot_be_taken(void **state) 
     struct slot slot = {.word = 0};
     word taken;
     word seen = publish(&slot, 0, 0);
-    word freed = give_up(&slot, seen, RETREAT_NEVER_STARTED);
+    word freed = give_up(&slot, seen, CANCEL_NEVER_STARTED);
     assert_false(shmi_slot_take(&slot, seen, FIRST, &taken));
     assert_true(look(&slot) == freed);
     word again = publish(&slot, freed, 0);
@@ -174,7 +174,7 @@ static void a_claim_of_an_earlier_freedom_fails(void **state) {
     word seen = 0;
     assert_true(shmi_slot_claim(&slot, &seen, FIRST));
     word published = publish(&slot, seen, FIRST);
-    give_up(&slot, published, RETREAT_NEVER_STARTED);
+    give_up(&slot, published, CANCEL_NEVER_STARTED);
     word freed = look(&slot);
     assert_false(shmi_slot_claim(&slot, &stale, SECOND_GUEST));
     assert_true(look(&slot) == freed);
@@ -188,10 +188,10 @@ static void giving_up_depends_on_what_has_become_of_the_request(void **state) {
     word taken = take(&slot, published, FIRST);
     assert_int_equal(shmi_slot_publish_response(&slot, taken, 0), ANSWER_DELIVERED);
     word answered = look(&slot);
-    assert_true(give_up(&slot, published, RETREAT_ANSWERED) == answered);
+    assert_true(give_up(&slot, published, CANCEL_ANSWERED) == answered);
     published = publish(&slot, answered, 0);
-    assert_int_equal(word_state(give_up(&slot, published, RETREAT_NEVER_STARTED)), SLOT_FREE);
-    assert_int_equal(shmi_slot_give_up(&slot, published, &now), RETREAT_CORRUPT);
+    assert_int_equal(word_state(give_up(&slot, published, CANCEL_NEVER_STARTED)), SLOT_FREE);
+    assert_int_equal(shmi_slot_give_up(&slot, published, &now), CANCEL_CORRUPT);
 }
 
 static void withdrawing_takes_back_only_what_nobody_took(void **state) {

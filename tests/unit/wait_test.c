@@ -82,11 +82,11 @@ static void a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short(v
     assert_true(shortest < fraction / 10);
 }
 
-static uint64_t shortest_linger(uint32_t turns) {
+static uint64_t shortest_delay(uint32_t turns) {
     uint64_t shortest = UINT64_MAX;
     for (int i = 0; i < 10; i++) {
         uint64_t begin = now_ns();
-        cpu_linger(turns);
+        cpu_delay(turns);
         uint64_t took = now_ns() - begin;
         shortest = took < shortest ? took : shortest;
     }
@@ -101,11 +101,11 @@ static uint64_t time_of_looks(struct spin *spin, uint32_t looks) {
 }
 
 /* Turns as many as can be seen by a clock. */
-static void the_first_looks_of_a_tight_poll_linger(void **state) {
+static void the_first_looks_of_a_tight_poll_delay(void **state) {
     (void)state;
     enum { TURNS = 1 << 20 };
     const struct spin_budget model = {.least = 100, .most = 100};
-    uint64_t one = shortest_linger(TURNS), least = UINT64_MAX;
+    uint64_t one = shortest_delay(TURNS), least = UINT64_MAX;
     for (int i = 0; i < 10; i++) {
         struct spin_budget budget = model;
         struct spin spin = spin_begin(&budget);
@@ -185,7 +185,7 @@ static void one_of_several_calls_is_not_polled_tightly(void **state) {
     struct pair pair;
     uint64_t least = UINT64_MAX;
     open_spinning(&pair);
-    const uint64_t one = shortest_linger(TURNS / 2);
+    const uint64_t one = shortest_delay(TURNS / 2);
 
     pair.host->slots[0].hold_off.turns = TURNS;
     uint64_t begin = now_ns();
@@ -558,7 +558,7 @@ int main(void) {
         cmocka_unit_test_setup(a_sleeper_wakes_at_the_tick_or_the_deadline_before_it, fake_system),
         cmocka_unit_test_setup(a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short,
                                fake_system),
-        cmocka_unit_test_setup(the_first_looks_of_a_tight_poll_linger, fake_system),
+        cmocka_unit_test_setup(the_first_looks_of_a_tight_poll_delay, fake_system),
         cmocka_unit_test_setup(a_call_learns_when_to_look, fake_system),
         cmocka_unit_test_setup(one_of_several_calls_is_not_polled_tightly, fake_system),
         cmocka_unit_test_setup(a_call_sleeps_in_ticks_and_ends_at_its_deadline, fake_system),

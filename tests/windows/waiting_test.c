@@ -286,14 +286,14 @@ static void a_process_is_known_by_the_time_of_its_creation(void **state) {
     shmipc_peer *host = create(name.text);
     struct process guest = role_start("dawdling-guest", name.text);
     assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
-    struct peer_line *line = &host->region.shared->peers[1];
+    struct peer_record *record = &host->region.shared->peers[1];
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
-    uint64_t started = load_relaxed64(&line->origin);
-    store_relaxed64(&line->origin, started - 1);
+    uint64_t started = load_relaxed64(&record->origin);
+    store_relaxed64(&record->origin, started - 1);
     assert_true(waits_until(host, CLOCK_NEVER));
     /* It is not dead anew each time. */
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
-    store_relaxed64(&line->origin, started);
+    store_relaxed64(&record->origin, started);
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
     assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
     assert_int_equal(process_wait(guest), 0);
@@ -308,13 +308,13 @@ static void lines_that_lie_make_no_wait_longer(void **state) {
     shmipc_peer *host = create(name.text);
     struct process guest = role_start("dawdling-guest", name.text);
     struct object *object = host->region.object;
-    struct peer_line *lines = host->region.shared->peers;
+    struct peer_record *records = host->region.shared->peers;
     struct watch_set set;
     assert_int_equal(shmipc_wait_guests(host, 1, 20 * SECOND), SHMIPC_OK);
     for (uint32_t peer = 0; peer < PEERS; peer++) {
-        store_relaxed64(&lines[peer].origin, load_relaxed64(&lines[1].origin));
-        store_relaxed32(&lines[peer].pid, load_relaxed32(&lines[1].pid));
-        store_release32(&lines[peer].status, PEER_ATTACHED);
+        store_relaxed64(&records[peer].origin, load_relaxed64(&records[1].origin));
+        store_relaxed32(&records[peer].pid, load_relaxed32(&records[1].pid));
+        store_release32(&records[peer].status, PEER_ATTACHED);
     }
     assert_true(shmi_watch_begin(object, &set));
     assert_int_equal(set.count, PEERS - 1);
@@ -328,7 +328,7 @@ static void lines_that_lie_make_no_wait_longer(void **state) {
     assert_false(waits_until(host, shmi_clock_now() + 5 * MILLISECOND));
     assert_int_equal(load_relaxed32(&object->watch.deaths), 0);
     for (uint32_t peer = 2; peer < PEERS; peer++)
-        store_release32(&lines[peer].status, PEER_VACANT);
+        store_release32(&records[peer].status, PEER_VACANT);
     assert_int_equal(shmipc_shutdown(host, 20 * SECOND), SHMIPC_OK);
     assert_int_equal(process_wait(guest), 0);
     shmipc_free(host);

@@ -49,7 +49,7 @@ children+=($!)
 children+=($!)
 
 wait "${children[2]}" || fail "the host failed"
-# The guests end by themselves, because their host has left in order.
+# The guests end by themselves, because their host has left gracefully.
 wait "${children[0]}" || fail "the Go guest failed"
 wait "${children[1]}" || fail "the C guest failed"
 children=()

@@ -27,7 +27,7 @@ public:
     server &operator=(server &&from) noexcept {
         if (this != &from) {
             stop();
-            crew_ = std::move(from.crew_);
+            workers_ = std::move(from.workers_);
         }
         return *this;
     }
@@ -44,10 +44,10 @@ public:
 
     /* Why the first thread has ended, if one has; without waiting. */
     std::optional<error> ended() const {
-        if (!crew_)
+        if (!workers_)
             return std::nullopt;
-        std::lock_guard<std::mutex> held(crew_->lock);
-        return crew_->reason;
+        std::lock_guard<std::mutex> held(workers_->lock);
+        return workers_->reason;
     }
 
     /* Ends the threads and waits for them. Twice is harmless. */
@@ -55,8 +55,8 @@ public:
 
 private:
     /* What the threads share. It stays where it is while its server moves. */
-    struct crew {
-        virtual ~crew() = default;
+    struct worker_pool {
+        virtual ~worker_pool() = default;
         virtual error serve() = 0;
         virtual void end() noexcept = 0; /* makes serve() return in all threads */
         void run();
@@ -68,13 +68,13 @@ private:
         std::mutex lock;
         std::optional<error> reason; /* of the first that ended, under `lock` */
     };
-    template <class Handler> struct SHMIPC_LOCAL crew_of;
+    template <class Handler> struct SHMIPC_LOCAL workers_of;
 
-    std::unique_ptr<crew> crew_;
+    std::unique_ptr<worker_pool> workers_;
 };
 
-template <class Handler> struct SHMIPC_LOCAL server::crew_of final : server::crew {
-    crew_of(const detail::shared_peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
+template <class Handler> struct SHMIPC_LOCAL server::workers_of final : server::worker_pool {
+    workers_of(const detail::shared_peer_pointer &p, Handler h) : peer(p), handler(std::move(h)) {}
     error serve() override { return peer::serve_kept(peer, handler, &token); }
     void end() noexcept override { shmipc_stop(&token); }
 
@@ -82,14 +82,14 @@ template <class Handler> struct SHMIPC_LOCAL server::crew_of final : server::cre
     Handler handler;
 };
 
-inline void server::crew::run() {
+inline void server::worker_pool::run() {
     error ended = serve();
     std::lock_guard<std::mutex> held(lock);
     if (!reason)
         reason = ended;
 }
 
-inline void server::crew::join() {
+inline void server::worker_pool::join() {
     std::lock_guard<std::mutex> turn(joining);
     for (std::thread &thread : threads)
         if (thread.joinable())
@@ -97,17 +97,17 @@ inline void server::crew::join() {
 }
 
 inline error server::wait() {
-    if (!crew_)
+    if (!workers_)
         return error(errc::invalid, "this server was never started");
-    crew_->join();
-    return *crew_->reason;
+    workers_->join();
+    return *workers_->reason;
 }
 
 inline void server::stop() noexcept {
-    if (!crew_)
+    if (!workers_)
         return;
-    crew_->end();
-    crew_->join();
+    workers_->end();
+    workers_->join();
 }
 
 template <class Handler>
@@ -117,10 +117,10 @@ result<server> server::start(peer &peer, unsigned threads, Handler handler) {
                                             : "a server of 0 threads: it takes 1 at least");
     server started;
     const auto begin = [&] {
-        started.crew_ = std::make_unique<crew_of<Handler>>(peer.peer_, std::move(handler));
-        started.crew_->threads.reserve(threads);
+        started.workers_ = std::make_unique<workers_of<Handler>>(peer.peer_, std::move(handler));
+        started.workers_->threads.reserve(threads);
         for (unsigned i = 0; i < threads; i++)
-            started.crew_->threads.emplace_back(&crew::run, started.crew_.get());
+            started.workers_->threads.emplace_back(&worker_pool::run, started.workers_.get());
     };
 #if SHMIPC_EXCEPTIONS
     try {

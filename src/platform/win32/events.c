@@ -6,26 +6,27 @@
 
 /* ---- Places ---- */
 
-static bool slot_at(const struct object *o, uint64_t offset, struct place *place) {
+static bool slot_at(const struct object *o, uint64_t offset, struct wait_key *key) {
     uint64_t number = (offset - SLOTS_OFFSET) / o->geometry.slot_stride;
-    *place = (struct place){.is_slot = true, .number = (uint32_t)number};
+    *key = (struct wait_key){.is_slot = true, .number = (uint32_t)number};
     return (offset - SLOTS_OFFSET) % o->geometry.slot_stride == 0 &&
            number < o->geometry.host_slots + o->geometry.guest_slots;
 }
 
-bool shmi_place_of(const struct object *o, const atomic_u32 *word, struct place *place) {
+bool shmi_wait_key_of(const struct object *o, const atomic_u32 *word, struct wait_key *key) {
     uint64_t offset = (uint64_t)((const char *)(const void *)word - (const char *)o->base);
     uint64_t eventcounts = offset - offsetof(struct region_layout, eventcounts);
     uint64_t peers = offset - offsetof(struct region_layout, peers);
     if (offset >= SLOTS_OFFSET)
-        return slot_at(o, offset, place);
+        return slot_at(o, offset, key);
     if (offset >= offsetof(struct region_layout, eventcounts)) {
-        *place = (struct place){.number = (uint32_t)(eventcounts / sizeof(struct eventcount_line))};
+        *key =
+            (struct wait_key){.number = (uint32_t)(eventcounts / sizeof(struct eventcount_line))};
         return eventcounts % sizeof(struct eventcount_line) == 0;
     }
-    *place = (struct place){.number = EVENTCOUNT_ANSWERS,
-                            .peer = (uint32_t)(peers / sizeof(struct peer_line))};
-    return peers % sizeof(struct peer_line) == offsetof(struct peer_line, answers);
+    *key = (struct wait_key){.number = EVENTCOUNT_ANSWERS,
+                             .peer = (uint32_t)(peers / sizeof(struct peer_record))};
+    return peers % sizeof(struct peer_record) == offsetof(struct peer_record, answers);
 }
 
 /* ---- Events ---- */
@@ -38,17 +39,16 @@ int shmi_events_prepare(struct object *o) {
     return SHMIPC_OK;
 }
 
-static atomic_u64 *cache_of(struct object *o, struct place place) {
-    return place.is_slot ? &o->events.slots[place.number]
-                         : &o->events.eventcounts[place.number][place.peer];
+static atomic_u64 *cache_of(struct object *o, struct wait_key key) {
+    return key.is_slot ? &o->events.slots[key.number]
+                       : &o->events.eventcounts[key.number][key.peer];
 }
 
-static struct object_name name_of(const struct object *o, struct place place) {
-    if (place.is_slot)
-        return shmi_name_slot(&o->names, place.number);
-    return place.number == EVENTCOUNT_ANSWERS
-               ? shmi_name_answers(&o->names, place.peer)
-               : shmi_name_eventcount(&o->names, place.number, place.peer);
+static struct object_name name_of(const struct object *o, struct wait_key key) {
+    if (key.is_slot)
+        return shmi_name_slot(&o->names, key.number);
+    return key.number == EVENTCOUNT_ANSWERS ? shmi_name_answers(&o->names, key.peer)
+                                            : shmi_name_eventcount(&o->names, key.number, key.peer);
 }
 
 static HANDLE handle_in(const atomic_u64 *cache) {
@@ -64,22 +64,22 @@ static HANDLE keep(atomic_u64 *cache, HANDLE event) {
     return handle_in(cache);
 }
 
-HANDLE shmi_event_to_sleep_on(struct object *o, struct place place) {
-    atomic_u64 *cache = cache_of(o, place);
+HANDLE shmi_event_to_sleep_on(struct object *o, struct wait_key key) {
+    atomic_u64 *cache = cache_of(o, key);
     HANDLE event = handle_in(cache);
     if (event != NULL)
         return event;
-    struct object_name name = name_of(o, place);
+    struct object_name name = name_of(o, key);
     return keep(cache, CreateEventExW(&o->events_security.attributes, name.text, 0,
                                       EVENT_MODIFY_STATE | SYNCHRONIZE));
 }
 
 /* With the right to sleep, too: the handle may be used for that later. */
-bool shmi_event_set(struct object *o, struct place place) {
-    atomic_u64 *cache = cache_of(o, place);
+bool shmi_event_set(struct object *o, struct wait_key key) {
+    atomic_u64 *cache = cache_of(o, key);
     HANDLE event = handle_in(cache);
     if (event == NULL) {
-        struct object_name name = name_of(o, place);
+        struct object_name name = name_of(o, key);
         event = keep(cache, OpenEventW(EVENT_MODIFY_STATE | SYNCHRONIZE, FALSE, name.text));
     }
     return event != NULL && SetEvent(event);

@@ -25,7 +25,7 @@ struct object {
     uint32_t self;            /* the first lock that was taken says who we are; NO_PEER */
     struct events events;
     struct watch watch;
-    struct seat seats[EVENTCOUNTS_TO_SLEEP_ON];
+    struct leader_queue queues[EVENTCOUNTS_TO_SLEEP_ON];
 };
 
 /* The bytes of a view that can be touched: what is reserved only has none. */

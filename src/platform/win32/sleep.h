@@ -21,7 +21,7 @@ struct object;
 
 /* One thread of this process at a time sleeps at an eventcount, the leader; others that wait for
    the same eventcount are its followers. */
-struct seat {
+struct leader_queue {
     SRWLOCK lock;
     bool led;
     atomic_u32 turns; /* of leaders that have left; the followers sleep on it */
@@ -31,7 +31,7 @@ struct seat {
    event. */
 void shmi_event_wait(struct object *object, HANDLE event, const atomic_u32 *word, uint32_t expected,
                      uint64_t deadline);
-void shmi_seat_wait(struct object *object, uint32_t eventcount, const atomic_u32 *word,
-                    uint32_t expected, uint64_t deadline);
+void shmi_leader_queue_wait(struct object *object, uint32_t eventcount, const atomic_u32 *word,
+                            uint32_t expected, uint64_t deadline);
 
 #endif

@@ -53,23 +53,23 @@ static bool is_watched(const struct watched *w, uint32_t pid, uint64_t started) 
     return w != NULL && w->pid == pid && w->started == started;
 }
 
-/* Follows the peer's line. False if its process was found dead just now. */
+/* Follows the peer's record. False if its process was found dead just now. */
 static bool refresh(struct object *o, uint32_t peer) {
-    const struct peer_line *line = &o->base->peers[peer];
+    const struct peer_record *record = &o->base->peers[peer];
     struct watched **place = &o->watch.peers[peer];
-    if (load_acquire32(&line->status) == PEER_VACANT) {
+    if (load_acquire32(&record->status) == PEER_VACANT) {
         retire(place);
         return true;
     }
-    uint32_t pid = load_relaxed32(&line->pid);
-    uint64_t started = load_relaxed64(&line->origin);
+    uint32_t pid = load_relaxed32(&record->pid);
+    uint64_t started = load_relaxed64(&record->origin);
     if (pid == shmi_process_id() || is_watched(*place, pid, started))
         return true;
     retire(place);
     return begin_watching(o, peer, pid, started);
 }
 
-/* The set is bounded here, whatever the peer lines say. */
+/* The set is bounded here, whatever the peer records say. */
 static void add(struct watch_set *set, struct watched *w) {
     if (w == NULL || w->ended || w->process == NULL || set->count == WATCHED_MAX)
         return;

@@ -32,7 +32,7 @@ struct object;
 bool shmi_watch_begin(struct object *object, struct watch_set *set);
 
 /* `ended`: which of the set's processes has; set->count or above: none. It is not watched again
-   until its peer's line shows another process. */
+   until its peer's record shows another process. */
 void shmi_watch_end(struct object *object, struct watch_set *set, uint32_t ended);
 
 void shmi_watch_close(struct object *object);

@@ -42,18 +42,18 @@ void shmi_event_wait(struct object *o, HANDLE event, const atomic_u32 *word, uin
 bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline,
                     uint32_t home) {
     (void)home; /* one event is for all sleepers of a peer */
-    struct place place;
+    struct wait_key key;
     if (o == NULL) {
         shmi_private_wait(word, expected, deadline);
         return false;
     }
-    if (o->self == NO_PEER || !shmi_place_of(o, word, &place))
+    if (o->self == NO_PEER || !shmi_wait_key_of(o, word, &key))
         return false;
     uint32_t deaths = load_seq_cst32(&o->watch.deaths);
-    if (place.is_slot)
-        shmi_event_wait(o, shmi_event_to_sleep_on(o, place), word, expected, deadline);
+    if (key.is_slot)
+        shmi_event_wait(o, shmi_event_to_sleep_on(o, key), word, expected, deadline);
     else
-        shmi_seat_wait(o, place.number, word, expected, deadline);
+        shmi_leader_queue_wait(o, key.number, word, expected, deadline);
     return load_seq_cst32(&o->watch.deaths) != deaths;
 }
 
@@ -62,22 +62,22 @@ static bool may_sleep(const struct object *o, uint32_t peer) {
 }
 
 /* An eventcount has one event for each peer, and whoever sleeps there looks for itself. */
-static uint32_t wake_each_peer(struct object *o, struct place place) {
+static uint32_t wake_each_peer(struct object *o, struct wait_key key) {
     uint32_t set = 0;
-    for (place.peer = 0; place.peer < PEERS; place.peer++)
-        set += may_sleep(o, place.peer) && shmi_event_set(o, place);
+    for (key.peer = 0; key.peer < PEERS; key.peer++)
+        set += may_sleep(o, key.peer) && shmi_event_set(o, key);
     return set;
 }
 
 /* That an event was set does not show that anybody sleeps on it. So whoever wants to wake somebody
    wakes every peer afterwards; but nobody else is meant where it is the own one. */
 uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) {
-    struct place place;
-    if (o == NULL || peer != o->self || !shmi_place_of(o, word, &place) || place.is_slot)
+    struct wait_key key;
+    if (o == NULL || peer != o->self || !shmi_wait_key_of(o, word, &key) || key.is_slot)
         return 0;
-    if (place.number != EVENTCOUNT_ANSWERS)
-        place.peer = peer;
-    (void)shmi_event_set(o, place);
+    if (key.number != EVENTCOUNT_ANSWERS)
+        key.peer = peer;
+    (void)shmi_event_set(o, key);
     return 0;
 }
 
@@ -91,12 +91,12 @@ uint32_t shmi_word_wake_home(struct object *o, atomic_u32 *word, uint32_t peer, 
 }
 
 uint32_t shmi_word_wake(struct object *o, atomic_u32 *word, uint32_t count) {
-    struct place place;
+    struct wait_key key;
     if (o == NULL)
         return shmi_private_wake(word, count);
-    if (!shmi_place_of(o, word, &place))
+    if (!shmi_wait_key_of(o, word, &key))
         return 0;
-    if (place.is_slot || place.number == EVENTCOUNT_ANSWERS)
-        return shmi_event_set(o, place);
-    return wake_each_peer(o, place);
+    if (key.is_slot || key.number == EVENTCOUNT_ANSWERS)
+        return shmi_event_set(o, key);
+    return wake_each_peer(o, key);
 }

@@ -1,4 +1,4 @@
-// A guest in Go that does what ../script.h says, until its host leaves in order. With a second
+// A guest in Go that does what ../script.h says, until its host leaves gracefully. With a second
 // argument it attaches again when the host is gone; with "crowd <first> <count>" it only calls, see ../crowd.h.
 package main
 

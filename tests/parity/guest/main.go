@@ -43,7 +43,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-// checkLeft ends the guest with an error unless Serve has ended because the host left in order.
+// checkLeft ends the guest with an error unless Serve has ended because the host left gracefully.
 func checkLeft(err error) {
 	if !errors.Is(err, shmipc.ErrShutdown) {
 		log.Fatal(err)

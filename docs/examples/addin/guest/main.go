@@ -62,7 +62,7 @@ func total(ctx context.Context, guest *shmipc.Guest, request *shmipc.Request, re
 }
 
 // serve serves one host. After the death of the application Run waits for the next one; this guest ends
-// when the add-in has left in order.
+// when the add-in has left gracefully.
 func serve(ctx context.Context, guest *shmipc.Guest) error {
 	var mux shmipc.Mux // requests of other types fail
 	mux.Handle(shmipc.TypeFlatBuffer, func(request *shmipc.Request, response *shmipc.Response) error {

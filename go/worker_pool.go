@@ -30,7 +30,7 @@ type serving struct {
 	polling      spinBudget
 	holdOff      holdOff      // that a worker begins with
 	homes        []home       // by host slot
-	workers      atomic.Int32 // of all crews
+	workers      atomic.Int32 // of all worker pools
 	stats        []counters   // by host slot
 }
 
@@ -51,9 +51,9 @@ func (s *serving) endRest() bool {
 	return since != 0 && now()-since >= rest
 }
 
-// crew is the workers of one Serve. One of them is spare at least, as long as there are fewer than slots: it has
+// workerPool is the workers of one Serve. One of them is spare at least, as long as there are fewer than slots: it has
 // taken no request since it began or was parked.
-type crew struct {
+type workerPool struct {
 	guest   *Guest
 	handler Handler
 	size    atomic.Int32 // workers
@@ -88,14 +88,14 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 		return err
 	}
 	defer g.leaveUsers()
-	g.crews.Add(1)
-	defer g.crews.Add(-1)
+	g.workerPools.Add(1)
+	defer g.workerPools.Add(-1)
 	defer g.watchHost()()
-	c := &crew{guest: g, handler: handler, done: make(chan struct{})}
+	c := &workerPool{guest: g, handler: handler, done: make(chan struct{})}
 	return c.serve(ctx)
 }
 
-func (c *crew) serve(ctx context.Context) error {
+func (c *workerPool) serve(ctx context.Context) error {
 	c.spawn()
 	if len(c.guest.hostSlots) > 1 {
 		c.spawn()
@@ -109,8 +109,8 @@ func (c *crew) serve(ctx context.Context) error {
 	return c.err
 }
 
-// end stops the crew; the first reason counts.
-func (c *crew) end(err error) {
+// end stops the worker pool; the first reason counts.
+func (c *workerPool) end(err error) {
 	c.once.Do(func() {
 		c.err = err
 		c.stopped.Store(true)
@@ -120,21 +120,21 @@ func (c *crew) end(err error) {
 }
 
 // spawn starts one more worker, unless there is one for every slot.
-func (c *crew) spawn() {
+func (c *workerPool) spawn() {
 	if !c.grow() {
 		return
 	}
 	c.workers.Add(1)
 	c.spares.Add(1)
 	g := c.guest
-	w := &worker{crew: c, guest: g, home: g.settle(), isSpare: true, holdOff: g.serving.holdOff}
+	w := &worker{workerPool: c, guest: g, home: g.settle(), isSpare: true, holdOff: g.serving.holdOff}
 	w.wakeup.justWoken = true
 	go w.run()
 }
 
 // grow counts one more worker, unless there is one for every slot. It never counts one too many, not
-// for a moment: somebody else's spawn would find the crew full.
-func (c *crew) grow() bool {
+// for a moment: somebody else's spawn would find the worker pool full.
+func (c *workerPool) grow() bool {
 	for {
 		size := c.size.Load()
 		if size >= max(1, int32(len(c.guest.hostSlots))) {
@@ -146,8 +146,8 @@ func (c *crew) grow() bool {
 	}
 }
 
-// leave counts a worker out that ends. The last spare one may have found the crew full of it.
-func (c *crew) leave(w *worker) {
+// leave counts a worker out that ends. The last spare one may have found the worker pool full of it.
+func (c *workerPool) leave(w *worker) {
 	if w.isSpare {
 		w.isSpare = false
 		c.spares.Add(-1)
@@ -162,7 +162,7 @@ func (c *crew) leave(w *worker) {
 func (w *worker) becomeSpare() {
 	if !w.isSpare {
 		w.isSpare = true
-		w.crew.spares.Add(1)
+		w.workerPool.spares.Add(1)
 	}
 }
 
@@ -170,15 +170,15 @@ func (w *worker) becomeSpare() {
 func (w *worker) isNeeded() {
 	if w.isSpare {
 		w.isSpare = false
-		if w.crew.spares.Add(-1) == 0 {
-			w.crew.spawn()
+		if w.workerPool.spares.Add(-1) == 0 {
+			w.workerPool.spawn()
 		}
 	}
 }
 
 // dismiss has a spare worker end, unless too few are left.
 func (w *worker) dismiss() {
-	for spares := &w.crew.spares; w.isSpare; {
+	for spares := &w.workerPool.spares; w.isSpare; {
 		n := spares.Load()
 		if n <= sparesAtRest {
 			return
