@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "support/fixture.h"
+#include "support/golden.h"
 
 #include "layout.h"
 #include "policy.h"
@@ -16,52 +17,6 @@
 #include <string.h>
 
 /* ---- Reading ---- */
-
-enum { COLUMNS = 9 };
-
-struct row {
-    char line[512];
-    int number;
-    int columns;
-    char *column[COLUMNS];
-};
-
-static FILE *open_golden(const char *file) {
-    char path[1024];
-    (void)snprintf(path, sizeof path, "%s/%s", CONFORMANCE_DIRECTORY, file);
-    FILE *stream = fopen(path, "r");
-    must(stream != NULL);
-    return stream;
-}
-
-static void split(struct row *row) {
-    char *rest = NULL;
-    row->line[strcspn(row->line, "#\n")] = 0;
-    row->columns = 0;
-    for (char *text = strtok_r(row->line, " ", &rest); text != NULL;
-         text = strtok_r(NULL, " ", &rest)) {
-        must(row->columns < COLUMNS);
-        row->column[row->columns++] = text;
-    }
-}
-
-/* The next line that says something; false at the end. */
-static bool next_row(FILE *stream, struct row *row) {
-    while (fgets(row->line, sizeof row->line, stream) != NULL) {
-        row->number++;
-        split(row);
-        if (row->columns > 0)
-            return true;
-    }
-    return false;
-}
-
-static uint64_t number(const char *text, int base) {
-    char *end;
-    uint64_t value = strtoull(text, &end, base);
-    must(*text != 0 && *end == 0);
-    return value;
-}
 
 static int64_t signed_number(const char *text) {
     return *text == '-' ? -(int64_t)number(text + 1, 0) : (int64_t)number(text, 0);
@@ -403,10 +358,6 @@ static const struct {
 
 enum { TRANSITIONS = sizeof transitions / sizeof *transitions };
 
-static uint64_t hexadecimal(const char *text) {
-    return strcmp(text, "-") == 0 ? 0 : number(text, 16);
-}
-
 static size_t find_transition(const char *name) {
     size_t i = 0;
     while (i < TRANSITIONS && strcmp(transitions[i].name, name) != 0)
@@ -446,14 +397,6 @@ static void transitions_are_the_golden_ones(void **state) {
 }
 
 /* ---- attach.txt ---- */
-
-static void read_header(const char *text, uint8_t header[static 64]) {
-    assert_int_equal(strlen(text), 128);
-    for (size_t i = 0; i < 64; i++) {
-        char digits[3] = {text[2 * i], text[2 * i + 1], 0};
-        header[i] = (uint8_t)number(digits, 16);
-    }
-}
 
 /* The region's own code on an object without a host: it gets no further than this. */
 static int attach(const char *name) {
