@@ -6,8 +6,8 @@
 #ifndef BENCHMARKS_UNLEARNED_H
 #define BENCHMARKS_UNLEARNED_H
 
-#include "slot.h"
-#include "wait.h"
+#include "region/slot.h"
+#include "wait/wait.h"
 
 /* What is replaced below. If the library called it otherwise, this would not compile. */
 static inline void unlearned_was(struct hold_off *h, const struct slot *slot) {

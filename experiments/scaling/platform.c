@@ -1,9 +1,10 @@
 /*
- * src/platform.h in virtual time: both peers live in this process, the region is memory that only
- * they have, and no peer dies.
+ * src/platform/platform.h in virtual time: both peers live in this process, the region is memory
+ * that only they have, and no peer dies.
  */
-#include "policy.h"
+#include "wait/policy.h"
 
+#include "base/thread.h"
 #include "shmipc/shmipc.h"
 
 #include <stdio.h>

@@ -76,7 +76,7 @@ static inline void keep_store_order(void) {}
 #define cpu_delay cpu_delay_of_this_machine
 #define cpu_prefetch cpu_prefetch_of_this_machine
 #define cpu_prefetch_to_write cpu_prefetch_to_write_of_this_machine
-#include "platform.h"
+#include "platform/platform.h"
 #undef cpu_pause
 #undef cpu_delay
 #undef cpu_prefetch

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "layout.h"
+#include "wire/layout.h"
 
 #include <errno.h>
 #include <fcntl.h>

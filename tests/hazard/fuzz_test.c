@@ -6,8 +6,8 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "layout.h"
-#include "word.h"
+#include "wire/layout.h"
+#include "wire/word.h"
 
 #include <fcntl.h>
 #include <string.h>

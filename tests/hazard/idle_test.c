@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "platform.h"
+#include "platform/platform.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "hazard/peers.h"
 #include "support/processes.h"
 
-#include "slot.h"
+#include "region/slot.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "layout.h"
+#include "wire/layout.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <string.h>
 #include <time.h>

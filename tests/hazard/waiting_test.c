@@ -5,8 +5,8 @@
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
-#include "layout.h"
 #include "platform/linux/futex.h"
+#include "wire/layout.h"
 
 #include <fcntl.h>
 #include <limits.h>

@@ -4,7 +4,7 @@
 #include "support/fixture.h"
 
 #include "platform/posix/object.h"
-#include "policy.h"
+#include "wait/policy.h"
 
 #include <semaphore.h>
 #include <stdio.h>

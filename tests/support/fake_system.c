@@ -2,7 +2,7 @@
 
 #include "support/fixture.h"
 
-#include "platform.h"
+#include "platform/platform.h"
 
 struct fake_system fake;
 

@@ -5,7 +5,7 @@
 #ifndef SHMIPC_TESTS_MEDDLING_H
 #define SHMIPC_TESTS_MEDDLING_H
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 void meddle(const atomic_u64 *place, uint64_t expected);
 

@@ -3,7 +3,7 @@
 
 #include "support/fixture.h"
 
-#include "platform.h"
+#include "platform/platform.h"
 
 #include <sys/mman.h>
 #include <sys/stat.h>

@@ -6,7 +6,7 @@
 #ifndef SHMIPC_TESTS_STEPS_H
 #define SHMIPC_TESTS_STEPS_H
 
-#include "atomic.h"
+#include "base/atomic.h"
 
 void explore_step(void);
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# lint.sh <build directory>: clang-format, clang-tidy and shellcheck over the whole project.
+# lint.sh <build directory>: clang-format, clang-tidy and shellcheck over the whole project; the rooms of src.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -38,4 +38,5 @@ step format
 step width
 step tidy
 step scripts
+bash tests/tooling/rooms_test.sh
 bash tests/tooling/hazards.sh

@@ -14,7 +14,7 @@ common=(-Wall -Wextra -Werror -fms-extensions -fgnuc-version=4.2.1 -U_MSC_VER -D
 flags=(-std=c11 -O1 "${common[@]}" -ffreestanding -DSHMIPC_BUILDING -idirafter "$headers"
     -include tests/tooling/msvc.h -Isrc)
 
-sources=(src/*.c src/platform/win32/*.c)
+sources=(src/{base,wire,wait,region,peer,call,serve,api}/*.c src/platform/win32/*.c)
 for target in x86_64-pc-windows-msvc aarch64-pc-windows-msvc; do
     printf '%s\n' "${sources[@]}" |
         xargs -P "$(nproc)" -I{} clang --target="$target" "${flags[@]}" -c -o /dev/null {}

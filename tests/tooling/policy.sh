@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/tooling/excluded.sh
 . tests/tooling/excluded.sh
 
-policies=(early late random) # from 1 on: src/policy.h's enum policy
+policies=(early late random) # from 1 on: src/wait/policy.h's enum policy
 
 step() {
     echo "== $*"

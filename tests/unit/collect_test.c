@@ -3,8 +3,8 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "slot.h"
+#include "peer/peer.h"
+#include "region/slot.h"
 
 #include <string.h>
 

@@ -2,8 +2,8 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "config.h"
-#include "error.h"
+#include "api/config.h"
+#include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -6,11 +6,11 @@
 #include "support/fixture.h"
 #include "support/golden.h"
 
-#include "layout.h"
-#include "policy.h"
-#include "region.h"
-#include "slot.h"
-#include "types.h"
+#include "region/region.h"
+#include "region/slot.h"
+#include "wait/policy.h"
+#include "wire/layout.h"
+#include "wire/types.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "support/fixture.h"
 
-#include "copy.h"
+#include "region/copy.h"
 
 #include <stdlib.h>
 #include <string.h>

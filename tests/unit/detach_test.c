@@ -5,9 +5,9 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 #include "platform/posix/object.h"
-#include "slot.h"
+#include "region/slot.h"
 
 #include <errno.h>
 #include <fcntl.h>

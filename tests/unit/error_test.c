@@ -1,8 +1,8 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "error.h"
-#include "peer.h"
+#include "base/error.h"
+#include "peer/peer.h"
 
 #include <errno.h>
 #include <stdio.h>

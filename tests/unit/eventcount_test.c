@@ -3,8 +3,8 @@
  */
 #include "support/fixture.h"
 
-#include "eventcount.h"
-#include "platform.h"
+#include "platform/platform.h"
+#include "wait/eventcount.h"
 
 static atomic_uint wake_calls;
 

@@ -5,10 +5,10 @@
 #include "support/explore.h"
 #include "support/fixture.h"
 
-#include "home.h"
-#include "peer.h"
-#include "poller.h"
-#include "slot.h"
+#include "peer/peer.h"
+#include "region/slot.h"
+#include "serve/home.h"
+#include "serve/poller.h"
 
 #include <string.h>
 

@@ -5,12 +5,13 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "home.h"
-#include "parking.h"
-#include "poller.h"
-#include "running.h"
-#include "scan.h"
-#include "slot.h"
+#include "region/slot.h"
+#include "serve/home.h"
+#include "serve/parking.h"
+#include "serve/poller.h"
+#include "serve/running.h"
+#include "serve/scan.h"
+#include "serve/sentry.h"
 
 enum { LONG = SHMIPC_TYPE_APPLICATION, SHORT }; /* message types */
 enum { LONG_NS = 100000 };

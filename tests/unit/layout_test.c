@@ -1,6 +1,6 @@
 #include "support/fixture.h"
 
-#include "layout.h"
+#include "wire/layout.h"
 
 #include <string.h>
 

@@ -3,9 +3,9 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "responder.h"
-#include "slot.h"
+#include "peer/peer.h"
+#include "region/slot.h"
+#include "serve/responder.h"
 
 static const shmipc_request nothing = {.data = NULL};
 

@@ -4,9 +4,9 @@
  */
 #include "support/fixture.h"
 
-#include "liveness.h"
-#include "membership.h"
-#include "slot.h"
+#include "peer/membership.h"
+#include "region/liveness.h"
+#include "region/slot.h"
 
 enum { INDEX = 3, EPOCH = 7, HOST_SLOT = 0, GUEST_SLOT = 2 };
 

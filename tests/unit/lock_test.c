@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 #include "platform/posix/object.h"
 
 #include <fcntl.h>

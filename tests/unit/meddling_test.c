@@ -4,9 +4,9 @@
  */
 #include "support/fixture.h"
 
-#include "caller.h"
-#include "liveness.h"
-#include "slot.h"
+#include "call/caller.h"
+#include "region/liveness.h"
+#include "region/slot.h"
 
 /* ---- The meddler ---- */
 

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "policy.h"
+#include "wait/policy.h"
 
 #include "shmipc/shmipc.h"
 

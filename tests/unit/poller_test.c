@@ -5,8 +5,9 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "poller.h"
-#include "slot.h"
+#include "region/slot.h"
+#include "serve/poller.h"
+#include "serve/sentry.h"
 
 enum { SOMEBODY_ELSE = 1000 };                 /* a worker's id */
 enum { FIRST_TYPE = SHMIPC_TYPE_APPLICATION }; /* a message type */

@@ -3,9 +3,9 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "pool.h"
-#include "slot.h"
+#include "call/pool.h"
+#include "peer/peer.h"
+#include "region/slot.h"
 
 static shmipc_slot claim(shmipc_peer *peer) {
     shmipc_slot slot;

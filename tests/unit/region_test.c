@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <fcntl.h>
 #include <stdio.h>

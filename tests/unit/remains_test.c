@@ -2,7 +2,7 @@
 #define _GNU_SOURCE
 #include "support/fixture.h"
 
-#include "region.h"
+#include "region/region.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "slot.h"
-#include "types.h"
+#include "peer/peer.h"
+#include "region/slot.h"
+#include "wire/types.h"
 
 #include <stdio.h>
 #include <string.h>

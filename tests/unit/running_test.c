@@ -4,8 +4,9 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "poller.h"
-#include "slot.h"
+#include "region/slot.h"
+#include "serve/poller.h"
+#include "serve/sentry.h"
 
 enum { LONG = SHMIPC_TYPE_APPLICATION, SHORT, UNKNOWN }; /* message types */
 enum { LONG_NS = 100000 };

@@ -3,7 +3,7 @@
  */
 #include "support/fixture.h"
 
-#include "scan.h"
+#include "serve/scan.h"
 
 enum { SLOTS = 40, LONG_ENOUGH = 16 * SLOTS };
 

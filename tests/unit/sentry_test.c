@@ -4,7 +4,7 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "sentry.h"
+#include "serve/sentry.h"
 
 enum { PLAYED_POLLER = 1000 }; /* a worker's id */
 

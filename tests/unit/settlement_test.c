@@ -4,9 +4,9 @@
  */
 #include "support/fixture.h"
 
-#include "caller.h"
-#include "peer.h"
-#include "slot.h"
+#include "call/caller.h"
+#include "peer/peer.h"
+#include "region/slot.h"
 
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
  */
 #include "support/fixture.h"
 
-#include "slot.h"
+#include "region/slot.h"
 
 #define FIRST owner_make(3, 7)
 #define SECOND_GUEST owner_make(4, 9)

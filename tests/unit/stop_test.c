@@ -3,7 +3,7 @@
  */
 #include "support/fixture.h"
 
-#include "stop.h"
+#include "wait/stop.h"
 
 enum { POOL = 2 };
 

@@ -1,6 +1,6 @@
 #include "support/fixture.h"
 
-#include "text.h"
+#include "base/text.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "pool.h"
+#include "call/pool.h"
+#include "peer/peer.h"
 
 static shmipc_slot claim(shmipc_peer *peer) {
     shmipc_slot slot;

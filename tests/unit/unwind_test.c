@@ -3,7 +3,7 @@
 
 #include "support/catching.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 
 #include <string.h>
 

@@ -5,8 +5,8 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "peer.h"
-#include "slot.h"
+#include "peer/peer.h"
+#include "region/slot.h"
 
 /* ---- Deadlines ---- */
 

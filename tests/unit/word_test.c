@@ -1,6 +1,6 @@
 #include "support/fixture.h"
 
-#include "word.h"
+#include "wire/word.h"
 
 #define SEQUENCE_BITS 40
 

@@ -4,9 +4,9 @@
 #include "support/fake_system.h"
 #include "support/fixture.h"
 
-#include "responder.h"
-#include "sentry.h"
-#include "slot.h"
+#include "region/slot.h"
+#include "serve/responder.h"
+#include "serve/sentry.h"
 
 enum { SOMEBODY_ELSE = 1000 }; /* a worker's id */
 

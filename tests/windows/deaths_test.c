@@ -4,8 +4,8 @@
  */
 #include "windows/roles.h"
 
-#include "peer.h"
-#include "slot.h"
+#include "peer/peer.h"
+#include "region/slot.h"
 
 #include <string.h>
 

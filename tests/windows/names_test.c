@@ -4,7 +4,7 @@
  */
 #include "support/fixture.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 #include "platform/win32/object.h"
 
 #include <stdio.h>

@@ -4,7 +4,7 @@
  */
 #include "windows/roles.h"
 
-#include "peer.h"
+#include "peer/peer.h"
 #include "platform/win32/object.h"
 
 static const shmipc_request nothing = {.data = NULL};

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "platform.h"
+#include "platform/platform.h"
 
 #include <sys/stat.h>
 

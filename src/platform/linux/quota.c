@@ -8,7 +8,7 @@
  * that top is the container's own group.
  */
 #define _GNU_SOURCE
-#include "quota.h"
+#include "platform/linux/quota.h"
 
 #include "platform/posix/descriptor.h"
 

@@ -3,7 +3,7 @@
  * would otherwise show as a death that is never noticed, or a wait that never sleeps.
  */
 #define _GNU_SOURCE
-#include "error.h"
+#include "base/error.h"
 #include "platform/linux/futex.h"
 #include "platform/posix/object.h"
 

@@ -1,8 +1,8 @@
 /* How many processors are ours: the affinity mask, cut by the cgroup's quota where there is one. */
 #define _GNU_SOURCE
-#include "platform.h"
+#include "platform/platform.h"
 
-#include "error.h"
+#include "base/error.h"
 #include "platform/linux/quota.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "descriptor.h"
+#include "platform/posix/descriptor.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /*
  * What the system's errors mean here.
  */
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <string.h>

@@ -4,9 +4,9 @@
  * descriptors are closed in the child right after fork.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -2,7 +2,7 @@
  * Which names there are.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
 #include <dirent.h>
 #include <errno.h>

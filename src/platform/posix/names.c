@@ -3,9 +3,9 @@
  * second region in the same file; so whoever opens a name finds a complete region.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,9 +2,9 @@
  * Shared memory: a file in /dev/shm, made without a name, or opened by one.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,8 +2,8 @@
 #ifndef SHMIPC_POSIX_OBJECT_H
 #define SHMIPC_POSIX_OBJECT_H
 
-#include "descriptor.h"
-#include "platform.h"
+#include "platform/platform.h"
+#include "platform/posix/descriptor.h"
 
 /* Besides the peers': who replaces a dead host's name holds this, so that only one does. */
 enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };

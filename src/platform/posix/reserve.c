@@ -3,9 +3,9 @@
  * fault later.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  * some system calls, so who finds it held waits for it.
  */
 #define _GNU_SOURCE
-#include "object.h"
+#include "platform/posix/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <time.h>
 

@@ -1,5 +1,6 @@
-#include "platform.h"
+#include "platform/platform.h"
 
+#include "base/thread.h"
 #include <pthread.h>
 
 struct thread_state *shmi_thread_state(void) {

@@ -1,5 +1,5 @@
-#include "platform.h"
-#include "system.h"
+#include "platform/platform.h"
+#include "platform/win32/system.h"
 
 #include <bcrypt.h>
 

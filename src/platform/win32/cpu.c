@@ -1,9 +1,9 @@
 /*
  * The processors of the process's affinity mask, cut by its job's rate where there is a hard cap.
  */
-#include "error.h"
-#include "platform.h"
-#include "system.h"
+#include "base/error.h"
+#include "platform/platform.h"
+#include "platform/win32/system.h"
 
 void shmi_cpu_yield(void) {
     SwitchToThread();

@@ -1,4 +1,4 @@
-#include "platform.h"
+#include "platform/platform.h"
 
 /* A view cannot be replaced by another at one instant: between the two there would be none. */
 void *shmi_object_detach(struct object *o) {

@@ -2,13 +2,13 @@
  * The directory section of a name outlives its hosts for as long as one of them, or a guest that
  * looks, has it open. Only the holder of the takeover lock writes to it.
  */
-#include "directory.h"
+#include "platform/win32/directory.h"
 
-#include "error.h"
-#include "failure.h"
-#include "lock.h"
-#include "object.h"
-#include "process.h"
+#include "base/error.h"
+#include "platform/win32/failure.h"
+#include "platform/win32/lock.h"
+#include "platform/win32/object.h"
+#include "platform/win32/process.h"
 
 #define DIRECTORY_MAGIC UINT64_C(0x0a444350494d4853) /* "SHMIPCD\n" in memory */
 

@@ -1,6 +1,6 @@
-#include "object.h"
+#include "platform/win32/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 #include <stdlib.h>
 

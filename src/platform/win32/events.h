@@ -5,8 +5,8 @@
 #ifndef SHMIPC_WIN32_EVENTS_H
 #define SHMIPC_WIN32_EVENTS_H
 
-#include "layout.h"
-#include "system.h"
+#include "platform/win32/system.h"
+#include "wire/layout.h"
 
 /* The eventcounts by their numbers, and last a peer's own eventcount for answers. */
 enum { EVENTCOUNT_ANSWERS = EVENTCOUNTS, EVENTCOUNTS_TO_SLEEP_ON = EVENTCOUNTS + 1 };

@@ -1,6 +1,6 @@
-#include "failure.h"
+#include "platform/win32/failure.h"
 
-#include "error.h"
+#include "base/error.h"
 
 static int error_of(DWORD os_error) {
     switch (os_error) {

@@ -4,7 +4,7 @@
 #ifndef SHMIPC_WIN32_FAILURE_H
 #define SHMIPC_WIN32_FAILURE_H
 
-#include "names.h"
+#include "platform/win32/names.h"
 
 /* Records the failure of a call that concerned the object of this name; its value is the code. */
 int shmi_fail_windows(const char *call, const struct object_name *name, DWORD os_error);

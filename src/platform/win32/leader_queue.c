@@ -3,7 +3,7 @@
  * it, a signal could wake one whom it does not concern, and be lost to the other; so one sleeps
  * there for all, and when it leaves, for whatever reason, the others look for themselves.
  */
-#include "object.h"
+#include "platform/win32/object.h"
 
 /* Takes the queue if it is free. */
 static bool become_leader(struct leader_queue *queue, uint32_t *turn) {

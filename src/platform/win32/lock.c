@@ -2,10 +2,10 @@
  * Peers' locks: events that exist as long as their holder has them open, and that nobody else keeps
  * open. The system closes the handle after the process's last thread has ended.
  */
-#include "lock.h"
+#include "platform/win32/lock.h"
 
-#include "failure.h"
-#include "object.h"
+#include "platform/win32/failure.h"
+#include "platform/win32/object.h"
 
 /* Whoever only asks has the event open for an instant, and so has another that tries. */
 enum { TRIES = 5 };

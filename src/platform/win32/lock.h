@@ -4,9 +4,9 @@
 #ifndef SHMIPC_WIN32_LOCK_H
 #define SHMIPC_WIN32_LOCK_H
 
-#include "names.h"
-#include "platform.h"
-#include "security.h"
+#include "platform/platform.h"
+#include "platform/win32/names.h"
+#include "platform/win32/security.h"
 
 /* The event, to be closed when the lock is to be released; NULL unless it was taken. */
 HANDLE shmi_existence_take(const struct object_name *name, const struct security *security,

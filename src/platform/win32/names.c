@@ -1,4 +1,4 @@
-#include "names.h"
+#include "platform/win32/names.h"
 
 #include <stdarg.h>
 #include <stdio.h>

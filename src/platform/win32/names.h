@@ -4,8 +4,8 @@
 #ifndef SHMIPC_WIN32_NAMES_H
 #define SHMIPC_WIN32_NAMES_H
 
+#include "platform/win32/system.h"
 #include "shmipc/shmipc.h"
-#include "system.h"
 
 #include <stdbool.h>
 #include <stdint.h>

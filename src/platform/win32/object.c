@@ -2,11 +2,11 @@
  * Named memory: a section whose name carries the region's nonce. A section lives as long as anybody
  * has it open, so what a dead host's guests keep alive is never mistaken for the next host's.
  */
-#include "object.h"
+#include "platform/win32/object.h"
 
-#include "directory.h"
-#include "error.h"
-#include "failure.h"
+#include "base/error.h"
+#include "platform/win32/directory.h"
+#include "platform/win32/failure.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,12 +4,12 @@
 #ifndef SHMIPC_WIN32_OBJECT_H
 #define SHMIPC_WIN32_OBJECT_H
 
-#include "events.h"
-#include "names.h"
-#include "platform.h"
-#include "security.h"
-#include "sleep.h"
-#include "watch.h"
+#include "platform/platform.h"
+#include "platform/win32/events.h"
+#include "platform/win32/names.h"
+#include "platform/win32/security.h"
+#include "platform/win32/sleep.h"
+#include "platform/win32/watch.h"
 
 struct object {
     struct object_names names;

@@ -2,7 +2,7 @@
  * Sleeping on a word of this process's own: a list of who sleeps, each with an event. The system's
  * WaitOnAddress would do, but for its time-outs, which are rounded to the tick.
  */
-#include "sleep.h"
+#include "platform/win32/sleep.h"
 
 struct sleeper {
     struct sleeper *next;

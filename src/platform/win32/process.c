@@ -1,9 +1,9 @@
 /*
  * Processes. An id is reused, so a process is known by its id and the time of its creation.
  */
-#include "process.h"
+#include "platform/win32/process.h"
 
-#include "platform.h"
+#include "platform/platform.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #ifndef SHMIPC_WIN32_PROCESS_H
 #define SHMIPC_WIN32_PROCESS_H
 
-#include "system.h"
+#include "platform/win32/system.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,9 +2,9 @@
  * What dead hosts leave behind: no name. A host's directory goes with its process, and a section
  * that guests keep alive has a name that nobody looks for.
  */
-#include "object.h"
+#include "platform/win32/object.h"
 
-#include "error.h"
+#include "base/error.h"
 
 int shmi_object_remove_dead(struct object *o) {
     return shmi_fail(SHMIPC_E_NOT_FOUND, "the host of region %s is dead, its name went with it",

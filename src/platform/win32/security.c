@@ -1,7 +1,7 @@
-#include "security.h"
+#include "platform/win32/security.h"
 
-#include "error.h"
-#include "failure.h"
+#include "base/error.h"
+#include "platform/win32/failure.h"
 
 #include <aclapi.h>
 #include <sddl.h>

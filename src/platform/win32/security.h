@@ -7,7 +7,7 @@
 #ifndef SHMIPC_WIN32_SECURITY_H
 #define SHMIPC_WIN32_SECURITY_H
 
-#include "names.h"
+#include "platform/win32/names.h"
 
 struct security {
     SECURITY_ATTRIBUTES attributes;

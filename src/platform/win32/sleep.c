@@ -2,9 +2,9 @@
  * Time-outs of the system's waits are rounded to its tick, some 15 ms. A deadline nearer than that
  * is kept by a timer among the handles.
  */
-#include "sleep.h"
+#include "platform/win32/sleep.h"
 
-#include "platform.h"
+#include "platform/platform.h"
 
 #include <string.h>
 

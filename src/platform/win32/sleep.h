@@ -4,8 +4,8 @@
 #ifndef SHMIPC_WIN32_SLEEP_H
 #define SHMIPC_WIN32_SLEEP_H
 
-#include "atomic.h"
-#include "system.h"
+#include "base/atomic.h"
+#include "platform/win32/system.h"
 
 enum { SLEEP_HANDLES_MAX = 16 };
 

@@ -4,8 +4,10 @@
  * is never given back; so with GCC the variable is put into the module's template (the linker sorts
  * its parts by name, from .tls to .tls$ZZZ) and found by hand.
  */
-#include "platform.h"
-#include "system.h"
+#include "platform/platform.h"
+
+#include "base/thread.h"
+#include "platform/win32/system.h"
 
 #if defined(_MSC_VER)
 

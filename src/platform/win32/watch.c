@@ -1,5 +1,5 @@
-#include "object.h"
-#include "process.h"
+#include "platform/win32/object.h"
+#include "platform/win32/process.h"
 
 #include <stdlib.h>
 

@@ -5,8 +5,8 @@
 #ifndef SHMIPC_WIN32_WATCH_H
 #define SHMIPC_WIN32_WATCH_H
 
-#include "layout.h"
-#include "system.h"
+#include "platform/win32/system.h"
+#include "wire/layout.h"
 
 struct watched;
 

@@ -2,7 +2,7 @@
  * Sleeping on a word of the region, and waking who sleeps there: docs/protocol.md, Sleeping on
  * Windows.
  */
-#include "object.h"
+#include "platform/win32/object.h"
 
 #include <string.h>
 

@@ -1,0 +1,173 @@
+/*
+ * Becoming a guest.
+ */
+#include "api/config.h"
+
+#include "base/error.h"
+#include "base/thread.h"
+#include "peer/membership.h"
+#include "region/liveness.h"
+#include "wait/stop.h"
+
+enum { RETRY_NS = 2000000, RETRY_MOST_NS = 50000000, INDEX_ROUNDS = 3 };
+
+CONFIG_CAN_GROW(shmipc_guest_config, stop); // NOLINT(bugprone-sizeof-expression): a pointer
+
+static int check_config(const shmipc_guest_config *config) {
+    if ((config->flags & ~(SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY)) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.flags is 0x%x, allowed: 0x%x",
+                         (unsigned)config->flags, SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY);
+    if ((config->mode & ~0777u) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "config.mode is 0%o, at most 0777",
+                         (unsigned)config->mode);
+    if (config->owner < 0 && config->owner != SHMIPC_OWNER_SELF)
+        return shmi_fail(SHMIPC_E_INVALID, "config.owner is %lld", (long long)config->owner);
+    if (config->spin_ns < 0 && config->spin_ns != SHMIPC_SPIN_AUTO)
+        return shmi_fail(SHMIPC_E_INVALID, "config.spin_ns is %lld", (long long)config->spin_ns);
+    return SHMIPC_OK;
+}
+
+static int lock_some_index(const struct region *r, uint32_t *index) {
+    for (uint32_t i = HOST + 1; i < PEERS; i++) {
+        enum lock_verdict verdict = shmi_peer_lock(r->object, i);
+        if (verdict == LOCK_ERROR)
+            return shmi_fail_lock(r->object, i);
+        if (verdict == LOCK_TAKEN) {
+            *index = i;
+            return SHMIPC_OK;
+        }
+    }
+    return shmi_fail(SHMIPC_E_FULL, "all of %d guests are attached", SHMIPC_GUESTS_MAX);
+}
+
+/* A host takes a dead guest's lock for a moment to reap it: full means full a few times. */
+static int find_index(const struct region *r, uint32_t *index) {
+    int error = SHMIPC_E_FULL;
+    for (int round = 0; round < INDEX_ROUNDS && error == SHMIPC_E_FULL; round++) {
+        error = lock_some_index(r, index);
+        if (error == SHMIPC_E_FULL)
+            shmi_cpu_yield();
+    }
+    return error;
+}
+
+/* Reclaiming comes before the new epoch: what is left of any former epoch is dead by the lock. */
+static owner enter_table(const struct region *r, uint32_t index, bool calls_only) {
+    struct peer_record *record = &r->shared->peers[index];
+    shmi_reclaim_index(r, index);
+    uint32_t epoch = epoch_next(load_relaxed32(&record->epoch));
+    if (load_relaxed32(&record->status) != PEER_VACANT)
+        shmi_vacate_record(record, 0); /* the former owner died, and nobody has reaped it yet */
+    store_release32(&record->epoch, epoch);
+    store_relaxed32(&record->pid, shmi_process_id());
+    store_relaxed64(&record->origin, shmi_process_origin());
+    /* Release: whoever sees the status sees the epoch that it belongs to. */
+    store_release32(&record->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
+    return owner_make(index, epoch_in_word(epoch));
+}
+
+static bool host_takes_guests(const struct region *r) {
+    return shmi_host_is_alive(r) && load_acquire32(&r->shared->peers[HOST].status) == PEER_ATTACHED;
+}
+
+static int join(struct region region, const struct peer_settings *settings, shmipc_peer **peer) {
+    uint32_t index = 0;
+    int error = find_index(&region, &index);
+    if (error == SHMIPC_OK && !host_takes_guests(&region))
+        error = shmi_fail(SHMIPC_E_NOT_FOUND, "the region's host is dead or leaving");
+    if (error == SHMIPC_OK)
+        error = shmi_object_settle(region.object);
+    if (error) {
+        shmi_region_close(&region);
+        return error;
+    }
+    owner self = enter_table(&region, index, settings->calls_only);
+    error = shmi_peer_open(region, index, self, settings, peer);
+    if (error == SHMIPC_OK) {
+        (*peer)->known[HOST] = (struct known_peer){.epoch = 1, .present = true};
+        shmi_membership_announce(*peer);
+    }
+    return error;
+}
+
+static int try_attach(const char *name, const shmipc_guest_config *config, shmipc_peer **peer) {
+    const struct object_rules rules = {.mode = config->mode,
+                                       .owner = config->owner,
+                                       .owner_sid = config->owner_sid,
+                                       .global = (config->flags & SHMIPC_GLOBAL) != 0};
+    const struct peer_settings settings = {.spin_ns = config->spin_ns,
+                                           .log = config->log,
+                                           .log_context = config->log_context,
+                                           .calls_only = (config->flags & SHMIPC_CALLS_ONLY) != 0};
+    struct region region;
+    int error = shmi_region_open(&region, name, &rules);
+    if (error == SHMIPC_OK)
+        error = join(region, &settings, peer);
+    if (error == SHMIPC_OK)
+        shmi_peer_log(*peer, SHMIPC_LOG_INFO, "attached to region %s as guest %u", name,
+                      (unsigned)(*peer)->index);
+    return error;
+}
+
+/* Nothing tells when a name appears, so it is looked for every few milliseconds; who has waited
+   long looks more seldom, by a share of that, so as to use next to no processor time. Whether to
+   stop is looked for too. */
+static uint64_t retry_after(uint64_t waited_ns) {
+    uint64_t share = waited_ns / 32;
+    return share < RETRY_NS ? RETRY_NS : share > RETRY_MOST_NS ? RETRY_MOST_NS : share;
+}
+
+static void pause_between_tries(uint64_t began, struct deadline *deadline) {
+    atomic_u32 nobody_wakes = 0;
+    uint64_t now = shmi_clock_now();
+    uint64_t until = now + retry_after(now - began);
+    uint64_t at = shmi_deadline_at(deadline);
+    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until, NO_HOME);
+}
+
+static int attach_unless_stopped(const char *name, const shmipc_guest_config *config,
+                                 shmipc_peer **peer) {
+    if (stop_is_asked(config->stop))
+        return shmi_fail(SHMIPC_E_CANCELLED, "stopped while waiting for a host of %s", name);
+    return try_attach(name, config, peer);
+}
+
+static int attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
+                  shmipc_peer **peer) {
+    struct deadline deadline = deadline_in(timeout);
+    const uint64_t began = shmi_clock_now();
+    int error = attach_unless_stopped(name, config, peer);
+    while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
+        pause_between_tries(began, &deadline);
+        error = attach_unless_stopped(name, config, peer);
+    }
+    if (error == SHMIPC_E_NOT_FOUND)
+        return shmi_fail(error, "no live host had a region named %s within %lld ns", name,
+                         (long long)timeout);
+    return error;
+}
+
+int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int64_t timeout,
+                        shmipc_peer **peer) {
+    shmipc_guest_config known = SHMIPC_GUEST_CONFIG_INIT;
+    if (peer == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the place for the peer is NULL");
+    *peer = NULL;
+    int error = shmi_region_check_name(name);
+    if (error == SHMIPC_OK)
+        error = check_timeout(timeout);
+    if (error == SHMIPC_OK)
+        error = shmi_config_read(&known, sizeof known, config);
+    if (error == SHMIPC_OK)
+        error = check_config(&known);
+    if (error)
+        return error;
+    /* What it tried in vain is no failure of an attach that succeeds. */
+    const struct last_failure kept = shmi_thread_state()->last;
+    const int cancellation = shmi_cancellation_off();
+    error = attach(name, &known, timeout, peer);
+    shmi_cancellation_restore(cancellation);
+    if (error == SHMIPC_OK)
+        shmi_thread_state()->last = kept;
+    return error;
+}

@@ -1,0 +1,91 @@
+/*
+ * Regions that dead hosts left behind: shmipc.h, Dead regions. Whether one is dead is asked as a
+ * guest asks, and it is removed as the next host of its name removes it.
+ */
+#include "base/error.h"
+
+#include "base/thread.h"
+#include "region/region.h"
+
+/* Only this user's, whatever their permissions. */
+static const struct object_rules own = {.mode = 07777, .owner = SHMIPC_OWNER_SELF};
+
+static int check_dead(struct object *object, const char *name) {
+    struct geometry geometry;
+    int error = shmi_region_check(object, name, &geometry);
+    if (error == SHMIPC_OK && shmi_peer_is_locked(object, HOST))
+        error = shmi_fail(SHMIPC_E_NAME_IN_USE, "region %s belongs to a live host", name);
+    return error;
+}
+
+static int open_dead(const char *name, struct object **object) {
+    int error = shmi_region_check_name(name);
+    if (error == SHMIPC_OK)
+        error = shmi_object_open(name, &own, object);
+    if (error)
+        return error;
+    error = check_dead(*object, name);
+    if (error)
+        shmi_object_close(*object);
+    return error;
+}
+
+int shmipc_remove_dead_region(const char *name) {
+    struct object *object;
+    int error = open_dead(name, &object);
+    if (error)
+        return error;
+    error = shmi_object_remove_dead(object);
+    shmi_object_close(object);
+    return error;
+}
+
+/* What says something about the file and nothing about this process: NAME, NAME_IN_USE, NOT_FOUND,
+   DENIED, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT. */
+static bool is_no_dead_region(int error) {
+    return error <= SHMIPC_E_NAME && error >= SHMIPC_E_CORRUPT;
+}
+
+struct visit {
+    shmipc_dead_region found; /* NULL: to be removed, or only counted */
+    void *context;
+    bool removing;
+    int count;
+};
+
+static int visit_name(void *context, const char *name) {
+    struct visit *visit = context;
+    struct object *object;
+    int error = open_dead(name, &object);
+    if (error)
+        return is_no_dead_region(error) ? SHMIPC_OK : error;
+    if (visit->removing)
+        error = shmi_object_remove_dead(object);
+    shmi_object_close(object);
+    if (error) /* somebody else was faster, or this user may not */
+        return error == SHMIPC_E_NOT_FOUND || error == SHMIPC_E_NAME_IN_USE ? SHMIPC_OK : error;
+    visit->count++;
+    if (visit->found != NULL)
+        visit->found(visit->context, name);
+    return SHMIPC_OK;
+}
+
+/* What was passed over is no failure. */
+static int visit_names(const char *prefix, struct visit *visit) {
+    const struct last_failure kept = shmi_thread_state()->last;
+    int error = shmi_object_list(prefix == NULL ? "" : prefix, visit_name, visit);
+    if (error)
+        return error;
+    shmi_thread_state()->last = kept;
+    return visit->count;
+}
+
+int shmipc_dead_regions(const char *prefix, shmipc_dead_region found, void *context) {
+    struct visit visit = {.found = found, .context = context};
+    return visit_names(prefix, &visit);
+}
+
+int shmipc_remove_dead_regions(const char *prefix) {
+    struct visit visit = {.removing = true};
+    return visit_names(prefix, &visit);
+}

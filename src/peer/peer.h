@@ -1,0 +1,274 @@
+/*
+ * One end of a region in this process: what host and guest have in common. A peer calls in one
+ * direction and serves in the other; the same code does either for both roles.
+ */
+#ifndef SHMIPC_PEER_H
+#define SHMIPC_PEER_H
+
+#include "base/error.h"
+#include "region/region.h"
+#include "wait/deadline.h"
+#include "wait/eventcount.h"
+#include "wait/wait.h"
+#include "wire/word.h"
+
+#include "shmipc/shmipc.h"
+
+/* The slots of one direction, and its two eventcounts. */
+struct direction {
+    uint32_t first;
+    uint32_t count;
+    uint32_t request_capacity;
+    uint32_t response_capacity;
+    struct local_eventcount requests;  /* a request was published */
+    struct local_eventcount vacancies; /* a slot became free */
+};
+
+enum slot_phase {
+    PHASE_CLAIMED, /* the user writes the request */
+    PHASE_SENT,
+    PHASE_ANSWERED, /* the user reads the response */
+};
+
+/* What this process keeps of one slot. Each lies on lines of its own: threads that use neighbouring
+   slots do not disturb each other. */
+struct local_slot {
+    /* The claim: odd while claimed, and then the ticket of that claim. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 claim;
+    atomic_u32 cancelled; /* the ticket whose call is to end */
+    enum slot_phase phase;
+    uint32_t type;         /* of the request under way */
+    uint64_t looked_after; /* by who does not sleep: when it last looked for the responder */
+    word last;             /* the last word we stored, or saw the other side store */
+    struct slot *shared;
+    atomic_u64 calls, failed, served, discarded, parks, wakes;
+    struct spin_budget spins; /* of waits for this slot's answers */
+    struct hold_off hold_off; /* of the same */
+    enum reach reach;         /* of the request */
+    bool waits_ready;         /* the call waits for somebody who can answer */
+    bool polled;              /* a worker polled when this request was published, */
+    bool woke_worker;         /* or was asleep, and was notified */
+    bool notified;            /* a worker was notified when its caller was about to sleep */
+    bool is_in_crowd;         /* its wait counts among the long ones */
+    atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
+    atomic_u32 keepers;       /* and those that a request may be left to */
+    bool slept;               /* the last call slept while its handler ran */
+    bool held;                /* by its user, who claimed it and may not come back soon */
+    struct turn turn;         /* while others wait for a slot */
+    bool quarantined;         /* given up while WORKING: not ours until its responder lets go */
+    atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
+};
+
+/* Why nobody meets anybody in this region any more. */
+enum host_loss { HOST_PRESENT, HOST_IS_DEAD, NAME_IS_LOST };
+
+enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
+
+/* Whether a closed peer has left the region. */
+enum departure { DEPARTURE_AHEAD, DEPARTING, DEPARTED };
+
+/* The peers that a thread serves, the innermost first. Each lies on the stack of its
+   shmipc_serve or shmipc_poll. */
+struct served {
+    shmipc_peer *peer;
+    const struct served *outer;
+};
+
+struct known_peer {
+    uint32_t epoch;
+    bool present;
+};
+
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): some fields have lines of their own
+struct shmipc_peer {
+    struct region region;
+    uint32_t index;          /* in the peer table: HOST or a guest's */
+    owner self;              /* 0 for the host */
+    bool calls_only;         /* a guest that does not serve */
+    bool wait_ready;         /* every call of this host waits for somebody who can answer */
+    atomic_u32 phase;        /* enum peer_phase; only rises */
+    atomic_u32 corrupt;      /* set once, for ever */
+    atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
+    atomic_u32 remote_alive; /* somebody on the other side answered, and was not found dead since */
+    atomic_u32 gone;         /* enum departure; only rises */
+    atomic_u32 cutting;      /* 1 while those inside are being cut off; futex */
+    int name_stays;          /* why the name could not be removed, as errno; by who departs */
+    atomic_u32 forked;       /* this is a child's copy: there is no region behind it */
+    uint32_t processors;     /* that this process may use at a time */
+    struct local_slot *slots;
+    struct direction calls;
+    struct direction serves;
+    struct spin_budget claim_spins;
+    struct spin_budget wait_spins;    /* of shmipc_wait */
+    struct spin_budget serve_spins;   /* that a worker begins with */
+    struct hold_off serve_hold_off;   /* that a worker begins with */
+    struct spin_budget collect_spins; /* of waits for the first of several answers */
+    struct local_eventcount members;
+    struct local_eventcount answers; /* for threads that wait for the first of several */
+
+    /* Who keeps this structure: its user until shmipc_free, and each thread that serves. The last
+       one calls `end`, which shmipc_free has set. */
+    atomic_u32 holders;
+    void (*end)(shmipc_peer *peer);
+    bool stays_mapped; /* departed, but could not be detached; set before `gone` */
+
+    /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
+    atomic_u32 users;
+    atomic_u32 exit_sequence; /* futex; moves when somebody leaves a closed peer */
+
+    /* Serving. Each group lies on lines of its own: what workers change as they park, and around
+       long handlers, does not disturb what is read with each request. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
+    atomic_u32 next_worker;
+
+    /* Its eventcount, when a worker last found that no request waits and slept. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
+    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
+    atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
+    atomic_u32 superseded;  /* poller.c's: pollers that were, and have not noticed */
+
+    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* that run: running.c's */
+
+    /* Of callers, in which nobody polls: caller.c's. */
+    _Alignas(2 * CACHE_LINE) struct crowd long_waits;
+
+    _Alignas(2 * CACHE_LINE) struct durations durations;
+    atomic_u32 sentry; /* sentry.c's */
+    /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
+       so that a wake either finds a waiter or is for the next one. */
+    atomic_u64 waiters_and_wakes;
+    atomic_u32 wake_pending;
+
+    /* Calling, where there are more callers than slots. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* for a slot: pool.c's */
+    struct turns turns; /* of those who call while others wait for a slot: turns.c's */
+
+    atomic_u64 next_tick;    /* when somebody must look for deaths */
+    atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */
+    atomic_u32 ticks;
+
+    /* Membership; `scan` is held by the one thread that looks. */
+    atomic_u32 scan;
+    struct known_peer known[PEERS];
+
+    atomic_u32 vain_notifies; /* notifications that woke nobody */
+    atomic_u64 parks, wakes;  /* of waits that belong to no slot */
+    shmipc_log log;
+    void *log_context;
+};
+
+struct peer_settings {
+    int64_t spin_ns;
+    shmipc_log log;
+    void *log_context;
+    bool calls_only;
+    bool wait_ready;
+};
+
+/* Wraps a region, which it takes over also on failure. */
+int shmi_peer_open(struct region region, uint32_t index, owner self,
+                   const struct peer_settings *settings, shmipc_peer **peer);
+
+static inline bool peer_is_host(const shmipc_peer *p) {
+    return p->index == HOST;
+}
+
+/* Threads in shmipc_serve and shmipc_wait. */
+static inline uint32_t peer_servers(const shmipc_peer *p) {
+    return (uint32_t)load_relaxed64(&p->waiters_and_wakes);
+}
+
+static inline struct peer_record *peer_own_record(shmipc_peer *p) {
+    return &p->region.shared->peers[p->index];
+}
+
+/* Every call that touches the region without having claimed a slot goes in and out here. CLOSED if
+   the peer is closed (it is then not entered), INVALID for NULL. */
+int shmi_peer_enter(shmipc_peer *peer);
+/* The same where that is no failure of the user's call: nothing is recorded. */
+bool shmi_peer_try_enter(shmipc_peer *peer);
+void shmi_peer_leave(shmipc_peer *peer);
+
+/* Around serving, outside of entering and leaving: the structure stays meanwhile, and the thread is
+   known to serve. What has ended already, or never began (its peer is NULL), ends harmlessly. */
+void shmi_peer_begin_serving(shmipc_peer *peer, struct served *served);
+void shmi_peer_end_serving(struct served *served);
+
+/* True in a handler of this peer, in this thread. */
+bool shmi_peer_is_served_here(const shmipc_peer *peer);
+
+/* One holder less. */
+void shmi_peer_let_go(shmipc_peer *peer);
+
+/* Waits while this peer is being cut off. If it was, what is settled may be read now; if it was
+   not, all that this thread did before it did in the region. */
+COLD void shmi_peer_await_settlement(shmipc_peer *peer);
+
+/* Tells a closing thread that somebody has left, if there is one. */
+COLD void shmi_peer_tell_departure(shmipc_peer *peer);
+
+static inline void peer_note_departure(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) != PEER_OPEN)
+        shmi_peer_tell_departure(p);
+}
+
+/* True if the host has said that it is leaving, and this is a guest. */
+static inline bool peer_host_is_leaving(const shmipc_peer *p) {
+    return !peer_is_host(p) &&
+           load_relaxed32(&p->region.shared->peers[HOST].status) != PEER_ATTACHED;
+}
+
+COLD int shmi_peer_refuse(const shmipc_peer *peer);
+
+/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing
+   store. */
+static inline int peer_refusal(shmipc_peer *p) {
+    if (load_seq_cst32(&p->phase) == PEER_OPEN && !load_relaxed32(&p->corrupt) &&
+        !load_relaxed32(&p->host_lost) && !peer_host_is_leaving(p))
+        return SHMIPC_OK;
+    return shmi_peer_refuse(p);
+}
+
+/* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
+COLD int shmi_peer_mark_corrupt(shmipc_peer *peer, const char *format, ...);
+
+/* Notify and count. */
+void shmi_peer_notify(shmipc_peer *peer, struct local_eventcount *eventcount, uint32_t wake_count);
+/* For a request in `slot`, counted within the direction that is served, and perhaps for others. */
+void shmi_peer_notify_for_several(shmipc_peer *peer, uint32_t slot);
+
+void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
+
+/* Logs what the system layer met with. By whoever has just looked who is alive. */
+void shmi_peer_tell_trouble(const shmipc_peer *peer);
+
+/* True if somebody on the other side is alive and may answer: a system call or two, and one for
+   each dead guest that is not reaped yet. Remembers the answer. */
+bool shmi_peer_remote_is_alive(shmipc_peer *peer);
+
+/* Host: looks whether the region still has its name. Without it no guest comes, those that are here
+   leave, and another host may take the name. */
+COLD void shmi_peer_look_for_name(shmipc_peer *peer);
+
+/* NAME_LOST, if a look has found that; else OK. */
+int shmi_peer_name_refusal(const shmipc_peer *peer);
+
+/* Those whom a peer that leaves waits for. */
+struct occupants {
+    uint32_t threads; /* that are inside without a claim, or serve */
+    uint32_t slots;   /* that are claimed */
+};
+
+struct occupants shmi_peer_occupants(const shmipc_peer *peer);
+
+/* True when no thread but `expected` ones is inside and no slot is claimed. */
+bool shmi_peer_is_quiet(const shmipc_peer *peer, uint32_t expected);
+
+COLD int shmi_refuse_timeout(int64_t timeout);
+
+/* INVALID, unless it is SHMIPC_FOREVER or 0 and above. */
+static inline int check_timeout(int64_t timeout) {
+    return timeout >= 0 || timeout == SHMIPC_FOREVER ? SHMIPC_OK : shmi_refuse_timeout(timeout);
+}
+
+#endif

@@ -1,0 +1,13 @@
+#include "region/wake_caller.h"
+
+#include "region/slot.h"
+
+/* A caller that waits for several joins the sleepers, sets PARKED or finds that it is set, and
+   looks at the word; whoever is here has changed the word, then reads the sleepers; all of it
+   seq_cst. */
+void shmi_wake_caller(const struct region *r, uint32_t index, uint32_t caller) {
+    struct local_eventcount answers = region_answers(r, caller);
+    (void)shmi_word_wake(r->object, shmi_slot_futex(region_slot(r, index)), WAKE_ALL);
+    if (eventcount_wants_notify(&answers))
+        (void)shmi_eventcount_notify(&answers, WAKE_ALL);
+}

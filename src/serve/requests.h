@@ -1,0 +1,41 @@
+/*
+ * Where requests wait.
+ */
+#ifndef SHMIPC_REQUESTS_H
+#define SHMIPC_REQUESTS_H
+
+#include "peer/peer.h"
+#include "region/slot.h"
+
+/* Slots are counted within the direction that the peer serves. */
+static inline struct slot *requests_slot(const shmipc_peer *p, uint32_t slot) {
+    return region_slot(&p->region, p->serves.first + slot);
+}
+
+/* The slot after this one, and after the last the first. */
+static inline uint32_t requests_slot_behind(const shmipc_peer *p, uint32_t slot) {
+    return slot + 1 < p->serves.count ? slot + 1 : 0;
+}
+
+/* seq_cst: after a sleeper was announced, the generation read or a poller has left: the second half
+   of the pair with slot_publish_request. */
+static inline bool requests_wait_in(const shmipc_peer *p, uint32_t slot) {
+    return word_state(slot_look_again(requests_slot(p, slot))) == SLOT_REQUEST;
+}
+
+/* A slot in which a request waits, looked for from this one on and round; their count if there is
+   none. */
+static inline uint32_t requests_find(const shmipc_peer *p, uint32_t first) {
+    for (uint32_t n = 0, slot = first; n < p->serves.count;
+         n++, slot = requests_slot_behind(p, slot)) {
+        if (requests_wait_in(p, slot))
+            return slot;
+    }
+    return p->serves.count;
+}
+
+static inline bool requests_wait(const shmipc_peer *p) {
+    return requests_find(p, 0) != p->serves.count;
+}
+
+#endif
