@@ -1,5 +1,5 @@
 /*
- * The transitions of a slot's state word (docs/protocol.md, State word). Nothing else in the
+ * The transitions of a slot's state word (docs/protocol.md, State machine). Nothing else in the
  * library writes that word. Each function is one transition; it says who may call it. Those that a
  * caller passes between an answer and its next request are inline.
  */

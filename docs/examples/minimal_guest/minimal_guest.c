@@ -31,7 +31,7 @@ enum { EPOCH = 0, STATUS = 4, PROCESS = 8, LEFT = 12, COUNTERS = 16, ANSWERS = 5
 enum status { VACANT, ATTACHED, LEAVING, CALLS_ONLY };
 enum { HOST_REQUEST = 16, GUEST_REQUEST, HOST_FREE, GUEST_FREE, MEMBERS, LINES, SLEEPERS = 4 };
 enum { WORD = 0, LENGTH = 8, TYPE = 12, INLINE = 16, INLINE_MOST = 112, BUFFER = 128 }; /* slot */
-enum state { FREE, BUSY, REQUEST, WORKING, RESPONSE, CANCELLED }; /* [State word] */
+enum state { FREE, BUSY, REQUEST, WORKING, RESPONSE, CANCELLED }; /* [State machine] */
 enum { STATE = 0xf, PARKED = 0x10, ERROR = 0x20, RECLAIMED = 0x40, ALIGN_END = 0x80, FLAGS = 0xf0 };
 #define OWNER UINT64_C(0x0000ffff00000000)
 #define SEQUENCE UINT64_C(0xffff0000ffffff00)
@@ -89,7 +89,7 @@ static const char *judge(const uint32_t h[HEADER_WORDS], uint64_t size) {
                                     : NULL;
 }
 
-/* ---- [State word]: each transition is one compare-and-swap of the whole word ---- */
+/* ---- [State machine]: each transition is one compare-and-swap of the whole word ---- */
 static enum state state(uint64_t word) {
     return word & STATE;
 }
