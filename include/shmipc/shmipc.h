@@ -22,28 +22,29 @@
  * the exceptions are shmipc_free and the calls on one slot, and they say so.
  *
  * Cancellation (pthread_cancel). No function is a cancellation point, however long it waits: a
- * thread that is cancelled in it goes on until it returns, and ends at the next cancellation point
- * behind it. So neither a slot nor a lock is lost, and nothing that waits is ended: for that there
- * are shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close and time-outs; docs/running.md
- * says what ends what. A log function and response->allocate run with cancellation disabled, a
- * handler with the thread's own setting: see shmipc_handler. A thread that is cancelled
- * asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
+ * thread that is cancelled inside a function goes on until the function returns, and ends at the
+ * next cancellation point after that. So neither a slot nor a lock is lost, and cancellation ends
+ * no wait: shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close and time-outs do;
+ * docs/running.md says which of them ends what. A log function and response->allocate run with
+ * cancellation disabled, a handler with the thread's own setting: see shmipc_handler. A thread that
+ * is cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
  *
  * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
  * it spins before it first looks at the clock, some 100 microseconds at most.
  *
  * Structures. A program and a library of different versions work together: structures only gain
- * members, and 0 means what was before them. Fill them in by an initialiser, such as
- * {.data = "hello", .length = 5}: members that it does not name become 0. The two configurations
- * begin with their size; members beyond it have their defaults, and members that the library does
- * not know must be 0. All other structures keep their size and have a reserve for later versions,
- * which the library does not read, and sets to 0 in what it fills in as a whole.
+ * members, and 0 in a new member means the behaviour without it. Fill in a structure by an
+ * initialiser, such as {.data = "hello", .length = 5}: members that the initialiser does not name
+ * become 0. The two configurations begin with their size: members beyond that size have their
+ * defaults, and members that the library does not know must be 0. All other structures keep their
+ * size and have reserved members for later versions: the library does not read them, and sets them
+ * to 0 where it fills in a whole structure.
  *
- * Processes. Create and attach after fork (and daemon), never before: in a child every call ends in
- * CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
+ * Processes. Create and attach after fork (and daemon), never before: in a forked child every call
+ * ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
  *
- * Trust. Whoever may open a region may write all of it: docs/SECURITY.md.
+ * Trust. A process that may open a region may write all of it: docs/SECURITY.md.
  *
  * The library starts no thread, installs no signal handler, and prints nothing.
  */
@@ -66,7 +67,7 @@ extern "C" {
     (SHMIPC_VERSION_MAJOR * 65536 + SHMIPC_VERSION_MINOR * 256 + SHMIPC_VERSION_PATCH)
 
 /* Define SHMIPC_SHARED to link with the DLL on Windows (the exported CMake target does).
-   SHMIPC_STATIC is for compiling the library's sources: what they end up in then exports none
+   SHMIPC_STATIC is for compiling the library's sources into another binary, which then exports none
    of these functions. */
 #if defined(_WIN32) && defined(SHMIPC_SHARED)
 #ifdef SHMIPC_BUILDING
@@ -122,13 +123,13 @@ typedef enum shmipc_error {
     /* Calls. "Never started" means: no handler has seen the request and none ever will. */
     SHMIPC_E_TOO_LARGE = -18,         /* a message exceeds a capacity; nothing was cut */
     SHMIPC_E_TYPE = -19,              /* the message type is reserved for the library */
-    SHMIPC_E_TIMEOUT = -20,           /* timed out; a call was never started */
+    SHMIPC_E_TIMEOUT = -20,           /* timed out; if it was a call, never started */
     SHMIPC_E_TIMEOUT_STARTED = -21,   /* timed out after a handler had started on it */
     SHMIPC_E_CANCELLED = -22,         /* cancelled; never started */
     SHMIPC_E_CANCELLED_STARTED = -23, /* cancelled after a handler had started on it */
     SHMIPC_E_NO_PEER = -24,           /* no live peer is attached; never started */
     SHMIPC_E_PEER_DIED = -25,         /* the peer died after a handler had started on it */
-    SHMIPC_E_CLOSED = -26,            /* this peer was closed here; a call was never started */
+    SHMIPC_E_CLOSED = -26,            /* this peer was closed here; if a call, never started */
     SHMIPC_E_CLOSED_STARTED = -27,    /* closed here after a handler had started on the call */
     SHMIPC_E_SHUTDOWN = -28,          /* a peer is shutting down gracefully; never started */
     SHMIPC_E_HANDLER = -29,           /* the handler failed; the response is its message */
@@ -139,7 +140,7 @@ typedef enum shmipc_error {
     SHMIPC_E_WOKEN = -32, /* shmipc_wake ended the wait */
 
     /* A host's region. */
-    SHMIPC_E_NAME_LOST = -33 /* somebody else removed its name; shut down, then create it again */
+    SHMIPC_E_NAME_LOST = -33 /* another program removed its name; shut down, then create it again */
 } shmipc_error;
 
 /* A short sentence for an error code; never NULL. The text lives as long as the library. */
@@ -148,14 +149,14 @@ SHMIPC_API const char *shmipc_strerror(int error);
 /*
  * The last failure of this thread in a sentence that names the value and the limit, for people.
  * Never NULL; "" when nothing failed yet. Kept per thread, and valid until the thread's next
- * failure: a call that succeeds does not change it. Nor do the functions that only give something
- * back, so that they may come between a failure and its sentence, whatever they return:
- * shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
+ * failure: a call that succeeds does not change it. The functions that only give something back
+ * never change it, whatever they return, so they may be called between a failure and
+ * shmipc_last_error: shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
  *
- * It is one line of UTF-8, and so is a text for shmipc_log: where it repeats what others wrote,
- * such as the message of a handler, line feed, return and tab are shown as \n, \r and \t, and \xNN
- * stands for each byte of other control characters, of separators of lines and paragraphs, of
- * characters that change the direction of writing, and of what is no UTF-8.
+ * The sentence is one line of UTF-8, and so is each text for shmipc_log. In a part that comes from
+ * elsewhere, such as a handler's message, line feed, return and tab are shown as \n, \r and \t, and
+ * \xNN stands for each byte of other control characters, of line and paragraph separators, of
+ * characters that change the direction of writing, and of invalid UTF-8.
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
@@ -173,17 +174,17 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_GUESTS_MAX 15            /* guests attached to one region at a time */
 #define SHMIPC_SLOTS_MAX 4096           /* slots in one direction */
 #define SHMIPC_CAPACITY_MAX 0x40000000u /* 1 GiB for one message */
-/* Bytes that travel with the slot's state: the first 48 in its cache line, the rest in one more. */
+/* Bytes that travel with the slot's state: the first 48 in its cache line, the rest in the next. */
 #define SHMIPC_INLINE 112
-/* Bytes of a name. It is UTF-8; of ASCII it has only [A-Za-z0-9_.-]. */
+/* The most bytes of a name. A name is UTF-8; its ASCII characters are only [A-Za-z0-9_.-]. */
 #define SHMIPC_NAME_MAX 200
 
 /*
- * Ends waits from outside: shmipc_serve_until, and a guest's attach that waits for its host. It
- * belongs to the application: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and give the
- * same token to all that are to end together, as a pool of threads, of one peer or of several. It
- * must not be moved or copied, must live as long as anything uses it, and is of no use in a forked
- * child, which initialises its own. Its words are private.
+ * A token by which shmipc_stop ends shmipc_serve_until, and a guest's attach that waits for its
+ * host. The application owns the token: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and
+ * give the same token to all calls that are to end together, such as those of a pool of threads, of
+ * one peer or of several. A token must not be moved or copied, must outlive every call that uses
+ * it, and is of no use in a forked child, which initialises its own. Its words are private.
  */
 typedef struct shmipc_stop_token {
     uint64_t words[8];
@@ -195,10 +196,10 @@ typedef struct shmipc_stop_token {
     }
 
 /*
- * Ends, with SHMIPC_E_CANCELLED, all that runs with `token` and, for ever, all that is begun with
- * it later. Nothing that runs without it ends. A handler that runs is not interrupted: its worker
- * ends when it returns. Returns at once; from any thread, also from a handler, and as often as you
- * like. NULL is harmless.
+ * Ends, with SHMIPC_E_CANCELLED, every call that runs with `token` and every call that begins with
+ * it later: a token stays stopped. Calls without it go on. A running handler is not interrupted:
+ * its worker ends when the handler returns. Returns at once. May be called from any thread, also
+ * from a handler, and as often as you like. NULL is harmless.
  */
 SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
 
@@ -213,17 +214,17 @@ typedef enum shmipc_log_level {
 } shmipc_log_level;
 
 /*
- * Receives one line of text, without a line end, valid during the call. Called by whichever thread
- * meets the occasion, never on the way of a call that succeeds. Must not call the library, and must
- * return: not by longjmp or a C++ exception.
+ * Receives one line of text, without a line end, valid during the call. Called by the thread that
+ * meets the event, never on the path of a call that succeeds. Must not call the library, and must
+ * return normally, not leave by longjmp or a C++ exception.
  */
 typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *text);
 
 /* Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. */
 typedef struct shmipc_host_config {
     size_t size;                /* sizeof(shmipc_host_config): set by the initialiser; Structures */
-    uint32_t host_slots;        /* calls to guests at a time: 0 to SHMIPC_SLOTS_MAX */
-    uint32_t guest_slots;       /* calls to the host at a time, all guests together: same range */
+    uint32_t host_slots;        /* calls to guests at one time: 0 to SHMIPC_SLOTS_MAX */
+    uint32_t guest_slots;       /* calls to the host at one time, of all guests: same range */
     uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX, */
     uint32_t response_capacity; /* and of the largest response; both are rounded up to 64 */
     uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
@@ -233,46 +234,47 @@ typedef struct shmipc_host_config {
     void *log_context;
 
     /* Windows: who may open the region, in the security descriptor definition language; a guest
-       takes GRGW, and this user must have that too. NULL: this user alone. Elsewhere it must be
-       NULL, and `mode` serves. */
+       needs GRGW, and so does this user. NULL: this user alone. On other systems `sddl` must be
+       NULL, and `mode` applies. */
     const char *sddl;
 } shmipc_host_config;
 
 /*
  * Do not reserve the region's memory at creation. Creation is then fast and memory is used only
- * where messages touch it; but a file system that fills up later kills the process that touches
- * the region (SIGBUS) instead of failing the creation with SHMIPC_E_NO_SPACE.
+ * where messages touch it. But if the file system fills up later, a process that touches the region
+ * is killed (SIGBUS); without this flag creation would have failed with SHMIPC_E_NO_SPACE.
  */
 #define SHMIPC_LAZY 1u
 
 /*
  * Windows: the name means the same in every session of the machine, so that a service and a program
- * of a logged-in user can meet; both sides must say so, and to create it takes a privilege that
- * services have. That program may open the region if the service's `sddl` says so, and trusts it if
- * its own `owner_sid` names the service's user: docs/windows.md has an example. Without
- * SHMIPC_GLOBAL a name is the session's own. Ignored on systems without sessions.
+ * of a logged-in user can meet; both sides must set this flag, and only a process with a privilege
+ * that services have can create the region. The program may open the region if the service's `sddl`
+ * says so, and trusts the region if its own `owner_sid` names the service's user: docs/windows.md
+ * has an example. Without SHMIPC_GLOBAL a name belongs to its session alone. Ignored on systems
+ * without sessions.
  */
 #define SHMIPC_GLOBAL 2u
 
 /*
  * A guest that only calls: it serves nothing, and shmipc_serve, shmipc_poll and shmipc_wait on it
- * are refused with SHMIPC_E_INVALID. A host's call does not wait for it: where only such guests are
- * left the call ends with SHMIPC_E_NO_PEER at once instead of by its time-out. shmipc_wait_guests
- * does not count it.
+ * are refused with SHMIPC_E_INVALID. A host's call does not wait for such a guest: if no other
+ * guest is left, the call ends with SHMIPC_E_NO_PEER at once instead of by its time-out.
+ * shmipc_wait_guests does not count such a guest.
  */
 #define SHMIPC_CALLS_ONLY 4u
 
 /*
- * For a host's calls, all of them (in its configuration) or one (in the request's flags, or in
- * those of shmipc_slot_send): where no guest can answer, wait until one can, within the time-out,
+ * For all calls of a host (in its configuration) or for one (in the request's flags, or in those of
+ * shmipc_slot_send): if no guest can answer, the call waits until one can, within its time-out,
  * instead of failing with NO_PEER. So a call outlives a guest's restart, unless a handler had
- * started on it (PEER_DIED). TIMEOUT then says that nobody came. In a guest's calls it changes
- * nothing: a guest whose host is gone has to attach again.
+ * started on it (PEER_DIED). TIMEOUT then means that no guest came. The flag changes nothing in a
+ * guest's calls: a guest whose host is gone has to attach again.
  */
 #define SHMIPC_WAIT_READY 8u
 
-/* 50,000, and 1 more for each 16 bytes that a request and a response may have together, up to
-   100,000; 0 on a single processor. That is the most: a wait learns to spin less where it is in
+/* Spins for at most 50,000 ns, plus 1 ns for each 16 bytes that a request and a response may have
+   together, up to 100,000 ns; 0 on a single processor. A wait learns to spin less if spinning is in
    vain. */
 #define SHMIPC_SPIN_AUTO INT64_C(-1)
 
@@ -282,16 +284,16 @@ typedef struct shmipc_host_config {
 /* Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. */
 typedef struct shmipc_guest_config {
     size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser; Structures */
-    uint32_t mode;   /* permission bits it may have at most; more is DENIED. Not on Windows */
+    uint32_t mode;   /* most permission bits of the region; more: DENIED. Not on Windows */
     uint32_t flags;  /* of SHMIPC_GLOBAL and SHMIPC_CALLS_ONLY */
     int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
-    int64_t spin_ns; /* as above */
+    int64_t spin_ns; /* as in shmipc_host_config */
     shmipc_log log;  /* NULL: no log */
     void *log_context;
 
     /* Windows: the SID that must own the region, such as "S-1-5-18", or an abbreviation as in
        `sddl`, such as "SY". NULL: this user's; an elevated process also trusts the Administrators'.
-       Elsewhere it must be NULL, and `owner` serves. */
+       On other systems it must be NULL, and `owner` applies. */
     const char *owner_sid;
 
     shmipc_stop_token *stop; /* ends an attach that waits for its host; NULL: nothing does */
@@ -307,10 +309,10 @@ typedef struct shmipc_guest_config {
 
 /*
  * Creates the region `name` and becomes its host. `config` NULL means all defaults. A region left
- * behind by a dead host is replaced. On success *peer is the caller's, to be given to shmipc_free;
- * on failure it is NULL.
- * If somebody else removes the name later (a cleaner of /dev/shm, systemd's RemoveIPC at logout),
- * guests leave and no other finds this host: within 200 ms the log hears of it, and the host's
+ * behind by a dead host is replaced. On success the caller owns *peer, and frees it by shmipc_free;
+ * on failure *peer is NULL.
+ * If another program removes the name later (a cleaner of /dev/shm, systemd's RemoveIPC at logout),
+ * guests leave and no new guest finds this host. Within 200 ms the host logs the loss, and its
  * calls, waits and serving end with NAME_LOST. Shut down then, and create the region again.
  * Errors: INVALID, NAME, NAME_IN_USE, DENIED, NO_SPACE, NO_DESCRIPTORS, NO_MEMORY, NOT_A_REGION,
  * NOT_SUPPORTED, NAME_LOST (removed before this was done), SYSTEM.
@@ -320,8 +322,8 @@ SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *co
 
 /*
  * Attaches to the region `name` as a guest, waiting up to `timeout` for its host to appear.
- * `config` NULL means all defaults. On success *peer is the caller's, to be given to shmipc_free;
- * on failure it is NULL. Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED
+ * `config` NULL means all defaults. On success the caller owns *peer, and frees it by shmipc_free;
+ * on failure *peer is NULL. Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED
  * (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT,
  * NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
  */
@@ -329,38 +331,40 @@ SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *
                                    int64_t timeout, shmipc_peer **peer);
 
 /*
- * Leaves in order: new calls are refused with SHMIPC_E_SHUTDOWN (those of this peer; when the host
- * leaves, also its guests'), and those under way, handlers that run and slots that are held are
- * waited for up to `timeout`. The rest is ended as by shmipc_close, and given 5 ms to return; then
- * the peer is closed.
+ * Leaves gracefully: refuses new calls with SHMIPC_E_SHUTDOWN (this peer's; if the host leaves,
+ * also its guests'), and waits up to `timeout` for calls under way, running handlers and held
+ * slots. Then it ends those that are left as shmipc_close does, gives them 5 ms to return, and
+ * closes the peer.
  *
- * TIMEOUT: closed, but somebody is cut off. A handler that still runs goes on in private memory:
- * its request stays as it is, shmipc_abandoned says 1, and its answer is thrown away; the other
- * side is told PEER_DIED at once. A slot that is still held keeps its bytes until shmipc_free, and
- * every call on it ends with CLOSED or STALE, or with CLOSED_STARTED if a handler had started, also
- * if its answer has come but was not received. No code that handlers may still run may be unloaded:
- * shmipc_close waits for them. (Windows: docs/windows.md has what differs.)
+ * TIMEOUT: closed, but a handler, a call or a held slot is cut off. A handler that still runs goes
+ * on in private memory: its request stays as it is, shmipc_abandoned returns 1, and its answer is
+ * discarded; the other side's call ends with PEER_DIED at once. A slot that is still held keeps its
+ * bytes until shmipc_free, and every call on it ends with CLOSED or STALE, or with CLOSED_STARTED
+ * if a handler had started, also if its answer has come but was not received. No code that handlers
+ * may still run may be unloaded: shmipc_close waits for them. (Windows: docs/windows.md has what
+ * differs.)
  *
- * DENIED: closed, but this process, a host that has given up rights since it created the region,
- * may not remove its name; the file stays. (shmipc_close says so in the log.) Errors: INVALID,
- * STATE (called by a handler of this peer: nothing is done), CLOSED, TIMEOUT, DENIED.
+ * DENIED: closed, but this host has given up rights since it created the region, and may not remove
+ * its name: the file stays. (shmipc_close only logs that.) Errors: INVALID, STATE (called by a
+ * handler of this peer: nothing is done), CLOSED, TIMEOUT, DENIED.
  */
 SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
- * Leaves at once: every call and wait on `peer` ends with SHMIPC_E_CLOSED or _CLOSED_STARTED, also
- * later ones. Returns when no handler runs and nobody waits any more, however long a handler takes;
- * slots that are held are not waited for, but cut off as by shmipc_shutdown. Closing twice is
- * harmless, and after a shutdown that timed out waits for its handlers; so is NULL.
+ * Leaves at once: every call and wait on `peer`, now or later, ends with SHMIPC_E_CLOSED or
+ * _CLOSED_STARTED. Returns when no handler runs and no thread waits, however long a handler takes.
+ * Does not wait for held slots, but cuts them off as shmipc_shutdown does. Closing twice is
+ * harmless, and so is NULL. After a shutdown that timed out, waits for the handlers that it left
+ * running.
  * Errors: STATE (called by a handler of this peer: nothing is done).
  */
 SHMIPC_API int shmipc_close(shmipc_peer *peer);
 
 /*
- * Closes `peer` if need be and frees it. No other call on it, or on a slot of it, may be running or
- * follow, but for the shmipc_serve and shmipc_poll that a shutdown left behind: those are not
- * waited for, and the last one frees the rest when it returns. Called by a handler of this peer it
- * does nothing but log an error. NULL is harmless.
+ * Closes `peer` if necessary and frees it. No other call on the peer or its slots may be running or
+ * follow, except a shmipc_serve or shmipc_poll that a shutdown left running: shmipc_free does not
+ * wait for these, and the last of them frees the rest when it returns. In a handler of this peer
+ * shmipc_free only logs an error. NULL is harmless.
  */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
@@ -370,7 +374,7 @@ typedef struct shmipc_info {
     uint32_t index;                               /* 0: the host; 1 to 15: a guest */
     uint32_t guests;                              /* guests attached and alive now */
     uint64_t region_size;                         /* bytes of shared memory */
-    uint32_t serving; /* of the guests: those without SHMIPC_CALLS_ONLY that do not leave */
+    uint32_t serving; /* of those guests, how many have no SHMIPC_CALLS_ONLY and are not leaving */
     uint32_t reserved_word;
     uint64_t reserved[7];
 } shmipc_info;
@@ -384,33 +388,33 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
-/* Message types 0 to 127 are the library's; of those an application may send these three. A type is
-   a number for the application to tell messages apart: FLATBUFFER too implies nothing, neither that
-   the bytes were verified nor SHMIPC_ALIGN_END. */
+/* Message types 0 to 127 are the library's; of these an application may send only the next three. A
+   type only tells the application's messages apart: FLATBUFFER implies neither that the bytes were
+   verified nor SHMIPC_ALIGN_END. */
 #define SHMIPC_TYPE_NORMAL 0u
 #define SHMIPC_TYPE_FLATBUFFER 10u
 #define SHMIPC_TYPE_GUEST_CALL 11u
 #define SHMIPC_TYPE_APPLICATION 128u /* this and above are free for the application */
 
 /*
- * Alignment. Both ends of a request buffer and of a response buffer are 64-byte aligned. Where a
- * message is seen in shared memory (a handler's request->data, shmipc_slot_receive's
- * response->data), its beginning is aligned to 64 if it has more than SHMIPC_INLINE bytes; shorter
- * ones are moved beside the slot's state, and aligned to 16, or, if their length is a multiple of
- * 32 or 64, to that: enough for any object of such a length.
+ * Alignment. Both ends of a request buffer and of a response buffer are 64-byte aligned. A message
+ * in shared memory (a handler's request->data, shmipc_slot_receive's response->data) begins aligned
+ * to 64 if it has more than SHMIPC_INLINE bytes. A shorter one is moved beside the slot's state,
+ * and is aligned to 16, or to 32 or 64 if its length is a multiple of that: enough for any object
+ * of such a length.
  */
 
-/* The message lies at the end of its buffer instead of the beginning, as FlatBuffers builds it. The
-   other side sees it with its end, data + length, aligned to 64, whatever its length. */
+/* The message lies at the end of its buffer instead of the beginning, as FlatBuffers builds it. For
+   the other side, its end, data + length, is aligned to 64, at any length. */
 #define SHMIPC_ALIGN_END 1u
 
 typedef struct shmipc_request {
     const void *data;
     size_t length; /* bytes: 0 to the request capacity */
     uint32_t type;
-    uint32_t peer;  /* in a handler: the calling peer's index (0: the host), no proof of who calls:
-                       another peer could forge it. Ignored in a call */
-    uint32_t slot;  /* in a handler: index of the slot, counted over both directions. Ignored */
+    uint32_t peer;  /* in a handler: the calling peer's index (0: the host), which another peer
+                       could forge. Ignored in a call */
+    uint32_t slot;  /* in a handler: index of the slot, over both directions. Ignored in a call */
     uint32_t flags; /* 0 or SHMIPC_WAIT_READY; a call refuses others. In a handler 0 */
     uint64_t reserved[4];
 } shmipc_request;
@@ -429,22 +433,22 @@ typedef struct shmipc_response {
 } shmipc_response;
 
 /*
- * Calls the other side and copies: the host calls any one guest, a guest calls the host. The
- * caller sets response->data and capacity (NULL and 0 if no bytes are expected); length and type
- * are set on return. `response` may be NULL if the answer has no bytes and its type is of no
- * interest. Waits for a free slot, then for the answer, within `timeout` altogether.
+ * Calls the other side, and copies request and answer: the host calls any one guest, a guest calls
+ * the host. The caller sets response->data and capacity (NULL and 0 if no bytes are expected);
+ * length and type are set on return. `response` may be NULL if the answer has no bytes and its type
+ * is of no interest. Waits for a free slot, then for the answer, within `timeout` altogether.
  *
  * SHMIPC_E_TOO_LARGE: the request exceeds the request capacity (never sent), the handler's answer
  * exceeded the response capacity, or the answer exceeds response->capacity; in the last case
- * response->length is the size it has. SHMIPC_E_HANDLER: the response holds the handler's message
- * (as much of it as fits), and shmipc_last_error too.
+ * response->length is the answer's size. SHMIPC_E_HANDLER: the response holds the handler's message
+ * (as much of it as fits), and so does shmipc_last_error.
  *
  * An answer of unknown size: set response->allocate. If the answer, or the handler's message,
- * exceeds response->capacity, allocate(allocate_context, length) is called once, by this thread,
- * with the size it has. What it returns becomes response->data, with that capacity, is filled in,
- * and is the caller's to free; the answer is copied once. If it returns NULL, the answer is lost:
- * NO_MEMORY, and response->length is the size it has. A C++ exception out of it passes shmipc_call,
- * which gives its slot back; longjmp out of it is not allowed.
+ * exceeds response->capacity, this thread calls allocate(allocate_context, length) once, with the
+ * answer's size. The returned memory becomes response->data, with that capacity; the answer is
+ * copied once, into it, and the caller frees it. If allocate returns NULL, the answer is lost:
+ * NO_MEMORY, and response->length is the answer's size. A C++ exception out of allocate passes
+ * through shmipc_call, which gives its slot back; longjmp out of it is not allowed.
  *
  * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
  * HANDLER, NO_MEMORY, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
@@ -462,8 +466,8 @@ SHMIPC_API int shmipc_ping(shmipc_peer *peer, int64_t timeout, int64_t *rtt);
 /* ---- Claimed slots: without copies, in flight, or one for many calls ------------------------- */
 
 /*
- * A claimed slot: a value to be passed around, its members private. A slot belongs to one thread
- * at a time; only shmipc_slot_cancel may be called by another while it is in use. A slot that was
+ * A claimed slot, passed by value; its members are private. A slot belongs to one thread at a time;
+ * only shmipc_slot_cancel may be called by another while it is in use. A slot that was
  * released, or whose call ended without an answer, is stale: every call on it is refused with
  * SHMIPC_E_STALE and touches nothing.
  */
@@ -478,9 +482,9 @@ typedef struct shmipc_slot {
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /*
- * The request buffer, of which both ends are 64-byte aligned, and its size in *capacity (NULL: not
- * wanted); NULL if the slot is stale or a request is under way. Valid until the slot is sent or
- * released.
+ * Returns the request buffer, 64-byte aligned at both ends, and stores its size in *capacity (NULL:
+ * not wanted). Returns NULL if the slot is stale or a request is under way. The buffer is valid
+ * until the slot is sent or released.
  */
 SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
 
@@ -488,7 +492,7 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
  * last) and returns at once. The buffer may not be touched until the answer has come. On an error,
  * CORRUPT too, nothing is sent and the slot stays claimed.
- * `flags`: 0, or of SHMIPC_ALIGN_END and SHMIPC_WAIT_READY.
+ * `flags`: 0, or one or both of SHMIPC_ALIGN_END and SHMIPC_WAIT_READY.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
  * CORRUPT.
  */
@@ -499,9 +503,9 @@ SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, 
 SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 
 /*
- * Waits for the answer and shows it where it lies: *response is set, and its data is valid until
- * the slot is sent again or released. The other side could still change these bytes if it breaks
- * the protocol; whoever does not trust it copies before checking.
+ * Waits for the answer, and sets *response to it in shared memory, without a copy: response->data
+ * is valid until the slot is sent again or released. A peer that breaks the protocol could still
+ * change these bytes: if you do not trust the other side, copy them before you check them.
  *
  * An answer, also one that says HANDLER, TOO_LARGE or TYPE, leaves the slot claimed, to be sent
  * again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER, PEER_DIED,
@@ -511,24 +515,24 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);
 
 /*
- * As shmipc_call, but in this slot: for a thread that calls often. It spares claiming a slot and
- * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot). A slot that a
- * guest holds is one less for all guests.
+ * As shmipc_call, but in this slot: for a thread that calls often. It saves claiming a slot and
+ * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot). While a guest
+ * holds a slot, all guests together have one less.
  *
- * An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed; all else
- * releases it.
+ * An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed; any other
+ * result releases it.
  * Errors: as shmipc_call, and CANCELLED, CANCELLED_STARTED, STATE (a request is under way), STALE.
  */
 SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
                                 shmipc_response *response, int64_t timeout);
 
 /*
- * Waits until one of several calls is over: of those of the `count` slots (1 to SHMIPC_SLOTS_MAX,
- * all of one peer) in which a request is under way, finds one for which shmipc_slot_receive would
- * return at once, and stores its index in *which. On entry *which says where to begin looking: 0,
- * and then the last result plus 1, so that none is left waiting behind its neighbours (beyond the
- * last slot means 0). Slots that are stale, zero, or not sent are passed over. The slots belong to
- * the calling thread meanwhile. TIMEOUT ends no call.
+ * Waits until one of several calls is over: looks through the `count` slots (1 to SHMIPC_SLOTS_MAX,
+ * all of one peer) that have a request under way for one on which shmipc_slot_receive would return
+ * at once, and stores its index in *which. On entry *which says where to begin looking: pass 0
+ * first, then the last result plus 1, so that no slot starves behind its neighbours (an index
+ * beyond the last slot means 0). Slots that are stale, zero, or not sent are passed over. During
+ * the wait the slots belong to the calling thread. TIMEOUT ends no call.
  * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
@@ -536,8 +540,8 @@ SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int6
 
 /*
  * Makes the call under way on `slot` end with SHMIPC_E_CANCELLED or _CANCELLED_STARTED, unless its
- * answer is there already; if none is under way, the next one sent with this claim. For any
- * thread; returns at once. Errors: STALE, CLOSED.
+ * answer is there already; if no call is under way, the next one sent with this claim. May be
+ * called from any thread; returns at once. Errors: STALE, CLOSED.
  */
 SHMIPC_API int shmipc_slot_cancel(shmipc_slot slot);
 
@@ -553,25 +557,26 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  * bytes there and sets length and type, or length and SHMIPC_ALIGN_END in flags if it wrote them
  * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
  *
- * Returns 0. Anything else says the handler failed: the caller gets SHMIPC_E_HANDLER and, as its
- * message, the first length bytes of data, which shmipc_fail sets.
+ * Returns 0. Any other value means that the handler failed: the caller gets SHMIPC_E_HANDLER and,
+ * as its message, the first response->length bytes of response->data; shmipc_fail sets both.
  *
- * It ought to return. If it throws a C++ exception instead, or its thread ends in it (pthread_exit,
- * or a cancellation at a cancellation point of the handler's), the caller gets SHMIPC_E_HANDLER
- * with a message that says so; then the exception, or the end, goes on out of shmipc_serve or
- * shmipc_poll, which this thread has left properly: catch it there.
+ * A handler should return. If it throws a C++ exception instead, or its thread ends in it
+ * (pthread_exit, or cancellation at one of the handler's cancellation points), the caller gets
+ * SHMIPC_E_HANDLER with a message that says so. Then the exception, or the end of the thread,
+ * passes out of shmipc_serve or shmipc_poll, which cleans up first: catch it there.
  *
- * Not allowed is what unwinds no stack, since the request would stay pending and shmipc_shutdown
- * would wait for it: longjmp out of a handler; the end of the thread, with musl and on Windows; and
- * an exception, where the library was built by Microsoft's compiler, or by one that cannot link
- * what unwinds, such as musl-gcc (CMake then says "SHMIPC_UNWINDS - Failed").
+ * A handler must not leave without unwinding the stack, since the request would stay pending and
+ * shmipc_shutdown would wait for it. This rules out longjmp out of a handler; the end of the
+ * thread, with musl and on Windows; and an exception, if the library was built by Microsoft's
+ * compiler, or by one that cannot link the unwinder, such as musl-gcc (CMake then says
+ * "SHMIPC_UNWINDS - Failed").
  */
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
                               shmipc_response *response);
 
 /*
- * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. A text
- * as long as the response capacity or longer is shortened to one byte less.
+ * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. The message
+ * is truncated to the response capacity less 1 byte.
  */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
     SHMIPC_PRINTF_LIKE(2, 3);
@@ -582,36 +587,37 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 
 /*
  * Serves requests with this thread until something ends it; several threads may serve one peer.
- * Requests that come while one of them runs a handler are run by the others, as long as there are
- * some: at once if their callers wait, and within 40 ms if they were only sent.
- * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (orderly, here or by the host),
- * PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
+ * While one of them runs a handler, the others serve the requests that come, as long as one of them
+ * is free: at once if the caller waits for the answer, and within 40 ms if the request was only
+ * sent.
+ * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (graceful, here or by the
+ * host), PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
  * CORRUPT, INVALID.
  */
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 
 /*
- * The same until `token` is stopped, which it may have been before: then it returns CANCELLED and
- * has served nothing. A pool of threads stops for certain that way, also those of its threads that
- * are only about to begin. shmipc_wake ends it too. `token` NULL: as shmipc_serve.
+ * As shmipc_serve, but also ends when `token` is stopped; if the token was stopped before the call,
+ * returns CANCELLED and serves nothing. So a token reliably stops a pool of threads, including
+ * threads that are only about to begin. shmipc_wake ends it too. `token` NULL: as shmipc_serve.
  * Returns CANCELLED (shmipc_stop), and as shmipc_serve.
  */
 SHMIPC_API int shmipc_serve_until(shmipc_peer *peer, shmipc_handler handler, void *context,
                                   shmipc_stop_token *token);
 
 /*
- * Serves what is there and never blocks of its own: the number of requests served, or an error
- * as shmipc_serve.
+ * Serves the requests that wait, without blocking, except in the handler. Returns the number of
+ * requests served, or an error as shmipc_serve does.
  */
 SHMIPC_API int shmipc_poll(shmipc_peer *peer, shmipc_handler handler, void *context);
 
-/* Waits until a request is there (0) or an error as in shmipc_serve, or TIMEOUT. */
+/* Waits until a request is there, and returns 0; or TIMEOUT, or an error as shmipc_serve does. */
 SHMIPC_API int shmipc_wait(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Ends, with SHMIPC_E_WOKEN, every shmipc_serve and shmipc_wait that runs on `peer` now; if none
- * does, the next one. A thread that is about to begin while another one serves is not ended: a pool
- * stops by shmipc_stop. From any thread. Errors: INVALID, CLOSED.
+ * does, the next one. A thread that is about to begin while another one serves is not ended: use
+ * shmipc_stop to stop a pool. May be called from any thread. Errors: INVALID, CLOSED.
  */
 SHMIPC_API int shmipc_wake(shmipc_peer *peer);
 
@@ -632,9 +638,9 @@ typedef struct shmipc_event {
 
 /*
  * Waits for the next change among the other peers: a host hears of its guests, a guest of its
- * host. Each change is reported once per peer handle; a guest that came and went before anybody
- * asked is reported to have come, then to have gone, but of several in the same place only the
- * last. A death is noticed within 200 ms.
+ * host. Each change is reported once per peer handle. A guest that came and went between two calls
+ * is reported as attached, then as left or dead; if several guests used one index between two
+ * calls, only the last is reported. A death is noticed within 200 ms.
  * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
@@ -643,21 +649,21 @@ SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_even
 
 /*
  * The region of a host that was killed keeps its name and its memory until the next host of the
- * name replaces it, or until it is removed by these functions: the library never does that of its
- * own. They are for any process, also one that is no peer, and for regions of its own user. They
- * wait only for another process that is removing the same region, a second at most.
+ * name replaces it, or these functions remove it: the library never removes it on its own. Any
+ * process may call them, also one that is no peer, for regions of its own user. They wait only for
+ * another process that is removing the same region, a second at most.
  *
- * A region is dead if its host is. Its guests may still live; they are told of the host's death
- * anyway. The region of a live host, or one that is just being created, is never removed, nor is a
- * file that is no region, or a region of another protocol version. On Windows a region goes with
- * the last process that has it open, and there is nothing to find.
+ * A region is dead if its host is. Its guests may still live; they learn of the host's death
+ * anyway. These functions never remove the region of a live host, a region that is just being
+ * created, a file that is no region, or a region of another protocol version. On Windows a region
+ * disappears with the last process that has it open, so they find none.
  */
 
-/* Hears of one. May call the library. */
+/* Receives the name of one dead region. May call the library. */
 typedef void (*shmipc_dead_region)(void *context, const char *name);
 
-/* Calls found(context, name) for each dead region whose name begins with `prefix`, in no particular
-   order; NULL and "": for all. `found` NULL: they are only counted. Returns how many there were.
+/* Calls found(context, name) for each dead region whose name begins with `prefix` (NULL and "": for
+   all), in no particular order. `found` NULL: only counts them. Returns how many there were.
    Errors: NO_DESCRIPTORS, NO_MEMORY, DENIED (the directory), SYSTEM. */
 SHMIPC_API int shmipc_dead_regions(const char *prefix, shmipc_dead_region found, void *context);
 
@@ -666,18 +672,19 @@ SHMIPC_API int shmipc_dead_regions(const char *prefix, shmipc_dead_region found,
    TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, SYSTEM. */
 SHMIPC_API int shmipc_remove_dead_region(const char *name);
 
-/* Removes every dead region whose name begins with `prefix`; NULL and "": all. Returns how many it
-   removed; after an error some may have been. Errors: as shmipc_dead_regions. */
+/* Removes every dead region whose name begins with `prefix` (NULL and "": all). Returns how many it
+   removed; if it returns an error, it may have removed some. Errors: as shmipc_dead_regions. */
 SHMIPC_API int shmipc_remove_dead_regions(const char *prefix);
 
 /* ---- Processors ------------------------------------------------------------------------------ */
 
 /*
  * Binds the calling thread to processor `cpu`, counted from 0 as the system does. The library never
- * does that of its own. A caller and a worker that call each other all the time do best on two
- * processors near each other (docs/benchmarks.md has what it is worth, and what it may cost);
- * bound to one and the same, they wait for each other. Bind after creating or attaching: a process
- * that is bound to one processor before takes it for all there is, and does not spin.
+ * binds a thread on its own. A caller and a worker that exchange calls all the time do best on two
+ * processors near each other (docs/benchmarks.md says what that gains, and what it may cost); bound
+ * to the same processor, they wait for each other. Bind after creating or attaching: a process that
+ * is bound to one processor before that takes the machine for a single processor, and does not
+ * spin.
  * Errors: INVALID (the machine, or this process's share of it, has no such processor), SYSTEM.
  */
 SHMIPC_API int shmipc_pin_thread(uint32_t cpu);
