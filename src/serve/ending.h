@@ -1,5 +1,5 @@
 /*
- * What ends serving, and waiting for requests.
+ * The conditions that end serving, and waiting for requests.
  */
 #ifndef SHMIPC_ENDING_H
 #define SHMIPC_ENDING_H
@@ -7,9 +7,9 @@
 #include "peer/peer.h"
 #include "wait/stop.h"
 
-/* What a thread that serves or waits is ended by. */
+/* What ends a thread that serves or waits, besides its peer. */
 struct until {
-    uint32_t wakes_before; /* those asked for before it began */
+    uint32_t wakes_before; /* shmipc_wake calls before the thread began */
     shmipc_stop_token *stop;
 };
 
@@ -18,15 +18,15 @@ static inline uint32_t ending_wakes(uint64_t waiters_and_wakes) {
     return (uint32_t)(waiters_and_wakes >> 32);
 }
 
-/* Each returns OK or why to end, which is then the thread's last failure. */
+/* Each returns OK, or the reason to end, which is then the thread's last failure. */
 int shmi_ending_by_token(const struct until *until);
 int shmi_ending_of_peer(shmipc_peer *peer);
 int shmi_ending(shmipc_peer *peer, const struct until *until);
 
-/* Why the thread itself is to end, whatever its peer is. */
+/* The reason for this thread to end, in any state of its peer: its token or shmipc_wake. */
 int shmi_ending_by_wake(shmipc_peer *peer, const struct until *until);
 
-/* Between two requests, of which there may always be another: looks at private memory only. */
+/* Between two requests, since there may always be another one: reads private memory only. */
 static inline int ending_while_busy(shmipc_peer *p, const struct until *until) {
     if (load_relaxed32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
         return shmi_ending_of_peer(p);

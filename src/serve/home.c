@@ -7,7 +7,7 @@ static struct local_slot *slot_of(shmipc_peer *p, uint32_t home) {
     return &p->slots[p->serves.first + home];
 }
 
-/* The slot where fewest are at home, and how many those are. */
+/* The slot with the fewest residents, and their number. */
 static uint32_t emptiest(shmipc_peer *p, uint32_t *residents) {
     uint32_t home = 0;
     *residents = load_seq_cst32(&slot_of(p, 0)->residents);
@@ -21,7 +21,7 @@ static uint32_t emptiest(shmipc_peer *p, uint32_t *residents) {
     return home;
 }
 
-/* Others that settle meanwhile make more of a number that was seen, never less. */
+/* Workers that settle meanwhile only raise counts: if the CAS succeeds, no slot has fewer. */
 void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     uint32_t home, residents;
     if (p->serves.count == 0)
@@ -41,7 +41,8 @@ void shmi_home_move_out(shmipc_peer *p, struct worker *worker) {
     add_seq_cst32(&slot_of(p, worker->home)->residents, UINT32_MAX);
 }
 
-/* Somebody may have left a request to it. A poller, which is about to hand over, passes on then. */
+/* Another worker may have left a request to this keeper. A poller need not look here: it passes
+   requests on when it hands over. */
 void shmi_home_go_out(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     if (slot == worker->home || worker->home == NO_HOME)
         return;
@@ -58,8 +59,8 @@ void shmi_home_come_back(shmipc_peer *p, struct worker *worker) {
     add_seq_cst32(&slot_of(p, worker->home)->keepers, 1);
 }
 
-/* Whether somebody polls is read first: a poller that is superseded after that is counted by then.
-   */
+/* Reads the poller before `superseded`: a supersession counts itself before it vacates the
+   poller. */
 static bool is_left(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
     return !poller_exists(p) && home_is_kept(p, worker, slot);
 }

@@ -1,27 +1,28 @@
 /*
- * Homes. Each worker is at home in one slot, and its callers wake it rather than another worker, so
- * that the two of them wake each other and nobody else: the system then keeps them on one
- * processor. It does not if each wakes several.
+ * Homes. Each worker is at home in one slot. The slot's callers wake that worker rather than
+ * another, so that caller and worker wake only each other: the scheduler then keeps both on one
+ * processor. It does not if a thread wakes several others.
  *
- * A keeper of a slot is a worker at home there that is not in a handler for another slot, or polls.
- * A worker that comes out of a long handler leaves requests in slots with keepers to those, but in
- * its look before it sleeps none while another one polls, as callers do not notify then. That loses
- * no request: a keeper that is parked was notified of it, and any other one looks at its home
- * before it sleeps, before it goes out, and first of all when it begins to poll. A worker that was
- * woken, or polls, leaves nothing to others; and nobody does while a poller that was superseded has
- * not noticed, as that one is in a handler.
+ * A keeper of a slot is a worker at home there that polls, or is not in a handler for another slot.
+ * A worker that comes out of a long handler leaves the requests in slots with keepers to these
+ * keepers. In its look before it sleeps it leaves none while another worker polls, as callers do
+ * not notify then. No request is lost: a parked keeper was notified of the request, and any other
+ * keeper looks at its home before it sleeps, before it goes out, and first of all when it begins to
+ * poll. A worker that was woken, or polls, leaves nothing to others. No worker does while a
+ * superseded poller has not noticed, as that poller is in a handler.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H
 
 #include "serve/worker_state.h"
 
-/* Finds a home: the slot in which fewest are. A worker of shmipc_poll has none, nor has one where
-   there are no slots. */
+/* Finds a home: the slot that is home to the fewest workers. A worker of shmipc_poll has no home,
+   nor has any worker if there are no slots. */
 void shmi_home_settle(shmipc_peer *peer, struct worker *worker);
 void shmi_home_move_out(shmipc_peer *peer, struct worker *worker);
 
-/* Around a handler for a request in `slot`, by a worker that does not poll, or hands over next. */
+/* Called before and after a handler for a request in `slot`, by a worker that does not poll, or is
+   about to hand over. */
 void shmi_home_go_out(shmipc_peer *peer, struct worker *worker, uint32_t slot);
 void shmi_home_come_back(shmipc_peer *peer, struct worker *worker);
 
@@ -32,9 +33,9 @@ static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worke
 }
 
 enum home_look {
-    HOME_QUIET,  /* no request waits that the poller does not take, */
-    HOME_LEFT,   /* or the worker leaves all those to others, */
-    HOME_NEEDED, /* or not */
+    HOME_QUIET,  /* no request waits but those that the poller takes, */
+    HOME_LEFT,   /* the worker leaves all the others to keepers, */
+    HOME_NEEDED, /* or has to take one itself */
 };
 
 /* A worker's look at all slots before it sleeps. */

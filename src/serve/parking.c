@@ -6,10 +6,10 @@
 #include "serve/requests.h"
 #include "serve/sentry.h"
 
-#define NOT_IDLE (UINT32_C(1) << 31) /* further than any eventcount is ahead */
+#define NOT_IDLE (UINT32_C(1) << 31) /* no eventcount gets so far ahead of `idle_at` */
 
-/* A look around after a sleep that nobody ended is no reason to expect a request. Whoever notified
-   waits: a tick that is due by then is made before the next sleep. */
+/* A tick after a sleep is no reason to expect a request. After a notification a caller waits, so a
+   tick that is due then is made before the next sleep. */
 bool shmi_park_sleep(shmipc_peer *p, uint32_t generation, uint64_t until, uint32_t home) {
     (void)shmi_membership_tick(p, false);
     add_relaxed64(&p->parks);
@@ -20,8 +20,8 @@ bool shmi_park_sleep(shmipc_peer *p, uint32_t generation, uint64_t until, uint32
     return !notified;
 }
 
-/* One of the parked workers looks for deaths. The others do so rarely, in case that one is woken
-   and does not come back from its handler. */
+/* One parked worker, the ticker, looks for dead peers. The others look rarely, in case the ticker
+   is woken and does not return from its handler. */
 static bool ticks_for_all(shmipc_peer *p, const struct worker *worker) {
     uint32_t ticker = load_relaxed32(&p->ticker);
     return ticker == worker->id || (ticker == 0 && cas_seq_cst32(&p->ticker, &ticker, worker->id));
@@ -48,8 +48,8 @@ static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generatio
     return true;
 }
 
-/* After a tick it sleeps on, without a look at the slots: whoever has published since has notified,
-   if nobody polls. */
+/* After a tick the worker looks at the slots only if another one polls: without a poller, each
+   caller that has published since has notified. */
 static int sleep_until_needed(shmipc_peer *p, struct worker *worker, const struct until *until,
                               uint32_t generation) {
     int error = SHMIPC_OK;
@@ -86,9 +86,9 @@ static void cancel(shmipc_peer *p) {
     shmi_eventcount_cancel(&p->serves.requests);
 }
 
-/* Before it changes the eventcount's sets, which is what the notification's meaning rests on. For a
-   request that the worker has found without sleeping nobody may have been notified, nor of others:
-   it may have polled. */
+/* Called before the worker changes the eventcount's sets, since what a notification implies depends
+   on them. If the worker did not sleep it may have polled, so nobody may have been notified of the
+   request that it found, or of others. */
 static struct wakeup wake_up(const shmipc_peer *p, bool slept) {
     uint32_t idle_at = load_relaxed32(&p->idle_at);
     return (struct wakeup){

@@ -2,8 +2,9 @@
 
 #include "serve/requests.h"
 
-/* A request that was left to this worker at home (home.h) is the first one that it looks at: it may
-   be in a handler for the next one for long, and nobody would be notified. */
+/* The poller looks first at a request that was left to it at home (home.h). If it served another
+   one first it could be in a handler for long, and no worker would be notified of the one at
+   home. */
 bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     uint32_t nobody = 0;
     if (!cas_seq_cst32(&p->poller, &nobody, POLLER_CHANGES))
@@ -17,7 +18,7 @@ bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     return true;
 }
 
-/* Has nobody poll if this worker does. */
+/* Removes the poller if it is still this worker. */
 static bool vacate(shmipc_peer *p, uint32_t poller) {
     if (!cas_seq_cst32(&p->poller, &poller, POLLER_CHANGES))
         return false;
@@ -45,7 +46,7 @@ void shmi_poller_hand_over(shmipc_peer *p, struct worker *worker) {
     shmi_poller_pass_on(p);
 }
 
-/* The same request, though its caller may have parked. */
+/* True if the same request still waits; its caller may have parked meanwhile. */
 static bool still_waits(const shmipc_peer *p, uint32_t slot, word seen) {
     return word_same_but_parked(slot_look_again(requests_slot(p, slot)), seen);
 }
@@ -67,7 +68,7 @@ bool shmi_poller_supersede(shmipc_peer *p) {
     uint32_t poller = load_seq_cst32(&p->poller);
     if (poller == 0 || poller == POLLER_CHANGES)
         return poller != 0;
-    add_seq_cst32(&p->superseded, 1); /* before it can notice */
+    add_seq_cst32(&p->superseded, 1); /* before the poller can notice */
     if (!vacate(p, poller))
         add_seq_cst32(&p->superseded, UINT32_MAX);
     return true;

@@ -1,5 +1,5 @@
 /*
- * Where requests wait.
+ * Looking for requests that wait in slots.
  */
 #ifndef SHMIPC_REQUESTS_H
 #define SHMIPC_REQUESTS_H
@@ -17,13 +17,13 @@ static inline uint32_t requests_slot_behind(const shmipc_peer *p, uint32_t slot)
     return slot + 1 < p->serves.count ? slot + 1 : 0;
 }
 
-/* seq_cst: after a sleeper was announced, the generation read or a poller has left: the second half
-   of the pair with slot_publish_request. */
+/* seq_cst: the second half of the pair with slot_publish_request. The first half: a sleeper was
+   announced, the generation was read, or a poller has left. */
 static inline bool requests_wait_in(const shmipc_peer *p, uint32_t slot) {
     return word_state(slot_look_again(requests_slot(p, slot))) == SLOT_REQUEST;
 }
 
-/* A slot in which a request waits, looked for from this one on and round; their count if there is
+/* The first slot in which a request waits, from `first` on and round; the number of slots if
    none. */
 static inline uint32_t requests_find(const shmipc_peer *p, uint32_t first) {
     for (uint32_t n = 0, slot = first; n < p->serves.count;

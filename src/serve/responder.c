@@ -49,7 +49,7 @@ static int publish(struct job *job) {
     case ANSWER_DELIVERED_TO_SLEEPER:
         job->woke_caller = true;
         wake_caller(job);
-        add_relaxed64(&l->wakes); /* the slot may have its next worker already */
+        add_relaxed64(&l->wakes); /* atomic: the slot may have its next worker already */
         return SHMIPC_OK;
     case ANSWER_DISCARDED:
         discard(job->peer, l);
@@ -108,7 +108,7 @@ static int answer_success(struct job *job, const shmipc_response *response) {
     return answer(job, response->type, buffer, response->length);
 }
 
-/* The handler does not come back. Its caller is told; what unwinds goes on. */
+/* The handler does not return. Tells its caller; the unwinding then goes on. */
 COLD static void answer_for_handler(struct job *job) {
     static const char text[] = "the handler threw an exception, or ended its thread";
     _Static_assert(sizeof text <= CACHE_LINE, "no region's answers are shorter than a line");
@@ -175,7 +175,7 @@ int shmipc_fail(shmipc_response *response, const char *format, ...) {
     size_t limit = response->capacity;
     va_list arguments;
     va_start(arguments, format);
-    /* vsnprintf wants room for its terminator: a text that fills the buffer loses its last byte. */
+    /* vsnprintf needs room for its terminator: a text that fills the buffer loses its last byte. */
     int length = vsnprintf(response->data, limit, format, arguments);
     va_end(arguments);
     response->length = length < 0 ? 0 : (size_t)length < limit ? (size_t)length : limit - 1;
@@ -203,16 +203,16 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
                           &job->taken);
 }
 
-/* True for the first request for long. A notification may wake two workers, of which either may
-   have that request: so the request ends the rest, not the sleep. */
+/* True if this request ends a long idle period. A notification may wake two workers, and either may
+   take the request: so taking a request ends the rest, not waking up. */
 static bool end_rest(shmipc_peer *p) {
     uint64_t since = load_relaxed64(&p->rests_since);
     store_relaxed64(&p->rests_since, 0);
     return since != 0 && shmi_clock_now() - since >= REST_NS;
 }
 
-/* The notification that ended a sleep may have been for another request than the one that was
-   found. Then what seems a rest was a wait for a processor. */
+/* The notification that ended the sleep may have been for another request than the one found. Then
+   the seeming rest was a wait for a processor. */
 static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
     wakeup->just_woken = false;
     bool rested = end_rest(p);
@@ -222,8 +222,8 @@ static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
         shmi_poller_pass_on(p);
 }
 
-/* A peer that closes looks for what it has taken, and may not see this: so it runs no handler now.
-   seq_cst: the partner of the closing store. */
+/* A peer that closes looks for the requests it has taken, and may not see this one: so no handler
+   runs for it. seq_cst: the partner of the closing store. */
 static bool may_run(const shmipc_peer *p) {
     return load_seq_cst32(&p->phase) != PEER_CLOSED;
 }

@@ -6,8 +6,8 @@
 
 #include "serve/worker_state.h"
 
-/* Serves the request in slot `index`, whose word was just seen as `seen`: 1, 0 if somebody else
-   took it or its caller gave up, or an error. */
+/* Serves the request in slot `index`, whose word was just seen as `seen`. Returns 1, or 0 if
+   another worker took the request or its caller gave up, or an error. */
 int shmi_responder_serve(shmipc_peer *peer, uint32_t index, word seen, struct worker *worker);
 
 /* Answers every request that waits in `region` with SHUTDOWN: for a host that leaves. */

@@ -4,13 +4,13 @@
 #include "serve/home.h"
 #include "serve/poller.h"
 
-/* A handler that was expected to be long. */
+/* The run of a handler that is expected to be long. */
 struct run {
     shmipc_peer *peer; /* NULL: it has ended */
     struct worker *worker;
 };
 
-/* Also of a handler that does not come back, but throws an exception or ends its thread. */
+/* Also if the handler does not return, but throws an exception or ends its thread. */
 static void end_run(struct run *run) {
     shmipc_peer *p = run->peer;
     if (p == NULL)
@@ -21,7 +21,8 @@ static void end_run(struct run *run) {
     shmi_home_come_back(p, run->worker);
 }
 
-/* It goes out first: what is left to it until then is passed on as it hands over. */
+/* The worker goes out before it hands over, so that the hand-over passes on each request left to
+   it. */
 static void begin_run(struct run *run, uint32_t slot) {
     shmipc_peer *p = run->peer;
     shmi_home_go_out(p, run->worker, slot);
@@ -58,7 +59,8 @@ static int run_short(shmipc_peer *p, const struct worker *worker, const shmipc_r
     return worker->handler(worker->context, request, response);
 }
 
-/* One that does not come back leaves its home altogether. */
+/* A worker whose handler does not return needs no shmi_home_come_back: it moves out when it
+   ends. */
 int shmi_run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                      shmipc_response *response) {
     if (duration_is_long(&p->durations, request->type))

@@ -1,16 +1,17 @@
 /*
- * Running a handler: a poller hands over before a long one, and how long it takes is learned.
+ * Running a handler: a poller hands over before a long one, and the library learns how long
+ * handlers take.
  */
 #ifndef SHMIPC_RUNNING_H
 #define SHMIPC_RUNNING_H
 
 #include "serve/worker_state.h"
 
-/* The same if the handler may be long, or is measured, or the worker does not poll. */
+/* run_handler's slow path: the handler may be long, or is measured, or the worker does not poll. */
 int shmi_run_handler(shmipc_peer *peer, struct worker *worker, const shmipc_request *request,
                      shmipc_response *response);
 
-/* What the handler returned. */
+/* Runs the handler and returns its result. */
 static inline int run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                               shmipc_response *response) {
     if (worker->state == WORKER_POLLING && !worker->measures_next &&
@@ -19,7 +20,7 @@ static inline int run_handler(shmipc_peer *p, struct worker *worker, const shmip
     return shmi_run_handler(p, worker, request, response);
 }
 
-/* Once it has been answered. */
+/* Called after each answered request. */
 static inline void run_count(struct worker *worker) {
     worker->measures_next = duration_is_sampled(++worker->handlers);
 }

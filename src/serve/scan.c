@@ -4,7 +4,7 @@
 #include "serve/requests.h"
 #include "serve/responder.h"
 
-/* Has a slot that is served be one of the recent ones, in the place of the eldest. */
+/* Puts a slot that is served among the recent ones, in the place of the eldest. */
 static void keep_recent(struct scan *scan, uint32_t slot) {
     const uint32_t *recent = scan->recent;
     _Static_assert(RECENT_SLOTS == 4, "as many are compared");
@@ -12,7 +12,7 @@ static void keep_recent(struct scan *scan, uint32_t slot) {
         scan->recent[scan->eldest++ % RECENT_SLOTS] = slot;
 }
 
-/* A slot in which a request is about to come, or has come, is brought here. */
+/* Prefetches a slot in which a request has come or is about to. */
 static void expect(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
     slot_fetch_to_change(requests_slot(p, slot), worker->reach);
 }
@@ -31,7 +31,7 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     worker->scan.last = slot;
     worker->scan.next = requests_slot_behind(p, slot);
     keep_recent(&worker->scan, slot);
-    if (hold_off_is_needless(&worker->hold_off)) /* the next comes along while this is served */
+    if (hold_off_is_needless(&worker->hold_off)) /* fetch the next while this one is served */
         expect(p, worker, worker->scan.next);
     int served = shmi_responder_serve(p, index, seen, worker);
     for (int i = 0; served == 0 && i < WORD_CHANGES;
@@ -73,9 +73,9 @@ static int try_recent(shmipc_peer *p, struct worker *worker) {
     return served;
 }
 
-/* First the next one, which of several calls in flight is the next to be sent; whoever always finds
-   it goes round all slots. Before the recent ones, now and then, another one, so that none starves
-   while they are busy. */
+/* First the next slot: with several calls in flight the next request comes there, and a worker that
+   always finds one goes round all slots. Then the recent slots; now and then one other slot comes
+   before them, so that none starves while they are busy. */
 static int try_some(shmipc_peer *p, struct worker *worker) {
     worker->scan.looks++;
     int served = try_slot(p, worker, worker->scan.next);
@@ -88,7 +88,8 @@ static int try_some(shmipc_peer *p, struct worker *worker) {
     return served != 0 ? served : sweep(p, worker, SWEPT_SLOTS);
 }
 
-/* Home comes first only where each slot has a keeper: the others would starve. */
+/* Home comes first only if there are as many workers as slots: else slots that are no home would
+   starve. */
 static int try_home(shmipc_peer *p, struct worker *worker) {
     if (!worker->keeps_home || peer_servers(p) < p->serves.count)
         return 0;

@@ -35,8 +35,8 @@ void shmi_sentry_leave(shmipc_peer *p, struct sentry *s) {
     s->is_on_duty = false;
 }
 
-/* A poller that wakes up says so before it takes a request and looks for a sentry; the sentry goes
-   before it looks whether the poller still rests. One of the two sees the other. */
+/* A worker announces that it polls, then takes a request and looks for a sentry; the sentry leaves,
+   then looks for a poller. So at least one of the two sees the other. */
 static void leave_at_rest(shmipc_peer *p, struct sentry *s) {
     shmi_sentry_leave(p, s);
     shmi_sentry_join(p, s);

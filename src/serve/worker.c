@@ -1,7 +1,7 @@
 /*
- * Threads that serve: shmipc.h, Serving. Where handlers are short one worker polls and runs them
- * itself, and the others are parked. Before a long handler it hands over: callers notify, each for
- * the worker at home in its slot.
+ * Threads that serve: shmipc.h, Serving. While handlers are short one worker polls and runs them
+ * itself, and the others are parked. Before a long handler the poller hands over: then each caller
+ * notifies the worker at home in its slot.
  */
 #include "serve/worker_state.h"
 
@@ -18,9 +18,9 @@
 
 /* ---- Serving ---- */
 
-/* A caller that notified, or was woken, may be waiting for this very processor. Others that wait
-   for an answer come first; and where many threads call it would be a while before this one ran
-   again. */
+/* A caller that notified, or was woken, may be waiting for this very processor, so the worker
+   yields. It first serves the requests that wait: if many threads call, it would not run again for
+   a while. */
 static void yield_if_owed(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.owes_yield)
         return;
@@ -34,7 +34,7 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
     const bool held_off = !worker->wakeup.owes_yield && reach_is_foreseeable(worker->reach);
     if (held_off && wait_hold_off(&worker->hold_off)) {
         shmi_scan_expect_last(p, worker);
-        spin_tightly(&spin, 0); /* looking at some slots takes long enough */
+        spin_tightly(&spin, 0); /* no delay: a look at several slots takes long enough */
     }
     do {
         int served = shmi_scan_some(p, worker);
@@ -54,9 +54,9 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
 }
 
 /* A worker that was woken looks at all slots. If it finds a request that the poller does not take,
-   that one is stuck. It leaves the sentry first: who begins to poll after that, and is not
-   superseded, sees that there is none. What nobody was notified of while the other one polled is
-   now for this worker to pass on. */
+   the poller is stuck. It leaves the sentry's post before it supersedes, so a worker that begins to
+   poll later, and is not superseded, sees that there is no sentry. This worker must then pass on
+   the requests that no worker was notified of while the poller was stuck. */
 static bool may_find(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.just_woken)
         return true;
@@ -68,7 +68,7 @@ static bool may_find(shmipc_peer *p, struct worker *worker) {
     return true;
 }
 
-/* Without work a worker polls, but after long handlers only if no other needs its processor. */
+/* A worker without work polls; after long handlers only if no other thread needs its processor. */
 static int wait_for_work(shmipc_peer *p, struct worker *worker, const struct until *until) {
     bool may_poll = !worker->keeps_home || crowd_leaves_room(&p->long_handlers, p->processors);
     if (may_poll && shmi_poller_begin(p, worker)) {
@@ -78,7 +78,7 @@ static int wait_for_work(shmipc_peer *p, struct worker *worker, const struct unt
     return shmi_park(p, worker, until);
 }
 
-/* Once it has run a short handler, a worker polls, if none does. */
+/* A worker that has run a short handler becomes the poller, if there is none. */
 static int search_turn(shmipc_peer *p, struct worker *worker, const struct until *until) {
     const bool was_woken = worker->wakeup.just_woken;
     worker->ran_long = false;
@@ -120,7 +120,7 @@ static int check_handler(const shmipc_peer *p, shmipc_handler handler) {
 
 static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
     uint32_t id = 0;
-    while (id == 0 || id == POLLER_CHANGES) /* which say what no worker may */
+    while (id == 0 || id == POLLER_CHANGES) /* `poller` has other meanings for these */
         id = add_seq_cst32(&p->next_worker, 1) + 1;
     return (struct worker){.handler = handler,
                            .context = context,
@@ -149,7 +149,7 @@ static void wake_server(void *context) {
         shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);
 }
 
-/* What a thread that serves gives back when it ends, or is unwound out of a handler. */
+/* What a thread that serves gives back when it ends, or when a handler unwinds its stack. */
 struct service {
     shmipc_peer *peer; /* NULL: it has ended */
     struct worker worker;
@@ -163,7 +163,7 @@ static void end_service(struct service *s) {
         return;
     s->peer = NULL;
     shmi_sentry_resign(p, &s->worker.sentry);
-    /* Before it passes on what waits, so that nobody leaves it a request after that. */
+    /* Move out before passing requests on, so that no worker leaves a request to this one later. */
     shmi_home_move_out(p, &s->worker);
     shmi_poller_resign(p, &s->worker);
     shmi_stop_leave(s->token, &s->waiter);
@@ -216,7 +216,7 @@ static int poll_all(shmipc_peer *p, struct worker *worker) {
     return count;
 }
 
-/* A loop of nothing but shmipc_poll learns of deaths too. */
+/* A thread that only calls shmipc_poll learns of deaths too. */
 static int poll_once(shmipc_peer *p, struct worker *worker) {
     int error = shmi_ending_of_peer(p);
     if (error)
@@ -266,7 +266,7 @@ static int wait_turn(shmipc_peer *p, const struct until *until, struct deadline 
     if (shmi_deadline_passed(deadline))
         return shmi_fail(SHMIPC_E_TIMEOUT, "no request came within %lld ns",
                          (long long)deadline->timeout);
-    return SHMIPC_E_STATE; /* of no use to the user: go on */
+    return SHMIPC_E_STATE; /* not returned to the user: wait on */
 }
 
 static int wait_for_request(shmipc_peer *p, int64_t timeout, const struct until *until) {
