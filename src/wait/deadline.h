@@ -1,6 +1,6 @@
 /*
- * Deadlines. They are read from the clock only when a wait has spun in vain, so a call that is
- * answered at once reads no clock.
+ * Deadlines. A wait reads the clock only after it has spun in vain, so a call that is answered at
+ * once reads no clock.
  */
 #ifndef SHMIPC_DEADLINE_H
 #define SHMIPC_DEADLINE_H
@@ -16,7 +16,7 @@ static inline struct deadline deadline_in(int64_t timeout) {
     return (struct deadline){.timeout = timeout};
 }
 
-/* The absolute deadline; the first call starts the time. CLOCK_NEVER for SHMIPC_FOREVER. */
+/* The absolute deadline; the first call starts the time-out. CLOCK_NEVER for SHMIPC_FOREVER. */
 uint64_t shmi_deadline_at(struct deadline *deadline);
 bool shmi_deadline_passed(struct deadline *deadline);
 

@@ -1,8 +1,7 @@
 #include "wait/eventcount.h"
 
 uint32_t shmi_eventcount_generation(const struct local_eventcount *eventcount) {
-    /* Acquire: pairs with the notification; what was made available before it is seen by a later
-       look. */
+    /* Acquire: pairs with the notification, so a later look sees the changes made before it. */
     return load_acquire32(&eventcount->shared->generation);
 }
 
@@ -13,8 +12,8 @@ uint32_t shmi_eventcount_prepare(struct local_eventcount *eventcount) {
     return generation;
 }
 
-/* The generation is read first: whoever began to poll after that is awake, and takes what it was
-   not notified of. */
+/* Reads the generation first: a worker that begins to poll after that is awake, and takes the
+   requests that callers do not notify it of. */
 bool shmi_eventcount_notified_once(const struct local_eventcount *eventcount, uint32_t generation) {
     return shmi_eventcount_generation(eventcount) == generation + 1 &&
            !eventcount_has_pollers(eventcount);
@@ -33,8 +32,8 @@ void shmi_eventcount_leave_pollers(struct local_eventcount *eventcount) {
         and_seq_cst32(&eventcount->shared->sleepers, ~poller(eventcount));
 }
 
-/* The last waiter clears the bit. Another may have been announced meanwhile and had its bit
-   cleared: then it is set again, and a notification makes up for whatever was missed in between. */
+/* The last waiter clears the bit. If another waiter was announced meanwhile its bit is cleared too:
+   then set the bit again, and notify, in case a notification was omitted in between. */
 void shmi_eventcount_cancel(struct local_eventcount *eventcount) {
     if (add_seq_cst32(&eventcount->waiters, UINT32_MAX) != 1)
         return;

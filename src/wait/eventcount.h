@@ -1,15 +1,17 @@
 /*
- * An eventcount, by which a thread sleeps for something that any of many may bring: a generation,
- * which is slept on, the set of the peers that sleep, and the set of those that poll. A thread that
- * has made something available notifies only if a peer sleeps and none polls. So peers that are
- * awake cost nothing, however many others sleep.
+ * An eventcount: a thread sleeps on it until any of many others makes something available. It holds
+ * a generation, the word to sleep on; the set of peers that sleep; and the set of peers that poll.
+ * A thread that has made something available notifies only if a peer sleeps and none polls. So a
+ * call to a peer that polls needs no notification, however many others sleep.
  *
- * a sleeper the other side prepare: join the sleepers change the slot look at the slots again
- * wants_notify: read the sets commit: sleep on the generation notify: change the generation, wake
- * cancel: leave the sleepers
+ *     a sleeper                              the other side
+ *     prepare: join the sleepers             change the slot
+ *     look at the slots again                wants_notify: read the sets
+ *     commit: sleep on the generation        notify: change the generation, wake
+ *     cancel: leave the sleepers
  *
- * No wake-up is lost: all of it is seq_cst, so either the sleeper sees the change, or the other
- * side sees the sleeper. The same holds for a poller that leaves, and then looks.
+ * No wake-up is lost: all these steps are seq_cst, so either the sleeper sees the change, or the
+ * other side sees the sleeper. The same holds for a poller that leaves the pollers, then looks.
  */
 #ifndef SHMIPC_EVENTCOUNT_H
 #define SHMIPC_EVENTCOUNT_H
@@ -17,16 +19,16 @@
 #include "platform/platform.h"
 #include "wire/layout.h"
 
-/* One peer's end of an eventcount. `waiters` counts this process's own sleepers behind the peer's
-   bit. */
+/* One peer's end of an eventcount. `waiters` counts the sleepers of this process, for which the
+   peer's bit stands. */
 struct local_eventcount {
     struct eventcount *shared;
-    struct object *object; /* that the eventcount lies in; NULL: private memory */
+    struct object *object; /* that holds the eventcount; NULL: private memory */
     uint32_t bit;
     atomic_u32 waiters;
 };
 
-/* Announces a sleeper. It must look again for what it waits for, before it sleeps. */
+/* Announces a sleeper, which must look again for its event before it sleeps. */
 uint32_t shmi_eventcount_prepare(struct local_eventcount *eventcount);
 
 /* Takes the announcement back, also after a sleep. */
@@ -35,14 +37,14 @@ void shmi_eventcount_cancel(struct local_eventcount *eventcount);
 /* The generation, for a sleeper that does not announce itself. */
 uint32_t shmi_eventcount_generation(const struct local_eventcount *eventcount);
 
-/* True if the eventcount was notified once since it had this generation, and nobody polls. Where
-   somebody who did not poll looked at everything after that and found nothing, what has come since
-   is what the notification was for. (Who has published something else by now, but not notified yet,
-   will.) */
+/* True if the eventcount was notified once since it had this generation, and nobody polls. If a
+   non-polling peer read `generation`, then scanned all slots and found none, the one notification
+   since announces the only request. (A caller that has published another one by now, but not
+   notified yet, will notify.) */
 bool shmi_eventcount_notified_once(const struct local_eventcount *eventcount, uint32_t generation);
 
-/* Sleeps until the eventcount's generation differs from `generation`, or the deadline, or for no
-   reason. True as shmi_word_wait: a peer's process has ended. */
+/* Sleeps until the eventcount's generation differs from `generation`, or the deadline; may wake up
+   spuriously. True if a peer's process has ended: see shmi_word_wait. */
 bool shmi_eventcount_commit(struct local_eventcount *eventcount, uint32_t generation,
                             uint64_t deadline);
 
@@ -54,36 +56,36 @@ bool shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_
 void shmi_eventcount_join_pollers(struct local_eventcount *eventcount);
 void shmi_eventcount_leave_pollers(struct local_eventcount *eventcount);
 
-/* True if somebody may not have notified because others poll. */
+/* True if a peer polls, so that other threads may not have notified. */
 static inline bool eventcount_has_pollers(const struct local_eventcount *eventcount) {
     return load_seq_cst32(&eventcount->shared->sleepers) >> POLLERS_SHIFT != 0;
 }
 
-/* True if somebody sleeps and nobody polls. Comes after the change that the sleeper waits for. */
+/* True if a peer sleeps and none polls. Call it after the change that the sleeper waits for. */
 static inline bool eventcount_wants_notify(const struct local_eventcount *eventcount) {
     uint32_t sets = load_seq_cst32(&eventcount->shared->sleepers);
     return sets != 0 && sets >> POLLERS_SHIFT == 0;
 }
 
-/* The same whether or not somebody polls. */
+/* True if a peer sleeps, whether or not one polls. */
 static inline bool eventcount_has_sleepers(const struct local_eventcount *eventcount) {
     return (load_seq_cst32(&eventcount->shared->sleepers) & ((UINT32_C(1) << POLLERS_SHIFT) - 1)) !=
            0;
 }
 
-/* Returns how many it woke; a sleeper that is about to sleep does not count, and does not sleep. */
+/* Returns how many it woke, without those that were about to sleep; these do not sleep. */
 uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wake_count);
 
-/* The same for one sleeper: the one of this peer that is at home in this slot, or else another one
-   of this peer, if it sleeps. */
+/* The same for one sleeper: of this peer, if it has one, and preferably at home in this slot; else
+   any. */
 uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32_t peer,
                                      uint32_t home);
 
-/* The same where there may be more to be notified than one thing: counts as two notifications. */
+/* The same for possibly several events: counts as two notifications. */
 uint32_t shmi_eventcount_notify_for_several(struct local_eventcount *eventcount, uint32_t peer,
                                             uint32_t home);
 
-/* Notifies one sleeper of this very peer, announced or not, and wakes nobody else. */
+/* Notifies one sleeper of this process's own peer, announced or not, and wakes no other. */
 void shmi_eventcount_notify_own(struct local_eventcount *eventcount, uint32_t self);
 
 enum { WAKE_ONE = 1, WAKE_ALL = 0x7fffffff };

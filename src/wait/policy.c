@@ -2,8 +2,8 @@
 
 #include "shmipc/shmipc.h"
 
-/* How many fit into 100 us. The shortest of a few rounds counts, since an interruption only ever
-   makes a round longer. */
+/* How many passes fit into 100 us. The shortest of a few rounds counts, since an interruption can
+   only make a round longer. */
 static uint64_t per_100us(void (*pass)(uint32_t count), uint32_t count) {
     enum { ROUNDS = 5 };
     uint64_t shortest = CLOCK_NEVER;
@@ -21,7 +21,7 @@ static void pause_often(uint32_t pauses) {
         cpu_pause();
 }
 
-/* A pause takes between 5 and 150 ns, depending on the processor: it is measured. */
+/* Measured, as a pause takes between 5 and 150 ns, depending on the processor. */
 static uint64_t pauses_per_100us(void) {
     return per_100us(pause_often, 200);
 }
@@ -52,7 +52,7 @@ struct spin_budget shmi_spin_budget(int64_t ns) {
     return budget;
 }
 
-/* The budget has measured what a pause takes, and whether there is a processor to spare. */
+/* The budget already reflects how long a pause takes, and whether there is a processor to spare. */
 struct hold_off shmi_hold_off(const struct spin_budget *budget, int64_t ns) {
     int64_t most = ns < HOLD_OFF_MOST_NS ? ns : HOLD_OFF_MOST_NS;
     if (budget->most == 0)
@@ -83,10 +83,9 @@ static void spin_lost(const struct spin *spin) {
         store_relaxed32(&b->now, half);
 }
 
-/* Whose waits end when it yields shares its processor with the other side, while another one may be
-   idle; as long as both only yield, the system hardly ever moves them apart. A sleeper is woken
-   where there is room. So the next wait that comes to that does not yield. With one processor there
-   is nowhere else to be. */
+/* If yielding ended the wait, both sides share a processor, while another may be idle; the
+   scheduler rarely separates threads that only yield, but wakes a sleeper on an idle processor. So
+   the next wait that gets here sleeps at once. With one processor there is none to move to. */
 static uint32_t yields_allowed(struct spin_budget *b) {
     if (b->most == 0 || load_relaxed32(&b->yielded) == 0)
         return YIELDS;
@@ -144,7 +143,7 @@ static uint32_t releases_to_next_look(const struct turn *t, uint64_t took) {
     return t->releases < TURN_RELEASES ? 2 * t->releases : TURN_RELEASES;
 }
 
-/* The clock is read often at first, and rarely later if little time passes in between. */
+/* Reads the clock often at first, and later rarely if little time passes between two looks. */
 static enum turn_step turn_next(struct turn *t, struct turns *turns, bool slept, uint32_t waiters,
                                 uint64_t now) {
     learn_sleep(turns, slept);
@@ -186,7 +185,7 @@ void shmi_turn_begin(struct turn *t, struct turns *turns, uint64_t now) {
     store_relaxed64(&turns->handed_on, 0);
 }
 
-/* What another thread has stored may be later than our `now`. */
+/* Another thread may have stored a time later than our `now`. */
 bool shmi_turn_is_handed_on(const struct turns *t, uint64_t now) {
     uint64_t handed_on = load_relaxed64(&t->handed_on);
     return handed_on != 0 && now < handed_on + TURN_LEFT_NS;
@@ -201,7 +200,8 @@ static uint32_t at_least(uint32_t ns, uint32_t least) {
     return ns > least ? ns : least;
 }
 
-/* Others read what is learned from its line: nothing is written that is there already. */
+/* Other threads read the learned values: an unchanged value is not written, to leave them the
+   line. */
 static void set_learned(atomic_u32 *learned, uint32_t value) {
     if (load_relaxed32(learned) != value)
         store_relaxed32(learned, value);
@@ -229,8 +229,7 @@ static void note_long(struct durations *d, uint32_t place, bool is_long) {
         and_seq_cst32(&d->long_places, ~bit);
 }
 
-/* A handler seems longer than it is if its processor was taken away meanwhile. So a shorter one
-   counts for more. */
+/* Preemption makes a handler seem longer, so a shorter measurement has more weight. */
 void shmi_duration_learn(struct durations *d, uint32_t type, uint64_t ns) {
     atomic_u32 *place = &d->ns[type % DURATIONS];
     uint32_t now = load_relaxed32(place);
@@ -251,7 +250,7 @@ void shmi_duration_learn_wake(struct durations *d, uint64_t ns) {
     set_wake(d, now - now / 8 + at_most(ns, WAKE_MOST_NS) / 8);
 }
 
-/* A mean from which two entries at the same time take different parts is as good. */
+/* A race of two entries may lose an update of the mean, which does no harm. */
 void shmi_crowd_enter(struct crowd *c) {
     uint32_t seen = (add_seq_cst32(&c->now, 1) + 1) * CROWD_PARTS;
     uint32_t mean = load_relaxed32(&c->mean);
@@ -272,14 +271,14 @@ uint32_t shmi_policy_random(void) {
     return seed ^ seed >> 13;
 }
 
-/* As late as the overrun of time-outs allows that shmipc.h promises: roughly, in pauses. */
+/* As late as the overrun of time-outs in shmipc.h allows, roughly, in pauses. */
 static enum step park_late(struct spin *spin) {
     enum { PAUSES = 500 };
     if (spin->stage == SPIN_LEAST) {
         spin->stage = SPIN_PROBING;
         spin->left = PAUSES;
     }
-    if (spin->left == 0) /* from now on */
+    if (spin->left == 0) /* and at each later step */
         return STEP_PARK;
     spin->left--;
     return STEP_PAUSE;

@@ -19,8 +19,8 @@ static void wake_each(const struct stop *s) {
         w->wake(w->context);
 }
 
-/* Of a trigger and who has the lock meanwhile, one wakes: the trigger stores `untold`, then tries
-   the lock; the other drops the lock, then reads `untold`; all of it is seq_cst. */
+/* Either the trigger or the thread with the lock wakes the waiters: the trigger stores `untold`,
+   then tries the lock; the other drops the lock, then reads `untold`; all of it is seq_cst. */
 static void tell(struct stop *s) {
     while (load_seq_cst32(&s->untold) != 0 && try_lock(s)) {
         exchange_seq_cst32(&s->untold, 0);

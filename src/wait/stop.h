@@ -1,6 +1,7 @@
 /*
- * Stop tokens: what their opaque words are, and who waits with one. A trigger stores, and wakes who
- * waits; it takes no lock that somebody else may hold, so it may interrupt any of these functions.
+ * Stop tokens: the layout of their opaque words, and the list of waiters. shmipc_stop, the trigger,
+ * stores, then wakes the waiters; it never waits for a lock that another thread holds, so a signal
+ * handler that calls it may interrupt any of these functions.
  */
 #ifndef SHMIPC_STOP_H
 #define SHMIPC_STOP_H
@@ -9,7 +10,7 @@
 
 #include "shmipc/shmipc.h"
 
-/* One wait that the token ends. It lies on the stack of who waits; under the list's lock. */
+/* One wait that the token ends. It lies on the waiter's stack; the list's lock protects it. */
 struct stop_waiter {
     struct stop_waiter *next;
     struct stop_waiter **link;
@@ -18,9 +19,9 @@ struct stop_waiter {
 };
 
 struct stop {
-    atomic_u32 stopped; /* 1 for ever, once somebody has stopped */
-    atomic_u32 untold;  /* 1: those who wait were not woken since */
-    atomic_u32 lock;    /* 1: somebody changes the list, or wakes who is in it */
+    atomic_u32 stopped; /* 1 for ever after shmipc_stop */
+    atomic_u32 untold;  /* 1: the waiters were not woken since shmipc_stop */
+    atomic_u32 lock;    /* 1: a thread changes the list, or wakes its waiters */
     struct stop_waiter *first;
 };
 
@@ -30,16 +31,16 @@ static inline struct stop *stop_of(shmipc_stop_token *token) {
     return (struct stop *)(void *)token;
 }
 
-/* seq_cst: follows shmi_stop_join, and the look at what the waiter sleeps on: a trigger stores
-   first, and wakes then. */
+/* seq_cst: follows shmi_stop_join, and the look at the word that the waiter sleeps on; a trigger
+   stores first, then wakes. */
 static inline bool stop_is_asked(shmipc_stop_token *token) {
     return token != NULL && load_seq_cst32(&stop_of(token)->stopped) != 0;
 }
 
-/* From now on a trigger wakes the waiter. `token` NULL: nobody ever does. */
+/* From now on a trigger wakes the waiter. `token` NULL: no trigger ever does. */
 void shmi_stop_join(shmipc_stop_token *token, struct stop_waiter *waiter);
 
-/* When it returns no trigger is about to wake the waiter any more. */
+/* After it returns no trigger wakes the waiter any more. */
 void shmi_stop_leave(shmipc_stop_token *token, struct stop_waiter *waiter);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * One wait: does what the policy says.
+ * One wait: executes the steps that the policy decides.
  */
 #ifndef SHMIPC_WAIT_H
 #define SHMIPC_WAIT_H
 
 #include "wait/policy.h"
 
-/* Lets time pass before the next look. False when it is time to sleep. */
+/* Lets time pass before the next look. False if it is time to sleep. */
 static inline bool wait_again(struct spin *spin) {
     switch (spin_next(spin)) {
     case STEP_DELAY:
