@@ -26,11 +26,11 @@ static void restore_cancellation(const int *before) {
 static void *allocate(const shmipc_response *response, size_t length) {
     const int before UNDONE_BY(restore_cancellation) = shmi_cancellation_off();
     void *data = response->allocate(response->allocate_context, length);
-    restore_cancellation(&before); /* again is harmless */
+    restore_cancellation(&before); /* harmless if repeated */
     return data;
 }
 
-/* Has the user make room for what does not fit, and for nothing else. */
+/* Calls the user's allocate only for an answer that does not fit. */
 static bool make_room(const shmipc_response *view, shmipc_response *response) {
     if (view->length <= response->capacity || response->allocate == NULL)
         return true;
@@ -47,8 +47,8 @@ COLD static int no_room(const shmipc_response *view) {
                      "response->allocate gave no memory for an answer of %zu bytes", view->length);
 }
 
-/* `error` is what the answer says. A handler's message is copied as far as it fits; an answer
-   that does not fit is not copied, but its size is told. */
+/* `error` is the answer's own. A handler's message is copied as far as it fits; an answer that does
+   not fit is not copied, but its size is reported. */
 static int copy_answer(const shmipc_response *view, shmipc_response *response, int error) {
     if (response == NULL)
         return error == SHMIPC_OK && view->length > 0 ? answer_exceeds(view, 0) : error;
@@ -66,7 +66,7 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
     return error;
 }
 
-/* Leaves the slot claimed if it ends in an answer, as shmi_caller_receive. */
+/* Like shmi_caller_receive, leaves the slot claimed after an answer. */
 static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
                         shmipc_response *response, struct await *await) {
     shmipc_response view = {.data = NULL};
@@ -79,13 +79,13 @@ static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_reque
     return is_answer(error) ? copy_answer(&view, response, error) : error;
 }
 
-/* A slot whose answer is just being copied. */
+/* A slot that stays claimed while its answer is copied. */
 struct held {
     shmipc_peer *peer;
-    struct local_slot *slot; /* NULL: it is no longer held for that */
+    struct local_slot *slot; /* NULL: no longer held */
 };
 
-/* What the user allocates with does not come back. */
+/* The user's allocate did not return, but threw an exception. */
 static inline void release_if_unwound(const struct held *held) {
     if (held->slot != NULL)
         shmi_pool_release(held->peer, held->slot);

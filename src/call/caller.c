@@ -20,7 +20,7 @@ int shmi_caller_refuse(const shmipc_peer *p, uint32_t type, size_t length) {
                      (unsigned)p->calls.request_capacity);
 }
 
-/* A dead guest's bit among the sleepers would cost every call a system call until it is reaped. */
+/* Until a dead guest is reaped, its bit among the sleepers costs every call a system call. */
 static void note_vain_notify(shmipc_peer *p) {
     enum { VAIN_NOTIFIES_BEFORE_LOOK = 64 };
     uint32_t notifies = add_relaxed32(&p->vain_notifies);
@@ -33,9 +33,9 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_notify(p);
 }
 
-/* For the guest that served this slot last, if it sleeps: it has what it needs at hand, and those
-   who have slept long sleep on. `last` is the word before the request; in a guest's slot its owner
-   is the caller, who does not wait for requests of its own: any sleeper is woken. */
+/* Wakes the guest that last served this slot, if it sleeps: its caches are warm, and guests that
+   have slept long sleep on. `last` is the word before the request; in a guest slot its owner is the
+   caller, which serves no such requests: then any sleeper is woken. */
 COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
@@ -43,8 +43,8 @@ COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
         note_vain_notify(p);
 }
 
-/* A thread whose calls are always answered while it spins would keep its processor until the system
-   takes it away, which among many threads lasts too long for the others. */
+/* A thread whose calls are always answered while it spins would keep its processor until the
+   scheduler preempts it: too long if many threads wait for a processor. */
 COLD static void yield_processor(const shmipc_peer *p) {
     if (shmi_pool_is_crowded(p))
         shmi_cpu_yield();
@@ -108,7 +108,7 @@ int shmi_caller_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t typ
 
 /* ---- The end of a call without an answer ---- */
 
-/* Which of the two it is depends on whether a responder had taken the request. */
+/* The error is `started` if a responder had taken the request. */
 struct reason {
     int never_started;
     int started;
@@ -129,7 +129,7 @@ static void leave_crowd(shmipc_peer *p, struct local_slot *l) {
     l->is_in_crowd = false;
 }
 
-/* Before the claim is given back. */
+/* Called before the claim is given back. */
 static void count_failure(shmipc_peer *p, struct local_slot *l) {
     count64(&l->failed);
     leave_crowd(p, l);
@@ -156,8 +156,8 @@ COLD static int end_corrupt(shmipc_peer *p, struct local_slot *l, word seen) {
     return error;
 }
 
-/* Of a call that ended unstarted, or answered, by the word that this peer sees: true if that may
-   have been a copy, and a handler had started by the region's word. */
+/* For a call that ended unstarted, or answered, by the word that this peer sees. True if that word
+   may be a copy, and a handler had started by the region's own word. */
 COLD static bool started_in_region(shmipc_peer *p, const struct local_slot *l) {
     shmi_peer_await_settlement(p);
     word settled = load_relaxed64(&l->settled);
@@ -198,8 +198,8 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-/* The answer is expected when the hold-off is over; the next request, which may be like this one,
-   will change the same lines. */
+/* Prefetches after the hold-off, when the answer is due, and to write, since the next request
+   probably changes the same lines. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
     bool held = reach_is_foreseeable(l->reach) && wait_hold_off(&l->hold_off);
     if (held)
@@ -208,9 +208,9 @@ static void hold_off(const struct local_slot *l, const struct await *await, stru
         spin_tightly(spin, hold_off_retry(&l->hold_off));
 }
 
-/* Slots that a thread claims one after the other mostly lie side by side, and are received in that
-   order. Where answers are there at once, and this one was, the next may be too: it is on its way
-   while this one is read. The claim may be another thread's: only its owner knows. */
+/* Slots that a thread claims in succession mostly lie side by side, and are received in that order.
+   If most answers are ready at once, and this one was, the next may be too: prefetch it while this
+   one is read. Its claim may belong to another thread; this one cannot tell. */
 static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
     const struct local_slot *next = l + 1;
     if (next == p->slots + p->calls.first + p->calls.count)
@@ -219,7 +219,7 @@ static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
         slot_fetch_to_change(next->shared, l->reach);
 }
 
-/* What is learned from a wait that this thread has spun through. */
+/* Learns from a wait that ended while this thread spun. */
 static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct spin *spin,
                        const struct await *await) {
     bool at_once = spin_was_needless(spin);
@@ -234,7 +234,7 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
     struct spin spin = spin_begin(&l->spins);
     word seen;
     if (l->woke_worker)
-        shmi_cpu_yield(); /* whoever was woken may be waiting for this very processor */
+        shmi_cpu_yield(); /* the woken worker may be waiting for this processor */
     else
         hold_off(l, await, &spin);
     do {
@@ -253,9 +253,9 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
 }
 
 /*
- * A worker may be parked while the poller is in a handler. It is notified once if nobody has taken
- * the request when its caller stops spinning; a notification at publishing does not count then,
- * since the worker that heard it may have found another request first.
+ * A worker may be parked while the poller is in a handler. If no worker has taken the request when
+ * the caller stops spinning, the caller notifies one, once. A notification at publishing does not
+ * count, since the worker that received it may have found another request first.
  */
 static void ring_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->notified || word_state(seen) != SLOT_REQUEST ||
@@ -295,22 +295,23 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
     }
 }
 
-/* Reaping reclaims everything the guest had; its successor may hold the lock, then just this. */
+/* Reaping reclaims everything the guest had. If the guest's successor holds the lock, only this
+   slot is reclaimed. */
 static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
     shmi_membership_reap_dead(p);
     (void)shmi_reclaim_slot(&p->region, index, seen);
-    store_relaxed32(&p->remote_alive, 0); /* as when one was reaped */
+    store_relaxed32(&p->remote_alive, 0); /* as after reaping a guest */
 }
 
-/* True if nobody is there who could answer, and the call does not wait for a guest to come. None
-   comes to a region without a name. */
+/* True if no live peer could answer, and the call does not wait for a guest to come. No guest comes
+   to a region that has lost its name. */
 static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
     bool may_come = peer_is_host(p) && l->waits_ready;
     return !shmi_peer_remote_is_alive(p) &&
            !(may_come && load_relaxed32(&p->host_lost) == HOST_PRESENT);
 }
 
-/* What has become of the responder of a call that is still pending. */
+/* Looks for the responder of a pending call. Returns the reason to end the call, or NULL. */
 static const struct reason *look_after_responder(shmipc_peer *p, struct local_slot *l, word seen) {
     if (peer_is_host(p) && word_state(seen) == SLOT_WORKING) {
         if (shmi_owner_is_dead(&p->region, seen))
@@ -320,9 +321,9 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
     }
     if (!is_hopeless(p, l))
         return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST ? &shutting_down : NULL;
-    if (!peer_is_host(p)) /* between two steps of leaving it answers nothing */
+    if (!peer_is_host(p)) /* a host answers nothing between two steps of leaving */
         return load_relaxed32(&p->host_lost) == HOST_PRESENT ? &shutting_down : &host_lost;
-    /* A guest may attach and take the request just now; then it is not withdrawn. */
+    /* If a guest attaches and takes the request just now, the withdrawal fails. */
     return shmi_slot_withdraw(l->shared, &seen) ? &host_lost : NULL;
 }
 
@@ -334,7 +335,7 @@ static int end_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     return error ? error : shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }
 
-/* True once per tick and slot, for those who do not sleep until a tick comes. */
+/* True once per tick and slot, for a thread that does not sleep until a tick comes. */
 static bool look_is_due(struct local_slot *l) {
     uint64_t now = shmi_clock_now();
     if (now - l->looked_after < TICK_NS)
@@ -343,9 +344,9 @@ static bool look_is_due(struct local_slot *l) {
     return true;
 }
 
-/* One round of a pending call. OK: look again. Otherwise the call has ended. A word that could
-   not be parked has changed; the reasons to stop hold all the same. What became of the responder
-   says more than that the time is up. */
+/* One round of a pending call. OK: look again. Otherwise the call has ended. If the word could not
+   be parked it has changed, but the reasons to stop still hold. A lost responder is reported in
+   preference to a time-out, as it says more. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
     ring_parked_worker(p, l, seen);
     bool parked = shmi_slot_park(l->shared, &seen);
@@ -405,7 +406,7 @@ static int excess_error(const shmipc_response *response) {
                      (unsigned long long)excess.size, (unsigned long long)excess.capacity);
 }
 
-/* The message is the other side's, and so is the memory: what is shown is checked in a copy. */
+/* The message lies in memory that the other side can change, so the text is checked in a copy. */
 static int handler_error(const shmipc_response *response) {
     char copy[400];
     size_t length = response->length < sizeof copy ? response->length : sizeof copy;
@@ -464,7 +465,7 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     l->last = seen;
     l->phase = PHASE_ANSWERED;
     if (load_relaxed32(&l->cancelled) != 0)
-        store_relaxed32(&l->cancelled, 0); /* it came too late */
+        store_relaxed32(&l->cancelled, 0); /* the cancellation came too late */
     if (seen & WORD_RECLAIMED)
         return end_died(p, l);
     int error = view_answer(p, l, seen, view);
@@ -477,8 +478,8 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return error;
 }
 
-/* Where nobody polls, handlers may be long, and the workers may need this processor. Counted until
-   the wait is over. */
+/* If no worker polls, handlers may be long, and the workers may need this processor. Such a wait
+   counts among the long ones until it is over. */
 static bool may_spin(shmipc_peer *p, struct local_slot *l) {
     if (l->polled)
         return true;
@@ -495,8 +496,8 @@ static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await
     return slot_look(l->shared);
 }
 
-/* The parts of a slot become copies one after the other: an answer that came meanwhile may not be
-   whole. Follows an acquire of the word: what was seen before the peer closed is whole. */
+/* The parts of a slot are replaced by copies one by one: an answer that came meanwhile may be torn.
+   Follows an acquire of the word: an answer that was seen before the peer closed is whole. */
 static bool is_lost(shmipc_peer *p, const struct local_slot *l) {
     return load_relaxed32(&p->phase) == PEER_CLOSED && started_in_region(p, l);
 }
@@ -515,7 +516,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 
 /* ---- Without waiting ---- */
 
-/* Whoever only looks, and never sleeps, learns of a death too. */
+/* A caller that only looks, and never sleeps, also learns of a death here. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!look_is_due(l))
         return load_relaxed32(&p->host_lost) == HOST_IS_DEAD;

@@ -9,7 +9,7 @@
 
 COLD int shmi_caller_refuse(const shmipc_peer *peer, uint32_t type, size_t length);
 
-/* TYPE or TOO_LARGE for what an application may not send. */
+/* TYPE or TOO_LARGE for a request that an application may not send. */
 static inline int caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
     return type_is_sendable(type) && length <= p->calls.request_capacity
                ? SHMIPC_OK
@@ -27,41 +27,41 @@ struct await {
     struct deadline *deadline;
     bool one_of_several; /* the thread may have other calls in flight */
 
-    /* Set while it lasts. */
+    /* Set during the wait. */
     bool check_responder;
     uint64_t look_at; /* when to look for deaths next, however often the thread is woken */
     int missed;       /* tries to park that came too late: WORD_CHANGES */
     bool answered;
 };
 
-/* Waits for the answer and shows it in place. Ends in an answer (see is_answer), which leaves the
-   slot claimed, or without one, which releases it. */
+/* Waits for the answer and sets *view to it in place. The slot stays claimed after an answer (see
+   is_answer), and is released otherwise. */
 int shmi_caller_receive(shmipc_peer *peer, struct local_slot *local, struct await *await,
                         shmipc_response *view);
 
 /* True if the slot is still claimed after shmi_caller_receive returned `error`, or a call that
-   copies did. NO_MEMORY: the user had none for the answer. */
+   copies did. NO_MEMORY: response->allocate had none for the answer. */
 static inline bool is_answer(int error) {
     return error == SHMIPC_OK || error == SHMIPC_E_HANDLER || error == SHMIPC_E_TOO_LARGE ||
            error == SHMIPC_E_TYPE || error == SHMIPC_E_NO_MEMORY;
 }
 
-/* True if a call whose word was just seen as `seen` is over, or has been told to end: then
-   shmi_caller_receive returns at once. Looks at nothing else. */
+/* True if a call whose word was just seen as `seen` is over, or was told to end: then
+   shmi_caller_receive returns at once. Does not look for deaths. */
 bool shmi_caller_has_ended(shmipc_peer *peer, struct local_slot *local, word seen);
 
 /* The same, and once per tick looks whether the responder is alive. */
 bool shmi_caller_would_end(shmipc_peer *peer, struct local_slot *local);
 
-/* Notifies of all requests of this peer that are not taken, if a worker sleeps: for a thread that
-   may have several in flight, before it sleeps. True if it notified. */
+/* For a thread that may have several requests in flight, before it sleeps: if a worker sleeps,
+   notifies as many as this peer has requests that are not taken. True if it notified. */
 bool shmi_caller_notify_for_all(shmipc_peer *peer);
 
-/* Gives the slot back, and a request under way up. */
+/* Gives back the slot, and gives up a request under way. */
 void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);
 
-/* Makes the caller of a slot, or of every slot, look up from its sleep: for whoever has stored a
-   flag for it, seq_cst. */
+/* Wakes the sleeping caller of a slot, or of every slot, to look again. For a thread that has
+   stored a flag for the caller, seq_cst. */
 void shmi_caller_wake(shmipc_peer *peer, struct local_slot *local);
 void shmi_caller_wake_all(shmipc_peer *peer);
 

@@ -72,7 +72,7 @@ int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *resp
     return error ? error : shmi_caller_receive(slot.peer, l, &await, response);
 }
 
-/* A mark of a later claim is not overwritten: it was set after this claim had ended. */
+/* Never overwrites the mark of a later claim, which was set after this claim had ended. */
 static bool mark_cancelled(struct local_slot *l, uint32_t ticket) {
     uint32_t mark = load_seq_cst32(&l->cancelled);
     while (pool_holds(l, ticket)) {
@@ -96,7 +96,7 @@ int shmipc_slot_cancel(shmipc_slot slot) {
     return held ? SHMIPC_OK : SHMIPC_E_STALE;
 }
 
-/* A call that is given up is a failure elsewhere, but not here: it is what was asked for. */
+/* Giving up a call is a failure elsewhere, but not here: the user asked for it. */
 COLD static void give_up(shmipc_peer *p, struct local_slot *l) {
     const struct last_failure kept = shmi_thread_state()->last;
     shmi_caller_abandon(p, l);

@@ -20,8 +20,7 @@ static struct local_slot *under_way(const struct several *s, size_t i) {
 
 typedef bool look(shmipc_peer *peer, struct local_slot *local);
 
-/* The first slot, in the order of a look, for which `matches` says yes; `count` if there is none.
-   */
+/* The first slot, in the order of a look, for which `matches` is true; `count` if none. */
 static size_t find(const struct several *s, look *matches) {
     for (size_t n = 0, i = s->from; n < s->count; n++) {
         struct local_slot *l = under_way(s, i);
@@ -38,8 +37,9 @@ static bool any(shmipc_peer *p, struct local_slot *l) {
     return true;
 }
 
-/* Looks once the sleeper is announced. The flags are looked at once PARKED is set: whoever sets one
-   looks for PARKED next. A word that cannot be parked for so long is corrupt: its call ends. */
+/* Called after the sleeper is announced. Reads the flags after PARKED is set: a thread that sets a
+   flag reads PARKED next. A word that still cannot be parked after so many tries is corrupt: its
+   call ends. */
 static bool ends_or_is_parked(shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     for (int i = 0; !shmi_caller_has_ended(p, l, seen) && (seen & WORD_PARKED) == 0; i++) {
@@ -55,7 +55,7 @@ static bool has_ended(shmipc_peer *p, struct local_slot *l) {
     return shmi_caller_has_ended(p, l, slot_look(l->shared));
 }
 
-/* Looks after the responder at once, whenever that was done last. */
+/* Looks for the responder now, however recent the last look. */
 static bool would_end_now(shmipc_peer *p, struct local_slot *l) {
     l->looked_after = 0;
     return shmi_caller_would_end(p, l);

@@ -7,7 +7,7 @@
 #include "region/liveness.h"
 #include "region/slot.h"
 
-/* seq_cst: a look after prepare, the partner of the release that notifies. */
+/* seq_cst: a look after prepare; its partner is the release that notifies. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
@@ -16,7 +16,7 @@ static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
     return true;
 }
 
-/* A host slot whose call was given up comes back when its responder has stored FREE. */
+/* A host slot whose call was given up can be claimed again once its responder has stored FREE. */
 COLD static bool recover_quarantined(struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE)
@@ -26,7 +26,8 @@ COLD static bool recover_quarantined(struct local_slot *l) {
     return true;
 }
 
-/* Without a claim, or after the phase was seen closed, the region may be unmapped at any moment. */
+/* The region may be unmapped at any moment unless this thread has a claim, and has since seen the
+   phase not closed. */
 static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
     if (load_seq_cst32(&p->phase) == PEER_CLOSED)
         return false;
@@ -35,8 +36,8 @@ static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
     return !l->quarantined || recover_quarantined(l);
 }
 
-/* A waiter of this process may have been notified while we held the claim for a moment, and have
-   found the slot taken. It is notified again if there is something for it. */
+/* A waiter of this process may have been notified during our short claim, and have found the slot
+   taken. If the slot is free now, the waiter is notified again. */
 COLD static void undo_claim(shmipc_peer *p, struct local_slot *l) {
     exchange_seq_cst32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (load_seq_cst32(&p->calls.vacancies.waiters) != 0 && shmi_peer_try_enter(p)) {
@@ -60,8 +61,8 @@ static bool try_claim(shmipc_peer *p, struct local_slot *l) {
     return false;
 }
 
-/* The affinity is the slot this thread used last, of whatever peer: a thread that calls again gets
-   its slot again, and with it the cache lines it has. */
+/* The affinity is the index of the slot that this thread used last, in any peer: a thread that
+   calls again gets the same slot, whose lines are in its cache. */
 static struct local_slot *try_usual(shmipc_peer *p) {
     uint32_t usual = shmi_thread_state()->affinity;
     if (usual >= p->calls.count)
@@ -84,7 +85,7 @@ static struct local_slot *try_any(shmipc_peer *p) {
     return NULL;
 }
 
-/* Slots that their responder, or another guest, took to the grave. */
+/* Reclaims slots that a dead responder, or another guest that died, still owns. */
 static void reclaim_dead_owners(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         word seen = slot_look(region_slot(&p->region, i));
@@ -100,8 +101,8 @@ static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
                      (unsigned)p->calls.count, (long long)deadline->timeout);
 }
 
-/* Not by the peer's ticks: the thread that takes those may wait for something else. One of all that
-   wait for a slot reclaims for them. */
+/* Separate from the peer's ticks, since the thread that makes a tick may wait for something else.
+   One of the threads that wait for a slot reclaims for all of them. */
 static bool reclaim_is_due(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint64_t due = load_relaxed64(&p->next_reclaim);
@@ -127,7 +128,7 @@ static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadl
 }
 
 /* A waiter that looks by itself leaves the slots to the threads that have turns, but not for ever:
-   a slot that was free at several looks may have nobody who comes back. */
+   if a slot was free at several looks, its thread may never come back. */
 static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up, uint32_t looks) {
     enum { SPARING_LOOKS = 3 };
     if (wake_up == WOKEN_TO_LOOK && looks <= SPARING_LOOKS && !shmi_turns_leave_room(p))
@@ -144,9 +145,9 @@ static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
 }
 
 /* A sleeper tries once more before it gives up, so that no notification is wasted on it. The newest
-   one's sleeps are short: whoever gave back a claim just before may not have seen this waiter, nor
-   this waiter the claim, and whoever gave it back in silence may never call again. Who steps aside
-   has notified another one, and does not look before it sleeps. */
+   waiter's sleeps are short: a release just before may have missed this waiter, and this waiter the
+   release; and a thread that released in silence may never call again. A thread that steps aside
+   has notified another waiter, and does not look before it sleeps. */
 static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
     struct local_eventcount *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_eventcount_prepare(vacancies);
@@ -168,7 +169,7 @@ static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadli
     return l;
 }
 
-/* Where others sleep already there is no point in spinning. */
+/* Spinning is no use if other threads already sleep for a slot. */
 static bool spins_for_slot(shmipc_peer *p, const struct deadline *deadline, struct spin *spin) {
     return deadline->timeout != 0 && load_relaxed32(&p->calls.vacancies.waiters) == 0 &&
            wait_again(spin);
@@ -221,7 +222,7 @@ COLD static int claim_another(shmipc_peer *p, struct deadline *deadline, struct 
     *slot = aside ? NULL : try_any(p);
     if (*slot == NULL)
         return wait_inside(p, deadline, aside, slot);
-    turn_reset(&(*slot)->turn); /* was another thread's */
+    turn_reset(&(*slot)->turn); /* it was another thread's turn */
     return SHMIPC_OK;
 }
 
@@ -236,15 +237,16 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
 }
 
 COLD static void ring_vacancies(shmipc_peer *p) {
-    if (!shmi_peer_try_enter(p)) /* closing: everybody is woken anyway */
+    if (!shmi_peer_try_enter(p)) /* closing wakes all waiters anyway */
         return;
     shmi_peer_notify(p, &p->calls.vacancies, WAKE_ONE);
     shmi_peer_leave(p);
 }
 
-/* Release, for the next try_claim, and for whoever unmaps the region when no slot is claimed. The
-   waiters and the phase may be read before others see the claim gone: STORES_SEEN_NS. Without the
-   claim the region may be unmapped at any moment: only private memory from here. */
+/* Release: pairs with the next try_claim, and with the thread that unmaps the region when no slot
+   is claimed. The waiters and the phase may be read before others see the claim gone:
+   STORES_SEEN_NS. Once the claim is gone the region may be unmapped at any moment: only private
+   memory from there. */
 static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait) {
     const atomic_u32 *own = &p->calls.vacancies.waiters;
     bool silent = false;
@@ -262,7 +264,7 @@ void shmi_pool_unclaim(shmipc_peer *p, struct local_slot *l) {
     return_claim(p, l, false);
 }
 
-/* The sleepers, of whatever process, are read while the claim keeps the region mapped, and notified
+/* Reads the sleepers of all processes while the claim keeps the region mapped, and notifies them
    when the slot can be claimed. */
 void shmi_pool_unclaim_free(shmipc_peer *p, struct local_slot *l) {
     return_claim(p, l, !peer_is_host(p) && eventcount_wants_notify(&p->calls.vacancies));
@@ -282,7 +284,7 @@ int shmi_pool_refuse(const struct local_slot *l) {
     return shmi_fail(SHMIPC_E_STATE, "a request is under way in this slot");
 }
 
-/* Threads take the first slots that are free, so the first ones tell enough. */
+/* Threads take the first free slots, so looking at the first ones is enough. */
 bool shmi_pool_is_crowded(const shmipc_peer *p) {
     enum { LOOKED_AT = 64 };
     uint32_t count = p->calls.count < LOOKED_AT ? p->calls.count : LOOKED_AT;

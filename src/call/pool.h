@@ -1,19 +1,19 @@
 /*
- * Claiming the slots of a peer's calling direction. Threads of one process claim from each other
- * by a private word per slot; guest slots, which several processes share, by their state word too.
+ * Claiming the slots of a peer's calling direction. Threads of one process compete by a private
+ * word per slot; for guest slots, processes compete by the state word too.
  */
 #ifndef SHMIPC_POOL_H
 #define SHMIPC_POOL_H
 
 #include "peer/peer.h"
 
-/* Claims a slot within the deadline. TIMEOUT, or as peer_refusal. */
+/* Claims a slot within the deadline. Errors: TIMEOUT, and as peer_refusal. */
 int shmi_pool_claim(shmipc_peer *peer, struct deadline *deadline, struct local_slot **slot);
 
-/* Gives back a slot that no request is under way in. */
+/* Gives back a slot without a request under way. */
 void shmi_pool_release(shmipc_peer *peer, struct local_slot *local);
 
-/* OK, or why the peer takes no calls, as peer_refusal; then the slot is given back. */
+/* OK, or an error as peer_refusal if the peer takes no calls; then the slot is given back. */
 static inline int pool_admit(shmipc_peer *p, struct local_slot *l) {
     int error = peer_refusal(p);
     if (error)
@@ -34,7 +34,7 @@ static inline bool pool_holds(const struct local_slot *slot, uint32_t ticket) {
     return ticket % 2 != 0 && load_acquire32(&slot->claim) == ticket;
 }
 
-/* What a user's handle stands for; NULL if it is stale. */
+/* The slot of a user's handle; NULL if the handle is stale. */
 static inline struct local_slot *pool_find(shmipc_slot slot) {
     if (slot.peer == NULL || slot.index >= region_slots(&slot.peer->region))
         return NULL;
@@ -45,7 +45,7 @@ static inline struct local_slot *pool_find(shmipc_slot slot) {
 /* STALE for NULL; STATE for a slot in which a request is under way. */
 COLD int shmi_pool_refuse(const struct local_slot *local);
 
-/* The same with the reason; and for a slot that is to be sent. */
+/* Like pool_find, but return an error; the second also refuses a slot with a request under way. */
 static inline int pool_resolve(shmipc_slot slot, struct local_slot **local) {
     *local = pool_find(slot);
     if (*local != NULL)

@@ -11,14 +11,15 @@ bool shmi_turns_leave_room(const shmipc_peer *p) {
     return turns_leave_room(&p->turns, under_way, p->processors);
 }
 
-/* This thread will not get the slot as its usual one, and so comes where it steps aside. */
+/* Clears the affinity, so that the thread's next claim skips try_usual and steps aside. */
 static void end_turn(const shmipc_peer *p) {
     struct thread_state *thread = shmi_thread_state();
     thread->steps_aside = p;
     thread->affinity = UINT32_MAX;
 }
 
-/* A thread that has no turn yet, or held the slot, may not come back soon, and notifies. */
+/* A thread without a turn yet, or whose user held the slot, may not come back soon, so it
+   notifies. */
 bool shmi_turns_keep(shmipc_peer *p, struct local_slot *l) {
     const bool comes_back = l->turn.began != 0 && !l->held;
     const bool slept = l->slept;
