@@ -1,6 +1,6 @@
 /*
- * Copies of inline messages. A call to memcpy costs more than moving 48 bytes does; two loads that
- * overlap in the middle cover a range of lengths without a loop.
+ * Copies of inline messages. Calling memcpy costs more than moving 48 bytes; two loads that overlap
+ * in the middle cover a range of lengths without a loop.
  */
 #ifndef SHMIPC_COPY_H
 #define SHMIPC_COPY_H
@@ -37,27 +37,27 @@ static inline void copy_small(void *to_bytes, const void *from_bytes, size_t len
 }
 
 /*
- * Where an inline message begins in the payload. One that lies at the end ends with the first line,
- * if it fits there, or else with the second: so its end is aligned to 64, as it is in a buffer. The
+ * The offset of an inline message in the payload. A message at the end ends with the first line, if
+ * it fits there, or else with the second: so its end is aligned to 64, as in a buffer. The
  * beginning of the payload is aligned to 16.
  */
 static inline size_t inline_offset(size_t length, bool at_end) {
     if (!at_end)
         return 0;
-    cpu_branch(); /* the payload's beginning is read while length and flags are on their way */
+    cpu_branch(); /* speculation reads the payload's beginning before length and flags arrive */
     return (length > FIRST_LINE_SIZE ? INLINE_SIZE : FIRST_LINE_SIZE) - length;
 }
 
-/* True for an inline message that is better aligned at the end, also if nobody asked for it: to 32
-   or 64, as an object of such a size may need it. */
+/* True for an inline message that is put at the end even without SHMIPC_ALIGN_END: this aligns it
+   to 32 or 64, as an object of its size may need. */
 static inline bool belongs_at_end(size_t length) {
     enum { BETTER = 32 };
     return length % BETTER == 0 && length != 0;
 }
 
 /*
- * Writes an inline message into a slot. What belongs in the second line goes first: the other side
- * polls the first line, and would take it away between a store to it and the change of the word.
+ * Writes an inline message into a slot. The second line is written first: the other side polls the
+ * first line, and would take that line away between a store to it and the change of the word.
  */
 static inline void copy_in(uint8_t *payload, size_t offset, const void *message, size_t length) {
     size_t room = offset < FIRST_LINE_SIZE ? FIRST_LINE_SIZE - offset : 0;

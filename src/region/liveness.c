@@ -20,8 +20,8 @@ bool shmi_any_guest_serves(const struct region *r) {
     return false;
 }
 
-/* An epoch that has passed is dead: its successor took the lock first. An index of 0 was written
-   by nobody; such a word is not reclaimed but found corrupt. */
+/* A past epoch is dead: its successor took the lock before it began. No correct peer writes the
+   index 0; such a word is not reclaimed, but found corrupt. */
 bool shmi_owner_is_dead(const struct region *r, word seen) {
     uint32_t index = owner_index(word_owner(seen));
     if (index == HOST)
@@ -38,7 +38,7 @@ static void ring_free(const struct region *r, uint32_t slot) {
         (void)shmi_eventcount_notify(&eventcount, WAKE_ALL);
 }
 
-/* The caller may still give up meanwhile: then there is a second look. */
+/* Looks again if the caller gives up meanwhile. */
 void shmi_answer_for_responder(const struct region *r, uint32_t index) {
     struct slot *slot = region_slot(r, index);
     enum reclaim result = RECLAIM_NOTHING;
@@ -66,8 +66,8 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
-/* It may have polled, or been about to look after that, and callers did not notify: who sleeps
-   looks, now that nobody does it for them. */
+/* The dead peer may have been polling, or about to look after polling, so callers did not notify:
+   wakes all sleepers to scan. */
 void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
     uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + POLLERS_SHIFT);
     for (uint32_t i = 0; i < EVENTCOUNTS; i++)
@@ -78,8 +78,8 @@ void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 
-/* The other side may change such a word too, by an answer or by giving up, and does so at most
-   once: what it leaves is reclaimed next. */
+/* The other side may change such a word meanwhile, by an answer or by giving up, but at most once:
+   the next try reclaims the new word. */
 static void reclaim_from_index(const struct region *r, uint32_t slot, uint32_t index) {
     enum { TRIES = 4 };
     for (int i = 0; i < TRIES; i++) {
@@ -97,7 +97,7 @@ void shmi_reclaim_index(const struct region *r, uint32_t index) {
 
 void shmi_vacate_record(struct peer_record *record, uint32_t left) {
     store_relaxed32(&record->left, left);
-    /* Release: whoever sees the line vacant sees how its owner went. */
+    /* Release: a peer that sees the record vacant also sees `left`. */
     store_release32(&record->status, PEER_VACANT);
 }
 
@@ -107,7 +107,7 @@ bool shmi_reap_guest(const struct region *r, uint32_t index) {
         return false;
     if (shmi_peer_lock(r->object, index) != LOCK_TAKEN)
         return false;
-    /* Looked at again under the lock: it may have left gracefully in the meantime. */
+    /* Look again under the lock: the guest may have left gracefully in the meantime. */
     bool dead = load_acquire32(&record->status) != PEER_VACANT;
     if (dead) {
         shmi_reclaim_index(r, index);

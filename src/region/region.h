@@ -1,5 +1,6 @@
 /*
- * A region as one process sees it: the mapped object, its checked geometry, and where things lie.
+ * A region as one process sees it: the mapped object, its checked geometry, and the addresses of
+ * its parts.
  */
 #ifndef SHMIPC_REGION_H
 #define SHMIPC_REGION_H
@@ -12,15 +13,16 @@ struct region {
     struct geometry geometry; /* private and checked; the header is not read again */
 };
 
-/* NAME unless it is 1 to 200 bytes of UTF-8, and of ASCII has only [A-Za-z0-9_.-]. */
+/* NAME unless it is 1 to 200 bytes of UTF-8, with no ASCII characters but [A-Za-z0-9_.-]. */
 int shmi_region_check_name(const char *name);
 
-/* A new, complete and published region whose host lock is held. The four settings of `geometry`
-   have been filled in. On failure nothing is left. */
+/* Creates and publishes a complete region, and holds its host lock. The caller fills in the four
+   settings of `geometry`. On failure nothing is left. */
 int shmi_region_create(struct region *region, const char *name, const struct geometry *settings,
                        const struct object_rules *rules);
 
-/* Whether an object that is not mapped begins with the header of a region; its geometry. */
+/* OK if an object that is not mapped begins with the header of a region, whose geometry it
+   stores. */
 int shmi_region_check(struct object *object, const char *name, struct geometry *geometry);
 
 /* Opens, checks and maps the region that has the name now. On failure nothing is left. */
@@ -49,7 +51,7 @@ static inline struct local_eventcount region_eventcount(const struct region *r,
                                      .bit = UINT32_C(1) << index};
 }
 
-/* The eventcount of peer `index`'s own line, by which it is notified of answers. */
+/* The eventcount in peer `index`'s own record, by which the peer is notified of answers. */
 static inline struct local_eventcount region_answers(const struct region *r, uint32_t index) {
     return (struct local_eventcount){.shared = &r->shared->peers[index].answers,
                                      .object = r->object,

@@ -9,9 +9,9 @@ static word free_word(word w) {
 }
 
 /* Acquire: pairs with the release of shmi_slot_release and of a discarded answer, so that the
-   former user's last accesses to the buffers come before the new claimer's. The sequence moves, so
-   that no two claims make the same word, however often the owner's epoch comes round: a reclaimer
-   that was paused since an earlier one changes nothing. */
+   former user's last accesses to the buffers precede the new claimer's. The sequence moves, so that
+   no two claims make the same word, however often the owner's epoch wraps: a reclaimer that has
+   been paused since an earlier claim changes nothing. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     word busy = word_next_sequence(*seen) | caller | (uint64_t)SLOT_BUSY;
     if (!cas_acq_rel64(&slot->word, seen, busy))
@@ -20,10 +20,10 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
     return true;
 }
 
-/* Acquire: pairs with slot_publish_request; the request may be read. Release: whoever sees the
-   owner sees its epoch in the peer table. seq_cst: the taker looks at its peer's phase next, the
-   partner of a peer that closes and looks for what it has taken (detach.c). PARKED stays as it
-   is. */
+/* Acquire: pairs with slot_publish_request; the request may be read. Release: a thread that sees
+   the owner sees its epoch in the peer table. seq_cst: the taker reads its peer's phase next; the
+   partner is a peer that closes, then looks for the requests it has taken (detach.c). PARKED stays
+   as it is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
     return cas_seq_cst64(&slot->word, &seen, *taken);
@@ -34,9 +34,9 @@ static bool is_cancelled(word taken, word seen) {
            word_owner(seen) == word_owner(taken);
 }
 
-/* Release: pairs with the caller's slot_look; the answer may be read. CANCELLED belongs to
-   this responder alone, so a store ends it. Both seq_cst, because sleepers are read next: those who
-   wait for the answer, those who wait for the slot. */
+/* Release: pairs with the caller's slot_look; the answer may be read. CANCELLED belongs to this
+   responder alone, so a store ends it. Both are seq_cst, because the responder reads sleepers next:
+   those that wait for the answer, or those that wait for the slot. */
 enum reply_result shmi_slot_publish_response(struct slot *slot, word taken, uint64_t flags) {
     word seen = taken;
     for (int i = 0; i < WORD_CHANGES; i++) {
@@ -52,8 +52,8 @@ enum reply_result shmi_slot_publish_response(struct slot *slot, word taken, uint
     return ANSWER_CORRUPT;
 }
 
-/* Acquire on success: REQUEST -> FREE takes the buffers back from a responder that never had them;
-   WORKING -> CANCELLED takes nothing back. */
+/* Acquire on success. REQUEST -> FREE takes back buffers that no responder had; WORKING ->
+   CANCELLED takes nothing back. */
 enum cancel_result shmi_slot_give_up(struct slot *slot, word published, word *seen) {
     *seen = slot_look(slot);
     for (int i = 0; i < WORD_CHANGES; i++) {
@@ -79,7 +79,7 @@ bool shmi_slot_withdraw(struct slot *slot, word *seen) {
     return true;
 }
 
-/* seq_cst: the caller looks at its cancel and close flags next, the partner of shmi_slot_unpark. */
+/* seq_cst: the caller reads its cancel and close flags next; the partner is shmi_slot_unpark. */
 bool shmi_slot_park(struct slot *slot, word *seen) {
     word parked = *seen | WORD_PARKED;
     if (!cas_seq_cst64(&slot->word, seen, parked))
@@ -88,14 +88,14 @@ bool shmi_slot_park(struct slot *slot, word *seen) {
     return true;
 }
 
-/* In a host slot the caller is this process, whatever the owner. */
+/* In a host slot the caller is this process, and the owner does not matter. */
 static bool caller_may_sleep(word w, owner caller) {
     enum slot_state state = word_state(w);
     return (w & WORD_PARKED) != 0 && (state == SLOT_REQUEST || state == SLOT_WORKING) &&
            (caller == 0 || word_owner(w) == caller);
 }
 
-/* seq_cst: the flag that the caller is to see was stored before. */
+/* seq_cst: the calling thread has stored the flag that the caller must see before this. */
 bool shmi_slot_unpark(struct slot *slot, owner caller) {
     word seen = slot_look_again(slot);
     for (int i = 0; i < WORD_CHANGES && caller_may_sleep(seen, caller); i++) {
@@ -109,8 +109,7 @@ static bool change(struct slot *slot, word seen, word next) {
     return cas_seq_cst64(&slot->word, &seen, next);
 }
 
-/* A release to the next shmi_slot_claim, and seq_cst because the sleepers on the slot are read
-   next. */
+/* Releases to the next shmi_slot_claim; seq_cst, because the slot's sleepers are read next. */
 bool shmi_slot_release(struct slot *slot, word seen) {
     return change(slot, seen, free_word(seen));
 }

@@ -1,7 +1,7 @@
 /*
  * The transitions of a slot's state word (docs/protocol.md, State machine). Nothing else in the
- * library writes that word. Each function is one transition; it says who may call it. Those that a
- * caller passes between an answer and its next request are inline.
+ * library writes that word. Each function is one transition, and says which side may call it. The
+ * transitions between an answer and the caller's next request are inline.
  */
 #ifndef SHMIPC_SLOT_H
 #define SHMIPC_SLOT_H
@@ -12,31 +12,31 @@
 
 /*
  * How often a change of one word is tried, in a wait or a transition, before the word is taken for
- * corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or
- * a reclaimer does instead), and the caller's own process clears PARKED once for each reason to
- * look up.
+ * corrupt. In one call a correct other side changes the word twice, by the take and by the answer
+ * (or a reclaimer does instead), and the caller's own process clears PARKED once for each reason to
+ * wake the caller.
  */
 enum { WORD_CHANGES = 16 };
 
-/* Acquire: whoever sees a state may read what was written before it was stored. */
+/* Acquire: a thread that sees a state also sees the writes made before that state was stored. */
 static inline word slot_look(const struct slot *slot) {
     return load_acquire64(&slot->word);
 }
 
-/* The same for a look that follows shmi_eventcount_prepare: seq_cst, the partner of whoever
+/* The same for a look that follows shmi_eventcount_prepare: seq_cst; its partner is a thread that
    publishes, then reads the sleepers. */
 static inline word slot_look_again(const struct slot *slot) {
     return load_seq_cst64(&slot->word);
 }
 
-/* FREE -> BUSY, for any caller of a guest slot; moves the sequence. False: another was faster.
-   *seen becomes the new word, or the one found. */
+/* FREE -> BUSY, for any caller of a guest slot; moves the sequence. False: another caller was
+   faster. *seen becomes the new word, or the one found. */
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 
-/* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw it as `last`.
-   `caller` is the owner in a guest slot, 0 in a host slot. False: somebody who had no right to it
-   changed the word; nothing was published.
-   seq_cst: a release of the request to shmi_slot_take, and the first half of the pair with the
+/* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw its word as
+   `last`. `caller` is the owner in a guest slot, 0 in a host slot. False: an incorrect peer changed
+   the word, and nothing was published.
+   seq_cst: releases the request to shmi_slot_take, and is the first half of the pair with the
    worker that joins the sleepers and looks again (eventcount.h). */
 static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
                                         word *published) {
@@ -65,15 +65,15 @@ enum cancel_result {
     CANCEL_CORRUPT,
 };
 
-/* REQUEST -> FREE or WORKING -> CANCELLED, by the caller. *seen becomes the word now. */
+/* REQUEST -> FREE or WORKING -> CANCELLED, by the caller. *seen becomes the current word. */
 enum cancel_result shmi_slot_give_up(struct slot *slot, word published, word *seen);
 
-/* REQUEST -> FREE only, by the caller. Legal to fail: a responder was faster, or parking. *seen
-   becomes the word now. */
+/* REQUEST -> FREE only, by the caller. Legal to fail: a responder was faster, or PARKED changed.
+   *seen becomes the current word. */
 bool shmi_slot_withdraw(struct slot *slot, word *seen);
 
-/* True while `seen` is what became of `published` by nobody's fault: REQUEST, WORKING or RESPONSE
-   of the same sequence. */
+/* True if correct peers can have changed `published` to `seen`: REQUEST, WORKING or RESPONSE of the
+   same sequence. */
 static inline bool slot_is_valid_successor(word published, word seen) {
     enum slot_state state = word_state(seen);
     if (!word_same_sequence(published, seen))
@@ -86,36 +86,36 @@ static inline bool slot_is_valid_successor(word published, word seen) {
                                       : word_owner(seen) == word_owner(published);
 }
 
-/* REQUEST, WORKING: sets PARKED, by the caller before it sleeps. False: the word has changed.
-   *seen becomes the word now. */
+/* REQUEST, WORKING: sets PARKED, by the caller before it sleeps. False: the word has changed. *seen
+   becomes the current word. */
 bool shmi_slot_park(struct slot *slot, word *seen);
 
-/* Clears PARKED, by any thread of the caller's process that wants the caller to look up.
-   `caller` as in slot_publish_request: in a guest slot another guest's word stays as it is. True
-   if the caller was parked and must be woken. */
+/* Clears PARKED, by any thread of the caller's process that wants the caller to look again.
+   `caller` as in slot_publish_request: leaves another guest's word in a guest slot alone. True if
+   the caller was parked and must be woken. */
 bool shmi_slot_unpark(struct slot *slot, owner caller);
 
-/* RESPONSE, BUSY -> FREE, by the caller of a guest slot that last saw it as `seen`. False: somebody
-   who had no right to it changed the word; it stays as it is. */
+/* RESPONSE, BUSY -> FREE, by the caller of a guest slot that last saw its word as `seen`. False: an
+   incorrect peer changed the word, which stays as it is. */
 bool shmi_slot_release(struct slot *slot, word seen);
 
 enum reclaim { RECLAIM_NOTHING, RECLAIM_FREED, RECLAIM_ANSWERED, RECLAIM_ANSWERED_SLEEPER };
 
-/* What a dead responder of a host slot, or a dead caller of a guest slot, left: by whoever saw
-   the word `seen` first and had proof of the death then. A leaving host does the first in guest
-   slots. */
+/* Reclaim a host slot of a dead responder, or a guest slot of a dead caller. The calling thread
+   must have read `seen` first, and have had proof of the death after that. A leaving host uses the
+   first one in guest slots. */
 enum reclaim shmi_slot_reclaim_responder(struct slot *slot, word seen);
 enum reclaim shmi_slot_reclaim_caller(struct slot *slot, word seen);
 
-/* For a side that looks at the word again and again: has the slot's second line come along with the
-   first, in case the message needs both. */
+/* For a side that polls the word: prefetches the slot's second line along with the first, in case
+   the message needs both. */
 static inline void slot_fetch_ahead(const struct slot *slot) {
     cpu_prefetch(slot->payload + FIRST_LINE_SIZE);
 }
 
-/* For a side that expects the word to have been changed by now, and is going to change it next. A
-   look has the line brought to be read; for the change it would be asked for again. `reach`: of
-   the message that comes or goes with that change. */
+/* For a side that expects the word to have been changed by now, and will change it next. A look
+   alone fetches the line for reading, and the change would request it again for writing. `reach` is
+   that of the message that comes or goes with the change. */
 static inline void slot_fetch_to_change(const struct slot *slot, enum reach reach) {
     cpu_prefetch_to_write(slot);
     if (reach == REACHES_SECOND_LINE)

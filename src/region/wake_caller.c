@@ -2,8 +2,8 @@
 
 #include "region/slot.h"
 
-/* A caller that waits for several joins the sleepers, sets PARKED or finds that it is set, and
-   looks at the word; whoever is here has changed the word, then reads the sleepers; all of it
+/* A caller that waits for several answers joins the sleepers, sets PARKED or finds it set, then
+   looks at the word. This thread has changed the word, then reads the sleepers. All of it is
    seq_cst. */
 void shmi_wake_caller(const struct region *r, uint32_t index, uint32_t caller) {
     struct local_eventcount answers = region_answers(r, caller);
