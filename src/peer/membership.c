@@ -18,8 +18,7 @@ static void reap_each(shmipc_peer *p) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         if (!shmi_reap_guest(&p->region, i))
             continue;
-        store_relaxed32(&p->remote_alive,
-                        0); /* the next call asks sooner whether others are left */
+        store_relaxed32(&p->remote_alive, 0); /* the next call looks sooner for other live guests */
         shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
     }
 }
@@ -48,20 +47,20 @@ static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shm
     *event = (shmipc_event){.kind = kind, .peer = index, .pid = pid};
 }
 
-/* `left` may have moved on, if others came to the index and left it since. */
+/* `left` may be a later epoch, if other guests have used the index and left since. */
 static bool left_gracefully(const struct peer_record *record, uint32_t epoch) {
     uint32_t left = load_acquire32(&record->left);
     return left != 0 && left - epoch < UINT32_MAX / 2;
 }
 
-/* A visit that was over before anybody looked. Nobody holds the lock, so it is not one that begins.
-   */
+/* True for a guest that came and went between two looks. Its lock is free, so it is not a guest
+   that is just attaching. */
 static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
     return epoch != p->known[index].epoch && !shmi_peer_is_locked(p->region.object, index);
 }
 
-/* What has become of one peer since the last look. Whoever came is first said to have come, also if
-   it has gone again. */
+/* Finds how one peer has changed since the last look. A peer that came is reported as attached
+   first, even if it has gone again. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
     struct known_peer *known = &p->known[index];
     const struct peer_record *record = &p->region.shared->peers[index];
@@ -165,8 +164,8 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
         (void)shmi_peer_remote_is_alive(p);
     }
     shmi_peer_tell_trouble(p);
-    /* Looking through slots that are in no cache is half of what an idle peer costs: now and then
-       is enough. */
+    /* Reading slots that are in no cache is half the cost of an idle peer: once in several ticks is
+       enough. */
     if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
         shmi_membership_publish_counters(p, peer_own_record(p));
     return true;

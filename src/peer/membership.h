@@ -1,25 +1,26 @@
 /*
- * Who has come and gone: public functions of shmipc.h, Notice; and the host's care for the dead.
+ * Peers that come and go: the public functions of shmipc.h, Notice; and how a host reaps dead
+ * guests.
  */
 #ifndef SHMIPC_MEMBERSHIP_H
 #define SHMIPC_MEMBERSHIP_H
 
 #include "peer/peer.h"
 
-/* Host: reclaims what dead guests left, unless another thread is at it. */
+/* Host: reaps dead guests, unless another thread is doing so. */
 void shmi_membership_reap_dead(shmipc_peer *peer);
 
-/* If a tick has passed since the last one, or a peer's process was seen to end: looks for deaths,
-   and says true. For whoever comes out of a sleep; notifications do not put it off. */
+/* For a thread that comes out of a sleep. If a tick has passed since the last look, or a peer's
+   process was seen to end, looks for deaths and returns true. Notifications do not delay it. */
 bool shmi_membership_tick(shmipc_peer *peer, bool death);
 
-/* When somebody of this process last looked. After the first look only. */
+/* When a thread of this process last looked. Valid only after the first look. */
 uint64_t shmi_membership_last_look(const shmipc_peer *peer);
 
-/* Writes the peer's counters to its line, for others to look at. */
+/* Writes the peer's counters to its record, where other processes can read them. */
 void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_record *record);
 
-/* Tells everybody that something about this peer has changed. */
+/* Notifies all peers that something about this peer has changed. */
 void shmi_membership_announce(shmipc_peer *peer);
 
 #endif

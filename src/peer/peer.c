@@ -25,7 +25,8 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
     };
 }
 
-/* In a forked child: the claims of its parent's threads are nobody's here. Private memory only. */
+/* In a forked child: no thread has the claims of the parent's threads. Touches private memory
+   only. */
 static void forget_region(void *context) {
     shmipc_peer *p = context;
     store_relaxed32(&p->phase, PEER_CLOSED);
@@ -68,7 +69,7 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
     shmi_object_on_fork(p->region.object, forget_region, p);
 }
 
-/* Of a peer that never came to be, nobody is to hear. */
+/* Removes a peer that failed to open, without an event for other peers. */
 static void withdraw(struct region *region, uint32_t index) {
     if (index == HOST)
         (void)shmi_object_unpublish(region->object);
@@ -104,7 +105,7 @@ int shmi_refuse_timeout(int64_t timeout) {
                      (long long)timeout);
 }
 
-/* seq_cst: the partner of whoever stores 1, then detaches. */
+/* seq_cst: the partner is the thread that stores 1, then detaches. */
 void shmi_peer_await_settlement(shmipc_peer *p) {
     while (load_seq_cst32(&p->cutting) != 0)
         (void)shmi_word_wait(NULL, &p->cutting, 1, CLOCK_NEVER, NO_HOME);
@@ -158,8 +159,8 @@ bool shmi_peer_is_served_here(const shmipc_peer *p) {
     return served != NULL;
 }
 
-/* seq_cst: what every holder did comes before the end, and `end` was stored before its user let
-   go. */
+/* seq_cst: everything that the holders did precedes `end`, which was stored before the user's
+   reference was dropped. */
 void shmi_peer_let_go(shmipc_peer *p) {
     if (add_seq_cst32(&p->holders, UINT32_MAX) == 1)
         p->end(p);
@@ -184,7 +185,8 @@ static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *f
                      va_list arguments) {
     char text[256];
     char line[512];
-    if (p->log == NULL || load_relaxed32(&p->gone) == DEPARTED) /* then its user may be gone too */
+    if (p->log == NULL ||
+        load_relaxed32(&p->gone) == DEPARTED) /* the log's owner may be gone too */
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
     shmi_text_escape(line, sizeof line, text, strlen(text));
@@ -237,7 +239,7 @@ int shmi_peer_name_refusal(const shmipc_peer *p) {
     return shmi_fail(SHMIPC_E_NAME_LOST, "somebody else has removed the region's name");
 }
 
-/* Everybody who waits here is to hear of it now: some sleep for seconds. */
+/* Wakes all waiting threads, as some would sleep for seconds. */
 static void tell_that_name_is_lost(shmipc_peer *p) {
     shmi_peer_log(p, SHMIPC_LOG_WARN,
                   "somebody else has removed the region's name: shut down and create it again");
@@ -253,7 +255,7 @@ void shmi_peer_look_for_name(shmipc_peer *p) {
         tell_that_name_is_lost(p);
 }
 
-/* Where no guest is left the reason may be that they cannot find this host. */
+/* If no guest is left, a lost name may be the reason: guests cannot find this host. */
 static bool look_for_guests(shmipc_peer *p) {
     bool any = shmi_any_guest_serves(&p->region);
     if (!any)
@@ -278,7 +280,7 @@ bool shmi_peer_remote_is_alive(shmipc_peer *p) {
     return remote_alive;
 }
 
-/* seq_cst: the partner of whoever claims or enters, then reads the phase. */
+/* seq_cst: the partner is a thread that claims or enters, then reads the phase. */
 struct occupants shmi_peer_occupants(const shmipc_peer *p) {
     struct occupants occupants = {.threads = load_seq_cst32(&p->users)};
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)

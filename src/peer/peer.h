@@ -1,6 +1,6 @@
 /*
- * One end of a region in this process: what host and guest have in common. A peer calls in one
- * direction and serves in the other; the same code does either for both roles.
+ * One end of a region in this process: the common part of host and guest. A peer calls in one
+ * direction and serves in the other; both roles use the same code.
  */
 #ifndef SHMIPC_PEER_H
 #define SHMIPC_PEER_H
@@ -30,36 +30,36 @@ enum slot_phase {
     PHASE_ANSWERED, /* the user reads the response */
 };
 
-/* What this process keeps of one slot. Each lies on lines of its own: threads that use neighbouring
-   slots do not disturb each other. */
+/* This process's private state of one slot. Each has its own cache lines: threads that use
+   neighbouring slots do not disturb each other. */
 struct local_slot {
-    /* The claim: odd while claimed, and then the ticket of that claim. */
+    /* The claim: odd while the slot is claimed; the odd value is the claim's ticket. */
     _Alignas(2 * CACHE_LINE) atomic_u32 claim;
     atomic_u32 cancelled; /* the ticket whose call is to end */
     enum slot_phase phase;
     uint32_t type;         /* of the request under way */
-    uint64_t looked_after; /* by who does not sleep: when it last looked for the responder */
+    uint64_t looked_after; /* when a caller that does not sleep last looked for the responder */
     word last;             /* the last word we stored, or saw the other side store */
     struct slot *shared;
     atomic_u64 calls, failed, served, discarded, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
-    struct hold_off hold_off; /* of the same */
+    struct hold_off hold_off; /* of the same waits */
     enum reach reach;         /* of the request */
-    bool waits_ready;         /* the call waits for somebody who can answer */
+    bool waits_ready;         /* the call waits for a guest that can answer */
     bool polled;              /* a worker polled when this request was published, */
-    bool woke_worker;         /* or was asleep, and was notified */
+    bool woke_worker;         /* or one was asleep, and was notified */
     bool notified;            /* a worker was notified when its caller was about to sleep */
-    bool is_in_crowd;         /* its wait counts among the long ones */
+    bool is_in_crowd;         /* its wait counts in long_waits */
     atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
-    atomic_u32 keepers;       /* and those that a request may be left to */
+    atomic_u32 keepers;       /* and those of them that a request may be left to */
     bool slept;               /* the last call slept while its handler ran */
-    bool held;                /* by its user, who claimed it and may not come back soon */
+    bool held;                /* claimed by the user, whose thread may not call again soon */
     struct turn turn;         /* while others wait for a slot */
     bool quarantined;         /* given up while WORKING: not ours until its responder lets go */
-    atomic_u64 settled; /* the region's word when whoever cut this peer off gave the call up */
+    atomic_u64 settled;       /* the region's word when the closing thread gave up the call */
 };
 
-/* Why nobody meets anybody in this region any more. */
+/* Why a peer finds no other in this region any more. */
 enum host_loss { HOST_PRESENT, HOST_IS_DEAD, NAME_IS_LOST };
 
 enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
@@ -85,14 +85,14 @@ struct shmipc_peer {
     uint32_t index;          /* in the peer table: HOST or a guest's */
     owner self;              /* 0 for the host */
     bool calls_only;         /* a guest that does not serve */
-    bool wait_ready;         /* every call of this host waits for somebody who can answer */
+    bool wait_ready;         /* every call of this host waits for a guest that can answer */
     atomic_u32 phase;        /* enum peer_phase; only rises */
     atomic_u32 corrupt;      /* set once, for ever */
     atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
-    atomic_u32 remote_alive; /* somebody on the other side answered, and was not found dead since */
+    atomic_u32 remote_alive; /* a peer on the other side answered, and was not found dead since */
     atomic_u32 gone;         /* enum departure; only rises */
-    atomic_u32 cutting;      /* 1 while those inside are being cut off; futex */
-    int name_stays;          /* why the name could not be removed, as errno; by who departs */
+    atomic_u32 cutting;      /* 1 while the threads inside are being cut off; futex */
+    int name_stays;          /* errno: why the departing thread could not remove the name */
     atomic_u32 forked;       /* this is a child's copy: there is no region behind it */
     uint32_t processors;     /* that this process may use at a time */
     struct local_slot *slots;
@@ -100,59 +100,59 @@ struct shmipc_peer {
     struct direction serves;
     struct spin_budget claim_spins;
     struct spin_budget wait_spins;    /* of shmipc_wait */
-    struct spin_budget serve_spins;   /* that a worker begins with */
-    struct hold_off serve_hold_off;   /* that a worker begins with */
+    struct spin_budget serve_spins;   /* a worker's at first */
+    struct hold_off serve_hold_off;   /* a worker's at first */
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct local_eventcount members;
-    struct local_eventcount answers; /* for threads that wait for the first of several */
+    struct local_eventcount answers; /* for threads that wait for the first of several answers */
 
-    /* Who keeps this structure: its user until shmipc_free, and each thread that serves. The last
-       one calls `end`, which shmipc_free has set. */
+    /* References to this structure: the user's until shmipc_free, and one of each thread that
+       serves. The last holder calls `end`, which shmipc_free has set. */
     atomic_u32 holders;
     void (*end)(shmipc_peer *peer);
     bool stays_mapped; /* departed, but could not be detached; set before `gone` */
 
-    /* Who is inside, so that close can wait: calls that hold no slot, and serving threads. */
+    /* Threads inside, for which close waits: in calls that hold no slot, and serving. */
     atomic_u32 users;
-    atomic_u32 exit_sequence; /* futex; moves when somebody leaves a closed peer */
+    atomic_u32 exit_sequence; /* futex; moves when a thread leaves a closed peer */
 
-    /* Serving. Each group lies on lines of its own: what workers change as they park, and around
-       long handlers, does not disturb what is read with each request. */
+    /* Serving. Each group has its own cache lines: fields that workers change when they park, and
+       around long handlers, do not disturb those that are read with each request. */
     _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
 
-    /* Its eventcount, when a worker last found that no request waits and slept. */
+    /* The generation of serves.requests when a worker last found no request and slept. */
     _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
-    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has ended that */
+    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has come since */
     atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
-    atomic_u32 superseded;  /* poller.c's: pollers that were, and have not noticed */
+    atomic_u32 superseded;  /* poller.c's: superseded pollers that have not noticed */
 
-    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* that run: running.c's */
+    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* long handlers that run: running.c's */
 
-    /* Of callers, in which nobody polls: caller.c's. */
+    /* Waits of callers while no worker polls: caller.c's. */
     _Alignas(2 * CACHE_LINE) struct crowd long_waits;
 
     _Alignas(2 * CACHE_LINE) struct durations durations;
     atomic_u32 sentry; /* sentry.c's */
-    /* Low half: threads in shmipc_serve and shmipc_wait; high half: wakes asked for. In one word,
-       so that a wake either finds a waiter or is for the next one. */
+    /* Low half: threads in shmipc_serve and shmipc_wait; high half: calls of shmipc_wake. In one
+       word, so that a wake either finds a waiter or is for the next one. */
     atomic_u64 waiters_and_wakes;
     atomic_u32 wake_pending;
 
-    /* Calling, where there are more callers than slots. */
-    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* for a slot: pool.c's */
-    struct turns turns; /* of those who call while others wait for a slot: turns.c's */
+    /* Calling, with more callers than slots. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* its number; waits for a slot: pool.c's */
+    struct turns turns; /* of calling threads while others wait for a slot: turns.c's */
 
-    atomic_u64 next_tick;    /* when somebody must look for deaths */
-    atomic_u64 next_reclaim; /* when a thread that waits for a slot must look for dead owners' */
+    atomic_u64 next_tick;    /* when a thread must look for deaths */
+    atomic_u64 next_reclaim; /* when a waiter for a slot must look for slots of dead owners */
     atomic_u32 ticks;
 
-    /* Membership; `scan` is held by the one thread that looks. */
+    /* Membership; the one thread that looks holds `scan`. */
     atomic_u32 scan;
     struct known_peer known[PEERS];
 
-    atomic_u32 vain_notifies; /* notifications that woke nobody */
-    atomic_u64 parks, wakes;  /* of waits that belong to no slot */
+    atomic_u32 vain_notifies; /* notifications that woke no thread */
+    atomic_u64 parks, wakes;  /* counts of waits that belong to no slot */
     shmipc_log log;
     void *log_context;
 };
@@ -165,7 +165,7 @@ struct peer_settings {
     bool wait_ready;
 };
 
-/* Wraps a region, which it takes over also on failure. */
+/* Wraps a region, and takes ownership of it, also on failure. */
 int shmi_peer_open(struct region region, uint32_t index, owner self,
                    const struct peer_settings *settings, shmipc_peer **peer);
 
@@ -182,29 +182,29 @@ static inline struct peer_record *peer_own_record(shmipc_peer *p) {
     return &p->region.shared->peers[p->index];
 }
 
-/* Every call that touches the region without having claimed a slot goes in and out here. CLOSED if
-   the peer is closed (it is then not entered), INVALID for NULL. */
+/* Every call that touches the region without a claimed slot enters and leaves the peer here.
+   CLOSED: the peer is closed, and was not entered. INVALID: it is NULL. */
 int shmi_peer_enter(shmipc_peer *peer);
-/* The same where that is no failure of the user's call: nothing is recorded. */
+/* The same if a closed peer is no failure of the user's call: records no error. */
 bool shmi_peer_try_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
-/* Around serving, outside of entering and leaving: the structure stays meanwhile, and the thread is
-   known to serve. What has ended already, or never began (its peer is NULL), ends harmlessly. */
+/* Around serving, outside of entering and leaving: keeps the structure, and marks the thread as
+   serving. Ending is harmless if it was done before, or serving never began (the peer is NULL). */
 void shmi_peer_begin_serving(shmipc_peer *peer, struct served *served);
 void shmi_peer_end_serving(struct served *served);
 
 /* True in a handler of this peer, in this thread. */
 bool shmi_peer_is_served_here(const shmipc_peer *peer);
 
-/* One holder less. */
+/* Drops one reference. */
 void shmi_peer_let_go(shmipc_peer *peer);
 
-/* Waits while this peer is being cut off. If it was, what is settled may be read now; if it was
-   not, all that this thread did before it did in the region. */
+/* Waits while this peer is being cut off. If it was cut off, `settled` may be read now; if not,
+   everything that this thread did before, it did in the region itself. */
 COLD void shmi_peer_await_settlement(shmipc_peer *peer);
 
-/* Tells a closing thread that somebody has left, if there is one. */
+/* Wakes a closing thread, if there is one: a thread has left. */
 COLD void shmi_peer_tell_departure(shmipc_peer *peer);
 
 static inline void peer_note_departure(shmipc_peer *p) {
@@ -212,7 +212,7 @@ static inline void peer_note_departure(shmipc_peer *p) {
         shmi_peer_tell_departure(p);
 }
 
-/* True if the host has said that it is leaving, and this is a guest. */
+/* True if this is a guest, and its host has announced that it is leaving. */
 static inline bool peer_host_is_leaving(const shmipc_peer *p) {
     return !peer_is_host(p) &&
            load_relaxed32(&p->region.shared->peers[HOST].status) != PEER_ATTACHED;
@@ -220,8 +220,8 @@ static inline bool peer_host_is_leaving(const shmipc_peer *p) {
 
 COLD int shmi_peer_refuse(const shmipc_peer *peer);
 
-/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, or OK. Follows a claim: seq_cst, the partner of the closing
-   store. */
+/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, NAME_LOST, or OK. Follows a claim: seq_cst; the partner is
+   the closing store. */
 static inline int peer_refusal(shmipc_peer *p) {
     if (load_seq_cst32(&p->phase) == PEER_OPEN && !load_relaxed32(&p->corrupt) &&
         !load_relaxed32(&p->host_lost) && !peer_host_is_leaving(p))
@@ -229,44 +229,46 @@ static inline int peer_refusal(shmipc_peer *p) {
     return shmi_peer_refuse(p);
 }
 
-/* The region holds what no correct peer wrote: every later call fails. Returns CORRUPT. */
+/* For contents that no correct peer wrote: every later call fails. Returns CORRUPT. */
 COLD int shmi_peer_mark_corrupt(shmipc_peer *peer, const char *format, ...);
 
 /* Notify and count. */
 void shmi_peer_notify(shmipc_peer *peer, struct local_eventcount *eventcount, uint32_t wake_count);
-/* For a request in `slot`, counted within the direction that is served, and perhaps for others. */
+/* Notifies of a request in `slot`, counted within the direction that is served, and perhaps of
+   others. */
 void shmi_peer_notify_for_several(shmipc_peer *peer, uint32_t slot);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 
-/* Logs what the system layer met with. By whoever has just looked who is alive. */
+/* For a thread that has just looked which peers are alive: logs any trouble that the system layer
+   met. */
 void shmi_peer_tell_trouble(const shmipc_peer *peer);
 
-/* True if somebody on the other side is alive and may answer: a system call or two, and one for
-   each dead guest that is not reaped yet. Remembers the answer. */
+/* True if a live peer on the other side may answer. Costs a system call or two, and one for each
+   dead guest that is not reaped yet. Remembers the result. */
 bool shmi_peer_remote_is_alive(shmipc_peer *peer);
 
-/* Host: looks whether the region still has its name. Without it no guest comes, those that are here
-   leave, and another host may take the name. */
+/* Host: looks whether the region still has its name. Without the name no guest comes, the present
+   ones leave, and another host may take it. */
 COLD void shmi_peer_look_for_name(shmipc_peer *peer);
 
-/* NAME_LOST, if a look has found that; else OK. */
+/* NAME_LOST if an earlier look found the name lost; else OK. */
 int shmi_peer_name_refusal(const shmipc_peer *peer);
 
-/* Those whom a peer that leaves waits for. */
+/* The threads and slots that a leaving peer waits for. */
 struct occupants {
-    uint32_t threads; /* that are inside without a claim, or serve */
-    uint32_t slots;   /* that are claimed */
+    uint32_t threads; /* inside without a claim, or serving */
+    uint32_t slots;   /* claimed */
 };
 
 struct occupants shmi_peer_occupants(const shmipc_peer *peer);
 
-/* True when no thread but `expected` ones is inside and no slot is claimed. */
+/* True if exactly `expected` threads are inside and no slot is claimed. */
 bool shmi_peer_is_quiet(const shmipc_peer *peer, uint32_t expected);
 
 COLD int shmi_refuse_timeout(int64_t timeout);
 
-/* INVALID, unless it is SHMIPC_FOREVER or 0 and above. */
+/* INVALID, unless `timeout` is SHMIPC_FOREVER, or 0 and above. */
 static inline int check_timeout(int64_t timeout) {
     return timeout >= 0 || timeout == SHMIPC_FOREVER ? SHMIPC_OK : shmi_refuse_timeout(timeout);
 }
