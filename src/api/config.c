@@ -5,8 +5,8 @@
 #include <string.h>
 
 enum {
-    MEMBER_ALIGNMENT = 8, /* no member lies across a multiple of it */
-    LARGEST_SIZE = 4096   /* no header will have more; so much may be looked at */
+    MEMBER_ALIGNMENT = 8, /* no member crosses a multiple of it */
+    LARGEST_SIZE = 4096   /* of any version; so many bytes may be read */
 };
 
 /* The first byte from `first` on that is not 0; `size` if there is none. */

@@ -20,9 +20,9 @@ static void keep_claimed(shmipc_peer *p) {
     }
 }
 
-/* A worker that takes a request later than this looks sees that the peer is closed: seq_cst, the
-   partner of shmi_slot_take and the look at the phase behind it. In the private word the caller
-   gives up, so that shmipc_abandoned tells the handler. */
+/* A worker that takes a request after this look sees that the peer is closed: seq_cst; the partner
+   is shmi_slot_take, then the read of the phase. The private word says that the caller gave up, so
+   that shmipc_abandoned tells the handler. */
 static void keep_taken(shmipc_peer *p) {
     const struct direction *d = &p->serves;
     for (uint32_t i = d->first; i < d->first + d->count; i++) {
@@ -35,9 +35,9 @@ static void keep_taken(shmipc_peer *p) {
     }
 }
 
-/* The other side goes on with the region's words, not with the copies that callers see. So those
-   words decide whether a handler has started on a call. What its caller gave up there itself is not
-   under way there any more; what it sends from now on goes into the copy. */
+/* The other side goes on with the region's words, while callers see copies. So the region's words
+   decide whether a handler has started on a call. A call that its caller gave up in the region is
+   no longer under way there; a request that a caller sends from now on goes into the copy. */
 static void settle_calls(shmipc_peer *p, const struct region *real) {
     const struct direction *d = &p->calls;
     for (uint32_t i = d->first; i < d->first + d->count; i++) {
@@ -50,7 +50,7 @@ static void settle_calls(shmipc_peer *p, const struct region *real) {
     }
 }
 
-/* What callers see is kept before the region's words change. */
+/* Keeps the bytes that callers see before the region's words change. */
 static void cut_off(shmipc_peer *p, const struct region *real) {
     shmi_object_keep(p->region.object, p->region.shared, SLOTS_OFFSET);
     keep_claimed(p);
@@ -58,7 +58,7 @@ static void cut_off(shmipc_peer *p, const struct region *real) {
     settle_calls(p, real);
 }
 
-/* Both exchanges: the partners of shmi_peer_await_settlement. */
+/* Both exchanges are partners of shmi_peer_await_settlement. */
 bool shmi_detach(shmipc_peer *p, struct region *real) {
     *real = p->region;
     exchange_seq_cst32(&p->cutting, 1);
@@ -70,7 +70,8 @@ bool shmi_detach(shmipc_peer *p, struct region *real) {
     return real->shared != NULL;
 }
 
-/* What a host leaves of guests' slots: requests that it will not run are answered otherwise. */
+/* Answers or frees the guest slots that the host's handlers still have. (Requests that it will not
+   run are answered elsewhere.) */
 static void disown_taken(const shmipc_peer *p, const struct region *real) {
     const struct direction *d = &p->serves;
     for (uint32_t i = d->first; i < d->first + d->count; i++)

@@ -40,7 +40,7 @@ static int lock_some_index(const struct region *r, uint32_t *index) {
     return shmi_fail(SHMIPC_E_FULL, "all of %d guests are attached", SHMIPC_GUESTS_MAX);
 }
 
-/* A host takes a dead guest's lock for a moment to reap it: full means full a few times. */
+/* A host briefly holds a dead guest's lock to reap it: only several full rounds mean FULL. */
 static int find_index(const struct region *r, uint32_t *index) {
     int error = SHMIPC_E_FULL;
     for (int round = 0; round < INDEX_ROUNDS && error == SHMIPC_E_FULL; round++) {
@@ -51,17 +51,17 @@ static int find_index(const struct region *r, uint32_t *index) {
     return error;
 }
 
-/* Reclaiming comes before the new epoch: what is left of any former epoch is dead by the lock. */
+/* Reclaims before the new epoch begins: we hold the lock, so every former epoch is dead. */
 static owner enter_table(const struct region *r, uint32_t index, bool calls_only) {
     struct peer_record *record = &r->shared->peers[index];
     shmi_reclaim_index(r, index);
     uint32_t epoch = epoch_next(load_relaxed32(&record->epoch));
     if (load_relaxed32(&record->status) != PEER_VACANT)
-        shmi_vacate_record(record, 0); /* the former owner died, and nobody has reaped it yet */
+        shmi_vacate_record(record, 0); /* the former owner died, and was not reaped yet */
     store_release32(&record->epoch, epoch);
     store_relaxed32(&record->pid, shmi_process_id());
     store_relaxed64(&record->origin, shmi_process_origin());
-    /* Release: whoever sees the status sees the epoch that it belongs to. */
+    /* Release: a peer that sees the status sees the epoch that it belongs to. */
     store_release32(&record->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
     return owner_make(index, epoch_in_word(epoch));
 }
@@ -109,9 +109,9 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     return error;
 }
 
-/* Nothing tells when a name appears, so it is looked for every few milliseconds; who has waited
-   long looks more seldom, by a share of that, so as to use next to no processor time. Whether to
-   stop is looked for too. */
+/* The system does not tell when a name appears, so an attach polls for the name, and for a stop,
+   every few milliseconds. The interval grows in proportion to the wait so far, to use almost no
+   processor time. */
 static uint64_t retry_after(uint64_t waited_ns) {
     uint64_t share = waited_ns / 32;
     return share < RETRY_NS ? RETRY_NS : share > RETRY_MOST_NS ? RETRY_MOST_NS : share;
@@ -162,7 +162,7 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
         error = check_config(&known);
     if (error)
         return error;
-    /* What it tried in vain is no failure of an attach that succeeds. */
+    /* Failed tries are no failure of an attach that succeeds. */
     const struct last_failure kept = shmi_thread_state()->last;
     const int cancellation = shmi_cancellation_off();
     error = attach(name, &known, timeout, peer);

@@ -67,7 +67,7 @@ int shmipc_host_create(const char *name, const shmipc_host_config *config, shmip
         error = shmi_config_read(&known, sizeof known, config);
     if (error)
         return error;
-    /* What it tried and did otherwise is no failure of a creation that succeeds. */
+    /* Failed tries are no failure of a creation that succeeds. */
     const struct last_failure kept = shmi_thread_state()->last;
     const int cancellation = shmi_cancellation_off();
     error = create(name, &known, peer);

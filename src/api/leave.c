@@ -1,5 +1,5 @@
 /*
- * How a peer leaves: in order (shmipc_shutdown) or at once (shmipc_close).
+ * How a peer leaves: gracefully (shmipc_shutdown) or at once (shmipc_close).
  */
 #include "call/caller.h"
 
@@ -10,7 +10,7 @@
 #include "region/liveness.h"
 #include "serve/responder.h"
 
-/* For those whose calls and waits have just been ended, to come out before they are cut off. */
+/* Time for threads whose calls and waits were just ended to leave, before they are cut off. */
 #define GRACE_NS INT64_C(5000000)
 
 /* ---- Waiting for those inside ---- */
@@ -22,8 +22,8 @@ static void wake_everybody_here(shmipc_peer *p) {
     shmi_caller_wake_all(p);
 }
 
-/* Until nobody is inside, or the deadline. Whoever gave back a claim just before may not have seen
-   that this peer closes, nor this thread the claim: it looks again soon. */
+/* Waits until no thread is inside, or the deadline. A release just before may have missed that this
+   peer closes, and this thread the release: it looks once more after STORES_SEEN_NS. */
 static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
@@ -39,8 +39,8 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
     }
 }
 
-/* Private memory only: the peer may have departed already, and left these behind. Threads that
-   ended with the process never come out. */
+/* Reads private memory only: the peer may have departed already, and left these threads behind.
+   Threads that ended with the process never leave. */
 static void await_threads(shmipc_peer *p) {
     for (;;) {
         uint32_t exit_sequence = load_seq_cst32(&p->exit_sequence);
@@ -65,13 +65,13 @@ static void vacate(const shmipc_peer *p, const struct region *r) {
     shmi_vacate_record(record, load_relaxed32(&record->epoch));
     /* Slots given back while this peer closed were not announced one by one. */
     (void)shmi_eventcount_notify(&vacancies, WAKE_ALL);
-    /* Workers of guests, who sleep long, see that nobody is left to call them. */
+    /* Wake the guests' workers, which sleep long, to see that the host is gone. */
     if (host)
         (void)shmi_eventcount_notify(&requests, WAKE_ALL);
     (void)shmi_eventcount_notify(&members, WAKE_ALL);
 }
 
-/* A process that has given up its rights since it created the region leaves its file behind. */
+/* A process that has given up rights since it created the region leaves its file behind. */
 static void unpublish(shmipc_peer *p, struct object *object) {
     if (shmi_object_unpublish(object) == SHMIPC_OK)
         return;
@@ -79,8 +79,8 @@ static void unpublish(shmipc_peer *p, struct object *object) {
     shmi_peer_log(p, SHMIPC_LOG_WARN, "the region's name stays behind: %s", shmipc_last_error());
 }
 
-/* The line is vacant before the name is gone: a region without a name whose host did not leave in
-   order has lost it. */
+/* Vacates the record before it removes the name: a region without a name whose host did not leave
+   gracefully has lost the name. */
 static void leave_region(shmipc_peer *p, const struct region *r) {
     vacate(p, r);
     if (peer_is_host(p)) {
@@ -95,8 +95,8 @@ static void leave_and_disown(shmipc_peer *p, const struct region *r) {
     leave_region(p, r);
 }
 
-/* Where those who stay cannot be cut off, the region stays mapped and the lock held until the peer
-   is freed. A host's guests are rid of it all the same; a guest keeps its index. */
+/* If the threads that stay cannot be cut off, the region stays mapped and the lock held until the
+   peer is freed. A host still leaves the region for its guests; a guest keeps its index. */
 static void stay_mapped(shmipc_peer *p) {
     p->stays_mapped = true;
     if (peer_is_host(p))
@@ -129,8 +129,9 @@ static void depart_once(shmipc_peer *p) {
         (void)shmi_word_wait(NULL, &p->gone, DEPARTING, CLOCK_NEVER, NO_HOME);
 }
 
-/* The first thread that closes is inside meanwhile, so that another does not depart under it.
-   seq_cst: the partner of whoever claims or enters, or takes a request, then reads the phase. */
+/* The first thread that closes counts as inside, so that another one does not depart before it is
+   done. seq_cst: the partner is a thread that claims, enters, or takes a request, then reads the
+   phase. */
 static void end_everything(shmipc_peer *p) {
     add_seq_cst32(&p->users, 1);
     if (exchange_seq_cst32(&p->phase, PEER_CLOSED) != PEER_CLOSED)
@@ -138,7 +139,7 @@ static void end_everything(shmipc_peer *p) {
     shmi_peer_leave(p);
 }
 
-/* What the way out meets is no failure of the caller: the last sentence stays. */
+/* Errors on the way out are no failure of the caller: restores the last sentence. */
 static void end_and_depart(shmipc_peer *p, bool wait_for_threads) {
     const struct last_failure kept = shmi_thread_state()->last;
     end_everything(p);
@@ -167,7 +168,7 @@ int shmipc_close(shmipc_peer *p) {
     return SHMIPC_OK;
 }
 
-/* From now on new calls are refused, here at once and on the other side as it sees the status. */
+/* From now on new calls are refused: here at once, on the other side when it sees the status. */
 static int begin_draining(shmipc_peer *p) {
     uint32_t open = PEER_OPEN;
     if (!cas_seq_cst32(&p->phase, &open, PEER_DRAINING))
@@ -182,7 +183,7 @@ static int begin_draining(shmipc_peer *p) {
     return SHMIPC_OK;
 }
 
-/* Who was still inside at the deadline, but for this thread. */
+/* Reports how many were still inside at the deadline, without this thread. */
 static int cut_short(struct occupants left, int64_t timeout) {
     return shmi_fail(SHMIPC_E_TIMEOUT,
                      "after %lld ns %u threads were still inside, and %u slots held or in use",
@@ -221,7 +222,7 @@ int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     return error ? error : check_name(p);
 }
 
-/* By the last holder: a handler that ran on, if there was one. */
+/* Called by the last holder: shmipc_free, or the last thread that a shutdown left serving. */
 static void end_peer(shmipc_peer *p) {
     if (p->stays_mapped && !peer_is_host(p) && !load_relaxed32(&p->forked))
         leave_and_disown(p, &p->region);
@@ -239,7 +240,7 @@ static void free_peer(shmipc_peer *p) {
     shmi_peer_let_go(p);
 }
 
-/* Whom a shutdown did not wait for, this does not wait for either. */
+/* Does not wait for the threads that a shutdown left running. */
 void shmipc_free(shmipc_peer *p) {
     const struct last_failure kept = shmi_thread_state()->last;
     if (p != NULL)

@@ -1,13 +1,13 @@
 /*
- * Regions that dead hosts left behind: shmipc.h, Dead regions. Whether one is dead is asked as a
- * guest asks, and it is removed as the next host of its name removes it.
+ * Regions that dead hosts left behind: shmipc.h, Dead regions. A region is tested for death as a
+ * guest tests it, and removed as the next host of its name would.
  */
 #include "base/error.h"
 
 #include "base/thread.h"
 #include "region/region.h"
 
-/* Only this user's, whatever their permissions. */
+/* Only this user's regions, with any permissions. */
 static const struct object_rules own = {.mode = 07777, .owner = SHMIPC_OWNER_SELF};
 
 static int check_dead(struct object *object, const char *name) {
@@ -40,14 +40,14 @@ int shmipc_remove_dead_region(const char *name) {
     return error;
 }
 
-/* What says something about the file and nothing about this process: NAME, NAME_IN_USE, NOT_FOUND,
-   DENIED, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT. */
+/* Errors that concern the file and not this process: NAME, NAME_IN_USE, NOT_FOUND, DENIED,
+   NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT. */
 static bool is_no_dead_region(int error) {
     return error <= SHMIPC_E_NAME && error >= SHMIPC_E_CORRUPT;
 }
 
 struct visit {
-    shmipc_dead_region found; /* NULL: to be removed, or only counted */
+    shmipc_dead_region found; /* NULL: remove or only count */
     void *context;
     bool removing;
     int count;
@@ -62,7 +62,7 @@ static int visit_name(void *context, const char *name) {
     if (visit->removing)
         error = shmi_object_remove_dead(object);
     shmi_object_close(object);
-    if (error) /* somebody else was faster, or this user may not */
+    if (error) /* another process was faster, or this user may not */
         return error == SHMIPC_E_NOT_FOUND || error == SHMIPC_E_NAME_IN_USE ? SHMIPC_OK : error;
     visit->count++;
     if (visit->found != NULL)
@@ -70,7 +70,7 @@ static int visit_name(void *context, const char *name) {
     return SHMIPC_OK;
 }
 
-/* What was passed over is no failure. */
+/* Regions that were passed over are no failure. */
 static int visit_names(const char *prefix, struct visit *visit) {
     const struct last_failure kept = shmi_thread_state()->last;
     int error = shmi_object_list(prefix == NULL ? "" : prefix, visit_name, visit);
