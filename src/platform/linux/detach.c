@@ -1,6 +1,6 @@
 /*
- * A mapping that nobody's late writes leave any more: a private mapping of the same file takes its
- * place. It shows the same bytes; a page that is written becomes this process's own.
+ * Keeping late writes out of the region: a private mapping of the same file replaces the shared
+ * one. It shows the same bytes; a page that is written becomes private to this process.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -19,7 +19,7 @@ static void *usable(void *mapping) {
     return mapping == MAP_FAILED ? NULL : mapping;
 }
 
-/* Where a descriptor's number has come to mean another file, the bytes do not agree. */
+/* False if the descriptor's number has come to mean another file: then the bytes differ. */
 static bool shows_the_same(const struct object *o, const void *mapping) {
     struct stat status;
     return fstat(o->fd, &status) == 0 && (uint64_t)status.st_size >= o->size &&
@@ -36,7 +36,7 @@ static void *map_privately(const struct object *o) {
     return NULL;
 }
 
-/* The kernel moves one mapping over the other while no thread can touch either. */
+/* The kernel moves one mapping over the other atomically: no thread can touch either meanwhile. */
 static bool replace(const struct object *o, void *mapping) {
     if (mremap(mapping, o->size, o->size, MREMAP_MAYMOVE | MREMAP_FIXED, o->base) == o->base)
         return true;
@@ -44,7 +44,7 @@ static bool replace(const struct object *o, void *mapping) {
     return false;
 }
 
-/* The old size 0 makes a second mapping of the same opening, which keeps the lock. */
+/* An old size of 0 makes a second mapping of the same opening, which keeps the lock. */
 static void *detach(const struct object *o) {
     void *view = usable(mremap(o->base, 0, o->size, MREMAP_MAYMOVE));
     if (view == NULL)
@@ -65,8 +65,8 @@ void *shmi_object_detach(struct object *o) {
     return view;
 }
 
-/* Adding nothing to a byte writes its page. Atomically: what another thread writes there at the
-   same moment is not lost. Volatile: of what is known to be nothing a compiler makes a load. */
+/* Adding 0 to a byte writes its page. Atomically, so that another thread's write at the same moment
+   is not lost. Volatile, since a compiler turns the addition of a known 0 into a load. */
 // NOLINTNEXTLINE(readability-non-const-parameter): its page is written, if with the same bytes
 static void touch(char *start, const char *end, size_t page) {
     static const volatile char nothing = 0;
@@ -83,7 +83,7 @@ void shmi_object_keep(struct object *o, void *start, size_t size) {
         touch(begin, end, page);
 }
 
-/* The view was the last of the opening that has the lock. */
+/* The view was the last mapping of the opening that has the lock. */
 void shmi_object_let_go(struct object *o, void *view) {
     munmap(view, o->size);
 }

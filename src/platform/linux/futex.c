@@ -1,6 +1,6 @@
 /*
- * Shared futexes: no private flag, since the sleeper may be another process. Whoever sleeps on a
- * word of a region does so with the bit of its peer, and with another one for its home.
+ * Shared futexes: no private flag, since the sleeper may be in another process. A sleeper on a word
+ * of a region has the bit of its peer, and another bit for its home.
  */
 #define _GNU_SOURCE
 #include "platform/linux/futex.h"
@@ -24,7 +24,7 @@ static uint32_t bits_of(const struct object *o, uint32_t home) {
     return UINT32_C(1) << o->self | (home == NO_HOME ? 0 : home_bit(o->self, home));
 }
 
-/* FUTEX_WAIT_BITSET also because its deadline is absolute: a loop cannot drift. */
+/* FUTEX_WAIT_BITSET also because its deadline is absolute, so that a loop does not drift. */
 bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline,
                     uint32_t home) {
     struct timespec until = {.tv_sec = (time_t)(deadline / 1000000000u),

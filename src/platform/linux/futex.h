@@ -1,5 +1,5 @@
 /*
- * What the library asks of the futex call. The numbers are part of the kernel's interface (its
+ * The futex operations that the library uses. The numbers are part of the kernel's interface (its
  * uapi/linux/futex.h), but a C library such as musl comes without the kernel's headers.
  */
 #ifndef SHMIPC_PLATFORM_LINUX_FUTEX_H

@@ -3,7 +3,7 @@
 
 #include <sys/stat.h>
 
-/* A process id means something within its namespace, whose file's number is its own. */
+/* A process id is unique within its namespace; the inode of the namespace's file identifies it. */
 uint64_t shmi_process_origin(void) {
     struct stat ids;
     return stat("/proc/self/ns/pid", &ids) == 0 ? (uint64_t)ids.st_ino : 0;

@@ -1,7 +1,7 @@
 /*
  * The processor quota of the control groups (cgroups) that this process is in. A group is limited
  * by its own quota and by that of every group around it. Versions 1 and 2 of the interface may both
- * be mounted; only one of them has the cpu controller, the other one says nothing.
+ * be mounted, but only one of them has the cpu controller.
  *
  * /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which
  * group is the top of what is mounted here, and where. In a container without a cgroup namespace
@@ -139,9 +139,9 @@ static uint32_t quota_of(struct search *s, const char *directory) {
     return count < 1 ? 1 : count < UINT32_MAX ? (uint32_t)count : UINT32_MAX;
 }
 
-/* Makes mount_point the directory of this process's group; returns the length of the part in front
-   that is the mount point itself. A group outside of what is mounted here is not to be seen: then
-   it is the mount point that limits us. */
+/* Makes mount_point the directory of this process's group, and returns the length of its prefix
+   that is the mount point itself. A group outside of the mounted tree is not visible: then the
+   mount point's limit applies. */
 static size_t enter_group(struct search *s) {
     size_t top = strlen(s->mount_point);
     size_t outside = strcmp(s->mount_group, "/") == 0 ? 0 : strlen(s->mount_group);
@@ -152,7 +152,7 @@ static size_t enter_group(struct search *s) {
     return top;
 }
 
-/* From the group of this process up to the mount point. */
+/* The least quota from the group of this process up to the mount point. */
 static uint32_t least_quota(struct search *s) {
     size_t top = enter_group(s);
     uint32_t least = quota_of(s, s->mount_point);

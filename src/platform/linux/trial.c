@@ -1,6 +1,7 @@
 /*
- * What a peer relies on later is tried before it becomes one: a sandbox that refuses a single call
- * would otherwise show as a death that is never noticed, or a wait that never sleeps.
+ * A process tries the system calls that a peer relies on before it becomes one: otherwise a sandbox
+ * that refuses one of them would show as a death that is never noticed, or a wait that never
+ * sleeps.
  */
 #define _GNU_SOURCE
 #include "base/error.h"
@@ -12,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Its deadline has passed: it returns at once, whatever the word is. */
+/* The deadline has passed, so the call returns at once for any value of the word. */
 static int try_wait(const struct object *o) {
     const struct timespec past = {.tv_sec = 0};
     long result =
@@ -22,7 +23,7 @@ static int try_wait(const struct object *o) {
     return shmi_fail_needed("futex(FUTEX_WAIT_BITSET)", o->path);
 }
 
-/* Nobody waits on the header. */
+/* No thread sleeps on the header. */
 static int try_wake(const struct object *o, int operation, const char *call) {
     if (syscall(SYS_futex, o->base, operation, 0, NULL, NULL, FUTEX_BITSET_MATCH_ANY) >= 0)
         return SHMIPC_OK;

@@ -16,7 +16,7 @@ uint32_t shmi_process_id(void) {
     return (uint32_t)getpid();
 }
 
-/* exit runs what it runs beside all other threads. */
+/* exit runs its handlers while all other threads go on. */
 bool shmi_process_ends(void) {
     return false;
 }

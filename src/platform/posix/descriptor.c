@@ -11,8 +11,8 @@ static bool is_standard(int fd) {
     return fd >= 0 && fd < STANDARD;
 }
 
-/* What takes up the free standard descriptors meanwhile. It can be neither read nor written: a
-   thread that uses one gets EBADF, as before. */
+/* Placeholders for the free standard descriptors during an open. They can be neither read nor
+   written: a thread that uses one gets EBADF, as before. */
 struct stand_ins {
     int fds[STANDARD];
     int count;
@@ -35,15 +35,15 @@ static void take_up_standard(struct stand_ins *s) {
         close(fd);
 }
 
-/* But for those that another thread has put its own file over. */
+/* Leaves a placeholder that another thread has replaced by its own file. */
 static void give_back_standard(struct stand_ins *s) {
-    int os_error = errno; /* of the opening in between */
+    int os_error = errno; /* of the open in between */
     while (s->count > 0)
         shmi_descriptor_close(s->fds[--s->count], &s->file);
     errno = os_error;
 }
 
-/* Again if another thread has closed a standard descriptor in between. */
+/* Tries again if another thread has closed a standard descriptor in between. */
 int shmi_descriptor_open(const char *path, int flags, mode_t mode) {
     struct stand_ins stand_ins = {.count = 0};
     int fd;
@@ -68,7 +68,7 @@ bool shmi_descriptor_is(int fd, const struct identity *file) {
     return fstat(fd, &status) == 0 && is_file(&status, file);
 }
 
-/* An open descriptor can be looked at: an error but EBADF says nothing about whose it is. */
+/* An error other than EBADF does not show that the descriptor means another file: it is closed. */
 void shmi_descriptor_close(int fd, const struct identity *file) {
     struct stat status;
     bool ours = fstat(fd, &status) == 0 ? is_file(&status, file) : errno != EBADF;

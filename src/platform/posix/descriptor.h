@@ -1,6 +1,6 @@
 /*
- * Descriptors in a process that others share: none of ours is a standard one, and a number that was
- * ours is believed to be so only after a look.
+ * Descriptors in a process shared with other code: ours are never standard descriptors, and a
+ * number is taken for ours only after a check, since other code may have closed it.
  */
 #ifndef SHMIPC_DESCRIPTOR_H
 #define SHMIPC_DESCRIPTOR_H
@@ -10,14 +10,14 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* As open, with O_CLOEXEC, but never 0, 1 or 2: where these are closed, what the process prints
-   would be written into the file. */
+/* As open, with O_CLOEXEC, but never 0, 1 or 2: if these are closed, the process's output would
+   otherwise be written into the file. */
 int shmi_descriptor_open(const char *path, int flags, mode_t mode);
 
-/* The same to be read as a stream; NULL: it cannot be. */
+/* Opens a file for reading as a stream; NULL on failure. */
 FILE *shmi_descriptor_read(const char *path);
 
-/* What tells a file from every other one as long as somebody has it open or mapped. */
+/* Identifies a file as long as any process has it open or mapped. */
 struct identity {
     dev_t device;
     ino_t inode;
@@ -31,8 +31,8 @@ static inline bool is_file(const struct stat *status, const struct identity *fil
     return status->st_dev == file->device && status->st_ino == file->inode;
 }
 
-/* True if the number means that file now. Anybody in the process may close it, and a file that is
-   opened next gets the number. */
+/* True if the number means that file now. Any code in the process may close it, and the next file
+   that is opened gets the number. */
 bool shmi_descriptor_is(int fd, const struct identity *file);
 
 /* Closes the descriptor, unless it means something else by now. */

@@ -1,5 +1,5 @@
 /*
- * What the system's errors mean here.
+ * The library's errors for those of the system.
  */
 #include "platform/posix/object.h"
 

@@ -16,7 +16,7 @@
 
 /* What may interrupt a thread: signal handlers, and its cancellation. */
 struct mask {
-    sigset_t signals; /* that it had blocked before */
+    sigset_t signals; /* blocked before */
     int cancellation;
 };
 
@@ -26,10 +26,9 @@ static struct object *objects;
 static struct mask of_holder; /* of the thread that holds the mutex */
 static int hook_error;
 
-/* A signal handler that forked in a thread that holds the mutex would wait for that thread, which
-   is its own; and after a thread that was cancelled while it holds the mutex everybody would.
-   Signals by which the kernel says what an instruction has done are let through: blocked, they kill
-   the process. */
+/* A signal handler that forks in the thread that holds the mutex would wait for its own thread; and
+   if a thread were cancelled while it holds the mutex, all others would wait for ever. Signals that
+   the kernel raises for an instruction are not blocked: blocked, they kill the process. */
 static struct mask mask_all(void) {
     static const int of_instructions[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     struct mask before = {.cancellation = shmi_cancellation_off()};
@@ -52,7 +51,7 @@ void shmi_fork_hold(void) {
     of_holder = before;
 }
 
-/* errno stays. */
+/* Keeps errno. */
 void shmi_fork_release(void) {
     const struct mask before = of_holder;
     pthread_mutex_unlock(&mutex);
@@ -64,7 +63,7 @@ static void after_fork_in_child(void) {
         if (o->fd >= 0)
             shmi_descriptor_close(o->fd, &o->file);
         o->fd = -1;
-        o->settled = false; /* it is not opened again here */
+        o->settled = false; /* never opened again in this child */
         o->base = NULL;
         if (o->fork_hook != NULL)
             o->fork_hook(o->fork_context);
@@ -76,7 +75,7 @@ static void install(void) {
     hook_error = pthread_atfork(shmi_fork_hold, shmi_fork_release, after_fork_in_child);
 }
 
-/* A fork waits while a hook is installed. */
+/* A fork waits while the hooks are being installed. */
 static void install_once(void) {
     const struct mask before = mask_all();
     pthread_once(&once, install);

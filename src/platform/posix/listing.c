@@ -1,5 +1,5 @@
 /*
- * Which names there are.
+ * Listing the names of regions.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -16,7 +16,8 @@ static bool begins_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* Anything but a plain file is none of ours, and may not even be opened: a pipe would notice. */
+/* Anything but a plain file is no region, and must not even be opened: opening a pipe has
+   effects. */
 static bool may_be_region(const struct dirent *entry) {
     return begins_with(entry->d_name, FILE_PREFIX) &&
            (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN);

@@ -2,8 +2,8 @@
  * Peers' locks: open-file-description locks on bytes far behind the end of the memory. The kernel
  * drops them when the last descriptor and the last mapping of that opening are gone.
  *
- * An answer is believed only of our own file: the number may have been closed by somebody else in
- * this process, and mean another file.
+ * An answer counts only if it was about our own file: other code in this process may have closed
+ * the descriptor, so that its number means another file.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -22,20 +22,20 @@ static struct flock lock_of(uint32_t peer, short type) {
         .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)(LOCK_OFFSET + peer), .l_len = 1};
 }
 
-/* The descriptor, and how often it was replaced until then. */
+/* The descriptor at one moment, and how often it had been replaced. */
 struct opening {
     int fd;
     uint32_t reopenings;
 };
 
 static struct opening opening_now(const struct object *o) {
-    /* Acquire: the descriptor is read after the count; the partner is the count in opening.c. */
+    /* Acquire: reads the descriptor after the count; pairs with the count in opening.c. */
     uint32_t reopenings = load_acquire32(&o->reopenings);
     return (struct opening){o->fd, reopenings};
 }
 
-/* After a question: was it about our file? A number that was lost may be ours again by now, but
-   then there was a reopening in between. */
+/* Called after a lock call: true if it was about our file. A lost number may be ours again by now,
+   but then `reopenings` has changed. */
 static bool was_ours(const struct object *o, struct opening opening) {
     return shmi_descriptor_is(opening.fd, &o->file) &&
            load_acquire32(&o->reopenings) == opening.reopenings;
@@ -61,7 +61,7 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     }
     enum lock_verdict verdict = take(o, peer);
     if (verdict == LOCK_TAKEN && o->self == NO_PEER && peer < PEERS)
-        o->self = peer; /* nobody sleeps or wakes here before that */
+        o->self = peer; /* no thread sleeps or wakes here before that */
     return verdict;
 }
 
@@ -70,7 +70,7 @@ int shmi_fail_lock(const struct object *o, uint32_t peer) {
     return shmi_fail_needed("fcntl(F_OFD_SETLK)", o->path);
 }
 
-/* Whatever the answer. That locks can be taken shows when the own one is. */
+/* Accepts any answer. Taking the own lock later shows that locks can be taken. */
 int shmi_lock_try(const struct object *o) {
     struct flock lock = lock_of(HOST_LOCK, F_WRLCK);
     if (fcntl(o->fd, F_OFD_GETLK, &lock) == 0)
@@ -95,7 +95,7 @@ static enum answer ask(const struct object *o, uint32_t peer) {
     return lock.l_type == F_UNLCK ? FREE : HELD;
 }
 
-/* The own lock is held through the mapping's opening: asked through this one it is another's. */
+/* The mapping's opening holds the own lock, so this opening would see it as another process's. */
 bool shmi_peer_is_locked(struct object *o, uint32_t peer) {
     if (peer == o->self)
         return false;

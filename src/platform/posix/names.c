@@ -1,6 +1,6 @@
 /*
- * Names of regions. A file has none until its region is complete, and a name is never given to a
- * second region in the same file; so whoever opens a name finds a complete region.
+ * Names of regions. A file has no name until its region is complete, and never holds a second
+ * region; so a process that opens a name finds a complete region.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -18,14 +18,14 @@ static bool name_means(const struct object *o) {
     return lstat(o->path, &status) == 0 && is_file(&status, &o->file);
 }
 
-/* What may not be looked at may be there. */
+/* A name that may not be looked up counts as present. */
 static bool name_is_gone(const struct object *o) {
     struct stat status;
     return lstat(o->path, &status) == 0 ? !is_file(&status, &o->file) : errno == ENOENT;
 }
 
-/* Only the holder of a dead file's takeover lock unlinks it, so between the look and the unlink the
-   name cannot come to mean another file. */
+/* Only the holder of a dead file's takeover lock unlinks it, so the name cannot come to mean
+   another file between the check and the unlink. */
 static int unlink_dead(const struct object *o) {
     if (!name_means(o))
         return shmi_fail(SHMIPC_E_NOT_FOUND, "%s was removed by somebody else", o->path);
@@ -39,7 +39,7 @@ int shmi_object_remove_dead(struct object *o) {
     error = shmi_peer_is_locked(o, HOST_LOCK)
                 ? shmi_fail(SHMIPC_E_NAME_IN_USE, "%s belongs to a live host", o->path)
                 : unlink_dead(o);
-    /* By hand: a child that was forked meanwhile by clone has the descriptor too. */
+    /* Unlock explicitly: a child that was made by clone meanwhile has the descriptor too. */
     shmi_peer_unlock(o, TAKEOVER_LOCK);
     return error;
 }
@@ -57,7 +57,7 @@ static int clear_name(const struct object *o) {
     return error == SHMIPC_E_NOT_FOUND ? SHMIPC_OK : error;
 }
 
-/* By the descriptor, which takes a privilege or a recent kernel, or else by way of /proc. */
+/* Links by the descriptor, which needs a privilege or a recent kernel, or else through /proc. */
 static int link_somehow(const struct object *o) {
     char self[64];
     if (linkat(o->fd, "", AT_FDCWD, o->path, AT_EMPTY_PATH) == 0)
@@ -80,7 +80,7 @@ static int link_name(const struct object *o) {
     return shmi_fail_needed("linkat", o->path);
 }
 
-/* Somebody may give the name to another dead region as soon as it is free. */
+/* Another host may publish under the name as soon as it is free, and die: hence the tries. */
 int shmi_object_publish(struct object *o) {
     enum { TRIES = 100 };
     for (int i = 0; i < TRIES; i++) {
@@ -101,7 +101,7 @@ int shmi_object_unpublish(struct object *o) {
     return SHMIPC_OK;
 }
 
-/* A peer that lost its descriptor and cannot open the file again is told by the name itself. */
+/* A peer that lost its descriptor and cannot open the file again looks up the name itself. */
 bool shmi_object_has_name(struct object *o) {
     struct stat status;
     if (fstat(o->fd, &status) == 0 && is_file(&status, &o->file))

@@ -1,5 +1,5 @@
 /*
- * Shared memory: a file in /dev/shm, made without a name, or opened by one.
+ * Shared memory: a file in /dev/shm, created without a name, or opened by its name.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -43,13 +43,13 @@ static int create_unnamed(struct object *o, const struct geometry *geometry,
                             strerror(errno));
     if (fd < 0)
         return shmi_fail_call("open", DIRECTORY);
-    if (fchmod(fd, (mode_t)rules->mode) != 0) /* whatever the umask took away */
+    if (fchmod(fd, (mode_t)rules->mode) != 0) /* undo the umask */
         return shmi_fail_needed("fchmod", DIRECTORY);
     int error = shmi_reserve(o, geometry->total_size, rules->lazy);
     return error ? error : shmi_object_map(o, geometry);
 }
 
-/* An unnamed file needs no nonce to be told from others. */
+/* An unnamed file needs no nonce to be distinct. */
 int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
                        const struct object_rules *rules, struct object **object) {
     struct object *o = NULL;
@@ -68,7 +68,7 @@ int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *
     return SHMIPC_OK;
 }
 
-/* Of a file that may not be opened, whose it is says what to do. */
+/* For a file that may not be opened, the sentence names its owner. */
 static int fail_open(const struct object *o) {
     int os_error = errno;
     struct stat status;
@@ -168,7 +168,7 @@ void shmi_object_on_fork(struct object *o, void (*hook)(void *context), void *co
     o->fork_hook = hook;
 }
 
-/* In a forked child base is NULL and fd is -1 already: whatever lies there now is not ours. */
+/* In a forked child base is NULL and fd is -1 already: a mapping there now is not ours. */
 void shmi_object_close(struct object *o) {
     if (o == NULL)
         return;

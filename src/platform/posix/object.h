@@ -1,23 +1,24 @@
-/* What the POSIX files know of an object. */
+/* The shared object of the POSIX files. */
 #ifndef SHMIPC_POSIX_OBJECT_H
 #define SHMIPC_POSIX_OBJECT_H
 
 #include "platform/platform.h"
 #include "platform/posix/descriptor.h"
 
-/* Besides the peers': who replaces a dead host's name holds this, so that only one does. */
+/* TAKEOVER_LOCK, beyond the peers' locks: held to replace a dead host's name, so that only one
+   process does. */
 enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 
 #define DIRECTORY "/dev/shm"
 
 struct object {
-    _Atomic int fd; /* written while fork is held, by opening.c; -1 after fork, in the child */
-    struct identity file; /* what fd was opened to mean; set with the first opening */
-    bool settled;         /* the mapping alone keeps the own lock; written while fork is held */
+    _Atomic int fd;       /* opening.c writes it while fork is held; -1 in a forked child */
+    struct identity file; /* the file that fd was opened for; set with the first opening */
+    bool settled;         /* only the mapping keeps the own lock; written while fork is held */
     bool blind;           /* fd was lost, and the file cannot be opened again; while fork is held */
-    atomic_u32 reopenings; /* counted before each of them, while fork is held */
-    atomic_u32 trouble;    /* of opening.c, until somebody has been told */
-    uint32_t self;         /* the first lock that was taken says who we are; NO_PEER */
+    atomic_u32 reopenings; /* rises before each reopening, while fork is held */
+    atomic_u32 trouble;    /* opening.c's, until it has been reported */
+    uint32_t self;         /* our index: that of the first lock taken; NO_PEER before */
     void *base;
     uint64_t size;
     void (*fork_hook)(void *context);
@@ -27,36 +28,35 @@ struct object {
     char path[256];
 };
 
-/* object.c: a handle of the name that has nothing open yet, and opening what has the name,
-   whose status it tells. */
+/* object.c: make a handle of the name with nothing open yet; open the file of the name, and store
+   its status. */
 int shmi_object_new(const char *name, struct object **object);
 int shmi_object_open_existing(struct object *object, struct stat *status);
 
-/* opening.c: the first opening, whose status it tells; -1 with errno, which is fstat's if it was
-   *opened. */
+/* opening.c: the first opening; stores the file's status. -1 with errno on failure; if *opened, the
+   errno is fstat's. */
 int shmi_opening_first(struct object *object, const char *path, int flags, mode_t mode,
                        struct stat *status, bool *opened);
 
-/* True if the descriptor means our file, if need be after it was opened again. */
+/* True if the descriptor means our file; opens the file again if necessary. */
 bool shmi_opening_regain(struct object *object);
 
-/* takeover.c: takes the lock without which nobody takes a dead host's name away; it goes with the
-   handle. NAME_IN_USE if others hold it for long. */
+/* takeover.c: takes the lock that a process must hold to remove a dead host's name; closing the
+   handle releases it. NAME_IN_USE if other processes hold it for too long. */
 int shmi_take_over(struct object *object);
 
-/* lock.c: tries to ask for a lock. */
+/* lock.c: tries whether locks can be tested. */
 int shmi_lock_try(const struct object *object);
 
-/* reserve.c: gives the file its size and, unless it is to be lazy, its memory. */
+/* reserve.c: gives the file its size and, unless lazy, its memory. */
 int shmi_reserve(const struct object *object, uint64_t size, bool lazy);
 
-/* failure.c: the error that an errno means, and "<call> of <path>: ..." recorded for the present
-   one. */
+/* failure.c: the error for an errno; and records "<call> of <path>: ..." for the current errno. */
 int shmi_error_of(int os_error);
 int shmi_fail_call(const char *call, const char *path);
 
-/* The same for a call that the library cannot do without: a refusal, since the system does not know
-   it or a sandbox forbids it, is NOT_SUPPORTED. */
+/* The same for a call that the library needs: NOT_SUPPORTED if the system does not know the call,
+   or a sandbox forbids it. */
 bool shmi_is_refusal(int os_error);
 int shmi_fail_needed(const char *call, const char *path);
 

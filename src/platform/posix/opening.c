@@ -1,8 +1,8 @@
 /*
- * The object's descriptor. Its first opening takes the own lock and is mapped. Then it is closed,
- * so that the mapping, which no child inherits, alone keeps the lock; a second opening of the same
- * file is there to ask about others' locks, and to take those of the dead. If somebody else closes
- * that one, the file is opened again by its name.
+ * The object's descriptor. The first opening takes the own lock and is mapped. Then its descriptor
+ * is closed, so that only the mapping, which no child inherits, keeps the lock. A second opening of
+ * the same file serves to test others' locks, and to take those of the dead. If other code closes
+ * that descriptor, the file is opened again by its name.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -34,7 +34,7 @@ int shmi_opening_first(struct object *o, const char *path, int flags, mode_t mod
     return fd;
 }
 
-/* ENOENT: the name does not mean our file any more. */
+/* ENOENT: the name no longer means our file. */
 static int open_again(const struct object *o) {
     struct stat status;
     int fd = shmi_descriptor_open(o->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0);

@@ -1,5 +1,5 @@
 /*
- * Memory for a new region, all of it, so that what does not fit is an error at creation and no
+ * Reserves all memory of a new region, so that a lack of memory is an error at creation and not a
  * fault later.
  */
 #define _GNU_SOURCE
@@ -16,7 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Signals wait for no longer than it takes to reserve so much: some milliseconds. */
+/* Signals are blocked only while so much is reserved: some milliseconds. */
 #define PIECE (UINT64_C(4) << 20)
 
 static int fail_reserving(uint64_t size, const char *call) {
@@ -28,7 +28,7 @@ static int fail_reserving(uint64_t size, const char *call) {
                         strerror(os_error));
 }
 
-/* A file that grows beyond this limit costs the process its life, by SIGXFSZ. */
+/* A file that grows beyond this limit kills the process, by SIGXFSZ. */
 static int check_limit(uint64_t size) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
@@ -40,16 +40,15 @@ static int check_limit(uint64_t size) {
                         (unsigned long long)size, (unsigned long long)limit.rlim_cur);
 }
 
-/* Before the first of many pieces takes memory in vain. A file system without a limit has no blocks
-   at all. */
+/* Checked before any piece takes memory in vain. A file system without a limit reports 0 blocks. */
 static bool fits(const struct object *o, uint64_t size) {
     struct statvfs status;
     return fstatvfs(o->fd, &status) != 0 || status.f_blocks == 0 ||
            size <= (uint64_t)status.f_bavail * status.f_frsize;
 }
 
-/* Before Linux 6.11 tmpfs gives back all that it has reserved in a call that a signal
-   interrupts: where signals come often enough the call would never end. */
+/* Before Linux 6.11 tmpfs frees all memory that an interrupted call has reserved: frequent signals
+   would keep the call from ever completing. */
 static int reserve_piece(const struct object *o, uint64_t from, uint64_t size) {
     sigset_t all;
     sigset_t before;

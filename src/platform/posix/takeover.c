@@ -1,6 +1,6 @@
 /*
- * The takeover lock of a dead host's file: only its holder may take the name away. It is held for
- * some system calls, so who finds it held waits for it.
+ * The takeover lock of a dead host's file: only its holder may take the name away. It is held only
+ * for a few system calls, so a process that finds it held waits for it.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -13,7 +13,7 @@ enum { TAKEOVER_NS = 1000000000, LOOK_AGAIN_NS = 1000000 };
 
 static void nap(void) {
     const struct timespec time = {.tv_nsec = LOOK_AGAIN_NS};
-    (void)nanosleep(&time, NULL); /* cut short by a signal, it is followed by another look */
+    (void)nanosleep(&time, NULL); /* if a signal cuts it short, another look follows */
 }
 
 int shmi_take_over(struct object *o) {

@@ -3,7 +3,7 @@
 
 #include <bcrypt.h>
 
-/* In two parts: the product of the whole count would overflow. */
+/* Converted in two parts, as the product of the whole count would overflow. */
 uint64_t shmi_clock_now(void) {
     const uint64_t second = 1000000000u;
     LARGE_INTEGER count;
@@ -16,7 +16,7 @@ uint64_t shmi_clock_now(void) {
     return seconds * second + rest * second / per_second;
 }
 
-/* Not 0, which in a directory means that there is no region. */
+/* Never 0, which in a directory means that there is no region. */
 uint64_t shmi_random_nonce(void) {
     uint64_t nonce = 0;
     if (BCryptGenRandom(NULL, (PUCHAR)&nonce, sizeof nonce, BCRYPT_USE_SYSTEM_PREFERRED_RNG) != 0)

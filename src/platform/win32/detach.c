@@ -1,6 +1,6 @@
 #include "platform/platform.h"
 
-/* A view cannot be replaced by another at one instant: between the two there would be none. */
+/* Windows cannot replace a view atomically: for a moment there would be none. */
 void *shmi_object_detach(struct object *o) {
     (void)o;
     return NULL;

@@ -1,6 +1,6 @@
 /*
- * The directory section of a name outlives its hosts for as long as one of them, or a guest that
- * looks, has it open. Only the holder of the takeover lock writes to it.
+ * The directory section of a name exists as long as one of its hosts, or a guest that reads it, has
+ * it open. Only the holder of the takeover lock writes to it.
  */
 #include "platform/win32/directory.h"
 
@@ -72,9 +72,8 @@ int shmi_directory_read(const struct object *o, uint64_t *nonce) {
     return error;
 }
 
-/* For a host: the directory is open here, so it stays, and nobody writes to it but a host that
-   finds our lock free. Elsewhere: that it could not be looked at is no proof that the name was
-   taken away. */
+/* A host has the directory open, so it stays, and only a host that finds our lock free writes to
+   it. In a guest, failing to read it does not prove that the name is gone. */
 bool shmi_object_has_name(struct object *o) {
     if (o->directory != NULL)
         return true;
@@ -91,7 +90,7 @@ static int take_over(struct object *o, HANDLE *lock) {
     for (int i = 0; i < TAKEOVER_TRIES && verdict == LOCK_HELD; i++) {
         *lock = shmi_existence_take(&name, &o->events_security, &verdict);
         if (verdict == LOCK_HELD)
-            Sleep(1); /* another takes over, which is soon done */
+            Sleep(1); /* another takeover, which is soon over */
     }
     if (verdict == LOCK_TAKEN)
         return SHMIPC_OK;
@@ -119,8 +118,8 @@ static int open_to_write(struct object *o, struct directory **directory) {
     return error;
 }
 
-/* A region is its host's as long as the host's lock is held and its process lives: the lock alone
-   could be anybody's event, and the process alone may have closed the region. */
+/* A region has a host as long as the host's lock is held and its process lives: any process could
+   have made the lock's event, and a live process may have closed the region. */
 static bool belongs_to_a_host(const struct object *o, const struct directory *directory) {
     struct object_names names = o->names;
     names.nonce = load_acquire64(&directory->nonce);

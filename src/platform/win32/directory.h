@@ -1,5 +1,5 @@
 /*
- * What a name means now: a small section of that name tells the nonce of the current region.
+ * The directory of a name: a small section that holds the nonce of the name's current region.
  */
 #ifndef SHMIPC_WIN32_DIRECTORY_H
 #define SHMIPC_WIN32_DIRECTORY_H
@@ -8,8 +8,8 @@
 
 struct object;
 
-/* The nonce that the object's name tells. NOT_FOUND if it tells none, DENIED if the directory
-   belongs to somebody who is not trusted. */
+/* Stores the nonce in the directory of the object's name. NOT_FOUND if there is none, DENIED if the
+   directory's owner is not trusted. */
 int shmi_directory_read(const struct object *object, uint64_t *nonce);
 
 #endif

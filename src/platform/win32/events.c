@@ -55,7 +55,7 @@ static HANDLE handle_in(const atomic_u64 *cache) {
     return (HANDLE)(uintptr_t)load_acquire64(cache); // NOLINT(performance-no-int-to-ptr)
 }
 
-/* Of two threads that open the same event, one keeps its handle. */
+/* If two threads open the same event, only one handle is kept. */
 static HANDLE keep(atomic_u64 *cache, HANDLE event) {
     uint64_t kept = 0;
     if (event == NULL || cas_seq_cst64(cache, &kept, (uint64_t)(uintptr_t)event))
@@ -74,7 +74,7 @@ HANDLE shmi_event_to_sleep_on(struct object *o, struct wait_key key) {
                                       EVENT_MODIFY_STATE | SYNCHRONIZE));
 }
 
-/* With the right to sleep, too: the handle may be used for that later. */
+/* Opens the event with the right to sleep too: the handle may be used for that later. */
 bool shmi_event_set(struct object *o, struct wait_key key) {
     atomic_u64 *cache = cache_of(o, key);
     HANDLE event = handle_in(cache);

@@ -1,6 +1,6 @@
 /*
- * The named events that are slept on, opened when they are first used and kept. An event belongs to
- * a wait key: a slot's word, or one peer at one eventcount.
+ * The named events that threads sleep on, opened at their first use and kept. An event belongs to a
+ * wait key: a slot's word, or one peer at one eventcount.
  */
 #ifndef SHMIPC_WIN32_EVENTS_H
 #define SHMIPC_WIN32_EVENTS_H
@@ -8,13 +8,13 @@
 #include "platform/win32/system.h"
 #include "wire/layout.h"
 
-/* The eventcounts by their numbers, and last a peer's own eventcount for answers. */
+/* Numbers of eventcounts: the region's, then a peer's own eventcount for answers. */
 enum { EVENTCOUNT_ANSWERS = EVENTCOUNTS, EVENTCOUNTS_TO_SLEEP_ON = EVENTCOUNTS + 1 };
 
 struct wait_key {
     bool is_slot;
     uint32_t number; /* of the slot or eventcount */
-    uint32_t peer;   /* who sleeps at the eventcount */
+    uint32_t peer;   /* that sleeps at the eventcount */
 };
 
 /* Handles as numbers, 0 where none was opened. */
@@ -25,17 +25,17 @@ struct events {
 
 struct object;
 
-/* Finds what lies at `word`. An eventcount's key is left without its sleeper, but for answers,
-   which one peer alone sleeps for. False if nothing there is ever slept on. */
+/* Finds the key of `word`. An eventcount's key has no peer yet, except for answers, on which only
+   one peer sleeps. False if no thread ever sleeps on the word. */
 bool shmi_wait_key_of(const struct object *object, const atomic_u32 *word, struct wait_key *key);
 
 /* Makes room for the geometry's slots. */
 int shmi_events_prepare(struct object *object);
 
-/* The event of a key, made if nobody has slept there yet; NULL on failure. */
+/* The event of a key, created if no thread has slept there yet; NULL on failure. */
 HANDLE shmi_event_to_sleep_on(struct object *object, struct wait_key key);
 
-/* Sets the event of a key. False if there is none, since nobody ever slept there. */
+/* Sets the event of a key. False if there is none, since no thread ever slept there. */
 bool shmi_event_set(struct object *object, struct wait_key key);
 
 void shmi_events_close(struct object *object);

@@ -1,7 +1,8 @@
 /*
  * Threads of one process that wait for the same eventcount share the peer's event. If all slept on
- * it, a signal could wake one whom it does not concern, and be lost to the other; so one sleeps
- * there for all, and when it leaves, for whatever reason, the others look for themselves.
+ * it, a signal could wake a thread that it does not concern, and miss the one that it does. So one
+ * thread, the leader, sleeps there for all, and when it leaves, for any reason, the others look for
+ * themselves.
  */
 #include "platform/win32/object.h"
 

@@ -1,13 +1,13 @@
 /*
- * Peers' locks: events that exist as long as their holder has them open, and that nobody else keeps
- * open. The system closes the handle after the process's last thread has ended.
+ * Peers' locks: events that exist as long as their holder has them open; no other process keeps
+ * them open. The system closes the handle after the process's last thread has ended.
  */
 #include "platform/win32/lock.h"
 
 #include "platform/win32/failure.h"
 #include "platform/win32/object.h"
 
-/* Whoever only asks has the event open for an instant, and so has another that tries. */
+/* A process that only tests a lock, or fails to take it, has the event open for an instant. */
 enum { TRIES = 5 };
 
 HANDLE shmi_existence_take(const struct object_name *name, const struct security *security,
@@ -26,7 +26,7 @@ HANDLE shmi_existence_take(const struct object_name *name, const struct security
     return NULL;
 }
 
-/* Denied, or another kind of object: not to be told, so it is held. */
+/* An error other than "not found" (denied, another kind of object) counts as held. */
 bool shmi_existence_is_held(const struct object_name *name) {
     HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name->text);
     if (event == NULL)
@@ -41,7 +41,7 @@ enum lock_verdict shmi_peer_lock(struct object *o, uint32_t peer) {
     if (o->locks[peer] == NULL)
         o->locks[peer] = shmi_existence_take(&name, &o->events_security, &verdict);
     if (verdict == LOCK_ERROR && GetLastError() == ERROR_ACCESS_DENIED)
-        verdict = LOCK_HELD; /* by somebody whose lock may not be opened */
+        verdict = LOCK_HELD; /* by a process whose lock may not be opened */
     if (verdict == LOCK_TAKEN && o->self == NO_PEER)
         o->self = peer;
     return verdict;
@@ -60,7 +60,7 @@ void shmi_peer_unlock(struct object *o, uint32_t peer) {
         o->self = NO_PEER;
 }
 
-/* What this opening holds itself does not count. */
+/* Locks that this opening itself holds do not count. */
 bool shmi_peer_is_locked(struct object *o, uint32_t peer) {
     struct object_name name = shmi_name_lock(&o->names, peer);
     return o->locks[peer] == NULL && shmi_existence_is_held(&name);

@@ -1,5 +1,6 @@
 /*
- * A lock that is an object's existence: who makes the event holds it until the event is closed.
+ * A lock by an object's existence: the process that creates the event holds the lock until it
+ * closes the event.
  */
 #ifndef SHMIPC_WIN32_LOCK_H
 #define SHMIPC_WIN32_LOCK_H
@@ -8,7 +9,8 @@
 #include "platform/win32/names.h"
 #include "platform/win32/security.h"
 
-/* The event, to be closed when the lock is to be released; NULL unless it was taken. */
+/* Takes the lock and returns its event: closing it releases the lock. NULL if the lock was not
+   taken. */
 HANDLE shmi_existence_take(const struct object_name *name, const struct security *security,
                            enum lock_verdict *verdict);
 bool shmi_existence_is_held(const struct object_name *name);

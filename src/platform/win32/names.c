@@ -3,8 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* The user's name is well-formed UTF-8, checked above; in UTF-16 it has no more units than bytes.
-   */
+/* The caller has checked that the user's name is well-formed UTF-8; in UTF-16 it has no more units
+   than bytes. */
 static void append(struct object_name *name, const char *utf8) {
     int used = (int)wcslen(name->text);
     MultiByteToWideChar(CP_UTF8, 0, utf8, -1, name->text + used, OBJECT_NAME_MAX - used);

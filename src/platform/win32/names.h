@@ -16,7 +16,7 @@ struct object_name {
     wchar_t text[OBJECT_NAME_MAX];
 };
 
-/* All that an object's names are made of. */
+/* The components of an object's names. */
 struct object_names {
     bool global;
     uint64_t nonce;

@@ -1,6 +1,7 @@
 /*
- * Named memory: a section whose name carries the region's nonce. A section lives as long as anybody
- * has it open, so what a dead host's guests keep alive is never mistaken for the next host's.
+ * Named memory: a section whose name carries the region's nonce. A section lives as long as any
+ * process has it open; the nonce keeps a section that a dead host's guests still have open from
+ * being mistaken for the next host's.
  */
 #include "platform/win32/object.h"
 
@@ -41,8 +42,8 @@ static int map_section(struct object *o, const struct object_name *name) {
     return shmi_security_of_events(o->section, name, &o->events_security);
 }
 
-/* What a guest of this user will ask for. Peers whom the permissions shut out could not wake each
-   other: their events have the same. */
+/* Tries the access that a guest of this user needs. The events have the same permissions, so peers
+   that these shut out could not wake each other. */
 static int check_access(const struct object_name *name) {
     HANDLE again = OpenFileMappingW(SECTION_ACCESS, FALSE, name->text);
     if (again == NULL)
@@ -53,7 +54,7 @@ static int check_access(const struct object_name *name) {
     return SHMIPC_OK;
 }
 
-/* The name is random: whoever has it already means to be mistaken for us. */
+/* The name is random: a process that has created it already means to be mistaken for us. */
 static int create_section(struct object *o, uint64_t size) {
     struct object_name name = shmi_name_region(&o->names);
     o->section = CreateFileMappingW(INVALID_HANDLE_VALUE, &o->security.attributes, PAGE_READWRITE,
@@ -120,7 +121,7 @@ int shmi_object_open(const char *name, const struct object_rules *rules, struct 
     return error;
 }
 
-/* The whole section is mapped since it was opened; now its size is held against its header. */
+/* Opening has mapped the whole section; this compares its size with its header. */
 int shmi_object_map(struct object *o, const struct geometry *geometry) {
     if (o->size < geometry->total_size)
         return shmi_fail(SHMIPC_E_TRUNCATED, "region %s has %llu bytes, its header says %llu",
@@ -142,19 +143,19 @@ void *shmi_object_base(const struct object *o) {
     return o->base;
 }
 
-/* No program is refused single calls of these. */
+/* Windows does not refuse single calls of these to a program. */
 int shmi_object_try(struct object *o) {
     (void)o;
     return SHMIPC_OK;
 }
 
-/* Handles are not inherited, and nothing else than the process keeps a lock. */
+/* Handles are not inherited, so only the process itself keeps a lock. */
 int shmi_object_settle(struct object *o) {
     (void)o;
     return SHMIPC_OK;
 }
 
-/* A handle that is closed twice is not noticed here. */
+/* Does not detect that other code has closed a handle. */
 const char *shmi_object_trouble(struct object *o) {
     (void)o;
     return NULL;
@@ -172,7 +173,7 @@ static void close_handle(HANDLE handle) {
         CloseHandle(handle);
 }
 
-/* The locks last: whoever finds one free may reuse what it guards. */
+/* Closes the locks last: a process that finds one free may reuse what the lock guards. */
 void shmi_object_close(struct object *o) {
     if (o == NULL)
         return;

@@ -1,5 +1,5 @@
 /*
- * What the Windows files know of an object. docs/protocol.md, Names and sleeping on Windows.
+ * The shared object of the Windows files. docs/protocol.md, Names and sleeping on Windows.
  */
 #ifndef SHMIPC_WIN32_OBJECT_H
 #define SHMIPC_WIN32_OBJECT_H
@@ -15,20 +15,20 @@ struct object {
     struct object_names names;
     struct security security;        /* of the sections that a host makes */
     struct security events_security; /* of every event made here */
-    PSID owner;                      /* whose region a guest trusts; NULL: this user's */
+    PSID owner;                      /* the owner that a guest trusts; NULL: this user */
     HANDLE section;
     HANDLE directory; /* of a host that has published */
     struct region_layout *base;
     uint64_t size;
     struct geometry geometry; /* valid while mapped */
     HANDLE locks[PEERS];      /* those held here */
-    uint32_t self;            /* the first lock that was taken says who we are; NO_PEER */
+    uint32_t self;            /* our index: that of the first lock taken; NO_PEER before */
     struct events events;
     struct watch watch;
     struct leader_queue queues[EVENTCOUNTS_TO_SLEEP_ON];
 };
 
-/* The bytes of a view that can be touched: what is reserved only has none. */
+/* How many bytes of a view can be touched: 0 if the memory is only reserved. */
 uint64_t shmi_view_size(const void *view);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Sleeping on a word of this process's own: a list of who sleeps, each with an event. The system's
- * WaitOnAddress would do, but for its time-outs, which are rounded to the tick.
+ * Sleeping on a private word of this process: a list of sleepers, each with an event. Not
+ * WaitOnAddress, since its time-outs are rounded to the tick.
  */
 #include "platform/win32/sleep.h"
 
@@ -14,7 +14,8 @@ struct sleeper {
 static SRWLOCK lock = SRWLOCK_INIT;
 static struct sleeper *sleepers;
 
-/* Under the lock, which a waker takes after it has changed the word: a wake is not lost. */
+/* Compares under the lock, which a waker takes after it has changed the word: so no wake is
+   lost. */
 static bool join(struct sleeper *self, uint32_t expected) {
     AcquireSRWLockExclusive(&lock);
     bool joined = load_seq_cst32(self->word) == expected;
@@ -37,7 +38,7 @@ static void leave(const struct sleeper *self) {
 
 void shmi_private_wait(atomic_u32 *word, uint32_t expected, uint64_t deadline) {
     struct sleeper self = {.word = word, .event = CreateEventW(NULL, FALSE, FALSE, NULL)};
-    if (self.event == NULL) { /* out of handles: its caller looks again */
+    if (self.event == NULL) { /* out of handles: the caller looks again */
         Sleep(1);
         return;
     }

@@ -1,5 +1,5 @@
 /*
- * Processes. An id is reused, so a process is known by its id and the time of its creation.
+ * Processes. An id is reused, so an id and a creation time together identify a process.
  */
 #include "platform/win32/process.h"
 

@@ -1,6 +1,6 @@
 /*
- * What dead hosts leave behind: no name. A host's directory goes with its process, and a section
- * that guests keep alive has a name that nobody looks for.
+ * Dead hosts leave no name behind: a host's directory disappears with its process, and no process
+ * looks for the name of a section that guests keep alive.
  */
 #include "platform/win32/object.h"
 

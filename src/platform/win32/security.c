@@ -64,8 +64,8 @@ int shmi_security_make(const char *sddl, struct security *security) {
 #define LABEL_SECURITY_INFORMATION 0x00000010
 #endif
 
-/* An event's rights from a section's: sleeping is reading, waking is writing. The rights that every
-   object has are the same. */
+/* Translates a section's rights into an event's: reading becomes sleeping, writing becomes waking.
+   The standard rights stay the same. */
 static ACCESS_MASK event_rights(ACCESS_MASK section) {
     ACCESS_MASK rights = section & (STANDARD_RIGHTS_ALL | GENERIC_ALL);
     if ((section & (SECTION_MAP_READ | GENERIC_READ)) != 0)
@@ -84,8 +84,8 @@ static void translate(PACL list) {
     }
 }
 
-/* An integrity label is copied only where there is one: a list of labels that is empty could be
-   taken for one of audits, which needs a privilege. */
+/* Copies an integrity label only if there is one: an empty list of labels could be taken for a list
+   of audits, which needs a privilege. */
 static SECURITY_INFORMATION what_to_copy(HANDLE section) {
     PACL labels = NULL;
     PSECURITY_DESCRIPTOR descriptor = NULL;

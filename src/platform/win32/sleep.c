@@ -1,6 +1,6 @@
 /*
- * Time-outs of the system's waits are rounded to its tick, some 15 ms. A deadline nearer than that
- * is kept by a timer among the handles.
+ * Time-outs of the system's waits are rounded to its tick, some 15 ms. For a nearer deadline the
+ * wait includes a timer.
  */
 #include "platform/win32/sleep.h"
 
@@ -34,7 +34,7 @@ static DWORD milliseconds(uint64_t ns) {
     return ms < INFINITE ? (DWORD)ms : INFINITE - 1;
 }
 
-/* Without handles there is nothing to wait for but time. */
+/* Without handles only time passes. */
 static DWORD wait_for_any(const HANDLE *handles, DWORD count, DWORD timeout) {
     if (count == 0) {
         Sleep(timeout);
@@ -42,7 +42,7 @@ static DWORD wait_for_any(const HANDLE *handles, DWORD count, DWORD timeout) {
     }
     DWORD result = WaitForMultipleObjects(count, handles, FALSE, timeout);
     if (result == WAIT_FAILED)
-        Sleep(1); /* not to spin on a handle that is none */
+        Sleep(1); /* do not spin on an invalid handle */
     return result < WAIT_OBJECT_0 + count ? result - WAIT_OBJECT_0 : count;
 }
 

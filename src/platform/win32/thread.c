@@ -1,8 +1,8 @@
 /*
- * What a thread keeps lies in the storage that the loader gives each thread for a module and takes
- * back with it. GCC would emulate that on Windows by allocations, a destructor, and an index that
- * is never given back; so with GCC the variable is put into the module's template (the linker sorts
- * its parts by name, from .tls to .tls$ZZZ) and found by hand.
+ * The thread state lies in the thread-local storage that the loader allocates for a module and
+ * frees with it. GCC on Windows would emulate that by allocations, a destructor, and an index that
+ * is never given back. So with GCC the variable is put into the module's template (the linker sorts
+ * its parts by name, from .tls to .tls$ZZZ), and its address is computed here.
  */
 #include "platform/platform.h"
 

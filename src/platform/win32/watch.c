@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
-/* Freed when its line shows another process and nobody waits for it any more. */
+/* Freed when the peer record shows another process and no sleep watches this one any more. */
 struct watched {
     uint32_t pid;
     uint64_t started;
-    HANDLE process; /* NULL: it may not be opened; the ticks look for it */
+    HANDLE process; /* NULL: it may not be opened; the ticks find its death */
     bool ended;
     bool retired;
     uint32_t users;
@@ -29,7 +29,7 @@ static void retire(struct watched **place) {
         forget(w);
 }
 
-/* A process id is reused, but not within one moment of creation. */
+/* A process id is reused, but never with the same creation time. */
 static bool open_process(struct watched *w) {
     w->process = OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, w->pid);
     if (w->process == NULL)
@@ -53,7 +53,7 @@ static bool is_watched(const struct watched *w, uint32_t pid, uint64_t started) 
     return w != NULL && w->pid == pid && w->started == started;
 }
 
-/* Follows the peer's record. False if its process was found dead just now. */
+/* Updates the watch from the peer's record. False if the peer's process was found dead just now. */
 static bool refresh(struct object *o, uint32_t peer) {
     const struct peer_record *record = &o->base->peers[peer];
     struct watched **place = &o->watch.peers[peer];
@@ -69,7 +69,7 @@ static bool refresh(struct object *o, uint32_t peer) {
     return begin_watching(o, peer, pid, started);
 }
 
-/* The set is bounded here, whatever the peer records say. */
+/* Bounds the set here, as the peer records cannot be trusted. */
 static void add(struct watch_set *set, struct watched *w) {
     if (w == NULL || w->ended || w->process == NULL || set->count == WATCHED_MAX)
         return;

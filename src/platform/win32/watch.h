@@ -1,6 +1,6 @@
 /*
- * The processes of the other peers, by handles that are opened from the peer table when somebody
- * sleeps. Every sleep in the region includes them, so that a death ends it.
+ * Handles of the other peers' processes, opened by the ids in the peer table when a thread sleeps.
+ * Every sleep in the region includes these handles, so that a death ends it.
  */
 #ifndef SHMIPC_WIN32_WATCH_H
 #define SHMIPC_WIN32_WATCH_H
@@ -10,7 +10,7 @@
 
 struct watched;
 
-enum { WATCHED_MAX = PEERS - 1 }; /* everybody but oneself */
+enum { WATCHED_MAX = PEERS - 1 }; /* all but this one */
 
 struct watch {
     SRWLOCK lock;
@@ -18,7 +18,7 @@ struct watch {
     atomic_u32 deaths; /* seen so far */
 };
 
-/* What one sleep watches. */
+/* The processes that one sleep watches. */
 struct watch_set {
     uint32_t count;
     struct watched *watched[WATCHED_MAX];
@@ -27,12 +27,12 @@ struct watch_set {
 
 struct object;
 
-/* Fills the set with the other peers' processes that live, but for this one. False if one was found
-   dead. */
+/* Fills the set with the live processes of the other peers, without this process. False if one was
+   found dead. */
 bool shmi_watch_begin(struct object *object, struct watch_set *set);
 
-/* `ended`: which of the set's processes has; set->count or above: none. It is not watched again
-   until its peer's record shows another process. */
+/* `ended`: the index in the set of the process that has ended; set->count or above: none. An ended
+   process is not watched again until its peer's record shows another process. */
 void shmi_watch_end(struct object *object, struct watch_set *set, uint32_t ended);
 
 void shmi_watch_close(struct object *object);

@@ -1,6 +1,5 @@
 /*
- * Sleeping on a word of the region, and waking who sleeps there: docs/protocol.md, Sleeping on
- * Windows.
+ * Sleeping on a word of the region, and waking its sleepers: docs/protocol.md, Sleeping on Windows.
  */
 #include "platform/win32/object.h"
 
@@ -8,7 +7,7 @@
 
 _Static_assert(1 + WATCHED_MAX <= SLEEP_HANDLES_MAX, "an event and every other peer's process");
 
-/* Without an event nobody can wake us: out of handles, we look again soon. */
+/* Out of handles: no thread can wake us without an event, so we look again soon. */
 static void wait_without_event(void) {
     Sleep(1);
 }
@@ -34,14 +33,14 @@ void shmi_event_wait(struct object *o, HANDLE event, const atomic_u32 *word, uin
         wait_without_event();
         return;
     }
-    /* seq_cst: the event exists, and whoever changes the word sets it afterwards. */
+    /* seq_cst: the event exists, and a thread that changes the word sets the event afterwards. */
     while (!death && load_seq_cst32(word) == expected && shmi_clock_now() < deadline)
         death = sleep_once(o, event, deadline);
 }
 
 bool shmi_word_wait(struct object *o, atomic_u32 *word, uint32_t expected, uint64_t deadline,
                     uint32_t home) {
-    (void)home; /* one event is for all sleepers of a peer */
+    (void)home; /* all sleepers of a peer share one event */
     struct wait_key key;
     if (o == NULL) {
         shmi_private_wait(word, expected, deadline);
@@ -61,7 +60,7 @@ static bool may_sleep(const struct object *o, uint32_t peer) {
     return peer == o->self || load_acquire32(&o->base->peers[peer].status) != PEER_VACANT;
 }
 
-/* An eventcount has one event for each peer, and whoever sleeps there looks for itself. */
+/* An eventcount has one event for each peer; every woken sleeper looks for itself. */
 static uint32_t wake_each_peer(struct object *o, struct wait_key key) {
     uint32_t set = 0;
     for (key.peer = 0; key.peer < PEERS; key.peer++)
@@ -69,8 +68,9 @@ static uint32_t wake_each_peer(struct object *o, struct wait_key key) {
     return set;
 }
 
-/* That an event was set does not show that anybody sleeps on it. So whoever wants to wake somebody
-   wakes every peer afterwards; but nobody else is meant where it is the own one. */
+/* Setting an event does not show that a thread slept on it. So this returns 0, after which the
+   caller wakes every peer; only for the own peer, where no other is meant, is its event set
+   here. */
 uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) {
     struct wait_key key;
     if (o == NULL || peer != o->self || !shmi_wait_key_of(o, word, &key) || key.is_slot)
@@ -81,7 +81,7 @@ uint32_t shmi_word_wake_peer(struct object *o, atomic_u32 *word, uint32_t peer) 
     return 0;
 }
 
-/* One event is for all sleepers of a peer. */
+/* All sleepers of a peer share one event, so none can be chosen. */
 uint32_t shmi_word_wake_home(struct object *o, atomic_u32 *word, uint32_t peer, uint32_t home) {
     (void)o;
     (void)word;
