@@ -2,7 +2,7 @@
  * The atomic operations of the library, named by their order. Words in the region are shared with
  * another process, so they must be lock-free; a plain atomic then works across processes.
  *
- * Where the compiler has no C11 atomics, they are made of its intrinsics.
+ * For a compiler without C11 atomics its intrinsics implement them.
  */
 #ifndef SHMIPC_ATOMIC_H
 #define SHMIPC_ATOMIC_H
@@ -16,7 +16,8 @@
 _Static_assert(sizeof(atomic_u32) == 4 && sizeof(atomic_u64) == 8,
                "an atomic in the region has the size of its value");
 
-/* Only its owner writes a counter, so a load and a store are enough; readers may lag. */
+/* For a counter that only one thread writes at a time: a load and a store are enough; readers may
+   lag. */
 static inline void count64(atomic_u64 *counter) {
     store_relaxed64(counter, load_relaxed64(counter) + 1);
 }

@@ -72,7 +72,7 @@ static inline void add_relaxed64(atomic_u64 *counter) {
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-/* Returns the count before. */
+/* Returns the old count. */
 static inline uint32_t add_relaxed32(atomic_u32 *counter) {
     return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }

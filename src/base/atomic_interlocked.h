@@ -1,11 +1,11 @@
 /*
  * The operations of atomic.h by the compiler's Interlocked intrinsics, each a full barrier, and by
- * volatile accesses between the barriers that their order asks for.
+ * volatile accesses with the barriers that their order needs.
  *
  * On x64 the processor's loads acquire and its stores release; only the compiler must be held back.
- * A seq_cst load needs no more there: what it must not overtake is never a plain store, but a
- * read-modify-write. (It may overtake the store that gives back a claim: pool.c.) On arm64 each
- * order needs its barrier.
+ * A seq_cst load needs no more there: it must not overtake a read-modify-write, but never has to
+ * wait for a plain store. (It may overtake the store that gives back a claim: pool.c.) On arm64
+ * each order needs its barrier.
  */
 #ifndef SHMIPC_ATOMIC_INTERLOCKED_H
 #define SHMIPC_ATOMIC_INTERLOCKED_H
@@ -94,7 +94,7 @@ static inline void add_relaxed64(atomic_u64 *counter) {
     (void)add_seq_cst64(counter, 1);
 }
 
-/* Returns the count before. */
+/* Returns the old count. */
 static inline uint32_t add_relaxed32(atomic_u32 *counter) {
     return add_seq_cst32(counter, 1);
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 size_t shmi_text_sequence(const uint8_t *bytes, size_t left, uint32_t *code) {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* that needs so many bytes */
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* least code point, by length */
     uint8_t first = left > 0 ? bytes[0] : 0xff;
     size_t length = first < 0x80   ? 1
                     : first < 0xc0 ? 0
@@ -25,7 +25,7 @@ size_t shmi_text_sequence(const uint8_t *bytes, size_t left, uint32_t *code) {
     return *code < least[length] || *code > 0x10ffff || surrogate ? 0 : length;
 }
 
-/* Controls, separators of lines, and what changes the direction of writing. */
+/* Control characters, line separators, and characters that change the direction of writing. */
 static bool is_disruptive(uint32_t code) {
     static const uint32_t ranges[][2] = {{0, 0x1f},        {0x7f, 0x9f},     {0x61c, 0x61c},
                                          {0x200e, 0x200f}, {0x2028, 0x202e}, {0x2066, 0x2069}};
@@ -44,7 +44,8 @@ static size_t escape_byte(char piece[static 5], uint8_t byte) {
     return (size_t)snprintf(piece, 5, "\\x%02x", byte);
 }
 
-/* The next character of `from` as it is shown; *taken: how many bytes it has there. */
+/* Stores the next character of `from`, escaped if necessary; *taken: how many bytes it has in
+   `from`. */
 static size_t show(char piece[static 17], const uint8_t *from, size_t left, size_t *taken) {
     uint32_t code = 0;
     size_t length = shmi_text_sequence(from, left, &code);

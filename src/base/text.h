@@ -1,5 +1,5 @@
 /*
- * Text for people: what others wrote becomes part of one line, and can forge none.
+ * Text for people: escapes foreign text, so that it stays in one line and cannot forge another.
  */
 #ifndef SHMIPC_TEXT_H
 #define SHMIPC_TEXT_H
@@ -7,17 +7,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How many of `left` bytes the well-formed UTF-8 sequence has that begins here, and the code point
-   that it stands for; 0 if there is none: cut short, longer than need be, a surrogate, or beyond
-   Unicode. */
+/* The length of the well-formed UTF-8 sequence at `bytes`, of which `left` remain, and its code
+   point; 0 if it is cut short, overlong, a surrogate, or beyond Unicode. */
 size_t shmi_text_sequence(const uint8_t *bytes, size_t left, uint32_t *code);
 
 /*
  * Copies `length` bytes as text in one line, with a terminator, and cuts what exceeds `capacity`.
  * Line feed, return and tab become \n, \r and \t. Every byte of another control character (C0, DEL,
  * C1), of a line or paragraph separator, of a character that changes the direction of writing, and
- * every byte that is no UTF-8, becomes \xNN. A backslash stays as it is: the result is to be read,
- * not to be decoded.
+ * every byte that is no UTF-8, becomes \xNN. A backslash stays as it is: people read the result,
+ * and no program decodes it.
  */
 void shmi_text_escape(char *to, size_t capacity, const char *from, size_t length);
 

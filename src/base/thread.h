@@ -1,12 +1,13 @@
 /*
- * What the library keeps of each thread. The platform provides it (thread.c of each system).
+ * The library's state of each thread, which the platform provides (each system's thread.c).
  */
 #ifndef SHMIPC_THREAD_H
 #define SHMIPC_THREAD_H
 
 #include <stdint.h>
 
-/* The system's code, and a sentence. Who must not change it keeps a copy and puts that back. */
+/* The system's code, and a sentence. A function that must not change it saves a copy and restores
+   it. */
 struct last_failure {
     int os_error;
     char text[512];
@@ -15,8 +16,8 @@ struct last_failure {
 /* Zero at first. Its storage needs no destructor, so that the library can be unloaded. */
 struct thread_state {
     const struct served *serving; /* peer.h */
-    const void *steps_aside;      /* turns.c: the peer of whose slots it has just had a turn */
-    uint32_t affinity;            /* pool.c: the slot that it used last */
+    const void *steps_aside;      /* turns.c: the peer in whose slot its turn has just ended */
+    uint32_t affinity;            /* pool.c: the slot used last */
     struct last_failure last;     /* error.c */
 };
 

@@ -23,7 +23,7 @@ bool shmi_geometry_compute(struct geometry *g) {
         return false;
     g->request_capacity = round_up(g->request_capacity, CACHE_LINE);
     g->response_capacity = round_up(g->response_capacity, CACHE_LINE);
-    /* Two capacities of 1 GiB and the slot's header stay below 2^32. */
+    /* No overflow: two capacities of 1 GiB and the slot's header stay below 2^32. */
     g->response_offset = REQUEST_OFFSET + g->request_capacity;
     g->slot_stride = round_up(g->response_offset + g->response_capacity, 2 * CACHE_LINE);
     g->total_size = SLOTS_OFFSET + (uint64_t)(g->host_slots + g->guest_slots) * g->slot_stride;

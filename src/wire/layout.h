@@ -9,18 +9,18 @@
 
 #include <stddef.h>
 
-/* The offsets of the locks are cut where off_t has 32 bits: such a guest would hold none, and be
-   taken for dead. */
+/* A 32-bit off_t would truncate the locks' offsets: such a guest would hold no lock, and be taken
+   for dead. */
 _Static_assert(sizeof(void *) == 8, "libshmipc needs a 64-bit system");
 
 enum {
     PROTOCOL_VERSION = 5,
     CACHE_LINE = 64,
     PEERS = 16,      /* the host and 15 guests */
-    NO_PEER = PEERS, /* is nobody's index */
+    NO_PEER = PEERS, /* no peer's index */
     HOST = 0,
     INLINE_SIZE = 112,
-    FIRST_LINE_SIZE = 48, /* of these, in the line of the state word */
+    FIRST_LINE_SIZE = 48, /* of INLINE_SIZE, in the line of the state word */
     SLOTS_OFFSET = 1408,
     REQUEST_OFFSET = 128,
     READY = 1,
@@ -33,8 +33,8 @@ static inline enum reach reach_of(size_t length) {
     return (enum reach)((length > FIRST_LINE_SIZE) + (length > INLINE_SIZE));
 }
 
-/* How long the other side takes with a message in a buffer depends on the message: from one to the
-   next there is nothing to learn, and nothing to hold off for. */
+/* The time that the other side needs for a message in a buffer depends on the message: a wait
+   learns nothing for the next message, and does not hold off. */
 static inline bool reach_is_foreseeable(enum reach reach) {
     return reach != REACHES_BUFFER;
 }
@@ -60,7 +60,8 @@ struct header {
 /* PEER_CALLS_ONLY: a guest that is attached, and does not serve. */
 enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2, PEER_CALLS_ONLY = 3 };
 
-/* A generation that is slept on; the peers that sleep, and, in the upper half, those that poll. */
+/* An eventcount: the generation, on which threads sleep; and the set of the peers that sleep, with
+   those that poll in its upper half. */
 enum { POLLERS_SHIFT = 16 };
 
 struct eventcount {
@@ -69,7 +70,7 @@ struct eventcount {
 };
 
 struct peer_record {
-    atomic_u32 epoch; /* counts the attaches; words have it as epoch_in_word says */
+    atomic_u32 epoch; /* counts the attaches; see epoch_in_word */
     atomic_u32 status;
     atomic_u32 pid;
     atomic_u32 left; /* the last epoch that left gracefully */
@@ -77,7 +78,7 @@ struct peer_record {
     atomic_u64 discarded;
     atomic_u64 calls;
     atomic_u64 failed;
-    atomic_u64 origin; /* of its process: what tells it from others of the same id */
+    atomic_u64 origin; /* shmi_process_origin of its process */
     struct eventcount answers;
 };
 
@@ -95,8 +96,8 @@ struct eventcount_line {
     uint8_t reserved[56];
 };
 
-/* A slot's first 128 bytes. The first line is all that a small exchange touches, both lines all
-   that an inline one does. */
+/* A slot's first 128 bytes. A call with small messages touches only the first line, a call with
+   inline messages only these two. */
 struct slot {
     _Alignas(CACHE_LINE) atomic_u64 word;
     atomic_u32 length;
@@ -135,7 +136,7 @@ _Static_assert(offsetof(struct region_layout, peers) == 64, "peers");
 _Static_assert(offsetof(struct region_layout, eventcounts) == 1088, "eventcounts");
 _Static_assert(sizeof(struct region_layout) == SLOTS_OFFSET, "slots");
 
-/* What decides a region's shape, and what follows from it. A private copy is made and checked
+/* A region's four settings, and the sizes that follow from them. A private copy is made and checked
    once, at attach; the shared header is not read again. */
 struct geometry {
     uint32_t host_slots;
@@ -147,8 +148,8 @@ struct geometry {
     uint64_t total_size;
 };
 
-/* Rounds the capacities up to whole lines, so that both ends of each buffer lie on a line's, and
-   fills in what follows from the four settings. False if a setting is outside its range. */
+/* Rounds the capacities up to whole lines, so that both ends of each buffer lie on line boundaries,
+   and computes the other fields from the four settings. False if a setting is outside its range. */
 bool shmi_geometry_compute(struct geometry *geometry);
 
 /* Writes everything but `ready`. */
@@ -163,7 +164,8 @@ enum header_verdict {
     HEADER_CORRUPT,
 };
 
-/* Checks a private copy of a header, `ready` read into it by the caller, and takes its geometry. */
+/* Checks a private copy of a header, into which the caller has read `ready`, and stores its
+   geometry. */
 enum header_verdict shmi_header_read(const struct header *copy, struct geometry *geometry);
 
 #endif

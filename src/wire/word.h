@@ -28,7 +28,7 @@ enum slot_state {
 #define WORD_OWNER UINT64_C(0x0000ffff00000000)
 #define WORD_SEQUENCE UINT64_C(0xffff0000ffffff00)
 
-/* An owner, in place: guest index and epoch, bits 32 to 47 of the word. 0: none. */
+/* An owner, at its place in the word: guest index and epoch, bits 32 to 47. 0: none. */
 typedef uint64_t owner;
 
 enum { OWNER_SHIFT = 32, EPOCH_SHIFT = 36, EPOCH_MAX = 4095 };
@@ -50,12 +50,13 @@ static inline uint32_t owner_epoch(owner o) {
     return (uint32_t)(o >> EPOCH_SHIFT) & EPOCH_MAX;
 }
 
-/* The epoch of an index's next owner, in the peer table; 0 there means that nobody came yet. */
+/* The epoch of an index's next owner, in the peer table, where 0 means that no guest has come
+   yet. */
 static inline uint32_t epoch_next(uint32_t epoch) {
     return epoch == UINT32_MAX ? 1 : epoch + 1;
 }
 
-/* What a word has of it: 1 to EPOCH_MAX, so that no owner is all zero. */
+/* The part of an epoch that a word holds: 1 to EPOCH_MAX, so that no owner is all zero. */
 static inline uint32_t epoch_in_word(uint32_t epoch) {
     return epoch == 0 ? 0 : (epoch - 1) % EPOCH_MAX + 1;
 }
@@ -79,7 +80,7 @@ static inline word word_next_sequence(word w) {
     return high << 48 | (low & 0xffffff) << 8;
 }
 
-/* `w` with another state, its flags cleared but for those given. */
+/* `w` with another state, and no flags but those given. */
 static inline word word_with(word w, enum slot_state state, uint64_t flags) {
     return (w & ~(WORD_STATE | WORD_FLAGS)) | (uint64_t)state | flags;
 }
