@@ -1,6 +1,6 @@
 /*
- * FlatBuffers that are built where the other side reads them, and read where it built them. C++17,
- * beside shmipc.hpp and the FlatBuffers library, 2.0 or later.
+ * FlatBuffers that are built and read in shared memory, without copies. C++17, used with shmipc.hpp
+ * and the FlatBuffers library, 2.0 or later.
  *
  *     auto slot = host.claim();                         // the caller
  *     shmipc::request_builder builder(*slot);
@@ -20,23 +20,22 @@
  *
  * A builder is a flatbuffers::FlatBufferBuilder whose memory is the slot's request buffer, or the
  * handler's response buffer. It builds one message, from the buffer's end downwards, and sends it
- * there. FlatBuffers takes more memory when it needs it: what it gives fields and vectors a place
- * by while it builds lies in the same memory, so a message that nearly fills the buffer may outgrow
- * it meanwhile. Then the message moves to the heap (spilled() says so) and is copied back when it
- * is sent; one that is larger than the buffer is refused, with errc::too_large, and nothing is
- * sent.
+ * there. FlatBuffers keeps its temporary field offsets in the same memory while it builds, so a
+ * message that nearly fills the buffer may outgrow it meanwhile. Then the message moves to the heap
+ * (spilled() says so) and is copied back when it is sent. A message that is larger than the buffer
+ * is refused with errc::too_large, and nothing is sent.
  *
- * Whatever its length, the end of a message is aligned to 64 for the other side, so force_align up
- * to 64 holds.
+ * For the other side the end of a message of any length is aligned to 64, so force_align up to 64
+ * holds.
  *
- * A builder belongs to one thread, and is neither copied nor moved, also not as the
- * FlatBufferBuilder that it is; nor is its memory released. The slot must outlive it, and must not
- * be used in another way, as by a second builder, until this one has sent; a handler's builder ends
- * with the handler.
+ * A builder belongs to one thread. Do not copy or move it, not even as the FlatBufferBuilder that
+ * it is, and do not release its memory. The slot must outlive its builder, and must not be used in
+ * another way, as by a second builder, until this one has sent. A handler's builder ends with the
+ * handler.
  *
- * Trust. FlatBufferBuilder reads back what it has written, without checks, and here the other side
- * could change it meanwhile: build in place only for a side that would not. For another one build
- * with a FlatBufferBuilder of your own, and send it by call() or slot::send_copy.
+ * Trust. FlatBufferBuilder reads its own bytes back without checks, and here the other side could
+ * change them meanwhile: build in place only for a side that you trust. For any other side build
+ * with a FlatBufferBuilder of your own, and send the result by call() or slot::send_copy.
  */
 #ifndef SHMIPC_FLATBUFFERS_HPP
 #define SHMIPC_FLATBUFFERS_HPP
@@ -51,8 +50,8 @@ namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 namespace detail {
 
-/* Gives a builder a buffer that exists already, once, if it asks for just its size; all else comes
-   from the heap. So the builder takes the buffer's end for that of its memory. */
+/* Gives a builder the existing buffer, once, if it asks for exactly its size; all other memory
+   comes from the heap. So the builder's memory ends where the buffer ends. */
 class buffer_allocator final : public flatbuffers::Allocator {
 public:
     explicit buffer_allocator(byte_span buffer) noexcept : buffer_(buffer) {}
@@ -69,7 +68,7 @@ public:
         if (memory != begin())
             ::operator delete(memory, alignment);
         else
-            in_use_ = false; /* a builder that is reset begins here again, unless it has sent */
+            in_use_ = false; /* a reset builder begins here again, unless it has sent */
     }
 
     byte_span buffer() const noexcept { return buffer_; }
@@ -92,13 +91,14 @@ private:
     bool sent_ = false;    /* by retire() */
 };
 
-/* A base before the builder's, so that the allocator is made before it and ends after it. */
+/* A base before the builder's, so that the allocator is constructed before it and destroyed after
+   it. */
 struct allocator_base {
     explicit allocator_base(byte_span buffer) noexcept : allocator(buffer) {}
     buffer_allocator allocator;
 };
 
-/* What both builders have in common. */
+/* The common part of both builders. */
 class placed_builder : private allocator_base, public flatbuffers::FlatBufferBuilder {
     using builder =
         flatbuffers::FlatBufferBuilder; /* in later versions the name of a template's instance */
@@ -107,7 +107,7 @@ public:
     placed_builder(const placed_builder &) = delete;
     placed_builder &operator=(const placed_builder &) = delete;
 
-    /* Whether the message has left the buffer for the heap, and will be copied when it is sent. */
+    /* True if the message has moved to the heap, and will be copied when it is sent. */
     bool spilled() const noexcept { return allocator.spilled(); }
 
     /* The memory is lent: it cannot be released. */
@@ -115,15 +115,16 @@ public:
     std::uint8_t *ReleaseRaw(std::size_t &, std::size_t &) = delete;
 
 protected:
-    /* A builder asks first for as much as it is told here, unless its first object is larger. A
-       buffer without bytes is that of a slot that cannot be sent. */
+    /* A builder first asks for the size given here, unless its first object is larger. A slot that
+       cannot be sent has an empty buffer. */
     explicit placed_builder(byte_span buffer)
         : allocator_base(buffer), builder(buffer.empty() ? 1024 : buffer.size(), &allocator) {}
     ~placed_builder() = default;
 
     byte_span lent() const noexcept { return allocator.buffer(); }
 
-    /* Brings the message to the buffer's end: its size, or why it cannot be sent. */
+    /* Brings the message to the buffer's end. Returns its size, or the reason why it cannot be
+       sent. */
     result<std::size_t> place() noexcept {
         if (allocator.sent())
             return error(errc::state, "this builder has sent its message: it builds one");
@@ -132,13 +133,13 @@ protected:
         const byte_span to = lent();
         const std::size_t size = GetSize();
         if (size > to.size())
-            return size; /* what sends it refuses it, with a sentence */
+            return size; /* sending refuses it, with a sentence */
         if (byte_view from(GetBufferPointer(), size); from.data() != to.end() - size)
             std::memcpy(to.end() - size, from.data(), size);
         return size;
     }
 
-    /* What is built from now on lies elsewhere. */
+    /* Later messages are built elsewhere. */
     void retire() {
         allocator.retire();
         Reset();
@@ -154,9 +155,9 @@ public:
     SHMIPC_LOCAL explicit request_builder(slot &slot)
         : placed_builder(slot.buffer()), slot_(slot) {}
 
-    /* Sends the message and returns at once; slot::receive gives the answer. After an error it may
-       be sent again, else nothing more. Errors: as slot::send, and invalid (it is not finished) and
-       state (it was sent before). */
+    /* Sends the message and returns at once; slot::receive gives the answer. It may be sent again
+       only after an error. Errors: as slot::send, and invalid (it is not finished) and state (it
+       was sent before). */
     SHMIPC_LOCAL result<void> send(message_type type = type_flatbuffer, std::uint32_t flags = 0) {
         if (const byte_span now = slot_.buffer(); now.data() != lent().data()) {
             if (now.empty())
@@ -172,8 +173,8 @@ public:
         return sent;
     }
 
-    /* Sends it, waits for the answer and shows it where it lies: as slot::receive. `flags`: 0 or
-       wait_ready. Errors: as send() and slot::receive. */
+    /* Sends the message, waits for the answer and returns it in place, as slot::receive does.
+       `flags`: 0 or wait_ready. Errors: as send() and slot::receive. */
     SHMIPC_LOCAL result<message> call(message_type type = type_flatbuffer,
                                       timeout within = default_timeout, std::uint32_t flags = 0) {
         if (auto sent = send(type, flags); !sent)
@@ -192,8 +193,8 @@ public:
         : placed_builder(response.buffer()), response_(response) {}
 
     /* Makes the message the handler's answer, in place of what was written before. Errors:
-       too_large, which the caller gets too unless the handler answers something else; invalid (it
-       is not finished); state (it was made the answer before). */
+       too_large (the caller gets it too, unless the handler answers something else); invalid (it is
+       not finished); state (it was made the answer before). */
     result<void> respond(message_type type = type_flatbuffer) {
         const auto size = place();
         if (!size)
@@ -221,14 +222,14 @@ private:
 };
 
 /*
- * The FlatBuffer that `data` holds, where it lies, if it is a valid one of this root type (and has
- * this file identifier, if that is not NULL); else NULL. Of use as long as `data` is.
+ * Returns the FlatBuffer in `data`, in place, if it is a valid one of this root type (and has this
+ * file identifier, if that is not NULL); else NULL. Valid as long as `data` is.
  *
- * Not for messages of FinishSizePrefixed. Bytes that do not begin aligned, as those of a sender
- * with an odd length and align_end, may hold fields that are not aligned either: verify a copy.
+ * Not for messages of FinishSizePrefixed. If the bytes do not begin aligned, as those of an odd
+ * length sent with align_end, their fields may not be aligned either: verify a copy.
  *
- * What lies in shared memory could still be changed by another side that breaks the protocol, after
- * it was verified: who does not trust it verifies a copy, such as the answer of call().
+ * A peer that breaks the protocol could still change bytes in shared memory after they were
+ * verified: if you do not trust it, verify a copy, such as the answer of call().
  */
 template <class Root>
 const Root *verified(byte_view data, const char *identifier = nullptr) noexcept {
@@ -241,7 +242,7 @@ const Root *verified(byte_view data, const char *identifier = nullptr) noexcept 
     return flatbuffers::GetRoot<Root>(bytes);
 }
 
-/* An answer that ends with this expression is no place to read from. */
+/* Deleted for a temporary answer, whose bytes end with the expression. */
 template <class Root> const Root *verified(answer &&, const char * = nullptr) = delete;
 template <class Root> const Root *verified(const answer &&, const char * = nullptr) = delete;
 

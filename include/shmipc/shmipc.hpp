@@ -1,6 +1,6 @@
 /*
- * libshmipc for C++: the functions of shmipc.h as types that own what they hold. C++17,
- * header-only, beside the C library.
+ * libshmipc for C++: the functions of shmipc.h as types that own their resources. C++17,
+ * header-only, used with the C library.
  *
  *     // host                                      // guest
  *     auto host = shmipc::host::create("demo");    auto guest = shmipc::guest::attach("demo");
@@ -12,35 +12,35 @@
  *     else
  *         std::cerr << answer.error().what();
  *
- * What a function means, which errors it has, and how processes live and die together is said in
- * shmipc.h, at the function of the same name. What C++ adds is said here, and at each type, in the
- * files below; read them from calls.hpp on.
+ * shmipc.h says what a function means and which errors it has, at the function of the same name,
+ * and what happens when processes end. The files below say what C++ adds, at each type; read them
+ * from calls.hpp on.
  *
  * Errors. A function that can fail returns a result: true, and then *result is the value; or false,
  * and then result.error() has the code and the sentence, which nothing overwrites any more. Only
- * result::value() throws. All works with -fno-exceptions and -fno-rtti too; value() then aborts. A
- * compiler warns of a result that is not looked at: cast to void what a program that is ending does
- * not care for.
+ * result::value() throws. Everything works with -fno-exceptions and -fno-rtti too; value() then
+ * aborts. A compiler warns of an unused result: cast it to void if the program does not care, as
+ * when it is ending.
  *
- * Ownership. host, guest, slot and server give back in their destructor what they hold, and move
- * but do not copy. A slot, a server and a serve() keep the peer's memory: the last of them frees
- * it. A host or guest that was moved from, or never had a peer, refuses every call with
- * errc::invalid; such a slot with errc::stale.
+ * Ownership. host, guest, slot and server release their resources in their destructor, and can be
+ * moved but not copied. A slot, a server and a serve() keep the peer's memory: the last of them
+ * frees it. A host or guest that was moved from, or never had a peer, refuses every call with
+ * errc::invalid; such a slot refuses it with errc::stale.
  *
- * Threads. Everything may be called by any thread at any time, with two exceptions: what ends or
- * replaces an object (its destructor, an assignment, a move from it), when no other thread uses it;
- * and the functions of a slot, which is one thread's at a time (but for cancel).
+ * Threads. Any thread may call any function at any time, with two exceptions. An object may be
+ * ended or replaced (its destructor, an assignment, a move from it) only while no other thread uses
+ * it. A slot belongs to one thread at a time (except for cancel).
  *
- * Memory. No call allocates but one of call() whose answer, or handler's message, has more than
- * SHMIPC_INLINE bytes, for that. call_into(), slots and handlers do without. Creating, attaching,
- * registering a handler and starting a server allocate.
+ * Memory. call() allocates only for an answer, or a handler's message, of more than SHMIPC_INLINE
+ * bytes. call_into(), slots and handlers never allocate. Creating, attaching, registering a handler
+ * and starting a server allocate.
  *
- * Time-outs are std::chrono durations of any unit. A negative one counts as 0, "do not wait": what
- * is left until a deadline can be passed as it is. `forever` waits without end, and so does
- * timeout::without_end(), where a macro has that name.
+ * Time-outs are std::chrono durations of any unit. A negative one counts as 0, "do not wait", so
+ * the time left until a deadline can be passed unchecked. `forever` waits without end; use
+ * timeout::without_end() if a macro has that name.
  *
- * Shared objects. Two of them that each contain the static library may live in one process: each
- * calls its own. Objects of these types do not pass from one to the other.
+ * Shared objects. Two shared objects that each contain the static library may be in one process:
+ * each calls its own copy. Do not pass objects of these types from one to the other.
  */
 #ifndef SHMIPC_SHMIPC_HPP
 #define SHMIPC_SHMIPC_HPP

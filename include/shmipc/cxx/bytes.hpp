@@ -1,4 +1,4 @@
-/* Bytes that belong to somebody else: to be read, and to be written. */
+/* Views of bytes that they do not own: read-only, and writable. */
 #ifndef SHMIPC_CXX_BYTES_HPP
 #define SHMIPC_CXX_BYTES_HPP
 
@@ -22,12 +22,12 @@ inline namespace SHMIPC_NAMESPACE {
 
 namespace detail {
 
-/* Whether it has a number of elements, as std::array has. */
+/* True if T has a fixed number of elements, as std::array has. */
 template <class T, class = void> struct is_tuple_like : std::false_type {};
 template <class T>
 struct is_tuple_like<T, std::void_t<decltype(std::tuple_size<T>::value)>> : std::true_type {};
 
-/* Whether it is a pointer and a size, as std::string_view and std::span are. */
+/* True if T is a pointer and a size, as std::string_view and std::span are. */
 template <class T, class = void> struct is_view : std::false_type {};
 template <class T>
 struct is_view<T, std::enable_if_t<std::is_pointer_v<decltype(std::declval<const T &>().data())> &&
@@ -35,19 +35,19 @@ struct is_view<T, std::enable_if_t<std::is_pointer_v<decltype(std::declval<const
                                    std::is_trivially_copyable_v<T> && !is_tuple_like<T>::value>>
     : std::true_type {};
 
-/* Whether objects of this type are but their bytes: addresses mean nothing to another process. */
+/* True if objects of this type are only their bytes: addresses mean nothing to another process. */
 template <class T>
 inline constexpr bool is_plain =
     std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !is_view<T>::value;
 
-/* As std::strlen, but no farther than `limit`. */
+/* As std::strlen, but reads at most `limit` bytes. */
 inline std::size_t text_size(const char *text, std::size_t limit) noexcept {
     const void *end = std::memchr(text, 0, limit);
     return end ? static_cast<std::size_t>(static_cast<const char *>(end) - text) : limit;
 }
 
-/* The element type of what has data() and size(), such as std::string, std::vector and std::span;
-   without an array, which decides for itself. */
+/* The element type of a range with data() and size(), such as std::string, std::vector and
+   std::span; not of arrays, which have their own constructors. */
 template <class Range>
 using element = std::remove_pointer_t<decltype(std::declval<Range &>().data() +
                                                std::declval<Range &>().size())>;
@@ -61,15 +61,15 @@ using writable_range =
 
 } // namespace detail
 
-/* Bytes to be read that belong to somebody else: converts from text, arrays, and all that has
-   data() and size() with plain elements, and is what a std::span<const std::byte> is made of. */
+/* A read-only view of bytes that it does not own. Converts from text, arrays, and ranges with
+   data() and size() and plain elements; a std::span<const std::byte> can be made of it. */
 class byte_view {
 public:
     constexpr byte_view() noexcept = default;
     byte_view(const void *data, std::size_t size) noexcept
         : data_(static_cast<const std::byte *>(data)), size_(size) {}
 
-    /* A text up to its terminator; none if it is NULL. */
+    /* A text up to its terminator; empty if NULL. */
     template <class Text,
               std::enable_if_t<std::is_same_v<Text, const char *> || std::is_same_v<Text, char *>,
                                int> = 0>
@@ -101,7 +101,7 @@ public:
         return {reinterpret_cast<const char *>(data_), size_};
     }
 
-    /* A copy as an object of type T; nothing if the size is another than T's. */
+    /* A copy as an object of type T; nothing if the size is not T's. */
     template <class T> std::optional<T> as() const noexcept {
         static_assert(detail::is_plain<T>, "bytes make no object of this type");
         if (size_ != sizeof(T))
@@ -116,9 +116,8 @@ private:
     std::size_t size_ = 0;
 };
 
-/* Bytes to be written that belong to somebody else: converts from arrays and all that has data()
-   and size() with plain elements that are not const, and is what a std::span<std::byte> may be made
-   of. */
+/* A writable view of bytes that it does not own. Converts from arrays, and ranges with data() and
+   size() and plain elements that are not const; a std::span<std::byte> can be made of it. */
 class byte_span {
 public:
     constexpr byte_span() noexcept = default;
@@ -148,7 +147,7 @@ private:
     std::size_t size_ = 0;
 };
 
-/* The bytes of an object, to be sent; they are `object`'s. */
+/* The bytes of an object, to be sent; valid as long as `object`. */
 template <class T> byte_view bytes_of(const T &object) noexcept {
     static_assert(detail::is_plain<T>, "an object of this type is more than its bytes");
     return {std::addressof(object), sizeof object};

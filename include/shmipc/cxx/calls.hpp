@@ -9,7 +9,7 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* What a host, a guest and a slot have in common: calls that copy. */
+/* The common part of a host, a guest and a slot: calls that copy. */
 template <class Self> class calls {
 public:
     /* shmipc_call (of a slot: shmipc_slot_call) with an answer of any size, copied once. `flags`: 0
@@ -26,8 +26,8 @@ public:
         return out;
     }
 
-    /* The same with an answer that is put at the beginning of `into`, where the result's data shows
-       it; too_large if it does not fit. Of a handler that failed `into` has the message. */
+    /* The same, but stores the answer at the beginning of `into`, to which the result's data then
+       refers; too_large if it does not fit. If the handler failed, `into` has its message. */
     SHMIPC_LOCAL result<message> call_into(byte_span into, byte_view data = {},
                                            message_type type = type_normal,
                                            timeout within = default_timeout,

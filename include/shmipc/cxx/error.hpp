@@ -1,4 +1,4 @@
-/* Failures: codes, sentences, and the result of what may fail. */
+/* Failures: codes, sentences, and the result of a function that may fail. */
 #ifndef SHMIPC_CXX_ERROR_HPP
 #define SHMIPC_CXX_ERROR_HPP
 
@@ -20,7 +20,7 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* The codes of shmipc_error, which has the meanings. */
+/* The codes of shmipc_error; shmipc.h has their meanings. */
 enum class errc : int {
     invalid = SHMIPC_E_INVALID,
     no_memory = SHMIPC_E_NO_MEMORY,
@@ -105,8 +105,8 @@ public:
 
 } // namespace detail
 
-/* The category of these codes in std::error_code. They equal the std::errc of the same meaning too,
-   as default_error_condition above has them: both time-outs are std::errc::timed_out. */
+/* The category of these codes in std::error_code. They also equal the std::errc of the same
+   meaning, by default_error_condition above: both time-outs are std::errc::timed_out. */
 SHMIPC_LOCAL inline const std::error_category &category() noexcept {
     static const detail::error_category category;
     return category;
@@ -142,15 +142,16 @@ public:
     /* One line for people that names the value and the limit, as shmipc_last_error. */
     const char *what() const noexcept { return text_.data(); }
 
-    /* The system's code (errno; Windows: GetLastError) behind it; 0: it had no part. */
+    /* The system's code (errno; Windows: GetLastError) behind the failure; 0: none. */
     int os_error() const noexcept { return os_error_; }
 
-    /* too_large and no_memory of a call whose answer did not fit: the bytes it has. handler, of
-       call_into(): how many bytes of the handler's message are in the span. Else 0. */
+    /* For too_large and no_memory of a call whose answer did not fit: the answer's size in bytes.
+       For handler of call_into(): how many bytes of the handler's message are in the span. Else
+       0. */
     std::size_t answer_size() const noexcept { return answer_size_; }
 
-    /* The message of a handler that failed, on one line as in what(), and its first 400 bytes only;
-       "" for all other codes. */
+    /* The message of a handler that failed, on one line as in what(), only its first 400 bytes; ""
+       for all other codes. */
     std::string_view handler_message() const noexcept;
 
     SHMIPC_LOCAL operator std::error_code() const noexcept { return make_error_code(code_); }
@@ -192,7 +193,7 @@ namespace detail {
 
 } // namespace detail
 
-/* A value or an error. *, -> and error() ask for what is there: the wrong one is undefined. */
+/* A value or an error. * and -> without a value, and error() with one, are undefined. */
 template <class T> class [[nodiscard]] result {
 public:
     using value_type = T;
@@ -211,7 +212,7 @@ public:
     const shmipc::error &error() const &noexcept { return *std::get_if<1>(&state_); }
     shmipc::error error() &&noexcept { return *std::get_if<1>(&state_); }
 
-    /* The value; if there is none, throws shmipc::exception. */
+    /* Returns the value; throws shmipc::exception if there is none. */
     SHMIPC_LOCAL T &value() & { return expect_value(), **this; }
     SHMIPC_LOCAL const T &value() const & { return expect_value(), **this; }
     SHMIPC_LOCAL T value() && { return expect_value(), *std::move(*this); }
@@ -267,7 +268,7 @@ inline std::string_view error::handler_message() const noexcept {
 
 namespace detail {
 
-/* What a function of shmipc.h that has just returned this code came to. */
+/* The result for a code that a function of shmipc.h has just returned. */
 SHMIPC_LOCAL inline result<void> done(int code) noexcept {
     if (code)
         return error::last(code);

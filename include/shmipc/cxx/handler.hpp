@@ -1,4 +1,4 @@
-/* What answers requests. */
+/* Handlers, and the requests and responses that they see. */
 #ifndef SHMIPC_CXX_HANDLER_HPP
 #define SHMIPC_CXX_HANDLER_HPP
 
@@ -21,7 +21,7 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* What a handler answers. It, and its bytes, are the handler's until it returns. */
+/* A request, as a handler sees it. It and its bytes are valid until the handler returns. */
 class request {
 public:
     explicit request(const shmipc_request &seen) noexcept : request_(&seen) {}
@@ -30,10 +30,10 @@ public:
     std::string_view text() const noexcept { return data().text(); }
     template <class T> std::optional<T> as() const noexcept { return data().as<T>(); }
     message_type type() const noexcept { return request_->type; }
-    std::uint32_t peer() const noexcept { return request_->peer; } /* no proof of who calls */
+    std::uint32_t peer() const noexcept { return request_->peer; } /* may be forged */
     std::uint32_t slot() const noexcept { return request_->slot; }
 
-    /* Whether nobody waits for the answer any more. */
+    /* True if no caller waits for the answer any more. */
     SHMIPC_LOCAL bool abandoned() const noexcept { return shmipc_abandoned(request_) != 0; }
 
     const shmipc_request &native() const noexcept { return *request_; }
@@ -42,22 +42,22 @@ private:
     const shmipc_request *request_;
 };
 
-/* A handler's answer: without bytes and of type_normal to begin with. write() copies bytes into it;
+/* A handler's answer: at first without bytes, and of type_normal. write() copies bytes into it;
    buffer() and set_length() build it in place. */
 class response {
 public:
     explicit response(shmipc_response &made) noexcept : response_(&made) {}
-    /* A handler takes it by reference: what a copy fails would be lost. */
+    /* A handler takes it by reference: fail() on a copy would be lost. */
     response(const response &) = delete;
     response &operator=(const response &) = delete;
     ~response() = default;
 
-    /* Appends `data`, or nothing of it and returns false if it does not fit; then the caller gets
-       too_large whatever else is written: an answer is never cut short. */
+    /* Appends `data`. If it does not fit, appends nothing and returns false; then the caller gets
+       too_large, even if more is written: an answer is never truncated. */
     bool write(byte_view data) noexcept {
         if (failed_ || size() > capacity())
             return false;
-        if (response_->flags & SHMIPC_ALIGN_END) { /* it goes on at the beginning */
+        if (response_->flags & SHMIPC_ALIGN_END) { /* move it to the beginning */
             std::memmove(response_->data, buffer().end() - size(), size());
             response_->flags = 0;
         }
@@ -65,7 +65,7 @@ public:
         if (fits && !data.empty())
             std::memmove(static_cast<std::byte *>(response_->data) + size(), data.data(),
                          data.size());
-        response_->length += data.size(); /* if it does not fit: above the capacity, for good */
+        response_->length += data.size(); /* if it does not fit: stays above the capacity */
         return fits;
     }
 
@@ -83,8 +83,8 @@ public:
 
     void set_type(message_type type) noexcept { response_->type = type.value(); }
 
-    /* The caller gets errc::handler with this message, of which as much is kept as buffer() holds,
-       whatever was written before. The handler returns then. */
+    /* The caller gets errc::handler with this message, truncated to buffer(), in place of anything
+       written before. The handler should then return. */
     void fail(std::string_view message) noexcept {
         std::size_t length = message.size() < capacity() ? message.size() : capacity();
         if (length)
@@ -103,10 +103,11 @@ private:
 
 /*
  * A handler is anything that can be called with (const request &, response &), also with captures;
- * several threads may call it at once. It returns nothing; or a result<void>, which fails the
- * response with its sentence if it is an error (but too_large, which the caller gets anyway). If it
- * throws, the caller gets errc::handler with the exception's what(), and the thread goes on
- * serving. Its thread must not end in it (pthread_exit, pthread_cancel): that ends the process.
+ * several threads may call it at once. It returns nothing; or a result<void>, which, if it is an
+ * error, fails the response with its sentence (except too_large, which the caller gets anyway). If
+ * it throws, the caller gets errc::handler with the exception's what(), and the thread goes on
+ * serving. Its thread must not end inside the handler (pthread_exit, pthread_cancel): that ends the
+ * process.
  */
 using handler_function = std::function<void(const request &, response &)>;
 
@@ -131,7 +132,7 @@ void run_handler(Handler &handler, const request &request, response &response) {
 /* A handler that chooses another by the message's type. Register before it serves. */
 class dispatcher {
 public:
-    /* Requests of this type go to `handler`, in place of who was registered for it before. */
+    /* Requests of this type go to `handler`, which replaces the one registered for it before. */
     template <class Handler> dispatcher &on(message_type type, Handler handler) {
         const std::size_t at = place_of(type.value());
         if (!holds(at, type.value()))
@@ -172,7 +173,7 @@ private:
         response.fail(text.data());
     }
 
-    /* Where the handler for a type is, or is to be. */
+    /* The index of the handler for a type, or where to insert it. */
     std::size_t place_of(std::uint32_t type) const noexcept {
         std::size_t begin = 0, end = handlers_.size();
         while (begin < end) {

@@ -1,4 +1,4 @@
-/* Messages: types, flags, one that lies elsewhere, and an answer that owns its bytes. */
+/* Messages: types, flags, a view of a message, and an answer that owns its bytes. */
 #ifndef SHMIPC_CXX_MESSAGE_HPP
 #define SHMIPC_CXX_MESSAGE_HPP
 
@@ -13,7 +13,7 @@ inline namespace SHMIPC_NAMESPACE {
 
 namespace detail {
 
-/* Not bool, and not a size, which would be what follows a pointer: call(data, size). */
+/* Neither bool nor a size: call(pointer, size) must not take the size for a type. */
 template <class T>
 inline constexpr bool is_type_number = (std::is_integral_v<T> && !std::is_same_v<T, bool> &&
                                         !std::is_same_v<T, char> && sizeof(T) <= 4) ||
@@ -21,8 +21,8 @@ inline constexpr bool is_type_number = (std::is_integral_v<T> && !std::is_same_v
 
 } // namespace detail
 
-/* The application's number for a kind of message: an integer, or a value of an enumeration. Those
-   of the application begin at type_application. */
+/* The number of a kind of message: an integer, or a value of an enumeration. The application's own
+   begin at type_application. */
 class message_type {
 public:
     template <class T, class = std::enable_if_t<detail::is_type_number<T>>>
@@ -48,7 +48,7 @@ SHMIPC_LOCAL inline constexpr message_type type_application = SHMIPC_TYPE_APPLIC
 SHMIPC_LOCAL inline constexpr std::uint32_t align_end = SHMIPC_ALIGN_END;
 SHMIPC_LOCAL inline constexpr std::uint32_t wait_ready = SHMIPC_WAIT_READY;
 
-/* A message where it lies: its bytes are not owned. */
+/* A message in place: does not own its bytes. */
 struct message {
     byte_view data;
     message_type type = type_normal;
@@ -74,7 +74,7 @@ public:
     std::string_view text() const noexcept { return byte_view(*this).text(); }
     message_type type() const noexcept { return type_; }
 
-    /* A copy as an object of type T; nothing if the size is another than T's. */
+    /* A copy as an object of type T; nothing if the size is not T's. */
     template <class T> std::optional<T> as() const noexcept { return byte_view(*this).as<T>(); }
 
 private:
@@ -88,7 +88,7 @@ private:
         }
     };
 
-    /* A stack is not aligned to 64 everywhere: the place for short answers is a part of `room_`. */
+    /* A stack may not be aligned to 64, so short answers lie in the aligned part of `room_`. */
     std::byte *place() noexcept { return const_cast<std::byte *>(std::as_const(*this).place()); }
     const std::byte *place() const noexcept {
         auto begin = reinterpret_cast<std::uintptr_t>(room_.data());
@@ -103,7 +103,7 @@ private:
             std::memcpy(place(), from.place(), size_);
     }
 
-    /* For a call: where the answer goes, and what it became. */
+    /* For a call: receiver() says where to store the answer, accept() takes its length and type. */
     shmipc_response receiver() noexcept {
         shmipc_response response = {};
         response.data = place();

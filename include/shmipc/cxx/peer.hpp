@@ -11,7 +11,8 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* Ends attaches and serves from outside, for ever: it must live as long as they use it. */
+/* Ends attach() and serve() from another thread; stays stopped. It must outlive the calls that use
+   it. */
 class stop_token {
 public:
     stop_token() noexcept = default;
@@ -27,8 +28,8 @@ private:
     shmipc_stop_token token_ = SHMIPC_STOP_TOKEN_INIT;
 };
 
-/* The members of shmipc_host_config with their defaults, and a log that may have captures, which
-   must not throw; where it is set it replaces the members log and log_context. */
+/* The members of shmipc_host_config with their defaults; and `logger`, which may have captures,
+   must not throw, and, if set, replaces the members log and log_context. */
 struct host_config : shmipc_host_config {
     host_config() : shmipc_host_config(SHMIPC_HOST_CONFIG_INIT) {}
     shmipc::logger logger;
@@ -42,7 +43,7 @@ struct guest_config : shmipc_guest_config {
 
 enum class event_kind : int {
     attached = SHMIPC_EVENT_ATTACHED,
-    left = SHMIPC_EVENT_LEFT, /* in order */
+    left = SHMIPC_EVENT_LEFT, /* gracefully */
     died = SHMIPC_EVENT_DIED
 };
 
@@ -54,9 +55,9 @@ struct event {
 };
 
 /*
- * One end of a region: what a host and a guest have in common. Its destructor closes it: calls and
- * waits on it end with errc::closed, and it returns when handlers have; after a shutdown() it does
- * not wait for those that this had cut off. A handler of this peer must not destroy it.
+ * One end of a region: the common part of host and guest. The destructor closes it: calls and waits
+ * on it end with errc::closed, and the destructor returns when the handlers have returned. It does
+ * not wait for handlers that a shutdown() cut off. A handler of this peer must not destroy it.
  */
 class peer : public calls<peer> {
 public:
@@ -68,9 +69,9 @@ public:
         return slot(peer_, claimed);
     }
 
-    /* Serves with this thread until something ends it: returns why (woken, closed, shutdown,
-       peer_died, name_lost, corrupt, invalid), with a token also cancelled. The handler, a
-       reference, is used until then. */
+    /* Serves with this thread until something ends it. Returns the reason: woken, closed, shutdown,
+       peer_died, name_lost, corrupt, invalid; with a token also cancelled. Uses the handler by
+       reference until then. */
     template <class Handler> SHMIPC_LOCAL error serve(Handler &&handler) {
         return serve_until(handler, nullptr);
     }
@@ -78,7 +79,7 @@ public:
         return serve_until(handler, token.native());
     }
 
-    /* Serves what is there, without waiting: the number of requests served. */
+    /* Serves the requests that wait, without waiting for more. Returns their number. */
     template <class Handler> SHMIPC_LOCAL result<std::size_t> poll(Handler &&handler) {
         const detail::shared_peer_pointer kept = peer_;
         detail::bound_handler<std::remove_reference_t<Handler>> bound{handler};
@@ -96,7 +97,8 @@ public:
     /* Ends every serve() and wait() that runs now, or else the next one, with errc::woken. */
     SHMIPC_LOCAL result<void> wake() noexcept { return detail::done(shmipc_wake(native())); }
 
-    /* The round-trip time to the other side's library; some thread must be serving there. */
+    /* Returns the round-trip time to the other side's library; some thread must be serving
+       there. */
     SHMIPC_LOCAL result<std::chrono::nanoseconds> ping(timeout within = default_timeout) noexcept {
         std::int64_t rtt = 0;
         if (int code = shmipc_ping(native(), within.ns(), &rtt))
@@ -133,8 +135,8 @@ public:
         return stats;
     }
 
-    /* Leaves in order, waiting for what is under way; at the end of the time-out the rest is cut
-       off. */
+    /* Leaves gracefully, waiting for calls under way, running handlers and held slots; cuts off
+       those that are left at the end of the time-out. */
     SHMIPC_LOCAL result<void> shutdown(timeout within = default_timeout) noexcept {
         int code = shmipc_shutdown(native(), within.ns());
         if (peer_ && code != SHMIPC_E_STATE)
@@ -142,10 +144,10 @@ public:
         return detail::done(code);
     }
 
-    /* Leaves at once, and returns when handlers have. */
+    /* Leaves at once, and returns when the handlers have returned. */
     SHMIPC_LOCAL result<void> close() noexcept { return detail::done(shmipc_close(native())); }
 
-    /* For functions of shmipc.h; NULL if there is none. It stays this object's. */
+    /* For functions of shmipc.h; NULL if there is none. This object still owns it. */
     shmipc_peer *native() const noexcept { return peer_.get(); }
 
 protected:
@@ -165,7 +167,7 @@ protected:
     template <class Config, class Create>
     SHMIPC_LOCAL static result<detail::shared_peer_pointer>
     make(Config config, const logger &log, const std::string &name, Create create) {
-        if (name.find('\0') != name.npos) /* C would see another name, which ends there */
+        if (name.find('\0') != name.npos) /* C would see a shorter name */
             return error(errc::name, "the name has a zero byte in it");
         auto made = detail::shared_peer_pointer::make(log);
         if (!made)
@@ -191,7 +193,7 @@ private:
     template <class Handler>
     SHMIPC_LOCAL error serve_until(Handler &handler, shmipc_stop_token *token) {
         const detail::shared_peer_pointer kept =
-            peer_; /* also where a shutdown leaves this thread behind */
+            peer_; /* also if a shutdown leaves this thread behind */
         return serve_kept(kept, handler, token);
     }
     template <class Handler>

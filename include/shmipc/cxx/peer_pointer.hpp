@@ -1,4 +1,4 @@
-/* A peer that several objects keep, and its log. */
+/* A peer that several objects share, and its log. */
 #ifndef SHMIPC_CXX_PEER_POINTER_HPP
 #define SHMIPC_CXX_PEER_POINTER_HPP
 
@@ -15,8 +15,8 @@ using logger = std::function<void(log_level, std::string_view)>;
 
 namespace detail {
 
-/* A peer that several objects keep: the last one frees it. By "shared" and "pointer" in the name
-   Clang's analyzer knows that it counts references; else it sees a use after free. */
+/* A peer that several objects share: the last one frees it. "shared" and "pointer" in the name tell
+   Clang's analyzer that it counts references; otherwise the analyzer reports a use after free. */
 class shared_peer_pointer {
 public:
     shared_peer_pointer() noexcept = default;
@@ -32,15 +32,15 @@ public:
         return *this;
     }
     SHMIPC_LOCAL ~shared_peer_pointer() {
-        /* Release what this holder did, and acquire what all others did, before it is freed. */
+        /* Releases this holder's accesses, and acquires those of all others, before the peer is
+           freed. */
         if (held_ && held_->holders.fetch_sub(1, std::memory_order_acq_rel) == 1) {
             held_->free_peer(held_->peer);
             delete held_;
         }
     }
 
-    /* A place for a peer that is about to be made, with what its log needs; empty if there is no
-       memory. */
+    /* A place for a peer that is about to be made, with its log; empty if there is no memory. */
     SHMIPC_LOCAL static shared_peer_pointer make(const logger &log) noexcept {
         shared_peer_pointer made;
 #if SHMIPC_EXCEPTIONS
@@ -61,7 +61,7 @@ public:
         return held_ ? held_->peer : nullptr;
     }
 
-    /* For who makes the peer. */
+    /* For the function that makes the peer. */
     shmipc_peer **place() noexcept {
         return &held_->peer;
     }
@@ -72,7 +72,7 @@ public:
         static_cast<held *>(context)->log(level, text);
     }
 
-    /* Whether a shutdown has closed it: closing it again would wait for its handlers. */
+    /* True if a shutdown has closed the peer: closing it again would wait for its handlers. */
     void mark_left() noexcept {
         held_->left.store(true, std::memory_order_relaxed);
     }

@@ -37,12 +37,13 @@ SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const std::str
     return std::move(found.names);
 }
 
-/* Removes one. Errors: as shmipc_remove_dead_region. */
+/* Removes one dead region. Errors: as shmipc_remove_dead_region. */
 SHMIPC_LOCAL inline result<void> remove_dead_region(const std::string &name) noexcept {
     return detail::done(shmipc_remove_dead_region(name.c_str()));
 }
 
-/* Removes all of that prefix: how many it removed. Errors: as shmipc_dead_regions. */
+/* Removes all dead regions that begin with `prefix`. Returns how many it removed. Errors: as
+   shmipc_dead_regions. */
 SHMIPC_LOCAL inline result<std::size_t>
 remove_dead_regions(const std::string &prefix = {}) noexcept {
     int count = shmipc_remove_dead_regions(prefix.c_str());

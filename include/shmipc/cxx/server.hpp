@@ -15,8 +15,8 @@ inline namespace SHMIPC_NAMESPACE {
 #if SHMIPC_THREADS
 /*
  * Threads that serve a peer. Its destructor stops them and waits until their handlers have
- * returned; so what a handler refers to must be declared before it. A handler must not stop, wait
- * for or destroy its server.
+ * returned; so declare the objects that a handler refers to before the server. A handler must not
+ * stop, wait for or destroy its server.
  *
  *     auto server = shmipc::server::start(*host, 2, [&](auto &request, auto &response) { ... });
  */
@@ -38,11 +38,11 @@ public:
     template <class Handler>
     SHMIPC_LOCAL static result<server> start(peer &peer, unsigned threads, Handler handler);
 
-    /* Waits until all threads have ended, stopped or not: why the first one has, as serve() says
-       it; cancelled: it was stopped. */
+    /* Waits until all threads have ended, stopped or not. Returns the reason why the first one
+       ended, as serve() does; cancelled: it was stopped. */
     error wait();
 
-    /* Why the first thread has ended, if one has; without waiting. */
+    /* The reason why the first thread ended, if one has; does not wait. */
     std::optional<error> ended() const {
         if (!workers_)
             return std::nullopt;
@@ -54,7 +54,7 @@ public:
     void stop() noexcept;
 
 private:
-    /* What the threads share. It stays where it is while its server moves. */
+    /* The threads' shared state. Its address stays the same when its server is moved. */
     struct worker_pool {
         virtual ~worker_pool() = default;
         virtual error serve() = 0;
@@ -63,10 +63,10 @@ private:
         void join();
 
         shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
-        std::vector<std::thread> threads; /* written by who starts them, and under `joining` */
-        std::mutex joining;               /* held by who waits: a thread is joined once */
+        std::vector<std::thread> threads; /* written by start(), and under `joining` */
+        std::mutex joining;               /* held while joining: a thread is joined once */
         std::mutex lock;
-        std::optional<error> reason; /* of the first that ended, under `lock` */
+        std::optional<error> reason; /* of the first thread that ended, under `lock` */
     };
     template <class Handler> struct SHMIPC_LOCAL workers_of;
 

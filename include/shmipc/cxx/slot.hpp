@@ -11,9 +11,9 @@ namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
 /*
- * A claimed slot: calls without copies, many in flight, or one slot for many calls. It is released
- * by its destructor, which abandons a call under way; a slot of which a call has ended without an
- * answer is released already. One thread's at a time; only cancel() may come from another.
+ * A claimed slot: calls without copies, many in flight, or one slot for many calls. Its destructor
+ * releases it, and abandons a call under way. A call that ends without an answer has released its
+ * slot already. A slot belongs to one thread at a time; only cancel() may be called by another.
  */
 class slot : public calls<slot> {
 public:
@@ -41,7 +41,7 @@ public:
     }
 
     /* Sends the first `length` bytes of the buffer, with align_end the last, and returns at once.
-       `flags`: 0, or of align_end and wait_ready. */
+       `flags`: 0, or one or both of align_end and wait_ready. */
     SHMIPC_LOCAL result<void> send(std::size_t length, message_type type = type_normal,
                                    std::uint32_t flags = 0) noexcept {
         return detail::done(shmipc_slot_send(slot_, type.value(), length, flags));
@@ -52,13 +52,13 @@ public:
                                         std::uint32_t flags = 0) noexcept {
         byte_span to = buffer();
         std::size_t fitting = data.size() <= to.size() ? data.size() : 0;
-        if (fitting) /* what does not fit is refused, with a sentence, by what sends */
+        if (fitting) /* send() refuses data that does not fit, with a sentence */
             std::memmove((flags & align_end) ? to.end() - fitting : to.data(), data.data(),
                          fitting);
         return send(data.size(), type, flags);
     }
 
-    /* Waits for the answer and shows it where it lies: valid until the slot is sent again or
+    /* Waits for the answer and returns it in place: valid until the slot is sent again or
        released. */
     SHMIPC_LOCAL result<message> receive(timeout within = default_timeout) noexcept {
         shmipc_response response = {};
@@ -70,11 +70,11 @@ public:
         return message{{response.data, response.length}, response.type};
     }
 
-    /* After receive() has failed with errc::handler: the handler's message, whole and as it wrote
-       it, where it lies; valid until the slot is sent again or released. */
+    /* After receive() has failed with errc::handler: the handler's whole message, unescaped and in
+       place; valid until the slot is sent again or released. */
     byte_view failure() const noexcept { return failure_; }
 
-    /* Whether receive() would return at once, with an answer or without. */
+    /* True if receive() would return at once, with an answer or without. */
     SHMIPC_LOCAL bool ready() const noexcept { return shmipc_slot_ready(slot_) != 0; }
 
     /* Ends the call under way, or the next one, with cancelled or cancelled_started. */
@@ -87,7 +87,7 @@ public:
         return detail::done(shmipc_slot_release(slot_));
     }
 
-    /* For functions of shmipc.h. It stays this slot's. */
+    /* For functions of shmipc.h. This object still owns the slot. */
     const shmipc_slot &native() const noexcept { return slot_; }
 
 private:
@@ -111,8 +111,9 @@ private:
 };
 
 /*
- * Waits until one of several calls is over, and returns the index of a slot whose receive() returns
- * at once. `range` is one with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX slots
+ * Waits until one of several calls is over, and returns the index of a slot whose receive() would
+ * return at once. `range` is one with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX
+ * slots
  * of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
  */
 template <class Slots>

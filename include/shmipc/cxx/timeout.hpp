@@ -1,4 +1,4 @@
-/* How long to wait. */
+/* Time-outs. */
 #ifndef SHMIPC_CXX_TIMEOUT_HPP
 #define SHMIPC_CXX_TIMEOUT_HPP
 
@@ -10,8 +10,8 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* How long to wait at most: any duration. One that nanoseconds cannot hold counts as 292 years.
-   The constructors' names are in parentheses since curses has a macro of that name. */
+/* The longest time to wait: any duration. A duration too long for nanoseconds in 64 bits counts as
+   292 years. The constructors' names are in parentheses since curses has a macro of that name. */
 class timeout {
 public:
     template <class Rep, class Period>
@@ -28,7 +28,7 @@ private:
 
     template <class Duration> static constexpr std::int64_t to_ns(Duration duration) noexcept {
         using seconds = std::chrono::duration<double>;
-        if (!(duration > Duration::zero())) /* not a number counts as none, too */
+        if (!(duration > Duration::zero())) /* also for NaN */
             return 0;
         if (std::chrono::duration_cast<seconds>(duration) >= seconds(9.2e9))
             return INT64_MAX;
