@@ -23,7 +23,7 @@ const char *call_way_name(unsigned way) {
     return way < CALL_WAYS ? names[way] : "?";
 }
 
-/* ---- One call, whatever its way ---- */
+/* ---- One call, by any function ---- */
 
 struct attempt {
     struct question question;

@@ -185,7 +185,7 @@ static void signal_to(const struct stage *stage, unsigned number, int signal_num
     must_equal(kill(stage->pids[number], signal_number), 0);
 }
 
-/* Its region is there until another host comes, or somebody removes it. */
+/* Its region stays until another host replaces it, or another process removes it. */
 static void kill_process(struct stage *stage, unsigned number) {
     struct post *post = &stage->ledger->posts[number];
     signal_to(stage, number, SIGKILL);

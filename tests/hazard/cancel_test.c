@@ -14,7 +14,7 @@ static int do_nothing(void *context) {
     return 0;
 }
 
-/* A fork waits for whoever holds the library's mutex. */
+/* A fork waits for the thread that holds the library's mutex. */
 static void everybody_else_goes_on(void) {
     struct pair pair;
     must_equal(child_wait(child_start(do_nothing, NULL)), 0);
@@ -259,7 +259,7 @@ static void test_no_wait_ends_by_a_cancellation_and_none_loses_a_slot(void **sta
     }
 }
 
-/* ---- A thread that is to be cancelled at the next point where that may be ---- */
+/* ---- A thread that is to be cancelled at the next cancellation point ---- */
 
 /* Everything in here is done by a thread whose cancellation waits for such a point. */
 struct doomed {
@@ -414,7 +414,7 @@ static int come_and_go_under_signals(void *context) {
     return atomic_load(&forks) >= *rounds / 4 ? 0 : 1;
 }
 
-/* The address sanitizer's allocator is locked by a fork, also of whoever it interrupted. */
+/* A fork locks the address sanitizer's allocator, which the interrupted thread may already hold. */
 static void test_a_signal_handler_may_fork_at_any_moment(void **state) {
     (void)state;
     if (ADDRESS_SANITIZED)

@@ -1,6 +1,7 @@
 /*
  * The library's descriptors among those of others: none is a standard one, none that a child
- * inherits keeps a lock, and one that somebody else closed and used again is not believed.
+ * inherits keeps a lock, and answers through one that other code closed and used again do not
+ * count.
  */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
@@ -157,7 +158,7 @@ static pid_t fork_by(enum forking forking) {
     }
 }
 
-/* It outlives its parent, whom the test kills, but not the test. */
+/* Outlives its parent, which the test kills, but not the test. */
 static _Noreturn void outlive(struct family *family) {
     alarm(200);
     gate_pass(&family->ready);
@@ -241,7 +242,7 @@ static void test_no_child_keeps_a_dead_peers_lock(void **state) {
     }
 }
 
-/* ---- Descriptors that somebody else closed ---- */
+/* ---- Descriptors that other code closed ---- */
 
 static bool means_region(int fd, const char *name) {
     char link[64];
@@ -253,11 +254,12 @@ static bool means_region(int fd, const char *name) {
            strncmp(target, path, strlen(path)) == 0;
 }
 
-/* What others made of them: files of which one opening has every byte locked. */
+/* The descriptors' new meaning after other code took them: files of which one opening has every
+   byte locked. */
 struct usurped {
     int fds[4];
     int count;
-    int locker; /* another one than those; or -1: they have the locks themselves */
+    int locker; /* the opening with the locks; -1: the `fds` have them themselves */
 };
 
 static int open_once_more(int fd) {
@@ -412,8 +414,8 @@ static void test_who_lost_its_descriptor_hears_of_deaths(void **state) {
     }
 }
 
-/* The name cannot lead back to the file; and whoever cannot tell whether somebody lives takes it
-   for alive. It says so once. */
+/* The name cannot lead back to the file; and a peer that cannot find out whether others live takes
+   them for alive, and logs that once. */
 static void test_who_cannot_tell_takes_everybody_for_alive(void **state) {
     struct usurpation u;
     char path[256];
@@ -433,7 +435,8 @@ static int look_at_descriptor(void *context) {
     return is_open(*(int *)context) ? 0 : 1;
 }
 
-/* Before anybody has looked, or asked for a lock, since it was lost: also in a child. */
+/* Before any thread has looked, or tested a lock, since the descriptor was lost: also in a
+   child. */
 static void test_what_took_the_descriptors_place_is_not_closed(void **state) {
     struct region_name name = new_name();
     shmipc_peer *host;

@@ -331,7 +331,7 @@ static void test_a_guest_that_left_and_came_and_left_has_not_died(void **state) 
     }
     shmipc_free(pair.guest);
     expect_event(pair.host, SHMIPC_EVENT_LEFT);
-    expect_event(pair.host, SHMIPC_EVENT_ATTACHED); /* the last visit, which nobody saw */
+    expect_event(pair.host, SHMIPC_EVENT_ATTACHED); /* the last visit, which no look saw */
     expect_event(pair.host, SHMIPC_EVENT_LEFT);
     must_equal(shmipc_next_event(pair.host, 0, &event), SHMIPC_E_TIMEOUT);
     shmipc_free(pair.host);
@@ -409,7 +409,7 @@ static void expect_closed(shmipc_peer *peer) {
     must_equal(shmipc_shutdown(peer, SECOND), SHMIPC_E_CLOSED);
 }
 
-/* Refused, by whatever error: what matters is that nothing of the parent's memory is touched. */
+/* Refused, by any error, as long as nothing of the parent's memory is touched. */
 static void expect_useless(shmipc_slot slot) {
     shmipc_response response;
     must(shmipc_slot_ready(slot) < 0);

@@ -77,7 +77,7 @@ struct scenery {
 
 static const char only_calls[] = "a guest that only calls";
 
-/* Echoes; a single byte so late that whoever waits for the answer sleeps. */
+/* Echoes; answers a single byte so late that the waiting caller sleeps. */
 static int host_handler(void *context, const shmipc_request *request, shmipc_response *response) {
     struct scenery *s = context;
     if (request->length == sizeof only_calls - 1 &&
@@ -386,7 +386,7 @@ static unsigned guest_slots_in(const struct view *view, enum slot_state state) {
     return slots_in(view, view->shared->header.host_slots, view->shared->header.guest_slots, state);
 }
 
-/* With nobody that takes its request, then with a handler that runs. */
+/* With a request that no worker takes, then with a handler that runs. */
 static void minimal_guest_gives_up_its_call_when_it_is_stopped(void **state) {
     struct gated gated = {0};
     struct server server;

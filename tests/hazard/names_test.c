@@ -1,4 +1,4 @@
-/* What happens to names: somebody else removes one, or a host may not remove its own. */
+/* Lost names: another program removes one, or a host may not remove its own. */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
@@ -146,7 +146,7 @@ static void test_every_wait_of_a_host_says_that_its_name_was_removed(void **stat
     }
 }
 
-/* Of all who wait one looks; the others, who sleep for seconds, hear of it too. */
+/* Only one of the waiting threads looks; the others, which sleep for seconds, are woken too. */
 static void test_one_look_tells_all_who_wait(void **state) {
     int (*const waits[])(shmipc_peer *) = {
         serve, serve, serve, wait_for_request, wait_for_guests, wait_for_event, wait_for_slot};

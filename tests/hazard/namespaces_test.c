@@ -1,4 +1,4 @@
-/* Peers in process-id namespaces of their own: nobody's life hangs on a process id. */
+/* Peers in separate process-id namespaces: no peer is found alive or dead by a process id. */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 

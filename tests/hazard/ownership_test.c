@@ -1,4 +1,4 @@
-/* A slot belongs to one exchange at a time, whoever is late, on every path. */
+/* A slot belongs to one call at a time, on every path, even if either side is late. */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 
@@ -61,7 +61,7 @@ static uint64_t checksum(const shmipc_request *request) {
     return sum;
 }
 
-/* Sometimes late; the request stays what it was, also when its caller has given up meanwhile. */
+/* Sometimes late; the request stays the same, also when its caller has given up meanwhile. */
 static int answer_late(void *context, const shmipc_request *request, shmipc_response *response) {
     atomic_uint *abandoned = context;
     uint64_t before = checksum(request);
@@ -229,7 +229,7 @@ static void test_threads_share_fewer_slots_without_mixing_answers(void **state) 
     on_every_path(threads_share_fewer_slots);
 }
 
-/* A slow reader of an answer keeps its slot: what it shows does not change under him. */
+/* A slow reader of an answer keeps its slot: the bytes do not change meanwhile. */
 static void *read_slowly(void *context) {
     struct asking *asking = context;
     for (unsigned i = 0; i < asking->rounds; i++) {
@@ -335,7 +335,7 @@ static void stale_handles_have_no_effect(bool host_calls) {
     must_equal(shmipc_slot_claim(scene.caller, 20 * SECOND, &released), 0);
     must_equal(shmipc_slot_release(released), 0);
     expect_no_effect(&scene, released);
-    /* Also when the same slot has been claimed again, by somebody else, and is in use. */
+    /* Also when another caller has claimed the same slot again, and uses it. */
     must_equal(shmipc_slot_claim(scene.caller, SECOND, &again), 0);
     expect_no_effect(&scene, timed_out);
     expect_no_effect(&scene, released);
@@ -482,7 +482,7 @@ static void test_no_time_out_and_no_error_costs_a_slot(void **state) {
     on_every_path(no_error_costs_a_slot);
 }
 
-/* ---- Requests that nobody started ---- */
+/* ---- Requests that no handler started ---- */
 
 static int count_all(void *context, const shmipc_request *request, shmipc_response *response) {
     atomic_uint *runs = context;

@@ -59,7 +59,7 @@ struct scene {
     unsigned workers;          /* threads that serve in each; 0 is 1 */
     shmipc_host_config config; /* size 0: test_host_config */
     shmipc_handler handler;
-    void *context; /* in shared_memory, if the test wants to see what the handler does */
+    void *context; /* in shared_memory, if the test reads the handler's writes */
 
     struct region_name name;
     shmipc_peer *caller;
@@ -67,10 +67,10 @@ struct scene {
 };
 
 void scene_open(struct scene *scene);
-/* Ends everybody in order and checks that each responder ended well. */
+/* Ends all peers gracefully and checks that each responder ended well. */
 void scene_close(struct scene *scene);
 pid_t scene_responder(const struct scene *scene, unsigned index);
-/* After a responder was killed by the test: it is not waited for any more. */
+/* After the test has killed a responder: it is not waited for any more. */
 void scene_forget(struct scene *scene, unsigned index);
 
 const char *direction_name(bool host_calls);

@@ -92,8 +92,8 @@ static struct instruction end(uint32_t verdict) {
     return (struct instruction){.code = 0x06, .operand = verdict};
 }
 
-/* Five instructions, after which whatever is not of the form goes on. The low half of an argument
-   comes first. */
+/* Five instructions; a call that is not of the form continues after them. The low half of an
+   argument comes first. */
 static void write_form(struct instruction *at, const struct form *form, int os_error) {
     const size_t argument = form->argument == ANY ? 0 : (size_t)form->argument;
     at[0] = load(NUMBER_OFFSET);
@@ -205,7 +205,7 @@ static void test_either_way_to_a_name_will_do(void **state) {
         must_equal(child_wait(child_start(create_by_one_way, &ways[i])), 0);
 }
 
-/* As where /proc is not mounted, and the other way takes a privilege. */
+/* As on a system without /proc, where the other way needs a privilege. */
 static int create_by_no_way(void *context) {
     struct region_name name = new_name();
     shmipc_peer *host;

@@ -150,7 +150,7 @@ static void ready_gets_a_worker(bool host_calls) {
     close_with(&scene, meeting);
 }
 
-/* And whoever sleeps on the first of several has the others run. */
+/* A caller that sleeps on the first of several answers has the other requests run too. */
 static void the_first_gets_the_second_a_worker(bool host_calls) {
     struct meeting *meeting = new_meeting(2);
     struct scene scene;
@@ -257,7 +257,8 @@ static void test_what_is_only_sent_after_a_rest_is_run_beside_others(void **stat
     what_is_only_sent_is_run(false, 0);
 }
 
-/* The worker that runs the first handler polls: nobody notifies what is sent meanwhile. */
+/* The worker that runs the first handler polls: no caller notifies of the requests sent
+   meanwhile. */
 static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state) {
     (void)state;
     what_is_only_sent_is_run(true, 100);
@@ -319,8 +320,8 @@ static bool all_sleep(const shmipc_peer *host, unsigned guests) {
     return load_seq_cst32(&host->calls.requests.shared->sleepers) == bits;
 }
 
-/* Whoever served last has what it needs at hand; the others may sleep on. Now and then one of them
-   looks around at the right moment, or is woken because the first one is not fast enough. */
+/* The guest that served last has warm caches; the others may sleep on. Now and then one of them
+   looks at the right moment, or is woken because the first one is too slow. */
 static void test_of_sleeping_guests_the_one_that_served_last_is_woken(void **state) {
     (void)state;
     enum { GUESTS = 3, CALLS = 100 };
@@ -331,7 +332,7 @@ static void test_of_sleeping_guests_the_one_that_served_last_is_woken(void **sta
     const shmipc_request request = {.length = 0};
     pid_t last = 0, who;
     unsigned changes = 0;
-    scene.config.spin_ns = 100000; /* longer than it takes to wake somebody */
+    scene.config.spin_ns = 100000; /* longer than a wake-up takes */
     scene_open(&scene);
     for (unsigned i = 0; i < CALLS; i++, last = who) {
         shmipc_response response = {.data = &who, .capacity = sizeof who};

@@ -166,7 +166,7 @@ static void strike(struct play *play, pid_t child) {
     play->killed_at = now_ns();
 }
 
-/* What a killed host left behind goes with the next one of its name. */
+/* The next host of the name replaces the region that a killed host left behind. */
 static void end(struct play *play) {
     shmipc_peer *next;
     shmipc_free(play->peer);

@@ -89,7 +89,7 @@ static void *serve_under_signals(void *context) {
     return NULL;
 }
 
-/* The signal may come to a thread that just joins those who wait, or leaves them. */
+/* The signal may interrupt a thread that is just joining the waiters, or leaving them. */
 static void test_a_signal_handler_may_stop_its_own_thread(void **state) {
     (void)state;
     struct pair pair;

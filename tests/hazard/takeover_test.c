@@ -1,6 +1,6 @@
 /*
- * Hosts race for one name and are killed at random moments: never do two live hosts have it, and
- * whoever is left can have it.
+ * Hosts race for one name and are killed at random moments: two live hosts never have it at once,
+ * and a surviving host can have it.
  */
 #define _GNU_SOURCE
 #include "hazard/peers.h"

@@ -274,7 +274,7 @@ static void test_every_way_to_wait_wakes_after_an_idle_second(void **state) {
         wakes_at_once(&ways[i]);
 }
 
-/* ---- Wakes that nobody asked for ---- */
+/* ---- Spurious wakes ---- */
 
 struct nuisance {
     struct region_name name;
@@ -282,7 +282,7 @@ struct nuisance {
     struct gate over;
 };
 
-/* Notifies the eventcounts and wakes every word that somebody may sleep on, for no reason. */
+/* Spuriously notifies the eventcounts and wakes every word that a thread may sleep on. */
 static int wake_everybody(void *context) {
     const struct nuisance *nuisance = context;
     char path[256];
@@ -487,8 +487,7 @@ static void test_a_burst_of_a_hundred_times_the_slots_succeeds(void **state) {
 struct nest {
     shmipc_peer *peer;
     atomic_uint depth;
-    atomic_bool
-        over; /* nobody calls back any more: else some would for ever get each other's slots */
+    atomic_bool over; /* no caller calls again: some would get each other's slots for ever */
 };
 
 static int call_back(void *context, const shmipc_request *request, shmipc_response *response) {

@@ -24,7 +24,7 @@ static bool ends_aligned(const void *data, size_t length) {
     return ((uintptr_t)data + length) % 64 == 0;
 }
 
-/* Only a message in place ends aligned whatever its length. */
+/* Only a message in place has an aligned end at any length. */
 static int host_handler(void *context, const shmipc_request *request, shmipc_response *response) {
     if (request->type != FB_HOST_ECHO)
         return shmipc_fail(response, "the host does not do type %u", (unsigned)request->type);

@@ -1,6 +1,6 @@
 /*
- * Included before everything else, this has somebody change a word just before each change of it
- * by the library.
+ * Included before everything else, this simulates a peer that changes a word just before each
+ * change of it by the library.
  */
 #ifndef SHMIPC_TESTS_MEDDLING_H
 #define SHMIPC_TESTS_MEDDLING_H

@@ -19,7 +19,7 @@ struct process process_start(const char *const arguments[]);
 /* The exit status, STATUS_KILLED after a kill, or another that is not 0 after a crash. */
 int process_wait(struct process process);
 
-/* At once, whatever it does; process_wait is still to be called. */
+/* Kills the process at once; process_wait must still be called. */
 void process_kill(struct process process);
 
 /* For a program that was started so, first of all. */

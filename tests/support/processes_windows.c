@@ -8,7 +8,7 @@
 
 enum { START_ATTEMPTS = 5 };
 
-/* Never closed: the system does that, whatever ends this process, and ends what is in the job. */
+/* Never closed: the system closes it when this process ends, and ends the processes in the job. */
 static HANDLE job_of_children(void) {
     static HANDLE job;
     JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {0};

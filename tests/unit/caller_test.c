@@ -47,7 +47,7 @@ static shmipc_stats stats_of(shmipc_peer *peer) {
     return stats;
 }
 
-/* After whatever happened, every slot can be had again. */
+/* After any of these tests every slot can be claimed again. */
 static void assert_whole_pool_is_free(shmipc_peer *peer) {
     shmipc_slot slots[2];
     for (int i = 0; i < 2; i++)
@@ -652,7 +652,7 @@ static void calls_out_of_turn_are_refused(void **state) {
     close_side(&s);
 }
 
-/* Also when the slot is claimed again, by whoever: the old handle means the old claim. */
+/* Also when any thread has claimed the slot again: the old handle means the old claim. */
 static void a_stale_slot_does_nothing(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {

@@ -1,6 +1,6 @@
 /*
- * Shutting down while others stay: whoever holds, waits or runs, the deadline is kept, the other
- * side is told at once, and no byte written later gets anywhere.
+ * Shutting down while threads hold slots, wait or run handlers: the deadline is kept, the other
+ * side is told at once, and later writes never reach the region.
  */
 #define _GNU_SOURCE
 #include "support/fixture.h"
@@ -148,7 +148,7 @@ static void *claim_for_another(void *context) {
     return &slot;
 }
 
-/* What another thread claimed is held by nobody who could be asked. */
+/* A slot that another thread claimed is held by a thread that has ended. */
 static shmipc_slot claim_by(struct scene *scene, bool another_thread) {
     void *slot;
     pthread_t thread;
@@ -376,8 +376,7 @@ static void a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_requ
     }
 }
 
-/* The handler writes there meanwhile: to the thread sanitizer that is a race, whatever is
-   written. */
+/* The handler writes there meanwhile: a race for the thread sanitizer, with any value. */
 static void where_no_page_can_be_populated_it_is_written(void **state) {
     (void)state;
 #if defined(__has_feature)
@@ -530,7 +529,7 @@ static void a_close_that_waits_delays_no_shutdown(void **state) {
     }
 }
 
-/* ---- Those who wait ---- */
+/* ---- Threads that wait ---- */
 
 struct waiter {
     shmipc_peer *peer;
@@ -633,7 +632,7 @@ static uint64_t close_under(int (*wait)(struct waiter *), bool host) {
         assert_int_equal(shmipc_slot_send(waiter.slot, 0, 10, 0), SHMIPC_OK);
     pthread_t thread = thread_start(wait_here, &waiter);
     eventually(is_asleep(&waiter));
-    for (int n = 0; n < 40; n++) /* the first sleep of who waits for a slot is a short one */
+    for (int n = 0; n < 40; n++) /* the first sleep of a waiter for a slot is a short one */
         pause_briefly();
     uint64_t begin = now_ns();
     assert_int_equal(shmipc_close(scene.leaver), SHMIPC_OK);
@@ -671,7 +670,7 @@ static void *scribble(void *context) {
     return NULL;
 }
 
-/* Two slots are written without end by who had them, while the next guest uses the same. */
+/* Two slots' former users write to them without end, while the next guest uses the same slots. */
 static void no_byte_that_is_written_late_gets_anywhere(void **state) {
     (void)state;
     enum { ROUNDS = 60 };

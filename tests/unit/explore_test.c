@@ -1,6 +1,6 @@
 /*
- * Callers, responders and whoever interferes with them, in thousands of orders of their atomic
- * steps. That a run ends at all shows that no wake-up was lost in it.
+ * Callers, responders and threads that interfere with them, in thousands of orders of their atomic
+ * steps. A run that ends has lost no wake-up.
  */
 #include "support/explore.h"
 #include "support/fixture.h"
@@ -840,7 +840,7 @@ static void nobody_polls(void *context) {
     must_equal(load_seq_cst32(&s->responder->superseded), 0);
 }
 
-/* Each of the two may be the one who has nobody poll. */
+/* Either of the two may be the one that removes the poller. */
 static void who_stops_as_it_is_superseded_is_counted_once_in_any_order(void **state) {
     (void)state;
     run_workers(begin_and_stop, supersede, nobody_polls);
@@ -890,7 +890,7 @@ static void call_twice_and_send_both_home(void *context) {
     must_equal(shmipc_wake(s->another), SHMIPC_OK);
 }
 
-/* The second call notifies whoever answered the first, who sleeps or not. */
+/* The second call notifies the guest that answered the first, asleep or not. */
 static void either_of_two_guests_is_woken_in_any_order(void **state) {
     (void)state;
     const shmipc_guest_config config = test_guest_config();

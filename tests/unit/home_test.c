@@ -66,7 +66,7 @@ static uint32_t keepers(const struct houses *h, uint32_t slot) {
     return load_relaxed32(keepers_of(h, slot));
 }
 
-/* Somebody else who is at home there. */
+/* Another worker that is at home there. */
 static void play_keeper(const struct houses *h, uint32_t slot) {
     add_seq_cst32(keepers_of(h, slot), 1);
 }
@@ -293,8 +293,8 @@ static void a_worker_that_polls_leaves_nothing(void **state) {
     close_houses(&h);
 }
 
-/* Nobody was notified of it, and who polls may be in a handler. A look in between leaves it to them
-   both. */
+/* No worker was notified of the request, and the poller may be in a handler. A look in between
+   leaves the request to both. */
 static void nothing_is_left_in_the_look_before_sleeping_while_somebody_polls(void **state) {
     (void)state;
     for (uint32_t home = 0; home < 2; home++) {

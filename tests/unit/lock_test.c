@@ -1,6 +1,6 @@
 /*
- * Locks by a descriptor that somebody else closes, at any moment, and whose number then means
- * another file.
+ * Locks by a descriptor that other code closes at any moment, so that its number means another
+ * file.
  */
 #define _GNU_SOURCE
 #include "support/fixture.h"

@@ -1,6 +1,6 @@
 /*
- * A peer that changes a word just before each change that is tried: whatever is tried ends all the
- * same.
+ * A peer that changes a word just before each change that the library tries: every operation ends
+ * all the same.
  */
 #include "support/fixture.h"
 

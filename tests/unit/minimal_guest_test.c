@@ -300,7 +300,7 @@ static void minimal_guest_makes_the_golden_transitions(void **state) {
     struct row row = {.number = 0};
     FILE *golden = open_golden("transitions.txt");
     int rows = 0;
-    stop = 1; /* whoever waits gives up */
+    stop = 1; /* the waiting side gives up */
     while (next_row(golden, &row))
         rows += check(&row);
     (void)fclose(golden);

@@ -573,7 +573,7 @@ static void turns_leave_a_processor_to_the_worker(void **state) {
     assert_false(turns_leave_room(&all, 1, 2));
     assert_true(turns_leave_room(&all, 1, 3));
     assert_false(turns_leave_room(&all, 2, 3));
-    for (int i = 0; i < 2 * TURN_MOVES; i++) { /* who sleeps needs none */
+    for (int i = 0; i < 2 * TURN_MOVES; i++) { /* a sleeping caller needs none */
         struct turn turn = {.began = 1};
         (void)shmi_turn_next(&turn, &all, true, 1, MS);
     }

@@ -150,7 +150,7 @@ static void who_stops_does_not(void **state) {
     assert_int_equal(notifications_of(shmi_poller_stop, true, true), 0);
 }
 
-/* It was perhaps notified of something, and there is another one who polls. */
+/* The worker may have been notified of a request, and another one polls. */
 static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **state) {
     (void)state;
     struct worker poller = new_worker(1), other = new_worker(2);
@@ -245,7 +245,7 @@ static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
 
 /* ---- Whether the poller looks ---- */
 
-/* What somebody else does with the request while a worker is patient. */
+/* What another thread does with the request while a worker is patient. */
 typedef void meddle(struct slot *shared, word *seen);
 
 static void play_poller(void) {
@@ -280,7 +280,7 @@ static void *meddle_soon(void *context) {
 
 enum { FOR_EVER = INT32_MAX };
 
-/* Whether somebody takes the request, by a worker whose patience has no end. */
+/* Whether the request is taken, as seen by a worker whose patience has no end. */
 static bool is_taken(meddle *what) {
     open_scene();
     play_poller();

@@ -96,7 +96,7 @@ static void without_the_flag_a_call_fails_at_once(void **state) {
     pair_close(&pair);
 }
 
-/* It does not say ready as long as somebody may come. */
+/* Not ready as long as a guest may come. */
 static void a_sent_request_that_waits_is_not_ready(void **state) {
     struct pair pair;
     shmipc_slot slot;

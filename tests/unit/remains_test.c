@@ -253,7 +253,8 @@ static void what_is_no_file_stays(void **state) {
     assert_int_equal(shmipc_remove_dead_region(dead.text), SHMIPC_OK);
 }
 
-/* Its reader would take whoever opens it for a writer, and hear that the writer has gone. */
+/* The pipe's reader would take a process that opens it for a writer, and see the end of the
+   stream. */
 static void a_search_opens_no_pipe(void **state) {
     (void)state;
     struct region_name name = new_name();
@@ -357,8 +358,8 @@ static void nothing_stays_open(void **state) {
 
 /* ---- The takeover lock ---- */
 
-/* As held by another process that takes over or removes the region. Closed when somebody naps for
-   want of it. */
+/* As held by another process that takes over or removes the region. Closed when a thread naps
+   because the lock is held. */
 static int others_lock = -1;
 static unsigned naps;
 

@@ -57,7 +57,7 @@ static void it_takes_the_place_of_a_poller_that_is_stuck(void **state) {
     serve_beside(get_stuck, 4, SENTRY_ABSENT);
 }
 
-/* A request after each look. Each time somebody notifies in vain: that puts no look off. */
+/* A request after each look. Each time a caller notifies in vain, which delays no look. */
 static void take_request_upon_request(void) {
     must(the_played_one_polls());
     must_equal(load_relaxed32(&guest->sentry),

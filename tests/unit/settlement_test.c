@@ -1,6 +1,6 @@
 /*
  * What a caller is told that was cut off by a shutdown of its own peer: that a handler has started
- * on its request, or that none ever will, whatever the other side does meanwhile.
+ * on its request, or that none ever will, for any action of the other side meanwhile.
  */
 #include "support/fixture.h"
 

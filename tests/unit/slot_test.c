@@ -94,7 +94,7 @@ static void a_late_answer_frees_the_slot_and_no_more(void **state) {
 }
 
 /* The states repeat; the sequence does not. A responder paused since the first round changes
-   nothing, in whatever state of the second it comes back. */
+   nothing, in any state of the second in which it comes back. */
 static void an_answer_to_an_earlier_request_changes_nothing(void **state) {
     (void)state;
     struct slot slot = {.word = 0};

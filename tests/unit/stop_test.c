@@ -156,7 +156,7 @@ static void a_trigger_within_a_trigger_wakes_too(void **state) {
     shmi_stop_leave(&token, &waiter);
 }
 
-/* A trigger that came while somebody else had the list leaves the waking to him. */
+/* A trigger that came while another thread had the list leaves the waking to that thread. */
 static void who_had_the_list_wakes_for_a_trigger_that_found_it_locked(void **state) {
     (void)state;
     shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;

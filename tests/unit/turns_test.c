@@ -37,7 +37,7 @@ static struct local_slot *claim_as_calls_do(shmipc_peer *peer) {
     return l;
 }
 
-/* A slot that is claimed as a call claims it, and one who waits for it. */
+/* A slot that is claimed as a call claims it, and a thread that waits for it. */
 static struct local_slot *claim_before(shmipc_peer *holder, struct turn_taker *waiter) {
     struct local_slot *l = claim_as_calls_do(holder);
     waiter->thread = thread_start(take_a_turn, waiter);
@@ -97,8 +97,8 @@ static void who_has_had_its_turn_steps_aside(void **state) {
     }
 }
 
-/* The other guest has announced a sleeper that does not come: whoever stepped aside for it looks
-   by itself, a little later. */
+/* The other guest has announced a sleeper that does not come: the thread that stepped aside for it
+   looks by itself, a little later. */
 static void who_has_held_a_slot_for_a_turn_steps_aside(void **state) {
     (void)state;
     enum { ROUNDS = 9 };
@@ -201,8 +201,8 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
     }
 }
 
-/* Of two slots one is somebody's for ever new turns, which leave room for no other; the other one
-   was given back in silence, and nobody comes back to it. */
+/* One of two slots has turn after turn, which leave room for no other; the other slot was given
+   back in silence, and no thread comes back to it. */
 static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {

@@ -99,7 +99,7 @@ static void echo_a_call(shmipc_peer *caller) {
     must_equal(response.length, 2);
 }
 
-/* Nobody is left who serves, not even in the books: a wake is kept for the next one. */
+/* No thread serves or is counted as serving: a wake is kept for the next one. */
 static void expect_nobody(shmipc_peer *peer) {
     must_equal(load_seq_cst32(&peer->poller), 0);
     must_equal(load_seq_cst32(&peer->users), 0);
@@ -132,7 +132,7 @@ static void leave_by(const struct way *way, bool host_calls, bool polls, bool is
         assert_false(member_join(&m));
         expect_nobody(callee);
     }
-    shmipc_stop(&token); /* of those who are gone nobody is told */
+    shmipc_stop(&token); /* wakes none of the waiters that are gone */
     assert_int_equal(shmipc_shutdown(callee, SHMIPC_FOREVER), SHMIPC_OK);
     pair_close(&pair);
 }

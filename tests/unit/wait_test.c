@@ -439,7 +439,7 @@ static void spurious_wakes_do_not_move_the_deadline(void **state) {
     pair_close(&pair);
 }
 
-/* Gives the claim back as a thread does that has not seen who waits for it. */
+/* Gives the claim back like a thread that has missed the waiter. */
 static struct local_slot *unseen_claim;
 
 static void give_back_unseen(void) {

@@ -16,7 +16,7 @@ struct awakening {
     uint32_t ticks;    /* before the rest */
     uint32_t requests; /* that come at once */
     bool parked;       /* their callers sleep */
-    bool displaced;    /* somebody else was woken too, and is the poller by now */
+    bool displaced;    /* another worker was woken too, and is the poller by now */
 };
 
 static struct {
@@ -148,8 +148,8 @@ static void a_worker_yields_to_whom_it_wakes(void **state) {
 
 /* A worker sleeps; two requests come, of which nobody is notified of the second. */
 struct silence {
-    bool displaced;    /* before that: at a tick it learns that somebody else is the poller */
-    bool polled;       /* somebody else polls on */
+    bool displaced;    /* before that: at a tick it learns that another worker polls */
+    bool polled;       /* another worker polls on */
     uint32_t notifies; /* for no request */
 };
 
@@ -203,8 +203,8 @@ static uint32_t notifications_passed_on(struct silence with) {
     return silent.eventcount[1] - silent.eventcount[0];
 }
 
-/* Whoever was notified once looks at all slots for nobody: who did not notify has somebody awake.
-   */
+/* A worker that was notified once need not look at all slots: a caller that did not notify has an
+   awake worker. */
 static void a_worker_passes_a_notification_on_if_there_may_be_another_request(void **state) {
     (void)state;
     assert_int_equal(notifications_passed_on((struct silence){.notifies = 0}), 0);
@@ -295,7 +295,7 @@ static void a_worker_without_work_sleeps_longer(void **state) {
     idle(sleep_to_the_end, 30);
 }
 
-/* When the worker is idle, somebody else looks for deaths just before its tick, which is not due
+/* When the worker is idle, another thread looks for deaths just before its tick, which is not due
    then. The next one must not be too long after that look. */
 static void look_before_the_last_tick(void) {
     static uint64_t looked;

@@ -1,6 +1,6 @@
 /*
- * Processes that are killed, and who is told: by the process's handle, at once. The ticks are off
- * in this program, so that whoever is not told so is never told, and the watchdog barks.
+ * Killed processes: the other peers notice at once, by the process's handle. The ticks are off in
+ * this program, so a peer that does not notice so never does, and the watchdog fires.
  */
 #include "windows/roles.h"
 
@@ -51,7 +51,7 @@ static int be_echoing_guest(const char *region, struct stage *stage) {
     return error == SHMIPC_E_SHUTDOWN ? 0 : 1;
 }
 
-/* Has the region mapped for good, whatever becomes of its host. */
+/* Keeps the region mapped for good, also when its host ends. */
 static int be_idle_guest(const char *region, struct stage *stage) {
     (void)attach(region);
     gate_pass(&stage->gates[READY_GATE]);

@@ -1,6 +1,6 @@
 /*
- * A process that ends: its modules hear of it when its other threads are gone already, whatever
- * they were in, and a peer that is closed or freed then waits for none of them.
+ * A process that ends: its modules are notified when its other threads were ended already, at any
+ * point of their code, and a peer that is closed or freed then waits for none of them.
  */
 #include "windows/roles.h"
 

@@ -1,6 +1,6 @@
 /*
- * What a name may meet on Windows: other objects of that name, objects that somebody else made of a
- * name that nobody else can know, hosts that live and hosts that do not; and who may open what.
+ * Conflicts of names on Windows: other objects of the name, objects that another process made under
+ * a name that only we can know, live and dead hosts; and permissions.
  */
 #include "support/fixture.h"
 
@@ -138,7 +138,7 @@ static void a_name_that_is_being_taken_over_is_in_use(void **state) {
     assert_int_equal(create(name.text), SHMIPC_OK);
 }
 
-/* A lock that somebody holds proves nothing if the process that the directory names is another. */
+/* A held lock proves nothing if the directory names another process than the holder. */
 static void a_host_is_known_by_its_process_too(void **state) {
     (void)state;
     struct region_name name = new_name();
@@ -453,7 +453,7 @@ static void permissions_that_shut_out_their_own_user_are_refused(void **state) {
     assert_int_equal(shmipc_host_create(new_name().text, &config, &host), SHMIPC_E_INVALID);
 }
 
-/* A lock that may not be opened is somebody's, and no reason to stay out of the region. */
+/* A lock that may not be opened is held, and no reason to stay out of the region. */
 static void a_lock_that_may_not_be_opened_is_held(void **state) {
     (void)state;
     SECURITY_ATTRIBUTES nobody = {.nLength = sizeof nobody};
