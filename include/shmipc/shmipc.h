@@ -467,9 +467,9 @@ SHMIPC_API int shmipc_ping(shmipc_peer *peer, int64_t timeout, int64_t *rtt);
 
 /*
  * A claimed slot, passed by value; its members are private. A slot belongs to one thread at a time;
- * only shmipc_slot_cancel may be called by another while it is in use. A slot that was
- * released, or whose call ended without an answer, is stale: every call on it is refused with
- * SHMIPC_E_STALE and touches nothing.
+ * only shmipc_slot_cancel may be called by another while it is in use. A slot that was released, or
+ * whose call ended without an answer, is stale: every call on it is refused with SHMIPC_E_STALE and
+ * touches nothing.
  */
 typedef struct shmipc_slot {
     shmipc_peer *peer;

@@ -25,7 +25,7 @@ typedef volatile uint64_t atomic_u64;
 #error "libshmipc needs lock-free 64-bit atomics: build for x64 or arm64"
 #endif
 
-/* `integer` is the type that the intrinsics take, `suffix` what ends their names. */
+/* `integer` is the intrinsics' argument type, `suffix` the end of their names. */
 #define DEFINE_ATOMIC(bits, integer, suffix)                                                       \
     static inline uint##bits##_t load_relaxed##bits(const atomic_u##bits *word) {                  \
         return (uint##bits##_t)__iso_volatile_load##bits(                                          \

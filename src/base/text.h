@@ -12,7 +12,7 @@
 size_t shmi_text_sequence(const uint8_t *bytes, size_t left, uint32_t *code);
 
 /*
- * Copies `length` bytes as text in one line, with a terminator, and cuts what exceeds `capacity`.
+ * Copies `length` bytes as text in one line, with a terminator, and truncates it to `capacity`.
  * Line feed, return and tab become \n, \r and \t. Every byte of another control character (C0, DEL,
  * C1), of a line or paragraph separator, of a character that changes the direction of writing, and
  * every byte that is no UTF-8, becomes \xNN. A backslash stays as it is: people read the result,

@@ -85,7 +85,7 @@ struct held {
     struct local_slot *slot; /* NULL: no longer held */
 };
 
-/* The user's allocate did not return, but threw an exception. */
+/* Releases the slot if the user's allocate does not return, but unwinds the stack. */
 static inline void release_if_unwound(const struct held *held) {
     if (held->slot != NULL)
         shmi_pool_release(held->peer, held->slot);

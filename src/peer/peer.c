@@ -185,8 +185,7 @@ static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *f
                      va_list arguments) {
     char text[256];
     char line[512];
-    if (p->log == NULL ||
-        load_relaxed32(&p->gone) == DEPARTED) /* the log's owner may be gone too */
+    if (p->log == NULL || load_relaxed32(&p->gone) == DEPARTED) /* its user may be gone too */
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
     shmi_text_escape(line, sizeof line, text, strlen(text));

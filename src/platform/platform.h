@@ -19,8 +19,7 @@ struct object_rules {
     bool lazy;        /* do not reserve the memory */
     bool global;      /* the name means the same in every session, where there are sessions */
     const char *sddl; /* permissions of the new object in Windows' language, or NULL */
-    const char
-        *owner_sid; /* the required owner of an existing one, in Windows' language, or NULL */
+    const char *owner_sid; /* the required owner, in Windows' language, or NULL */
 };
 
 /* Creates a zeroed object of the geometry's size, maps it, and gives it no name yet. `nonce`, which

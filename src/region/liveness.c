@@ -66,8 +66,8 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
-/* The dead peer may have been polling, or about to look after polling, so callers did not notify:
-   wakes all sleepers to scan. */
+/* The dead peer may have been polling, or not have looked again after polling, so callers may not
+   have notified: wakes all sleepers to scan. */
 void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
     uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + POLLERS_SHIFT);
     for (uint32_t i = 0; i < EVENTCOUNTS; i++)

@@ -67,7 +67,7 @@ static void put_inline(struct job *job, const void *data, size_t length) {
     copy_in(job->slot->shared->payload, offset, data, length);
 }
 
-/* Puts inline what fits there; longer answers are in the response buffer already. */
+/* Copies a short answer inline; a longer one is in the response buffer already. */
 static int answer(struct job *job, uint32_t type, const void *data, size_t length) {
     struct slot *slot = job->slot->shared;
     if (length <= INLINE_SIZE)

@@ -80,7 +80,7 @@ static bool came_to_an_answer(int outcome) {
     return outcome == SHMIPC_OK || outcome == SHMIPC_E_HANDLER;
 }
 
-/* Whoever is refused at once would be so again and again. */
+/* A caller that is refused at once would be refused again and again. */
 static void rest_if_refused(int outcome) {
     const struct timespec rest = {.tv_nsec = MILLISECOND};
     if (outcome == SHMIPC_E_NO_PEER || outcome == SHMIPC_E_SHUTDOWN || outcome == SHMIPC_E_CLOSED)

@@ -133,7 +133,7 @@ static void send_two(struct scene *scene, const struct meeting *meeting, shmipc_
     send_empty(scene->caller, &slots[1]);
 }
 
-/* Whoever only looks with shmipc_slot_ready has his request run too. */
+/* The request of a caller that only looks, with shmipc_slot_ready, runs too. */
 static void ready_gets_a_worker(bool host_calls) {
     struct meeting *meeting = new_meeting(2);
     struct scene scene;

@@ -323,8 +323,8 @@ static void epochs_rise_and_wrap_to_one(void **state) {
     close_scene(&s);
 }
 
-/* Whoever reclaims has proof that the owner of a word is dead, and is then paused for as long as it
-   takes the owner's epoch to come round. */
+/* A reclaimer has proof that the owner of a word is dead, and is then paused until the owner's
+   epoch wraps around. */
 static void a_claim_made_an_epochs_round_later_is_not_taken_for_the_deads(void **state) {
     (void)state;
     struct scene s;

@@ -89,7 +89,7 @@ static uint32_t yields_of_a_worker(struct awakening by) {
     return yields_with(echo_handler, by) - YIELDS;
 }
 
-/* Whoever notified may share a processor with the worker that it woke, and waits for it. */
+/* The caller that notified may share a processor with the worker that it woke, and waits for it. */
 static void a_worker_yields_to_whoever_ended_its_rest(void **state) {
     (void)state;
     const struct awakening first = {.rest = MILLISECOND, .requests = 1};
@@ -212,8 +212,8 @@ static void a_worker_passes_a_notification_on_if_there_may_be_another_request(vo
     assert_int_equal(notifications_passed_on((struct silence){.polled = true}), PASSED_ON);
 }
 
-/* While nobody was announced nobody notified: a notification, this one for the first time, may be
-   for any. */
+/* Callers did not notify while no sleeper was announced, so a notification, even the first one, may
+   be for any request. */
 static void a_standby_passes_a_notification_on_also_the_first(void **state) {
     (void)state;
     assert_int_equal(notifications_passed_on((struct silence){.displaced = true, .notifies = 1}),
@@ -239,7 +239,7 @@ static int send_second(void *context, const shmipc_request *request, shmipc_resp
     return echo_handler(context, request, response);
 }
 
-/* Whoever sends something during that notifies another worker. */
+/* A caller that sends a request during that handler notifies another worker. */
 static void a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler(void **state) {
     (void)state;
     pair_open(&silent.pair, NULL);

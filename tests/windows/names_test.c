@@ -390,9 +390,9 @@ static DWORD event_rights(const shmipc_peer *host, const char *part, ACCESS_MASK
     return count;
 }
 
-/* Whoever may read and write the region may sleep and wake there, on the events of either side:
-   each entry of its permissions is one of theirs. The rights that are asked for are those that a
-   section and an event both have under other names, or generic ones. */
+/* A process that may read and write the region may sleep and wake there, on the events of either
+   side: the events have each entry of the region's permissions. The rights that are asked for are
+   those that a section and an event both have under other names, or generic ones. */
 static void permissions_to_sleep_and_wake_follow_the_regions(void **state) {
     (void)state;
     static const char *const parts[] = {"-lock-0", "-lock-1", "-bell-4-0", "-bell-4-1"};

@@ -4,8 +4,8 @@
  * be mounted, but only one of them has the cpu controller.
  *
  * /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which
- * group is the top of what is mounted here, and where. In a container without a cgroup namespace
- * that top is the container's own group.
+ * group is at the mount point, and where that is. In a container without a cgroup namespace it is
+ * the container's own group.
  */
 #define _GNU_SOURCE
 #include "platform/linux/quota.h"

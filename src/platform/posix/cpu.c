@@ -1,4 +1,4 @@
-/* How many processors are ours: the affinity mask, cut by the cgroup's quota where there is one. */
+/* The processors of this process: its affinity mask, limited by its cgroup's quota, if any. */
 #define _GNU_SOURCE
 #include "platform/platform.h"
 

@@ -1,5 +1,6 @@
 /*
- * The processors of the process's affinity mask, cut by its job's rate where there is a hard cap.
+ * The processors of this process: its affinity mask, limited by its job's rate if that has a hard
+ * cap.
  */
 #include "base/error.h"
 #include "platform/platform.h"

@@ -1,4 +1,4 @@
-/* Windows' own header, cut to what is used. */
+/* Windows' own header, reduced to the parts in use. */
 #ifndef SHMIPC_WIN32_SYSTEM_H
 #define SHMIPC_WIN32_SYSTEM_H
 
