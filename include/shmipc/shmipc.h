@@ -637,10 +637,10 @@ typedef struct shmipc_event {
 } shmipc_event;
 
 /*
- * Waits for the next change among the other peers: a host hears of its guests, a guest of its
- * host. Each change is reported once per peer handle. A guest that came and went between two calls
- * is reported as attached, then as left or dead; if several guests used one index between two
- * calls, only the last is reported. A death is noticed within 200 ms.
+ * Waits for the next change among the other peers: a host hears of its guests, a guest of its host.
+ * Each change is reported once per peer handle. A guest that came and went between two calls is
+ * reported as attached, then as left or dead; if several guests used one index between two calls,
+ * only the last is reported. A death is noticed within 200 ms.
  * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);

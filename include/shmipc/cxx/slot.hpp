@@ -113,8 +113,7 @@ private:
 /*
  * Waits until one of several calls is over, and returns the index of a slot whose receive() would
  * return at once. `range` is one with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX
- * slots
- * of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
+ * slots of one peer; `begin` is where to begin looking: 0, then the last result plus 1.
  */
 template <class Slots>
 SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &range, std::size_t begin = 0,
