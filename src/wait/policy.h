@@ -27,7 +27,7 @@ enum {
 
     TIGHT_LOOKS = 4, /* the first looks of a wait, with less than a pause between them */
 
-    CALLS_PER_TURN = 8192, /* in one slot, before a thread among many yields its processor */
+    CALLS_PER_TURN = 8192, /* calls in one slot, after which a thread among many yields */
 
     RECENT_SLOTS = 4,     /* a worker first looks at so many recently served slots, */
     SWEPT_SLOTS = 8,      /* then at so many others; */
@@ -41,23 +41,23 @@ enum {
     NS_PER_SLOT = 8,      /* or than a look at all slots */
     WAKE_FIRST_NS = 2500,
     WAKE_MOST_NS = 20000,
-    CROWD_PARTS = 64, /* of 1: the unit of the mean */
+    CROWD_PARTS = 64, /* a mean of 1 is stored as this */
     CROWD_MOVES = 8,  /* it moves by an eighth of the way */
 
     TURN_RELEASES = 64,      /* the most between two looks at the clock */
     TURN_NOTIFIES_UP_TO = 4, /* a look after so few releases notifies, if turns are left early */
-    TURN_PARTS = 64,         /* of 1: the unit of the mean */
+    TURN_PARTS = 64,         /* a mean of 1 is stored as this */
     TURN_MOVES = 8,          /* it moves by an eighth of the way */
 
     PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
     HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
 };
 
-#define TICK_NS UINT64_C(100000000)         /* how often a sleeper looks for deaths; */
-#define IDLE_TICK_NS UINT64_C(180000000)    /* how often a worker does */
-enum { TICKS_TO_IDLE = 10 };                /* after so many ticks; */
-#define PARKED_TICK_NS UINT64_C(5000000000) /* a worker that is not the ticker; */
-#define SENTRY_TICK_NS UINT64_C(20000000)   /* and the sentry, during traffic */
+#define TICK_NS UINT64_C(100000000)         /* between a sleeper's looks for deaths, */
+#define IDLE_TICK_NS UINT64_C(180000000)    /* between a worker's */
+enum { TICKS_TO_IDLE = 10 };                /* after so many ticks, */
+#define PARKED_TICK_NS UINT64_C(5000000000) /* between those of a worker that is not the ticker; */
+#define SENTRY_TICK_NS UINT64_C(20000000)   /* between the sentry's looks at the poller */
 
 /* A peer that rests for longer than this is called by few threads. */
 #define REST_NS UINT64_C(250000)
