@@ -21,7 +21,8 @@ static uint32_t emptiest(shmipc_peer *p, uint32_t *residents) {
     return home;
 }
 
-/* Workers that settle meanwhile only raise counts: if the CAS succeeds, no slot has fewer. */
+/* Workers that settle meanwhile only raise counts: if the CAS succeeds, the slot is still one of
+   the emptiest, unless a worker has left another one since. */
 void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
     uint32_t home, residents;
     if (p->serves.count == 0)
