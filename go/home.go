@@ -2,27 +2,27 @@ package shmipc
 
 import "sync/atomic"
 
-// Homes: each worker is at home in one slot, and its caller wakes it rather than another worker, so that the two
-// wake each other and nobody else: the system then keeps them on one processor. It does not if each wakes
-// several.
+// Homes: each worker has its home in one slot, and that slot's caller wakes it rather than another worker. So the two
+// wake each other and no other thread, and the system keeps them on one processor; it does not if each wakes several
+// threads.
 //
-// A keeper of a slot is a worker at home there that is not in a handler for another slot, or polls. A worker that
-// comes out of a long handler leaves requests in slots with keepers to those, but in its look before it sleeps none
-// while another one polls, as callers do not notify then. That loses no request: a keeper that is parked was notified
-// it, and any other one looks at its home before it sleeps, before it goes out, and first of all when it begins to
-// poll. A worker that was woken, or polls, leaves nothing to others; and nobody does while a poller that was
-// superseded has not noticed, as that one is in a handler.
+// A keeper of a slot is a worker at home there that polls, or is not in a handler for another slot. A worker that comes
+// out of a long handler leaves requests in slots with keepers to those keepers. In its last look before it sleeps it
+// leaves none while another worker polls, because callers do not notify then. No request is lost: a parked keeper was
+// notified of it, and any other keeper looks at its home before it sleeps, before it goes out, and first of all when it
+// begins to poll. A worker that was woken, or polls, leaves no request to others; and no worker does while a superseded
+// poller has not noticed, because that poller is in a handler.
 type home struct {
 	residents atomic.Int32 // workers that are at home there
 	keepers   atomic.Int32
 }
 
-// settle finds a worker a home: a slot in which fewest are.
+// settle finds a worker a home: a slot with the fewest residents.
 func (g *Guest) settle() (slot int) {
 	homes := g.serving.homes
 	for len(homes) > 0 {
 		var fewest int32
-		// Others that settle meanwhile make more of a number that was seen, never less.
+		// Workers that settle meanwhile only increase a number seen here.
 		if slot, fewest = g.emptiestHome(); homes[slot].residents.CompareAndSwap(fewest, fewest+1) {
 			homes[slot].keepers.Add(1)
 			break
@@ -54,8 +54,8 @@ func (w *worker) moveOut() {
 	s.workers.Add(-1)
 }
 
-// goOut is for a worker before a handler for a request in `slot`, if it does not poll, or hands over next. Somebody
-// may have left a request to it; a poller passes on as it hands over.
+// goOut is for a worker before a handler for a request in `slot`, if it does not poll, or will hand over next. Another
+// worker may have left a request to it, so it passes on; a poller passes on as it hands over.
 func (w *worker) goOut(slot int) {
 	g := w.guest
 	if slot == w.home {
@@ -68,7 +68,7 @@ func (w *worker) goOut(slot int) {
 	}
 }
 
-// comeBack ends that.
+// comeBack ends goOut.
 func (w *worker) comeBack() {
 	if w.isOut {
 		w.isOut = false
@@ -76,14 +76,14 @@ func (w *worker) comeBack() {
 	}
 }
 
-// isKept tells whether this worker leaves a request in `slot` to a keeper of it.
+// isKept tells whether this worker leaves a request in `slot` to a keeper of that slot.
 func (w *worker) isKept(slot int) bool {
 	s := &w.guest.serving
 	return w.keepsHome && slot != w.home && s.superseded.Load() == 0 && s.homes[slot].keepers.Load() != 0
 }
 
-// isLeft is isKept before the worker sleeps. Whether somebody polls is read first: a poller that is superseded after
-// that is counted by then.
+// isLeft is isKept for the last look before the worker sleeps. The poller is read first: a poller that is superseded
+// after that read is already counted in superseded.
 func (w *worker) isLeft(slot int) bool {
 	return !w.guest.serving.poller.isTaken() && w.isKept(slot)
 }
@@ -92,9 +92,9 @@ func (w *worker) isLeft(slot int) bool {
 type homeLook uint8
 
 const (
-	homeQuiet  homeLook = iota // no request waits that the poller does not take,
-	homeLeft                   // or the worker leaves all those to others,
-	homeNeeded                 // or not
+	homeQuiet  homeLook = iota // no request waits, or the poller takes those that do
+	homeLeft                   // requests wait, and the worker leaves them all to keepers
+	homeNeeded                 // a request waits that only this worker sees to
 )
 
 // lookHome looks at all slots.

@@ -7,32 +7,30 @@ import (
 	"time"
 )
 
-// The policy of waiting and serving: how a wait passes its time, when it parks, and which handlers run beside
-// others. This file holds every tuning constant and all that is learned, and knows nothing of peers, slots and
-// regions. Whatever it says, no request and no wake-up is lost: the tests also run with policies that are as bad as
-// can be (policy_worst.go).
+// The policy of waiting and serving: how a wait passes its time, when it parks, and which handlers run beside others.
+// This file holds every tuning constant and everything that is learned, and knows nothing of peers, slots and regions.
+// No policy can lose a request or a wake-up: the tests also run with the worst policies (policy_worst.go).
 const (
 	// yields is how often a wait yields its processor between spinning and sleeping.
 	yields = 2
-	// spinMin is how long every wait spins, where there is a processor to spare; spinAuto is the most, by
-	// default, for small messages: about as long as a timer interrupts the other side. A wait spins longer where
-	// the other side may have to copy copiedPerNano bytes, roughly, in each nanosecond.
+	// spinMin is how long every wait spins if there is a processor to spare. spinAuto is the default maximum for small
+	// messages: about as long as a timer interrupt delays the other side. The maximum grows with the message sizes, by
+	// a nanosecond for each copiedPerNano bytes, for the other side's copying.
 	spinMin       = 2 * time.Microsecond
 	spinAuto      = 50 * time.Microsecond
 	copiedPerNano = 16
-	// spinMax bounds every spin: by so much a wait may overrun its deadline.
+	// spinMax bounds every spin, and so the time by which a wait may overrun its deadline.
 	spinMax = 100 * time.Microsecond
-	// One long wait in spinProbe spins to the end, whatever was learned; and so does one after spinSoon that were
-	// over soon.
+	// One long wait in spinProbe spins to the end, whatever was learned; so does a long wait after spinSoon short ones.
 	spinProbe = 32
 	spinSoon  = 64
-	// pauses is the length of one relax: more of them would see an answer late, none would take the cache line
-	// away from the side that writes it.
+	// pauses is the length of one relax: more pauses would see an answer late; with none, polling would take the cache
+	// line away from the side that writes it.
 	pauses = 1
 
-	// holdOffMost bounds a hold-off: some processors' way there and back, and what a wait may last too long. One
-	// below holdOffLeast is left out. A hold-off grows by a step and its holdOffGrowth-th part, and shrinks by its
-	// holdOffShare-th.
+	// holdOffMost bounds a hold-off: about one round trip on slow machines; also the most that a hold-off may overrun a
+	// deadline. A hold-off below holdOffLeast is skipped. A hold-off grows by a step and its holdOffGrowth-th part, and
+	// shrinks by its holdOffShare-th.
 	holdOffMost   = 250 * time.Nanosecond
 	holdOffSteps  = 4 // in a nanosecond
 	holdOffGrowth = 64
@@ -40,61 +38,59 @@ const (
 	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
 	holdOffLeast  = 1 << pauseBits * 3 / 8
 
-	// tightLooks of a wait come sooner than after a pause.
+	// tightLooks is how many looks of a wait follow each other sooner than after a pause.
 	tightLooks = 4
 
-	// durationPlaces is how many places the types of messages share; one handler of a worker in
-	// durationSamples is measured; no more than durationMost is noted.
+	// durationPlaces is how many places the message types share. One handler of a worker in durationSamples is
+	// measured. durationMost caps a measured duration.
 	durationPlaces  = 16
 	durationSamples = 1024
 	durationMost    = 200 * time.Microsecond
-	// longLeast: no shorter handler is long; nor is one that takes less than a look at all slots, of
-	// lookPerSlot each.
+	// A handler is not long if it takes less than longLeast, or less than a look at all slots, of lookPerSlot each.
 	longLeast   = time.Microsecond
 	lookPerSlot = 8 * time.Nanosecond
-	// wakeFirst is how long waking a caller is taken to last until one was woken; wakeMost is the most that is
-	// believed.
+	// wakeFirst is the assumed time to wake a caller until one was measured; wakeMost caps a measured time.
 	wakeFirst = 2500 * time.Nanosecond
 	wakeMost  = 20 * time.Microsecond
 
-	// meanShare: a mean moves by such a part of the difference.
+	// A mean moves by 1/meanShare of the difference.
 	meanShare = 8
-	// crowdParts of one is in what the mean of a crowd is kept.
+	// crowdParts is the fixed-point scale of a crowd's mean.
 	crowdParts = 64
 
-	// rest is so long that whoever sleeps longer is one whom few threads call.
+	// rest: a worker that slept longer than this is called by few threads.
 	rest = int64(250 * time.Microsecond)
-	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (In C it
-	// is the processor that is given away, which costs more: less often, and only among many.)
+	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (C yields the processor
+	// instead, which costs more: so less often, and only among many callers.)
 	callsPerTurn = 1024
-	// quietLooks is how often a sentry finds nobody polling before it goes.
+	// quietLooks is how many looks in a row a sentry must find no poller before it leaves.
 	quietLooks = 3
 
-	// A worker looks first at recentSlots that it served lately, then at sweptSlots of all; and at one of those first,
-	// once in looksPerSweep.
+	// A worker looks at recentSlots that it served lately, then at sweptSlots of all slots. Once in looksPerSweep looks
+	// it checks one of all slots before the recent ones.
 	recentSlots   = 4
 	sweptSlots    = 8
 	looksPerSweep = 16
-	// sparesAtRest workers stay though there is nothing to do.
+	// sparesAtRest is how many workers stay when there is nothing to do.
 	sparesAtRest = 2
 
-	// turnReleases is how many releases are between two looks at the clock, at most; where turns are left early,
-	// who looks after turnNotifiesUpTo or fewer notifies.
+	// turnReleases is the most releases between two looks at the clock. Where turns are left early, a release that
+	// looks at the clock also notifies if the next look is at most turnNotifiesUpTo releases away.
 	turnReleases     = 64
 	turnNotifiesUpTo = 4
-	// turnRound is in which all who wait for a slot have a turn each, no longer than turnMost. (Turns are longer than
-	// in C, as goroutines have them in all slots at the same time.) If turnLook passes from one look to the next,
-	// each release looks.
+	// turnRound is the time in which every waiter for a slot has one turn; a turn lasts turnMost at most. (Turns are
+	// longer than in C, because goroutines have turns in all slots at the same time.) If more than turnLook passes
+	// between two looks at the clock, each release looks.
 	turnRound = int64(10 * time.Millisecond)
 	turnMost  = int64(2 * time.Millisecond)
 	turnLook  = int64(60 * time.Microsecond)
-	// turnLeft: a slot that nobody has called in for so long was left.
+	// turnLeft: a turn counts as left when no call was made in its slot for this long.
 	turnLeft = int64(200 * time.Microsecond)
-	// passesPerNotify: of so many slots whose turn is over one is not passed on among goroutines.
+	// passesPerNotify: of this many slots whose turn is over, one is not passed on among goroutines.
 	passesPerNotify = 8
-	// keptMost is how long a slot is kept for those who waited when its turn was over.
+	// keptMost is how long a slot is kept, after a turn, for the callers that waited when the turn ended.
 	keptMost = int64(time.Millisecond)
-	// vacancyFirst is how long one that waits for a slot sleeps before it looks by itself, then twice as long,
+	// vacancyFirst is how long a waiter for a slot first sleeps before it looks by itself. The sleep then doubles,
 	// vacancyLooks times.
 	vacancyFirst = int64(time.Millisecond)
 	vacancyLooks = 7
@@ -102,24 +98,24 @@ const (
 
 // What a sleeper looks for, and how often.
 const (
-	// tick is how long a sleeper may sleep before it looks for deaths.
+	// tick is the longest sleep before a sleeper looks for dead peers.
 	tick = int64(100 * time.Millisecond)
-	// idleTick is the same for a worker that has slept ticksToIdle ticks.
+	// idleTick replaces tick for a worker that has slept ticksToIdle ticks.
 	idleTick    = int64(180 * time.Millisecond)
 	ticksToIdle = 10
-	// parkedTick is the same for one beside which another one ticks, in case that never comes back from a handler.
+	// parkedTick is the tick of a parked worker while another parked worker ticks for all, in case the ticking worker
+	// never returns from a handler.
 	parkedTick = int64(5 * time.Second)
-	// sentryTick is the same for the sentry, while there is traffic.
+	// sentryTick is the sentry's tick while there is traffic.
 	sentryTick = int64(20 * time.Millisecond)
-	// watchedTick is a worker's tick while the system tells when the host's process ends; a host can end
-	// in other ways, by becoming another program (execve) or by losing its name. A tick has Go's runtime
-	// look around some 60 times in the following 10 ms.
+	// watchedTick is a worker's tick while the system reports the end of the host's process. A host can end without
+	// that report: by becoming another program (execve) or by losing its name. Each tick makes Go's runtime poll some
+	// 60 times in the following 10 ms.
 	watchedTick = int64(time.Second)
 )
 
-// policy is how waits and workers decide. Only tests have another one than policyLearns, and a benchmark
-// policyUnlearned: that holds off for one pause, whatever it finds then, and fetches no line that it expects to have
-// changed.
+// policy is how waits and workers decide. Only tests use another policy than policyLearns; a benchmark uses
+// policyUnlearned, which always holds off for one pause, and prefetches no line that it expects to have changed.
 type policy uint8
 
 const (
@@ -130,10 +126,10 @@ const (
 	policyUnlearned
 )
 
-// isWorst is of those that are as bad as can be.
+// isWorst tells whether p is one of the worst policies, which only tests use.
 func (p policy) isWorst() bool { return p != policyLearns && p != policyUnlearned }
 
-// decide is a decision: what was learned, unless a test has another policy; early is what has workers and callers
+// decide returns what was learned, unless a test has another policy. early is the value that makes workers and callers
 // park soon.
 func decide(learned, early bool) bool {
 	if policyInUse.isWorst() {
@@ -152,13 +148,13 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 	})/bursts, time.Nanosecond)
 })
 
-// turnsPerRelax is how many turns cpuDelay makes in that time.
+// turnsPerRelax is how many turns of cpuDelay take as long as one relax.
 var turnsPerRelax = sync.OnceValue(func() uint32 {
 	const turns = 4096
 	return uint32(relaxTime() * turns / max(shortest(func() { cpuDelay(turns) }), time.Nanosecond))
 })
 
-// shortest is the least time that f takes in a few rounds: an interruption only ever makes one longer.
+// shortest is the least time that f takes in a few rounds: an interruption can only lengthen a round.
 func shortest(f func()) time.Duration {
 	best := time.Hour
 	for i := 0; i < 3; i++ {
@@ -169,21 +165,20 @@ func shortest(f func()) time.Duration {
 	return best
 }
 
-// spinBudget is how long a kind of wait spins, in pauses. Spinning in vain halves it: the other side
-// is slow, or waits for the very processor that we spin on; spinning that pays doubles it. Now and
-// then a wait spins to the end; if it wins by that, all do again. So does a long wait among many that
-// were over soon: the other side is fast, and was only interrupted. Goroutines may share one: the
-// values are hints.
+// spinBudget is how long a kind of wait spins, in pauses. A spin in vain halves it: the other side is slow, or waits
+// for the very processor that spins. A spin that pays doubles it. Now and then a wait spins to the end; if that pays,
+// the budget returns to its maximum. A long wait after many short ones also spins to the end: the other side is fast
+// and was only interrupted. Goroutines may share a budget: its values are hints.
 type spinBudget struct {
 	least   uint32
 	most    uint32
 	now     atomic.Uint32
-	waits   atomic.Uint32 // that went beyond least
-	yielded atomic.Bool   // a wait was over when it had yielded
+	waits   atomic.Uint32 // waits that spun longer than least
+	yielded atomic.Bool   // a wait ended after a yield
 }
 
-// spinTime is how long a wait may spin here with the setting of a Config, where a request and its answer
-// have at most so many bytes together.
+// spinTime is how long a wait may spin here, given the setting of a Config and the size of a request and its answer
+// together.
 func spinTime(setting time.Duration, bytes uint64) time.Duration {
 	switch {
 	case setting < 0, setting == 0 && singleCPU():
@@ -208,13 +203,12 @@ func pausesIn(spin time.Duration) uint32 {
 	return uint32(min(spin/relaxTime(), math.MaxUint32))
 }
 
-// holdOff is how long one goroutine's waits of a kind leave the word alone before the first look.
-// Whoever looks while the other side still works disturbs it: takes away the line that it writes, or,
-// on the same core, its share of that core. What was there at the first look makes the next hold-off a
-// 512th shorter, what was not makes it a 64th and a step longer, so that most waits look once, and none has
-// to read a clock. The steps are small and there is no coarser grain: each side's wait is part of what the
-// other waits for, and two that are both too long would keep each other so. The very short ones are
-// not waited: where most is there at once it would be for nothing. In units of 1 / 2^pauseBits of a pause.
+// holdOff is how long one goroutine's waits of a kind leave the word alone before the first look. A look while the
+// other side still works disturbs it: it takes away the line that the other side writes, or, on the same core, a share
+// of that core. A successful first look makes the next hold-off a 512th shorter; an unsuccessful one makes it a 64th
+// and a step longer. So most waits look once, and none reads a clock. The steps must be small, with no coarser grain:
+// each side's hold-off is part of the other side's wait, so two that are both too long would sustain each other. A very
+// short hold-off is skipped, because most answers are then there at once. The unit is 1 / 2^pauseBits of a pause.
 type holdOff struct {
 	now   uint32
 	step  uint32
@@ -222,7 +216,7 @@ type holdOff struct {
 	turns uint32 // of cpuDelay in a pause
 }
 
-// setUp is for waits that spin for `spin` as in spinBudget.setUp.
+// setUp prepares for waits that spin for `spin`, as in spinBudget.setUp.
 func (h *holdOff) setUp(spin time.Duration) {
 	if spin == 0 {
 		return
@@ -234,14 +228,14 @@ func (h *holdOff) setUp(spin time.Duration) {
 
 func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTime()) }
 
-// isNeedless tells whether most is there at once, or nothing was learned yet.
+// isNeedless tells whether most answers are there at once, or nothing was learned yet.
 func (h *holdOff) isNeedless() bool { return decide(h.now < holdOffLeast, true) }
 
-// inPauses is a hold-off in whole pauses, inTurns what is left of it in turns of cpuDelay.
+// inPauses is the hold-off in whole pauses; inTurns is the remainder in turns of cpuDelay.
 func (h *holdOff) inPauses() uint32 { return h.now >> pauseBits }
 func (h *holdOff) inTurns() uint32  { return h.now & (1<<pauseBits - 1) * h.turns >> pauseBits }
 
-// retry is what a side that looks at one word lets pass before it looks again, in turns: half a pause.
+// retry is the delay between two looks of a side that polls one word, in turns of cpuDelay: half a pause.
 func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
 func (h *holdOff) learn(foundAtOnce bool) {
@@ -258,10 +252,10 @@ func (h *holdOff) learn(foundAtOnce bool) {
 type step uint8
 
 const (
-	stepDelay step = iota // so many turns of cpuDelay: spin.turns
+	stepDelay step = iota // spin.turns turns of cpuDelay
 	stepPause
 	stepYield
-	stepPark // it does not look again, but sleeps
+	stepPark // sleeps instead of looking again
 )
 
 // spinStage is how far a wait's spinning has come.
@@ -279,22 +273,21 @@ type spin struct {
 	budget *spinBudget
 	soon   *uint32
 	left   uint32 // pauses, or yields in the last stage
-	tight  uint32 // while more are left than this, it delays instead of pausing
+	tight  uint32 // while left exceeds this, next delays instead of pausing
 	turns  uint32 // of cpuDelay
 	stage  spinStage
 }
 
-// begin starts one wait's spin. soon, which may be nil, counts the waits of this goroutine that did not
-// go beyond least since the last that did. (It is not in the budget, as in C: goroutines share those, and Go has no
-// store that orders nothing.)
+// begin starts one wait's spin. soon, which may be nil, counts this goroutine's waits since its last wait that spun
+// longer than least. (In C the count is in the budget. Goroutines share budgets, and Go has no relaxed store.)
 func (b *spinBudget) begin(soon *uint32) spin {
 	return spin{budget: b, soon: soon, left: b.least, tight: math.MaxUint32}
 }
 
-// tightly is for what is about to come if it is not there by now: the first looks follow each other after
-// so many turns. A late look delays our own message, so the other side's next first look comes too early, and both
-// would learn far too much. Not where several calls are in flight and nothing was held off: there a side that has
-// caught up should look less often.
+// tightly is for a message that comes soon if it is not there yet: the first looks are `turns` turns of cpuDelay apart.
+// A late look delays our own message, so the other side's next first look comes too early; both sides then lengthen
+// their hold-offs too much. Do not use it if several calls are in flight and nothing was held off: with several calls
+// in flight, a side that has caught up should poll less.
 func (s *spin) tightly(turns uint32) {
 	s.tight, s.turns = 0, turns
 	if s.left > tightLooks {
@@ -302,7 +295,7 @@ func (s *spin) tightly(turns uint32) {
 	}
 }
 
-// next is what to do after a look in vain.
+// next returns the step after a look in vain.
 func (s *spin) next() step {
 	if policyInUse.isWorst() || s.left == 0 || s.stage == spinYielding {
 		return s.longer()
@@ -314,7 +307,7 @@ func (s *spin) next() step {
 	return stepPause
 }
 
-// longer is what follows when a stage is over: the first step of the next one.
+// longer ends a stage and returns the first step of the next one.
 func (s *spin) longer() step {
 	if policyInUse.isWorst() {
 		return s.anyhow()
@@ -337,7 +330,7 @@ func (s *spin) longer() step {
 	return stepYield
 }
 
-// further begins the second stage, and returns how many pauses it has.
+// further begins the second stage, and returns its length in pauses.
 func (s *spin) further() uint32 {
 	b := s.budget
 	exception := s.isException()
@@ -348,10 +341,10 @@ func (s *spin) further() uint32 {
 	return max(pauses, b.least) - b.least
 }
 
-// yieldsAllowed is how often a wait may yield. Whose waits end by that shares its processor with the
-// other side, while another one may be idle; as long as both only yield, the system hardly ever moves
-// them apart. A sleeper is woken where there is room. So the next wait that comes to that does not yield. With one
-// processor there is nowhere else to be.
+// yieldsAllowed is how often a wait may yield. If yielding ended a wait, both sides share a processor while another may
+// be idle; while both only yield, the system hardly ever separates them. A woken sleeper is placed where there is room,
+// so the next wait that exhausts its spin does not yield. A single processor leaves no alternative, so there every wait
+// yields.
 func (b *spinBudget) yieldsAllowed() uint32 {
 	if b.most == 0 || !b.yielded.Load() {
 		return yields
@@ -360,7 +353,7 @@ func (b *spinBudget) yieldsAllowed() uint32 {
 	return 0
 }
 
-// isException tells whether many waits before this one were over soon.
+// isException tells whether many short waits preceded this one.
 func (s *spin) isException() bool {
 	if s.soon == nil {
 		return false
@@ -370,17 +363,17 @@ func (s *spin) isException() bool {
 	return soon >= spinSoon
 }
 
-// pay counts a look at so many slots as a wait of its own: a pause for every few.
+// pay charges a look at this many slots to the spin: a pause for every eight.
 func (s *spin) pay(slots int) {
 	if s.stage != spinYielding {
 		s.left -= min(s.left, uint32(slots/8))
 	}
 }
 
-// wasNeedless tells whether what was waited for was there at the first look.
+// wasNeedless tells whether the first look succeeded.
 func (s *spin) wasNeedless() bool { return s.stage == spinLeast && s.left == s.budget.least }
 
-// lost learns that what was waited for did not come.
+// lost learns from a spin in vain.
 func (s *spin) lost() {
 	b := s.budget
 	if half := b.now.Load() / 2; s.stage == spinLonger && half >= b.least {
@@ -388,7 +381,7 @@ func (s *spin) lost() {
 	}
 }
 
-// won learns that what was waited for has come. A wait that is answered soon is only counted.
+// won learns from a spin that succeeded. A short wait is only counted.
 func (s *spin) won() {
 	if s.stage != spinLeast {
 		s.learn()
@@ -412,10 +405,9 @@ func (s *spin) learn() {
 	b.now.Store(now)
 }
 
-// patience is how long a worker that was notified gives the poller to take a request, in pauses: the shortest wait. In
-// that time a poller that looks goes round a dozen slots, even where a line's way there and back is long; and to a
-// caller that waits in vain it is little beside the wake-up before. Without spinning there is no processor to be
-// patient on.
+// patience is how long a notified worker gives the poller to take a request, in pauses: the shortest spin. In that time
+// a polling poller visits a dozen slots, even where a cache line's round trip is long. If the poller is stuck, this
+// delay is small beside the wake-up that preceded it. Without spinning there is no spare processor for this wait.
 func (b *spinBudget) patience() uint32 {
 	if decide(true, false) {
 		return b.least
@@ -423,31 +415,32 @@ func (b *spinBudget) patience() uint32 {
 	return 0
 }
 
-// turns is for more callers than slots. To notify a waiter takes longer than a short call, so a slot in which calls
-// follow each other is given back in silence for a turn. When the turn is over the slot is passed on to another
-// goroutine, or its caller notifies and the slot is kept for a moment for those who have waited. Callers may also stop
-// in the middle of a turn: so the waiter that waits on the eventcount looks by itself again and again; what it finds
-// has it known that turns are left, and until one lasts, releases notify early in a turn. (In C a turn is a thread's; a
-// goroutine cannot be told from another.)
+// turns is for more callers than slots. Notifying a waiter takes longer than a short call, so for the length of a turn
+// a slot in which calls follow each other is released without a notification. When the turn is over, the slot is passed
+// on to another goroutine; or its caller notifies, and the slot is kept for a moment for the callers that have waited.
+// Callers may also stop in the middle of a turn, so the head of the queue looks by itself again and again. If it finds
+// a slot, turns are known to be left early, and until a turn lasts, releases early in a turn notify. (In C a turn
+// belongs to a thread; goroutines cannot be told apart.)
 type turns struct {
-	leftEarly atomic.Bool   // a turn was left, and none has lasted since
-	over      atomic.Uint32 // turns that were, and whose slot could be passed on
+	leftEarly atomic.Bool   // a turn was left early, and no turn has lasted since
+	over      atomic.Uint32 // ended turns whose slot could be passed on
 }
 
-// Until a turn has lasted none is taken to.
+// setUp assumes that turns are left early, until a turn has lasted.
 func (t *turns) setUp() { t.leftEarly.Store(true) }
 
-// passOn tells whether the slot of a turn that is over goes to a goroutine; now and then the one that waits on the
-// eventcount comes first.
+// passOn tells whether the slot of an ended turn goes to a goroutine behind the head; now and then the head comes
+// first.
 func (t *turns) passOn() bool { return decide(t.over.Add(1)%passesPerNotify != 0, false) }
 
-// turn is a slot's; its claimer's alone but for the two that are atomic. All times are of now().
+// turn is the turn in one slot. Only the slot's claimer uses it, except for the two atomic fields. All times are of
+// now().
 type turn struct {
-	began    int64        // 0: there is none
-	looked   atomic.Int64 // at the clock; 0: never in this turn
+	began    int64        // 0: no turn
+	looked   atomic.Int64 // last look at the clock; 0: none in this turn
 	releases uint32       // from one look at the clock to the next
-	toGo     uint32       // of those
-	kept     atomic.Int64 // since when the slot is kept for those who waited when the last turn was over; 0: it is not
+	toGo     uint32       // releases left until the next look
+	kept     atomic.Int64 // when the slot was reserved for the callers that waited as its last turn ended; 0: it is not
 }
 
 func (t *turn) reset() {
@@ -455,24 +448,24 @@ func (t *turn) reset() {
 	t.looked.Store(0)
 }
 
-// begin is for a claimer that has waited for the slot.
+// begin starts the turn of a claimer that has waited for the slot.
 func (t *turn) begin(now int64) {
 	t.reset()
 	t.began = now
 	t.looked.Store(now)
 }
 
-// keep keeps the slot, which is about to be given back, for those who wait.
+// keep reserves the slot, which is about to be released, for the waiters.
 func (t *turn) keep(now int64) { t.kept.Store(now) }
 
-// claim is for whoever has the slot now: it is kept for nobody any more.
+// claim ends the reservation: the caller has claimed the slot.
 func (t *turn) claim() {
 	if t.kept.Load() != 0 {
 		t.kept.Store(0)
 	}
 }
 
-// turnStep is what a release does while others wait for a slot.
+// turnStep is what a release does while callers wait for a slot.
 type turnStep uint8
 
 const (
@@ -481,7 +474,7 @@ const (
 	turnEnds
 )
 
-// turnLength is for turns in so many slots at the same time.
+// turnLength is the length of a turn when this many slots have turns at the same time.
 func turnLength(waiters int32, slots int) int64 {
 	return min(turnRound*int64(slots)/int64(max(waiters, 1)), turnMost)
 }
@@ -493,8 +486,8 @@ func (t *turn) releasesToNextLook(took int64) uint32 {
 	return min(2*t.releases, turnReleases)
 }
 
-// goesOn counts a release while others wait: true if the turn lasts, so far as can be said without a look at the clock;
-// else next tells. The clock is read often at first, and rarely later if little time passes in between.
+// goesOn counts a release while callers wait. True: the turn lasts, as far as can be told without the clock; otherwise
+// next decides. The clock is read often at first, and rarely later if little time passes in between.
 func (t *turn) goesOn(mayLeave bool) bool {
 	if mayLeave || t.began == 0 || !decide(t.toGo > 1, false) {
 		return false
@@ -503,8 +496,8 @@ func (t *turn) goesOn(mayLeave bool) bool {
 	return true
 }
 
-// next is for a release after which the turn may not go on. A caller that has not waited for the slot may not come back
-// soon.
+// next decides about a release after which the turn may not go on. A caller that has not waited for the slot may not
+// call again soon.
 func (t *turn) next(all *turns, mayLeave bool, waiters int32, slots int, now int64) turnStep {
 	unknown := t.began == 0
 	if unknown {
@@ -525,21 +518,21 @@ func (t *turn) next(all *turns, mayLeave bool, waiters int32, slots int, now int
 	return turnLasts
 }
 
-// isUnderWay tells whether a goroutine may be about to call again in this slot, which nobody has claimed.
+// isUnderWay tells whether a goroutine may be about to call again in this unclaimed slot.
 func (t *turn) isUnderWay(now int64) bool {
 	looked := t.looked.Load()
 	return looked != 0 && decide(now-looked < turnLeft, false)
 }
 
-// isKept tells, without a clock, whether the slot may be kept; isKeptFrom, whether it is from one that waits since
-// then.
+// isKept tells, without a clock, whether the slot may be kept; isKeptFrom, whether it is kept from a claimant that has
+// waited since `since`.
 func (t *turn) isKept() bool { return t.kept.Load() != 0 }
 func (t *turn) isKeptFrom(since, now int64) bool {
 	kept := t.kept.Load()
 	return kept != 0 && since > kept && decide(now-kept < keptMost, false)
 }
 
-// vacancySleep is how long one that waits for a slot sleeps after so many looks in vain.
+// vacancySleep is how long a waiter for a slot sleeps after this many looks in vain.
 func vacancySleep(looks int) int64 {
 	if decide(looks < vacancyLooks, false) {
 		return min(vacancyFirst<<min(looks, vacancyLooks), tick)
@@ -547,23 +540,23 @@ func vacancySleep(looks int) int64 {
 	return tick
 }
 
-// durations is how long handlers take, by the type of the request; several types share a place. Which ones are
-// long is one word, as it is read between taking a request and answering it. Goroutines share one: the values are
+// durations is how long handlers take, by request type; several types share a place. The set of long places is one
+// word, because it is read between the take of a request and its answer. Goroutines share durations: the values are
 // hints.
 type durations struct {
-	// Changed by each handler that is measured, and for each caller that is woken.
+	// Written after each measured handler and after each wake-up of a caller.
 	ns     [durationPlaces]atomic.Uint32
-	wakeNs atomic.Uint32 // that it takes to wake a caller
+	wakeNs atomic.Uint32 // time to wake a caller
 
-	// Read with each request.
+	// Read for each request.
 	_          [lineSize]byte
 	longPlaces atomic.Uint32 // a set
-	longNs     atomic.Uint32 // a handler is long from here on
-	helpers    uint32        // processors besides a worker's own, but 1 at least
-	lookNs     uint32        // that it takes to look at all slots
+	longNs     atomic.Uint32 // a handler is long from this duration on
+	helpers    uint32        // processors besides a worker's own; 1 at least
+	lookNs     uint32        // time of a look at all slots
 }
 
-// setLearned writes nothing that is there already: others read what is learned from its line.
+// setLearned skips a store that would change nothing: other goroutines read the same cache line.
 func setLearned(learned *atomic.Uint32, value uint32) {
 	if learned.Load() != value {
 		learned.Store(value)
@@ -578,20 +571,20 @@ func (d *durations) setUp(processors, slots int) {
 // areShort tells whether no handler of any type is expected to be long.
 func (d *durations) areShort() bool { return decide(d.longPlaces.Load() == 0, false) }
 
-// isLong tells whether others had better serve while a handler of this type runs.
+// isLong tells whether other workers should serve while a handler of this type runs.
 func (d *durations) isLong(kind uint32) bool {
 	return decide(d.longPlaces.Load()>>(kind%durationPlaces)&1 != 0, true)
 }
 
-// isSampled tells whether to measure the next handler also if it is expected to be short, after so many: the first
-// ones now and then, later ones rarely, as reading the clock makes an answer late. Those that are expected to be
-// long are measured each time.
+// isSampled tells whether to measure the next handler, after this many, even if it is expected to be short: often at
+// first, rarely later, because reading the clock delays an answer. Handlers that are expected to be long are always
+// measured.
 func isSampled(handlers uint32) bool {
 	return handlers&(handlers+1) == 0 || handlers%durationSamples == 0
 }
 
-// learn notes that a handler of this type has taken so many nanoseconds. Where its processor was taken away
-// meanwhile it seems longer than it is: so a shorter one counts for more.
+// learn records a handler's duration. Losing its processor makes a handler seem longer than it is, so a shorter
+// duration counts for more.
 func (d *durations) learn(kind uint32, took int64) {
 	place := &d.ns[kind%durationPlaces]
 	mean, ns := place.Load(), uint32(min(took, int64(durationMost)))
@@ -604,7 +597,7 @@ func (d *durations) learn(kind uint32, took int64) {
 	d.noteLong(kind, mean >= d.longNs.Load())
 }
 
-// learnLong notes that a handler of this type was so long that another worker had to come.
+// learnLong records that a handler of this type was so long that another worker superseded the poller.
 func (d *durations) learnLong(kind uint32) {
 	place := &d.ns[kind%durationPlaces]
 	setLearned(place, max(place.Load(), d.longNs.Load()))
@@ -620,8 +613,8 @@ func (d *durations) noteLong(kind uint32, isLong bool) {
 	}
 }
 
-// learnWake notes that waking a caller has taken so many nanoseconds. To serve in parallel wakes somebody on either
-// side of a call; that pays if the handlers take longer than that, on as many processors as help.
+// learnWake records how long waking a caller took. Serving in parallel costs a wake-up on each side of a call; that
+// pays if the handlers take longer than both wake-ups, spread over the helping processors.
 func (d *durations) learnWake(took int64) {
 	now, ns := int64(d.wakeNs.Load()), min(took, int64(wakeMost))
 	d.setWake(uint32(now + (ns-now)/meanShare))
@@ -633,10 +626,10 @@ func (d *durations) setWake(ns uint32) {
 	setLearned(&d.longNs, max(pays, uint32(longLeast), d.lookNs))
 }
 
-// crowd is how many are in something long at once.
+// crowd counts the goroutines that are in something long at once.
 type crowd struct {
 	now  atomic.Int32
-	mean atomic.Int32 // when one came, in crowdParts
+	mean atomic.Int32 // of now, sampled at each enter; in crowdParts
 }
 
 func (c *crowd) enter() {
@@ -644,17 +637,17 @@ func (c *crowd) enter() {
 	if seen > mean {
 		mean += (seen - mean) / meanShare
 	} else {
-		mean -= (mean - seen + meanShare - 1) / meanShare // rounded up, so that it comes down all the way
+		mean -= (mean - seen + meanShare - 1) / meanShare // rounded up, so that the mean can reach the lowest value
 	}
-	if mean != c.mean.Load() { // others read it
+	if mean != c.mean.Load() { // others read this line
 		c.mean.Store(mean)
 	}
 }
 
 func (c *crowd) leave() { c.now.Add(-1) }
 
-// leavesRoom tells whether so many processors suffice for all who are in it, and for those who wait for them,
-// one each: then one that only waits may spin.
+// leavesRoom tells whether this many processors suffice for all members of the crowd and for one waiter each: then a
+// goroutine that only waits may spin.
 func (c *crowd) leavesRoom(processors int) bool {
 	return decide(2*int(c.mean.Load()) <= crowdParts*processors, false)
 }

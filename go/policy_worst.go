@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// Policies as bad as can be, for the tests: SHMIPC_POLICY names one of them.
+// policyInUse is one of the worst policies, for the tests: SHMIPC_POLICY names it.
 var policyInUse = func() policy {
 	name := os.Getenv("SHMIPC_POLICY")
 	for policy, known := range map[policy]string{
@@ -52,7 +52,7 @@ func (s *spin) anyhow() step {
 	}
 }
 
-// parkLate spins as long as the overrun of deadlines allows that is promised: roughly, in pauses.
+// parkLate spins roughly as long as the promised overrun of deadlines allows, in pauses.
 func (s *spin) parkLate() step {
 	if s.stage == spinLeast {
 		s.stage, s.left = spinProbing, 500

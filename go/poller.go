@@ -2,22 +2,22 @@ package shmipc
 
 import "sync/atomic"
 
-// The poller: at most one worker of a guest looks for requests again and again. While it does, the guest's bit
-// among the eventcount's pollers says that callers need not notify. So a poller that stops looks at all slots once
-// more, or has another worker do so.
+// The poller: at most one worker of a guest looks for requests again and again. While it does, the guest's bit among
+// the eventcount's pollers says that callers need not notify. So a poller that stops polling looks at all slots once
+// more, or wakes another worker to do so.
 
-// pollerPlace is where the poller enters itself; nil: nobody polls. The bit is changed only by whoever has put
-// changing there: so it never says what a worker before has said.
+// pollerPlace holds the poller; nil: no worker polls. Only the worker that has stored &changing may change the guest's
+// pollers bit, so a change of the bit never overtakes the one before it.
 type pollerPlace struct{ atomic.Pointer[worker] }
 
 var changing worker
 
-// isTaken is sequentially consistent: see sentry.look and worker.isLeft.
+// isTaken is sequentially consistent: its partners are in sentry.look and worker.isLeft.
 func (p *pollerPlace) isTaken() bool { return p.Load() != nil }
 
-// beginPolling makes a worker that searches the poller; false: there is one. A request that was left to this worker
-// at home is the first one that it looks at: it may be in a handler for the next one for long, and nobody would be
-// notified.
+// beginPolling makes a searching worker the poller; false: there is one already. It looks first at a request that was
+// left to this worker at home: the worker may soon be in a long handler for another request, and nobody would be
+// notified of the one at home.
 func (w *worker) beginPolling() bool {
 	g := w.guest
 	if !g.serving.poller.CompareAndSwap(nil, &changing) {
@@ -32,7 +32,8 @@ func (w *worker) beginPolling() bool {
 	return true
 }
 
-// stopPolling has the poller search: it is going to look at all slots once more. Legal after it was superseded.
+// stopPolling makes the poller a searching worker, which will look at all slots once more. Legal after the poller was
+// superseded.
 func (w *worker) stopPolling() {
 	if w.guest.vacatePoller(w) {
 		w.state = searching
@@ -41,7 +42,7 @@ func (w *worker) stopPolling() {
 	}
 }
 
-// vacatePoller has nobody poll if this worker does.
+// vacatePoller ends polling if w is the poller.
 func (g *Guest) vacatePoller(w *worker) bool {
 	place := &g.serving.poller
 	if !place.CompareAndSwap(w, &changing) {
@@ -52,14 +53,14 @@ func (g *Guest) vacatePoller(w *worker) bool {
 	return true
 }
 
-// handOver is stopPolling for a worker that is not going to look soon: another one is woken if a request waits.
+// handOver is stopPolling for a worker that will not look soon: it wakes another worker if a request waits.
 func (w *worker) handOver() {
 	w.stopPolling()
 	w.guest.passOn()
 }
 
-// pollerTakes is for another worker, which has found a request in this slot: true if somebody has taken it since. Else
-// nobody polls, or the poller has not looked for as long as the policy is patient.
+// pollerTakes is for a worker that is not the poller and has found a request in this slot. True: a worker has taken the
+// request since. False: no worker polls, or the poller did not take the request within the policy's patience.
 func (g *Guest) pollerTakes(slot int) bool {
 	seen := g.hostSlots[slot].load()
 	if seen.state() != stateRequest {
@@ -74,13 +75,13 @@ func (g *Guest) pollerTakes(slot int) bool {
 	return false
 }
 
-// stillWaits tells whether that request waits, though its caller may have parked.
+// stillWaits tells whether the request `seen` still waits; its caller may have parked since.
 func (g *Guest) stillWaits(slot int, seen word) bool {
 	return g.hostSlots[slot].load()&^flagParked == seen&^flagParked
 }
 
-// supersedePoller is for another worker, which has found a request that the poller does not take: that one is in a
-// handler that was expected to be short. From now on callers notify. True if they may not have notified before.
+// supersedePoller is for a worker that has found a request which the poller does not take, because the poller is in a
+// handler that was expected to be short. From now on callers notify. True: callers may not have notified before.
 func (g *Guest) supersedePoller() bool {
 	s := &g.serving
 	poller := s.poller.Load()
@@ -90,14 +91,14 @@ func (g *Guest) supersedePoller() bool {
 	if poller == &changing {
 		return true
 	}
-	s.superseded.Add(1) // before it can notice
+	s.superseded.Add(1) // before the poller can notice
 	if !g.vacatePoller(poller) {
 		s.superseded.Add(-1)
 	}
 	return true
 }
 
-// isPoller tells whether this worker polls and nobody has superseded it. One that was searches from now on.
+// isPoller tells whether this worker polls and was not superseded. A superseded poller searches from now on.
 func (w *worker) isPoller() bool {
 	if w.isSuperseded() {
 		w.noticeSuperseded()
@@ -112,7 +113,7 @@ func (w *worker) noticeSuperseded() {
 	w.guest.serving.superseded.Add(-1)
 }
 
-// passOn wakes a worker if a request waits that nobody may have been notified of.
+// passOn wakes a worker if a request waits for which its caller may not have notified.
 func (g *Guest) passOn() {
 	b := g.eventcount(eventcountHostRequest)
 	if !b.hasSleepers() {

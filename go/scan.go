@@ -1,19 +1,19 @@
 package shmipc
 
-// How a worker looks for requests: at the slots that were served last and at some others, so that what a look costs
-// does not grow with their number.
+// How a worker looks for requests: at the slots served last and at some others, so that the cost of a look does not
+// grow with the number of slots.
 
 // scan is where a worker looks next.
 type scan struct {
 	last   int              // the slot served last
-	next   int              // the one behind it
-	sweep  int              // where the next look at some of all slots begins
-	looks  uint32           // since that last came before the recent slots
+	next   int              // the slot to look at first
+	sweep  int              // where the next sweep begins
+	looks  uint32           // looks since a sweep last came before the recent slots
 	recent [recentSlots]int // slots that were served lately, or slot 0
-	eldest int              // which of them has been there longest
+	eldest int              // index of the oldest entry in recent
 }
 
-// keepRecent has a slot that is served be one of the recent ones, in the place of the eldest.
+// keepRecent adds a served slot to the recent ones, in place of the oldest.
 func (s *scan) keepRecent(slot int) {
 	recent := &s.recent
 	if slot != recent[0] && slot != recent[1] && slot != recent[2] && slot != recent[3] {
@@ -22,7 +22,7 @@ func (s *scan) keepRecent(slot int) {
 	}
 }
 
-// expect has a slot in which a request is about to come, or has come, brought here.
+// expect prefetches a slot in which a request has come, or is about to.
 func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.reach) }
 
 // try serves a request in this slot if there is one.
@@ -37,14 +37,14 @@ func (w *worker) try(slot int) bool {
 	}
 	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)
 	w.scan.keepRecent(slot)
-	if w.holdOff.isNeedless() { // the next one is on its way while this one is served
+	if w.holdOff.isNeedless() { // fetch the next slot while this one is served
 		w.expect(w.scan.next)
 	}
 	for n := 0; n < wordChanges; n++ {
 		if w.serve(s, found) {
 			return true
 		}
-		// Its caller may have parked just now, and still waits.
+		// Its caller may have parked just now and still waits.
 		if found = s.load(); found.state() != stateRequest {
 			return false
 		}
@@ -52,8 +52,8 @@ func (w *worker) try(slot int) bool {
 	return false
 }
 
-// scanAll looks at every slot, beginning behind the last one served so that none starves, and
-// serves at most one request.
+// scanAll looks at every slot, beginning behind the last one served so that no slot starves, and serves at most one
+// request.
 func (w *worker) scanAll() bool {
 	for n, slot := len(w.guest.hostSlots), w.scan.next; n > 0; n, slot = n-1, w.guest.slotBehind(slot) {
 		if w.try(slot) {
@@ -63,15 +63,17 @@ func (w *worker) scanAll() bool {
 	return false
 }
 
-// tryHome: home comes first only where each slot has a worker; the others would starve.
+// tryHome looks at home first, but only where there are as many workers as slots; otherwise slots without a worker
+// would starve.
 func (w *worker) tryHome() bool {
 	s := &w.guest.serving
 	return int(s.workers.Load()) >= len(s.homes) && w.try(w.home)
 }
 
-// scanSome is scanAll with a look at the recent slots and at some others, in the end at all. First the next one,
-// which of several calls in flight is the next to be sent; whoever always finds it goes round all slots. Before the
-// recent ones, now and then, another one, so that none starves while they are busy.
+// scanSome is scanAll with a look at only the recent slots and some others; repeated looks reach all slots. It starts
+// with the next slot: with several calls in flight, requests come in that order, and a worker that always succeeds
+// there visits all slots in turn. Now and then another slot comes before the recent ones, so that none starves while
+// the recent ones are busy.
 func (w *worker) scanSome() bool {
 	if w.keepsHome && w.tryHome() {
 		return true
@@ -117,7 +119,7 @@ func (w *worker) sweepSome(count int) bool {
 	return false
 }
 
-// aim has the next look find a request that waits, wherever it is. false: there is none.
+// findNext makes the next look find a request that waits, in any slot; false: there is none.
 func (w *worker) findNext() bool {
 	slot := w.guest.findRequest(w.home)
 	if slot >= 0 {

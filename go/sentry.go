@@ -2,33 +2,33 @@ package shmipc
 
 import "sync/atomic"
 
-// What serving.sentry says. The sentry is the one parked worker that looks, every now and then, whether the poller
-// still looks. While somebody polls callers do not notify, and a request whose caller does not wait would lie there
-// until a handler returns. So whoever takes a request while it polls has a sentry, or calls one.
+// The values of serving.sentry. The sentry is the one parked worker that checks periodically whether the poller still
+// looks. While a worker polls, callers do not notify, and a request whose caller does not wait would lie there until a
+// handler returns. So a worker that takes a request while it polls makes sure that there is a sentry, or calls one.
 const (
 	sentryAbsent  uint32 = iota
-	sentryInDoubt        // when it last looked, somebody polled, and has taken nothing since
-	sentryCalled         // one was notified, and has not come yet
+	sentryInDoubt        // at the last check a worker polled, which has taken nothing since
+	sentryCalled         // a worker was notified, and has not come yet
 	sentryContent
 )
 
-// sentryState is changed by whoever becomes the sentry, or leaves, and by workers, who take a doubt away and
-// call.
+// sentryState is changed by a worker that becomes the sentry or leaves, and by pollers, which clear a doubt and call a
+// sentry.
 type sentryState struct{ atomic.Uint32 }
 
-// wantsCall is for a worker that has taken a request and polls. Sequentially consistent: the partner of a
-// sentry that goes because nobody polls.
+// wantsCall is for a poller that has taken a request. Sequentially consistent: its partner is the sentry that leaves
+// because no worker polls.
 func (s *sentryState) wantsCall() bool { return s.Load() < sentryCalled }
 
-// miss is for a worker that has woken up and does not come: it may have heard the call. Then there is another
-// one.
+// miss is for a worker that has woken up and does not become the sentry: it may have consumed the call, so the next
+// poller calls again.
 func (s *sentryState) miss() {
 	if s.Load() == sentryCalled {
 		s.CompareAndSwap(sentryCalled, sentryAbsent)
 	}
 }
 
-// callSentry takes a sentry's doubt away, or calls for one if there is none.
+// callSentry clears a sentry's doubt, or calls for a sentry if there is none.
 func (g *Guest) callSentry() {
 	s := &g.serving.sentry
 	if s.CompareAndSwap(sentryInDoubt, sentryContent) || !s.CompareAndSwap(sentryAbsent, sentryCalled) {
@@ -38,17 +38,17 @@ func (g *Guest) callSentry() {
 	g.stats.wakes.Add(1)
 }
 
-// sentry is a parked worker's part.
+// sentry is a parked worker's part in this.
 type sentry struct {
 	guest  *Guest
 	onDuty bool
-	quiet  int   // how often in a row it has seen nobody poll
-	lookAt int64 // when it is to look next
+	quiet  int   // checks in a row that found no poller
+	lookAt int64 // time of the next check
 }
 
 func (s *sentry) pollerRests() bool { return !s.guest.serving.poller.isTaken() }
 
-// join becomes the sentry if there is none and one is needed. By a parked worker before it sleeps.
+// join makes this worker the sentry if there is none and one is needed. Called by a parked worker before it sleeps.
 func (s *sentry) join() {
 	if s.onDuty {
 		return
@@ -60,7 +60,7 @@ func (s *sentry) join() {
 		!s.pollerRests() && state.CompareAndSwap(sentryAbsent, sentryContent)
 }
 
-// leave goes, to look for requests.
+// leave ends the duty of a worker that now looks for requests.
 func (s *sentry) leave() {
 	if s.onDuty {
 		s.guest.serving.sentry.Store(sentryAbsent)
@@ -70,7 +70,7 @@ func (s *sentry) leave() {
 	s.onDuty = false
 }
 
-// resign goes, or does not come though it may have heard the call: another worker must.
+// resign is leave for a worker that ends. If it was the sentry, or may have consumed the call, it calls another worker.
 func (s *sentry) resign() {
 	missed := s.onDuty || s.guest.serving.sentry.Load() == sentryCalled
 	s.leave()
@@ -79,9 +79,9 @@ func (s *sentry) resign() {
 	}
 }
 
-// look looks, if it is time: true if the poller is stuck in a handler, so that it is to be superseded. One that has
-// seen nobody poll for a while goes. Whoever begins to poll says so before it takes a request and looks for a
-// sentry; the sentry goes before it looks whether somebody polls. One of the two sees the other.
+// look checks the poller, if it is time. True: the poller is stuck in a handler and should be superseded. A sentry that
+// has found no poller for a while leaves. A worker announces that it polls, then takes a request and looks for a
+// sentry; the sentry announces that it leaves, then looks for a poller. So at least one of the two sees the other.
 func (s *sentry) look() (stuck bool) {
 	now, state := now(), &s.guest.serving.sentry
 	if !s.onDuty || now < s.lookAt {

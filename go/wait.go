@@ -8,32 +8,31 @@ import (
 	"time"
 )
 
-// How a wait goes: it does what the policy says.
+// How a wait carries out what the policy says.
 
 const forever = int64(math.MaxInt64)
 
 // now is the monotonic time in nanoseconds, never 0.
 func now() int64 { return monotonic() + 1 }
 
-// parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how to make room for
-// it; tests replace it.
+// parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how a wait yields its processor;
+// tests replace it.
 type parking struct {
-	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is
-	// the sleeper's, for wakeHome. ended says that meanwhile a peer's process has ended: its caller then looks
-	// for the dead.
+	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is the
+	// sleeper's home, for wakeHome. ended: a peer's process has ended meanwhile, so the caller looks for dead peers.
 	wait func(word *uint32, value uint32, deadline int64, home int) (ended bool)
 	wake func(word *uint32, n int)
-	// wakeOwn wakes one of this very peer's sleepers.
+	// wakeOwn wakes one sleeper of this very peer.
 	wakeOwn func(word *uint32)
-	// wakeHome wakes one sleeper of this peer that is at home there; false: there is none, or the system cannot
-	// tell. Legal to wake one that is at home elsewhere.
+	// wakeHome wakes one sleeper of this peer whose home is `home`; false: there is none, or the system cannot tell.
+	// Legal to wake a sleeper whose home is elsewhere.
 	wakeHome func(word *uint32, peer uint32, home int) bool
-	// yieldProcessor lets another process have this processor, one that was woken or has notified; yield does the same
-	// for whoever wants it, after spinning in vain.
+	// yieldProcessor lets another process have this processor, one that was woken or has notified; yield lets any other
+	// run, after a spin in vain.
 	yieldProcessor, yield func()
 }
 
-// noHome is of whoever sleeps for something else than requests.
+// noHome is the home of a sleeper that does not wait for requests.
 const noHome = -1
 
 // yield lets other goroutines run before this one blocks its thread.
@@ -45,7 +44,7 @@ func yield() { runtime.Gosched() }
 //go:noinline
 func relax() { pause(pauses) }
 
-// again lets time pass before the next look. False when it is time to sleep.
+// again lets time pass before the next look; false: it is time to sleep.
 func (p *parking) again(s *spin) bool {
 	switch s.next() {
 	case stepDelay:
@@ -62,8 +61,8 @@ func (p *parking) again(s *spin) bool {
 	return true
 }
 
-// wait is for before the first look: short enough, at most holdOffMost, for the runtime not to have to interrupt it.
-// False: there was no need to wait.
+// wait holds off before the first look. It lasts at most holdOffMost, so the runtime need not interrupt it. False:
+// nothing was held off.
 func (h *holdOff) wait() bool {
 	if h.isNeedless() {
 		return false
@@ -77,7 +76,7 @@ func (h *holdOff) wait() bool {
 	return true
 }
 
-// processors is how many this process may use, 1 at least.
+// processors is how many processors this process may use; 1 at least.
 var processors = sync.OnceValue(func() int {
 	return max(1, int(min(float64(runtime.NumCPU()), cpuQuota(""))))
 })
@@ -85,8 +84,7 @@ var processors = sync.OnceValue(func() int {
 // singleCPU tells whether spinning could only take time from the peer.
 func singleCPU() bool { return processors() == 1 }
 
-// limit is until when one operation may last: one deadline for all its waits. The clock is not
-// read before a wait has spun in vain.
+// limit is the deadline of one operation, for all its waits. The clock is not read before a wait has spun in vain.
 type limit struct {
 	ctx      context.Context
 	done     <-chan struct{}
@@ -151,7 +149,7 @@ func (l *limit) interrupted() ending {
 	}
 }
 
-// tick is when to wake up for another look: the deadline, or earlier.
+// tick is when to wake up for the next look: the deadline, or earlier.
 func (l *limit) tick(tick int64) int64 {
 	if next := now() + tick; next < l.until() {
 		return next
