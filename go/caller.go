@@ -7,16 +7,15 @@ import (
 	"time"
 )
 
-// Call calls the host and copies: the answer's bytes are appended to response[:0], which grows
-// only if its capacity is too small; nil is allowed. It waits for a free slot, then for the
-// answer, until ctx is done; if ctx has no deadline, Config.Timeout applies to both together.
-// A call that finds its answer while it still spins allocates nothing; one whose context can be
-// cancelled allocates before it sleeps.
+// Call calls the host and copies the answer: its bytes are appended to response[:0], which grows only if its capacity
+// is too small; nil is allowed. It waits for a free slot, then for the answer, until ctx is done; if ctx has no
+// deadline, Config.Timeout applies to both together. A call that finds its answer while it still spins allocates
+// nothing; one whose context can be cancelled allocates before it sleeps.
 //
-// ErrTooLarge: the request exceeds the request capacity (never sent), or the answer exceeded the
-// response capacity. ErrHandler: Error.Message is the handler's message.
-// Errors: ErrType, ErrTooLarge, ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted,
-// ErrNoPeer, ErrPeerDied, ErrShutdown, ErrHandler, ErrClosed, ErrClosedStarted, ErrCorrupt.
+// ErrTooLarge: the request exceeds the request capacity (never sent), or the answer exceeded the response capacity.
+// ErrHandler: Error.Message is the handler's message. Errors: ErrType, ErrTooLarge, ErrTimeout, ErrTimeoutStarted,
+// ErrCancelled, ErrCancelledStarted, ErrNoPeer, ErrPeerDied, ErrShutdown, ErrHandler, ErrClosed, ErrClosedStarted,
+// ErrCorrupt.
 func (g *Guest) Call(ctx context.Context, request Message, response []byte) (Message, error) {
 	if err := g.checkRequest(request.Type, len(request.Data)); err != nil {
 		return Message{}, err
@@ -32,7 +31,7 @@ func (g *Guest) Ping(ctx context.Context) (time.Duration, error) {
 	return time.Duration(now() - start), err
 }
 
-// checkRequest tells whether an application may send this.
+// checkRequest returns an error if an application may not send a request of this type and size.
 func (g *Guest) checkRequest(kind uint32, size int) error {
 	if !sendable(kind) {
 		return &Error{Kind: ErrType, Value: uint64(kind), Limit: uint64(TypeApplication), unit: "type"}
@@ -62,8 +61,8 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 	return answer, err
 }
 
-// call sends the request, waits for the answer and appends its bytes to response[:0]; keep as found
-// says. An error without it ended the claim.
+// call sends the request, waits for the answer and appends its bytes to response[:0]; keep is as in found. An error
+// without keep ended the claim.
 func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
 	if err := e.publish(e.line.put(request.Data, e.request, request.Type)); err != nil {
 		e.release()
@@ -79,8 +78,8 @@ func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral
 	return answer, keep, err
 }
 
-// guard restores the goroutine's setting, and makes an error of a fault in the mapping, which
-// also ends the claim.
+// guard restores the goroutine's fault setting, and turns a fault in the mapping into an error, which also ends the
+// claim.
 func (e *exchange) guard(old bool, err *error) {
 	debug.SetPanicOnFault(old)
 	if p := recover(); p != nil {
@@ -91,10 +90,10 @@ func (e *exchange) guard(old bool, err *error) {
 	}
 }
 
-// publish sends the request that lies in the slot, and notifies if a worker of the host sleeps and none polls. On
-// an error nothing is sent.
+// publish sends the request that lies in the slot, and notifies if a worker of the host sleeps and none polls. On error
+// nothing is sent.
 func (e *exchange) publish(flags word) error {
-	e.reach = reachOf(int(e.line.length)) // as just written; nothing rests on it
+	e.reach = reachOf(int(e.line.length)) // as just written; only a hint
 	sent, ok := e.send(e.word, flags)
 	if !ok {
 		return e.guest.markCorrupt("somebody else changed a slot that belongs to a caller; nothing was sent",
@@ -104,12 +103,12 @@ func (e *exchange) publish(flags word) error {
 	calls := e.stats.calls.Add(1)
 	e.tellWorkers()
 	if calls%callsPerTurn == 0 {
-		yield() // else one that never sleeps keeps many others waiting
+		yield() // else a goroutine that never sleeps keeps many others waiting
 	}
 	return nil
 }
 
-// tellWorkers notifies of the request, unless a worker looks anyway.
+// tellWorkers notifies of the request, unless a worker polls.
 func (e *exchange) tellWorkers() {
 	b := e.guest.eventcount(eventcountGuestRequest)
 	sets := b.sleepers.Load()
@@ -124,11 +123,11 @@ func (e *exchange) notify(b *eventcount) {
 	e.guest.notifyHome(b, hostIndex, e.home)
 }
 
-// await waits for the answer of the request that was published; oneOfSeveral: the goroutine may have other
-// calls in flight. An error ends the call and drops the claim.
+// await waits for the answer to the published request; oneOfSeveral: the goroutine may have other calls in flight. An
+// error ends the call and drops the claim.
 //
-// Where nobody polls, handlers may be long, and those who run them may need this processor: then the wait
-// counts, until it is over, and sleeps at once if there is no room.
+// If no worker polls, handlers may be long, and the workers that run them may need this processor: then the wait joins
+// the crowd of long waits, and sleeps at once if the crowd leaves no room.
 func (e *exchange) await(l *limit, oneOfSeveral bool) error {
 	if e.polled {
 		return e.awaitAnswer(l, oneOfSeveral)
@@ -139,7 +138,7 @@ func (e *exchange) await(l *limit, oneOfSeveral bool) error {
 	if crowd.leavesRoom(g.processors) {
 		return e.awaitAnswer(l, oneOfSeveral)
 	}
-	e.notified = e.woke // a moment ago
+	e.notified = e.woke // tellWorkers has just notified
 	return e.awaitAsleep(l, oneOfSeveral)
 }
 
@@ -160,7 +159,7 @@ func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	s := e.budget.begin(&e.soon)
 	if e.woke {
-		e.guest.yieldProcessor() // whoever was woken may be waiting for this very processor
+		e.guest.yieldProcessor() // the woken worker may be waiting for this very processor
 	} else {
 		e.holdOffFor(&s, oneOfSeveral)
 	}
@@ -176,8 +175,8 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	}
 }
 
-// holdOffFor: the answer is expected when the hold-off is over; the next request, which may be like this one,
-// will change the same lines.
+// holdOffFor holds off until the answer is expected. It then prefetches for writing: the next request may be like this
+// one and will change the same lines.
 func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 	held := e.reach.isForeseeable() && e.holdOff.wait()
 	if held {
@@ -188,7 +187,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 	}
 }
 
-// learnFrom is what is learned from a wait that this goroutine has spun through.
+// learnFrom learns from a wait that found its answer spinning.
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.wasNeedless()
 	s.won()
@@ -200,9 +199,9 @@ func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	}
 }
 
-// fetchNext brings the next slot here: slots that a goroutine claims one after the other mostly lie side by
-// side, and are received in that order. Where answers are there at once, and this one was, the next may
-// be too: it is on its way while this one is read.
+// fetchNext prefetches the next slot: slots that a goroutine claims one after the other mostly lie side by side, and
+// are received in that order. This answer was there at once, so the next one may be too; its line then arrives while
+// this one is read.
 func (e *exchange) fetchNext() {
 	if !e.holdOff.isNeedless() {
 		return
@@ -217,10 +216,10 @@ func (e *exchange) fetchNext() {
 	}
 }
 
-// arrive checks the word that is neither REQUEST nor WORKING any more.
+// arrive checks the word that ended the wait, which should be a RESPONSE.
 func (e *exchange) arrive(w word) error {
 	if e.guest.flags.Load()&flagClosing != 0 && e.startedInRegion() {
-		return e.lose() // the parts of a slot become copies one after the other: it may not be whole
+		return e.lose() // cutting off copies a slot's parts one after the other: the answer may not be whole
 	}
 	if !validProgress(w, e.word) {
 		return e.broken("a caller found an impossible word", w)
@@ -243,7 +242,7 @@ func (e *exchange) broken(why string, w word) error {
 	return err
 }
 
-// awaitParked waits for the answer asleep.
+// awaitParked waits for the answer, sleeping.
 func (e *exchange) awaitParked(l *limit) error {
 	yield()
 	if l.done != nil {
@@ -256,7 +255,7 @@ func (e *exchange) awaitParked(l *limit) error {
 			return e.arrive(w)
 		}
 		end := e.over(l)
-		if end == timedOut && e.guest.lookIsDue() { // the time-outs may all be shorter than a tick
+		if end == timedOut && e.guest.lookIsDue() { // all time-outs may be shorter than a tick
 			leaving = e.guest.checkHost() == hostLeaving
 			end = e.over(l)
 		}
@@ -286,9 +285,9 @@ func (e *exchange) awaitParked(l *limit) error {
 	}
 }
 
-// notifyOnceMore notifies once more of a request that is still not taken when its caller stops spinning: whoever polls
-// may be in a handler, and a worker that was notified at publishing may have found another request first. While no
-// worker sleeps, there is nobody to be woken: one that is about to sleep finds the request.
+// notifyOnceMore notifies again if the request is still not taken when its caller stops spinning: the poller may be in
+// a handler, and a worker that was notified at publishing may have found another request first. Without sleepers no
+// notification is needed: a worker that is about to sleep finds the request.
 func (e *exchange) notifyOnceMore(w word) {
 	b := e.guest.eventcount(eventcountGuestRequest)
 	if w.state() == stateRequest && !e.notified && b.hasSleepers() {
@@ -297,11 +296,11 @@ func (e *exchange) notifyOnceMore(w word) {
 	}
 }
 
-// noSlot is for notifyOfAllInFlight.
+// noSlot is notifyOfAllInFlight's argument if no slot is excepted.
 const noSlot = math.MaxUint32
 
-// notifyOfAllInFlight does the same for every call that this guest's goroutines may have in flight, but for the one
-// in this slot, whose caller notifies itself.
+// notifyOfAllInFlight does the same for every call that this guest's goroutines have in flight, except the one in slot
+// `own`, whose caller notifies itself.
 func (g *Guest) notifyOfAllInFlight(own uint32) {
 	b := g.eventcount(eventcountGuestRequest)
 	if !b.hasSleepers() {
@@ -320,9 +319,8 @@ func (g *Guest) notifyOfAllInFlight(own uint32) {
 	}
 }
 
-// sleep parks on the word if nothing speaks against it. Who wants the sleeper to look at something
-// else sets that first and clears PARKED then, so it is looked at after PARKED was set.
-// parked: false if the word has changed.
+// sleep parks on the word unless the call must end. A goroutine that wants the sleeper to look at something else sets
+// that first, then clears PARKED; so sleep sets PARKED first, then looks. parked: false if the word has changed.
 func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
 	asleep, ok := e.park(w)
 	if !ok || e.over(l) != goOn {
@@ -344,8 +342,8 @@ func (e *exchange) over(l *limit) ending {
 	return l.over()
 }
 
-// giveUp ends the call in the state that w shows, and tells whether a handler had started on it; not ok: the
-// word has changed meanwhile. A region that is corrupt is left as it is.
+// giveUp ends the call in the state that w shows, and tells whether a handler had started; not ok: the word has changed
+// meanwhile. A corrupt region is not changed.
 func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
 	started = w.state() == stateWorking
 	switch {
@@ -366,7 +364,7 @@ func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
 	return started, true
 }
 
-// nudge makes this process's sleeper on the exchange look again, if there is one.
+// nudge makes this process's sleeper on the exchange, if there is one, look again.
 func (e *exchange) nudge() {
 	for n := 0; n < wordChanges; n++ {
 		w := e.load()
@@ -380,7 +378,7 @@ func (e *exchange) nudge() {
 	}
 }
 
-// nudgeFromOutside is nudge for a goroutine that does not keep the mapping from going away.
+// nudgeFromOutside is nudge for a goroutine that does not itself keep the region mapped.
 func (e *exchange) nudgeFromOutside() {
 	var fault error
 	if e.guest.enter() != nil {
@@ -390,8 +388,8 @@ func (e *exchange) nudgeFromOutside() {
 	e.nudge()
 }
 
-// found finds the answer in place. keep is false if that ended the claim; with keep the error, if
-// any, is what the answer says.
+// found returns the answer in place. keep is false if that ended the claim; if keep is true, err is what the answer
+// says.
 func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
 	if e.word&flagReclaimed != 0 {
 		return Message{}, false, e.endDied()
@@ -417,8 +415,8 @@ func (e *exchange) endDied() error {
 	return failure(ErrPeerDied, "the host left after its handler had started")
 }
 
-// keepAfter tells whether an answer that says err leaves the slot claimed; else it gives it back: of
-// a peer that is leaving there is nothing more to be had.
+// keepAfter tells whether an answer that says err leaves the slot claimed. It releases the slot if the peer is leaving,
+// because no more answers will come.
 func (e *exchange) keepAfter(err error) bool {
 	if err != error(ErrShutdown) {
 		return true

@@ -15,8 +15,8 @@ type Slot struct {
 	ticket   uint64
 }
 
-// Claim claims a slot and waits for one until ctx is done; if ctx has no deadline, Config.Timeout
-// applies. Errors: ErrTimeout, ErrCancelled, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
+// Claim claims a slot and waits for one until ctx is done; if ctx has no deadline, Config.Timeout applies. Errors:
+// ErrTimeout, ErrCancelled, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
 func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	l := newLimit(ctx, g.timeout)
 	if end := l.interrupted(); end != goOn {
@@ -28,7 +28,7 @@ func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	if err != nil {
 		return Slot{}, err
 	}
-	e.mayLeave = true // who holds a slot
+	e.mayLeave = true // a goroutine that holds a slot may not call again soon
 	return Slot{e, e.claimed.Load() >> ticketAt}, nil
 }
 
@@ -52,11 +52,9 @@ func (s Slot) Buffer() []byte {
 	return s.exchange.request
 }
 
-// Send sends the first n bytes of Buffer, or with AlignEnd the last, and returns at once. The
-// buffer may not be touched until the answer has come. On an error, ErrCorrupt too, nothing is sent and the
-// slot stays claimed.
-// Errors: ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown,
-// ErrNoPeer, ErrClosed, ErrCorrupt.
+// Send sends the first n bytes of Buffer, or with AlignEnd the last, and returns at once. The buffer may not be touched
+// until the answer has come. On any error, also ErrCorrupt, nothing is sent and the slot stays claimed. Errors:
+// ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
 func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	if err := s.maySend(kind, n, flags); err != nil {
 		return err
@@ -72,7 +70,7 @@ func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	return nil
 }
 
-// mayFill tells whether a request may be written into the slot.
+// mayFill returns an error if no request may be written into the slot.
 func (s Slot) mayFill() error {
 	if !s.held() {
 		return ErrStale
@@ -97,7 +95,7 @@ func (s Slot) maySend(kind uint32, n int, flags Flags) error {
 	return g.checkRequest(kind, n)
 }
 
-// mayReceive tells whether a request is under way.
+// mayReceive returns an error if no request is under way.
 func (s Slot) mayReceive() error {
 	if !s.held() {
 		return ErrStale
@@ -131,14 +129,14 @@ func (e *exchange) lookForDeath() {
 	}
 }
 
-// Receive waits for the answer until ctx is done, or as Config.Timeout says, and shows it where it
-// lies: its data is valid until the slot is sent again or released. The host could still change
-// these bytes if it breaks the protocol; whoever does not trust it copies before checking.
+// Receive waits for the answer until ctx is done, or as Config.Timeout says, and returns it in place: its data is valid
+// until the slot is sent again or released. A host that breaks the protocol could still change these bytes; if you do
+// not trust it, copy them before you check them.
 //
-// An answer, also one that says ErrHandler, ErrTooLarge or ErrType, leaves the slot claimed, to be
-// sent again or released. ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted,
-// ErrNoPeer, ErrPeerDied, ErrShutdown, ErrClosed, ErrClosedStarted and ErrCorrupt end the call and
-// release the slot. Errors: those, and ErrState (nothing sent), ErrStale.
+// An answer, also ErrHandler, ErrTooLarge or ErrType from the host, leaves the slot claimed, to be sent again or
+// released. ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted, ErrNoPeer, ErrPeerDied, ErrShutdown,
+// ErrClosed, ErrClosedStarted and ErrCorrupt end the call and release the slot. Errors: those, and ErrState (nothing
+// sent), ErrStale.
 func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 	if err := s.mayReceive(); err != nil {
 		return Message{}, err
@@ -156,11 +154,11 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 	return answer, err
 }
 
-// Call is as Guest.Call, but in this slot: for a goroutine that calls often. It spares claiming a slot
-// and giving it back. A slot that is held is one less for all guests.
+// Call is as Guest.Call, but in this slot: for a goroutine that calls often: it saves claiming and releasing a slot. A
+// held slot is not available to any other caller.
 //
-// An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; all else releases it.
-// Errors: as Guest.Call, and ErrState (a request is under way), ErrStale.
+// An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; any other error releases it. Errors: as
+// Guest.Call, and ErrState (a request is under way), ErrStale.
 func (s Slot) Call(ctx context.Context, request Message, response []byte) (answer Message, err error) {
 	if err := s.mayFill(); err != nil {
 		return Message{}, err
@@ -183,7 +181,7 @@ func (s Slot) Call(ctx context.Context, request Message, response []byte) (answe
 	return answer, err
 }
 
-// refused is why a request may not be sent now; nil: it may.
+// refused returns why a request may not be sent now, or nil.
 func (e *exchange) refused(l *limit) error {
 	if end := l.interrupted(); end != goOn {
 		return l.failure(end, false)
@@ -224,7 +222,7 @@ func (s Slot) Release() (err error) {
 	return nil
 }
 
-// abandon ends a call whose answer nobody wants any more.
+// abandon ends a call whose answer is no longer wanted.
 func (e *exchange) abandon() {
 	for n := 0; ; n++ {
 		w := e.load()

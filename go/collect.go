@@ -5,12 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// WaitAny waits until one of several calls is over: of those of the slots in which a request is
-// under way, it finds one for which Receive would return at once, and returns its index. from says
-// where to begin looking: 0, and then the last result plus 1, so that none is left waiting behind
-// its neighbours (beyond the last slot means 0). Slots that are stale, zero or not sent are passed
-// over. It waits until ctx is done, or as Config.Timeout says; that ends no call. The slots, which
-// must be of this guest, belong to the calling goroutine meanwhile.
+// WaitAny waits until one of several calls is over: it returns the index of a slot for which Receive would return at
+// once. from is where to begin looking: 0, then the last result plus 1, so that no slot starves behind its neighbours
+// (beyond the last slot means 0). Slots that are stale, zero or not sent are passed over. It waits until ctx is done,
+// or as Config.Timeout says; neither ends a call. The slots must be of this guest, and belong to the calling goroutine
+// meanwhile.
 //
 // Errors: ErrInvalid, ErrState (no request is under way in any), ErrTimeout, ErrCancelled, ErrCorrupt.
 func (g *Guest) WaitAny(ctx context.Context, slots []Slot, from int) (which int, err error) {
@@ -47,14 +46,14 @@ func (g *Guest) mayWaitAny(slots []Slot) error {
 	return nil
 }
 
-// several is the calls of one WaitAny.
+// several is the set of calls of one WaitAny.
 type several struct {
 	guest *Guest
 	slots []Slot
 	from  int
 }
 
-// find returns the first slot, in the order of a look, whose call matches.
+// find returns the first slot, from s.from on, whose call matches.
 func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
 	for n, i := len(s.slots), s.from; n > 0; n-- {
 		if s.slots[i].mayReceive() == nil && matches(s.slots[i].exchange) {
@@ -67,7 +66,7 @@ func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
 	return 0, false
 }
 
-// hasEnded tells whether Receive would return at once. It looks at nothing but the word and flags.
+// hasEnded tells whether Receive would return at once. It reads only the state word, the claim word and the flags.
 func (e *exchange) hasEnded() bool {
 	w := e.load()
 	return w.state() == stateResponse || !validProgress(w, e.word) ||
@@ -80,8 +79,9 @@ func (e *exchange) wouldEnd() bool {
 	return e.hasEnded()
 }
 
-// endsOrIsParked looks once the sleeper is announced. The flags are looked at once PARKED is set: whoever
-// sets one looks for PARKED next. A word that cannot be parked for so long is corrupt: its call ends.
+// endsOrIsParked is the look after the sleeper was announced. The flags are read after PARKED is set: a goroutine that
+// sets a flag looks for PARKED afterwards. If setting PARKED fails wordChanges times, the word is corrupt and its call
+// ends.
 func (e *exchange) endsOrIsParked() bool {
 	for n := 0; n < wordChanges && !e.hasEnded(); n++ {
 		w := e.load()
@@ -134,15 +134,15 @@ func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	if which, ok := s.find((*exchange).endsOrIsParked); ok {
 		return which, true
 	}
-	if l.interrupted() == goOn { // whoever interrupts notifies after that
+	if l.interrupted() == goOn { // a goroutine that interrupts notifies afterwards
 		g.stats.parks.Add(1)
 		g.wait(eventcountWord(g.answers.eventcount), generation, l.tick(tick), noHome)
 	}
 	return 0, false
 }
 
-// notifyAnswersFromOutside wakes who waits in WaitAny, for a goroutine that does not keep the mapping
-// from going away.
+// notifyAnswersFromOutside wakes the goroutines in WaitAny, for a goroutine that does not itself keep the region
+// mapped.
 func (g *Guest) notifyAnswersFromOutside() {
 	var fault error
 	if g.enter() != nil {

@@ -10,18 +10,18 @@ import "unsafe"
 //go:noescape
 func pause(n uint32)
 
-// cpuDelay passes a cycle or two a turn, turns > 0, for what is shorter than a pause.
+// cpuDelay takes a cycle or two for each of its turns, turns > 0: for delays shorter than a pause.
 //
 //go:noescape
 func cpuDelay(turns uint32)
 
-// prefetch tells the CPU that a cache line will be read soon. It has no effect but on time.
+// prefetch tells the CPU that a cache line will be read soon. It affects only timing.
 //
 //go:noescape
 func prefetch(line *byte)
 
-// prefetchToWrite tells the CPU that a cache line, and the next one too if beyond, will be changed here
-// soon: whoever else has it loses it. It has no effect but on time.
+// prefetchToWrite tells the CPU that a cache line, and the next one too if beyond, will be changed here soon: other
+// caches lose it. It affects only timing.
 //
 //go:noescape
 func prefetchToWrite(line unsafe.Pointer, beyond bool)

@@ -1,21 +1,21 @@
 package shmipc
 
-// A parked worker has announced itself on the eventcount of requests, looks at all slots once more, and sleeps until it
-// is notified, something ends its worker pool, or it finds that the poller is stuck (sentry.go). Meanwhile it looks for
-// deaths.
+// A parked worker announces itself on the eventcount of requests, looks at all slots once more, and sleeps until it is
+// notified, its worker pool ends, or it finds that the poller is stuck (sentry.go). While parked it looks for dead
+// peers.
 
-// notIdle is for idleAt: further than any eventcount is ahead.
+// notIdle is an offset for idleAt that no eventcount's generation reaches.
 const notIdle = 1 << 31
 
-// park has a worker that searches sleep, unless it is needed. For a request that it has found without sleeping nobody
-// may have notified, nor for others.
+// park makes a searching worker sleep, unless it is needed. A request that it finds without sleeping may not have been
+// notified of, nor may others.
 func (w *worker) park() {
 	w.state = parked
 	seen := w.guest.serving.eventcount.prepare()
 	notified := !w.ended() && w.sleepParked(seen)
 	w.keepsHome = false
 	w.wakeup.justWoken = true
-	// Before it changes the eventcount's sets, on which it rests what a notification means.
+	// Before cancel changes the eventcount's sets: notifiedOnce depends on them.
 	w.wakeup.soleRequest = notified && w.guest.serving.eventcount.notifiedOnce(w.guest.serving.idleAt.Load())
 	w.cancel()
 	w.state = searching
@@ -44,8 +44,8 @@ func (w *worker) sleepParked(seen uint32) (notified bool) {
 	return notified
 }
 
-// sleepUntilNeeded tells whether it was a notification that ended the sleep. After a tick the worker sleeps on, without
-// a look at the slots: whoever has published since has notified, if nobody polls.
+// sleepUntilNeeded tells whether a notification ended the sleep. After a tick the worker sleeps on without a look at
+// the slots: if no thread polls, each caller that has published since has notified.
 func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	g := w.guest
 	b := g.eventcount(eventcountHostRequest)
@@ -74,8 +74,8 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	return false
 }
 
-// nextTick is until when it sleeps at most. One of those that are parked looks for deaths; the others do so rarely,
-// in case that one is woken and does not come back from its handler.
+// nextTick is the end of the next sleep at most. One parked worker looks for dead peers; the others do so rarely, in
+// case that worker is woken and does not return from its handler.
 func (w *worker) nextTick(duty *sentry, ticks int) int64 {
 	if duty.onDuty {
 		return duty.lookAt
@@ -91,8 +91,8 @@ func (w *worker) ticksForAll() bool {
 	return ticker.Load() == w || ticker.CompareAndSwap(nil, w)
 }
 
-// tick is what a parked worker does now and then. One that was not needed for a whole long one ends if there are
-// enough others.
+// tick is a parked worker's periodic work. A worker that was not needed for a whole parkedTick ends if enough others
+// are spare.
 func (w *worker) tick() {
 	w.guest.checkHost()
 	w.guest.showCounters()
@@ -101,8 +101,8 @@ func (w *worker) tick() {
 	}
 }
 
-// cancel takes the announcement back. Callers do not notify while no sleeper is announced, so the next notification
-// then no longer implies exactly one request.
+// cancel withdraws the worker's announcement. Callers do not notify while no sleeper is announced, so the next
+// notification no longer implies exactly one request.
 func (w *worker) cancel() {
 	s := &w.guest.serving
 	if generation := s.eventcount.generation.Load(); s.idleAt.Load() == generation {

@@ -1,10 +1,10 @@
 package shmipc
 
-// wakeCaller wakes the caller of a slot, wherever it sleeps: on the slot's word, or, if it waits
-// for the first of several answers, on its peer's eventcount for answers. By whoever has changed the word
-// and found PARKED in it. A caller that waits for several joins the sleepers, sets PARKED or finds
-// that it is set, and looks at the word; whoever is here has changed the word, then reads the
-// sleepers; all of it sequentially consistent.
+// wakeCaller wakes the caller of a slot, whether it sleeps on the slot's word or, waiting for the first of several
+// answers, on its peer's eventcount for answers. The responder or reclaimer calls it after it has changed the word and
+// found PARKED in it. A caller that waits for several answers joins the sleepers, sets PARKED or finds it set, then
+// reads the word; this side has changed the word, then reads the sleepers. All of it is sequentially consistent, so at
+// least one of the two sees the other.
 func (p *parking) wakeCaller(line *exchangeLine, answers *eventcount) {
 	p.wake(lowHalf(&line.state), 1)
 	if answers.wantsNotify() {

@@ -1,8 +1,8 @@
 package shmipc
 
-// watchHost has the system tell when the host's process ends, where it can. Meanwhile whoever sleeps
-// looks for that hardly ever. A process id means the host's process in the same namespace of ids only,
-// and only if the host was alive after the watch began: else it may mean another one by now.
+// watchHost asks the system to report the end of the host's process, where it can. Meanwhile sleepers rarely look for
+// dead peers themselves. A process id identifies the host's process only within the same pid namespace, and only if the
+// host was alive after the watch began: otherwise the id may have been reused.
 func (g *Guest) watchHost() (stop func()) {
 	stop = func() {}
 	var fault error
@@ -22,11 +22,11 @@ func (g *Guest) watchHost() (stop func()) {
 	return stop
 }
 
-// sameOrigin tells whether two processes are known to count process ids alike.
+// sameOrigin tells whether two processes are known to share a pid namespace.
 func sameOrigin(a, b uint64) bool { return a == b && a != 0 }
 
-// watchOver looks whether the host is there, and has the idle look again and again from now on: the
-// host's lock may outlive its process.
+// watchOver runs when the watch ends. It looks whether the host is there, and makes idle workers look periodically from
+// now on: the host's lock may outlive its process.
 func (g *Guest) watchOver(stopped bool) {
 	g.watches.Add(-1)
 	if stopped || g.enter() != nil {
@@ -38,11 +38,11 @@ func (g *Guest) watchOver(stopped bool) {
 	g.notifyAll(g.eventcount(eventcountHostRequest))
 }
 
-// watched tells whether the system tells of the host's end.
+// watched tells whether the system reports the end of the host's process.
 func (g *Guest) watched() bool { return g.watches.Load() > 0 }
 
-// ticksEvery is how long a worker that ticks for all may sleep after it has slept so many ticks. A host whose
-// file has no name is dead when it has none at the next look either.
+// ticksEvery is how long the worker that ticks for all may sleep after this many ticks. A host whose file has lost its
+// name is dead if the next look finds none either.
 func (g *Guest) ticksEvery(ticks int) int64 {
 	switch {
 	case g.unnamed.Load() != 0:

@@ -2,22 +2,22 @@ package shmipc
 
 import "runtime/debug"
 
-// worker is a goroutine that serves. Where handlers are short one worker polls and runs them itself, and the
-// others are parked. Before a long handler it hands over: callers notify, each for the worker at home in its slot.
-// Its request and response are used again and again. All fields are the goroutine's alone.
+// worker is a goroutine that serves. While handlers are short, one worker polls and runs them itself, and the others
+// are parked. Before a long handler the poller hands over; then callers notify, each for the worker at home in its
+// slot. A worker reuses its request and response. All fields are used by its goroutine alone.
 type worker struct {
 	workerPool *workerPool
 	guest      *Guest
 	home       int         // home.go
-	state      workerState // by poller.go, running.go and parking.go
+	state      workerState // changed in poller.go, running.go and parking.go
 	wakeup     wakeup
 	isSpare    bool   // counted in workerPool.spares
-	isSurplus  bool   // it ends
+	isSurplus  bool   // it is to end
 	isOut      bool   // counted out of its home's keepers
 	ranLong    bool   // has run a long handler in this turn
-	keepsHome  bool   // has run a long handler, and neither parked nor polled since: home.go
-	reach      reach  // of the last request, or of its answer if that reached further
-	handlers   uint32 // that it has run
+	keepsHome  bool   // has run a long handler, and neither parked nor polled since; see home.go
+	reach      reach  // the larger of the last request's and its answer's
+	handlers   uint32 // handlers run
 	soon       uint32 // of spinBudget.begin
 	holdOff    holdOff
 	scan       scan
@@ -25,7 +25,7 @@ type worker struct {
 	response   Response
 
 	slot         *slot // of the request served last
-	working      word  // its word when it was taken
+	working      word  // its word after the take
 	handling     bool  // its handler runs
 	measuresNext bool
 }
@@ -41,25 +41,25 @@ const (
 
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
-	justWoken   bool // has taken no request since; another one may wait that nobody was notified of
-	soleRequest bool // no other one waits than that which it was notified of, nor was one served
-	owesYield   bool // has answered a request that ended a rest, or a caller that slept
+	justWoken   bool // no request taken since; another may wait of which nobody was notified
+	soleRequest bool // only the request that it was notified of waits, and none was served since
+	owesYield   bool // has answered a request that ended a rest, or woken a caller
 }
 
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
 	defer w.workerPool.workers.Done()
 	defer w.retire()
-	// A worker that the runtime has interrupted in the middle of a request may wait for this very processor,
-	// behind every new goroutine. Where many call, each would find a request and start the next.
+	// The runtime may have interrupted another worker in the middle of a request, which then waits for this very
+	// processor behind every new goroutine. With many callers, each new worker would find a request and start the next
+	// worker.
 	yield()
 	for w.work() {
 	}
 }
 
-// work serves until the worker is to end, or until a handler panics: then it is to work again. What
-// recovers stands here, around many requests, because each call of a function that defers costs some
-// nanoseconds.
+// work serves until the worker is to end, or until a handler panics: then it is to be called again. The recovery stands
+// here, around many requests, because each call of a function that defers costs some nanoseconds.
 func (w *worker) work() (again bool) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -79,7 +79,7 @@ func (w *worker) work() (again bool) {
 
 func (w *worker) goesOn() bool { return !w.workerPool.stopped.Load() && !w.isSurplus }
 
-// retire runs when the worker ends, be it by runtime.Goexit in a handler or by a fault.
+// retire runs when the worker ends, also by runtime.Goexit in a handler or by a fault.
 func (w *worker) retire() {
 	var err error
 	if p := recover(); p != nil {
@@ -142,8 +142,8 @@ func (w *worker) poll() {
 	w.park()
 }
 
-// serveOn answers, where requests are there at once, those in the slots that follow. A poll for each
-// would take a good part of what an exchange takes.
+// serveOn also answers requests in the slots that follow, while requests are there at once: a new poll for each would
+// cost a good part of an exchange.
 func (w *worker) serveOn() {
 	for w.holdOff.isNeedless() && w.mayServeOn() && w.try(w.scan.next) {
 	}
@@ -153,16 +153,16 @@ func (w *worker) mayServeOn() bool {
 	return w.isPoller() && !w.workerPool.stopped.Load() && w.guest.flags.Load() == 0
 }
 
-// endIfAsked is for a worker that finds one request after the other.
+// endIfAsked is for a worker that finds one request after the other and so never parks.
 func (w *worker) endIfAsked() {
 	if w.guest.flags.Load() != 0 {
 		w.ended()
 	}
 }
 
-// search serves a request if one waits. Callers notify meanwhile, if others are parked. A worker that has run a short
-// handler polls, if none does; and so does one without work, but after long handlers only if no other needs its
-// processor.
+// search serves a request if one waits. Meanwhile callers notify if other workers are parked. A worker that has run a
+// short handler becomes the poller if there is none. So does a worker without work, but after long handlers only if no
+// other goroutine needs its processor.
 func (w *worker) search() {
 	wasWoken := w.wakeup.justWoken
 	w.ranLong = false
@@ -187,8 +187,8 @@ func (w *worker) mayPoll() bool {
 	return !w.keepsHome || w.guest.serving.longHandlers.leavesRoom(w.guest.processors)
 }
 
-// mayFind has a worker that was woken look at all slots. If it finds a request that the poller does not take, that one
-// is stuck. What nobody was notified of while it polled is now for this worker to pass on.
+// mayFind makes a woken worker look at all slots. If it finds a request that the poller does not take, the poller is
+// stuck; requests that were not notified of because of that poller are now for this worker to pass on.
 func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true
@@ -202,9 +202,8 @@ func (w *worker) mayFind() bool {
 	return true
 }
 
-// yieldIfOwed lets whoever notified, or was woken, run, who may be waiting for this very processor. Others who
-// wait for an answer come first; and where many threads call it would be a while before this one ran
-// again.
+// yieldIfOwed yields to a caller that notified or was woken, which may be waiting for this very processor. Waiting
+// requests come first; and with many calling threads this worker would not run again for a while.
 func (w *worker) yieldIfOwed() {
 	if w.wakeup.owesYield {
 		w.payYield()
@@ -218,7 +217,7 @@ func (w *worker) payYield() {
 	}
 }
 
-// ended ends the worker pool if there is a reason to.
+// ended ends the worker pool if there is a reason, and tells whether it has ended.
 func (w *worker) ended() bool {
 	if w.workerPool.stopped.Load() {
 		return true
@@ -240,7 +239,7 @@ func (w *worker) ended() bool {
 	return true
 }
 
-// dismissed tells whether the host leaves and waits for no answer any more.
+// dismissed tells whether the host leaves and no longer waits for an answer.
 func (w *worker) dismissed() bool {
 	if w.guest.peer(hostIndex).status.Load() == statusAttached {
 		return false

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time; the
-// others are in handlers that are expected to be long, or about to be parked, or parked.
+// serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time. The others
+// are parked or about to be, or in handlers that are expected to be long.
 //
-// Between groups of fields lies a line: what workers change as they park, and around long handlers, does not disturb
-// what is read with each request.
+// A cache line separates groups of fields: changes by workers that park or run long handlers do not disturb what is
+// read with each request.
 type serving struct {
 	poller     pollerPlace
-	superseded atomic.Int32 // pollers that were, and have not noticed
+	superseded atomic.Int32 // superseded pollers that have not noticed
 
 	_          [lineSize]byte
 	eventcount localEventcount        // on which workers are parked
-	ticker     atomic.Pointer[worker] // the parked one that ticks for all
-	idleAt     atomic.Uint32          // the eventcount, when a worker last found that no request waits and slept
-	restsSince atomic.Int64           // when that was; 0: a request has ended it
+	ticker     atomic.Pointer[worker] // the parked worker that ticks for all
+	idleAt     atomic.Uint32          // the generation when a worker last found no request and slept
+	restsSince atomic.Int64           // when that was; 0: a request has ended the rest
 
 	_            [lineSize]byte
 	longHandlers crowd
-	durations    durations // first those parts that such handlers change
+	durations    durations // the parts that long handlers change come first
 	sentry       sentryState
 	polling      spinBudget
-	holdOff      holdOff      // that a worker begins with
+	holdOff      holdOff      // a new worker's initial value
 	homes        []home       // by host slot
 	workers      atomic.Int32 // of all worker pools
 	stats        []counters   // by host slot
@@ -43,16 +43,16 @@ func (s *serving) setUp(g *Guest, spin time.Duration) {
 	s.stats = make([]counters, len(g.hostSlots))
 }
 
-// endRest tells whether the request that is taken is the first for long. A notification may wake two workers, of
-// which either may have that request: so the request ends the rest, not the sleep.
+// endRest tells whether the request just taken ends a long idle period. A notification may wake two workers, and either
+// may take the request; so the rest ends with the take, not with the sleep.
 func (s *serving) endRest() bool {
 	since := s.restsSince.Load()
 	s.restsSince.Store(0)
 	return since != 0 && now()-since >= rest
 }
 
-// workerPool is the workers of one Serve. One of them is spare at least, as long as there are fewer than slots: it has
-// taken no request since it began or was parked.
+// workerPool is the workers of one Serve. While there are fewer workers than slots, at least one is spare: it has taken
+// no request since it began or was parked.
 type workerPool struct {
 	guest   *Guest
 	handler Handler
@@ -61,19 +61,18 @@ type workerPool struct {
 	stopped atomic.Bool
 	done    chan struct{} // closed with stopped
 	once    sync.Once
-	err     error // why, set before done is closed
+	err     error // why it ended; set before done is closed
 	workers sync.WaitGroup
 }
 
-// Serve answers the host's requests until ctx is done or something else ends it. It runs as many
-// handlers at once as there are host slots; more than two goroutines exist only while handlers run at the
-// same time, and some seconds longer. A request that comes while a handler runs is run beside it: at once if
-// that one was expected to take long, or if the caller waits, and otherwise within 40 ms. It returns when the
-// handlers that run have returned. Several Serves may run on one guest; each is ended by its own context, also
-// one that was done before: then nothing is served.
+// Serve answers the host's requests until ctx is done or something else ends it. It runs as many handlers at once as
+// there are host slots; more than two goroutines exist only while handlers run at the same time, and for some seconds
+// after. A request that comes while a handler runs is served beside it: at once if that handler was expected to take
+// long, or if the caller waits, and otherwise within 40 ms. Serve returns when all running handlers have returned.
+// Several Serves may run on one guest; each ends with its own context. If ctx is done already, nothing is served.
 //
-// Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host
-// is gone; attach again by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
+// Errors: ctx.Err(), ErrClosed, ErrShutdown (orderly, here or by the host), ErrPeerDied (the host is gone; attach again
+// by name, or see Run), ErrCorrupt, ErrInvalid (no handler).
 func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 	if handler == nil {
 		return failure(ErrInvalid, "no handler")
@@ -109,7 +108,7 @@ func (c *workerPool) serve(ctx context.Context) error {
 	return c.err
 }
 
-// end stops the worker pool; the first reason counts.
+// end stops the worker pool; the first error counts.
 func (c *workerPool) end(err error) {
 	c.once.Do(func() {
 		c.err = err
@@ -132,8 +131,8 @@ func (c *workerPool) spawn() {
 	go w.run()
 }
 
-// grow counts one more worker, unless there is one for every slot. It never counts one too many, not
-// for a moment: somebody else's spawn would find the worker pool full.
+// grow counts one more worker, unless there is one for every slot. It never exceeds that number, not even for a moment:
+// another goroutine's spawn would find the worker pool full.
 func (c *workerPool) grow() bool {
 	for {
 		size := c.size.Load()
@@ -146,7 +145,8 @@ func (c *workerPool) grow() bool {
 	}
 }
 
-// leave counts a worker out that ends. The last spare one may have found the worker pool full of it.
+// leave removes a worker that ends from the counts. A spawn may have failed because this worker filled the pool, so
+// leave spawns one if none is spare.
 func (c *workerPool) leave(w *worker) {
 	if w.isSpare {
 		w.isSpare = false
@@ -158,7 +158,7 @@ func (c *workerPool) leave(w *worker) {
 	}
 }
 
-// becomeSpare is for a worker that is parked.
+// becomeSpare counts a worker that parks as spare.
 func (w *worker) becomeSpare() {
 	if !w.isSpare {
 		w.isSpare = true
@@ -166,7 +166,7 @@ func (w *worker) becomeSpare() {
 	}
 }
 
-// isNeeded is for a worker that has taken a request: if it was the last spare one, there is another.
+// isNeeded is for a worker that has taken a request: if it was the last spare one, it spawns another.
 func (w *worker) isNeeded() {
 	if w.isSpare {
 		w.isSpare = false
@@ -176,7 +176,7 @@ func (w *worker) isNeeded() {
 	}
 }
 
-// dismiss has a spare worker end, unless too few are left.
+// dismiss makes a spare worker end, unless too few are left.
 func (w *worker) dismiss() {
 	for spares := &w.workerPool.spares; w.isSpare; {
 		n := spares.Load()
