@@ -13,8 +13,8 @@ type place struct {
 	begun  bool
 }
 
-// begin has the builder write into the buffer. Its capacity ends with the buffer: the builder grows by
-// append, which would else write behind it.
+// begin makes the builder write into the buffer. The slice's capacity ends with the buffer: the builder grows by
+// append, which could otherwise write beyond it.
 func (p *place) begin(b *flatbuffers.Builder, buffer []byte) {
 	p.buffer, p.begun = buffer, true
 	b.Bytes = buffer[:len(buffer):len(buffer)]
@@ -28,26 +28,26 @@ func (p *place) leave(b *flatbuffers.Builder) {
 	b.Reset()
 }
 
-// spilled tells whether the builder has other memory than the buffer: it has outgrown it.
+// spilled tells whether the message has outgrown the buffer, so that the builder uses other memory.
 func (p *place) spilled(b *flatbuffers.Builder) bool {
 	inPlace := len(b.Bytes) == len(p.buffer) && unsafe.SliceData(b.Bytes) == unsafe.SliceData(p.buffer)
 	return p.begun && !inPlace
 }
 
-// finished is the message, wherever it lies.
+// finished returns the finished message, in the buffer or not.
 func (p *place) finished(b *flatbuffers.Builder) (message []byte, err error) {
 	if !p.begun {
 		return nil, &shmipc.Error{Kind: shmipc.ErrState, Message: "no message was begun"}
 	}
 	defer func() {
-		if recover() != nil { // the builder has no other way to tell
+		if recover() != nil { // the builder reports this only by a panic
 			err = &shmipc.Error{Kind: shmipc.ErrInvalid, Message: "the FlatBuffer is not finished"}
 		}
 	}()
 	return b.FinishedBytes(), nil
 }
 
-// settle has the message, which must fit, lie at the buffer's end.
+// settle puts the message, which must fit, at the buffer's end.
 func (p *place) settle(b *flatbuffers.Builder, message []byte) {
 	if p.spilled(b) {
 		copy(p.buffer[len(p.buffer)-len(message):], message)

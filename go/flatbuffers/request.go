@@ -12,9 +12,9 @@ type RequestBuilder struct {
 	slot  shmipc.Slot
 }
 
-// Begin begins a message in the slot's request buffer; whatever was in the builder is dropped. The slot
-// stays the caller's, who still has to release it. On an error the builder is empty.
-// Errors: ErrStale, ErrState (a request is under way), ErrCorrupt.
+// Begin begins a message in the slot's request buffer; a message still in the builder is dropped. The caller still owns
+// the slot and must release it. On an error the builder is empty. Errors: ErrStale, ErrState (a request is under way),
+// ErrCorrupt.
 func (b *RequestBuilder) Begin(slot shmipc.Slot) error {
 	buffer := slot.Buffer()
 	if buffer == nil {
@@ -30,12 +30,12 @@ func (b *RequestBuilder) Begin(slot shmipc.Slot) error {
 // Begin, it is false.
 func (b *RequestBuilder) Spilled() bool { return b.place.spilled(&b.Builder) }
 
-// Send sends the finished message and returns at once; the builder is then empty, and the slot's Receive
-// waits for the answer. On an error nothing is sent, the slot stays claimed, and the message stays in the
-// builder, except after ErrStale and ErrState: then the buffer is no longer the builder's, which is empty.
+// Send sends the finished message and returns at once; the builder is then empty, and the slot's Receive waits for the
+// answer. On an error nothing is sent, the slot stays claimed, and the message stays in the builder, except after
+// ErrStale and ErrState: then the buffer is no longer the builder's, and the builder is empty.
 //
-// ErrTooLarge: the message exceeds the request capacity. ErrInvalid: it is not finished.
-// ErrState: no message was begun, or the slot was sent otherwise. Errors: those, and as Slot.Send.
+// ErrTooLarge: the message exceeds the request capacity. ErrInvalid: it is not finished. ErrState: no message was
+// begun, or the slot was sent by other means. Errors: those, and as Slot.Send.
 func (b *RequestBuilder) Send(kind uint32) error {
 	message, err := b.place.finished(&b.Builder)
 	if err != nil {
@@ -61,7 +61,7 @@ func (b *RequestBuilder) leave() {
 	b.place.leave(&b.Builder)
 }
 
-// withoutBuffer is why a slot has no buffer now: it is stale, or a request is under way.
+// withoutBuffer returns why a slot has no buffer now: it is stale, or a request is under way.
 func withoutBuffer(slot shmipc.Slot) error {
 	if _, err := slot.Ready(); err != nil {
 		return err

@@ -14,8 +14,8 @@ type ResponseBuilder struct {
 	response *shmipc.Response
 }
 
-// Begin begins the answer in the response's buffer; whatever was in the builder is dropped. Call it in the
-// handler that got the response, and use neither after the handler has returned.
+// Begin begins the answer in the response's buffer; a message still in the builder is dropped. Call it in the handler
+// that got the response, and use neither this message nor the response after the handler has returned.
 func (b *ResponseBuilder) Begin(response *shmipc.Response) {
 	b.response = response
 	b.place.begin(&b.Builder, response.Buffer())
@@ -25,12 +25,12 @@ func (b *ResponseBuilder) Begin(response *shmipc.Response) {
 // before Begin, it is false.
 func (b *ResponseBuilder) Spilled() bool { return b.place.spilled(&b.Builder) }
 
-// Respond makes the finished message the answer, in place of anything written to the response before. The
-// caller gets it when the handler returns nil; the builder is then empty.
+// Respond makes the finished message the answer, in place of anything written to the response before, and empties the
+// builder. The caller gets the answer when the handler returns nil.
 //
-// ErrTooLarge: the message exceeds the response capacity; the caller gets ErrTooLarge too, whatever
-// the handler returns, unless that is another error, or another message is made the answer. ErrInvalid:
-// the message is not finished. ErrState: none was begun. On an error the message stays in the builder.
+// ErrTooLarge: the message exceeds the response capacity; the caller gets ErrTooLarge too, whatever the handler
+// returns, unless that is another error, or another message is made the answer. ErrInvalid: the message is not
+// finished. ErrState: no message was begun. On an error the message stays in the builder.
 func (b *ResponseBuilder) Respond(kind uint32) error {
 	message, err := b.place.finished(&b.Builder)
 	if err != nil {
