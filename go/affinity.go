@@ -5,11 +5,11 @@ import "math/bits"
 // cpusMax is how many processors a mask can name.
 const cpusMax = 1024
 
-// PinProcess binds this process, all its threads and those to come, to these processors, counted
-// from 0 as the system does. The package never does that of its own. A host's calling thread and a
-// guest that call each other all the time do best on two processors near each other; docs/benchmarks.md
-// has what it is worth, and what it may cost. A process that is bound to one processor when it starts
-// takes it for all there is, and does not spin. Threads are bound for good: GOMAXPROCS does not change.
+// PinProcess binds this process, all its threads and those to come, to these processors, counted from 0 as the system
+// does. The package never calls it by itself. A host's calling thread and a guest that call each other all the time run
+// best on two processors near each other; docs/benchmarks.md gives the gain and the possible cost. A process that is
+// bound to one processor when it starts takes it for the only one, and does not spin. Threads stay bound: GOMAXPROCS
+// does not change.
 //
 // Errors: ErrInvalid (no processors, or none that this process may use), ErrSystem, ErrNotSupported.
 func PinProcess(cpus ...int) error {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// pinProcess binds every thread of this process; new threads take after the one that starts them.
-// A round that finds no new thread is the last.
+// pinProcess binds every thread of this process; a new thread inherits from the thread that starts it. A round that
+// finds no new thread is the last.
 func pinProcess(mask []uintptr) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := readDirectory("/proc/self/task")

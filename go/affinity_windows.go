@@ -4,8 +4,7 @@ import "syscall"
 
 var setProcessAffinityMask = syscall.NewLazyDLL("kernel32.dll").NewProc("SetProcessAffinityMask")
 
-// pinProcess binds every thread of this process, within the process's group of processors: what one
-// mask of Windows can name.
+// pinProcess binds every thread of this process, within its processor group: one Windows mask covers one group.
 func pinProcess(mask []uintptr) error {
 	for _, more := range mask[1:] {
 		if more != 0 {

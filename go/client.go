@@ -6,22 +6,21 @@ import (
 	"sync/atomic"
 )
 
-// Client calls a host that may go and come back: it attaches with the first call, and again when the host
-// that it was attached to is gone. A call that no handler had started on waits for the next host, until its
-// context is done; so it outlives the host's restart. All methods may be called from any goroutine at any
-// time.
+// Client calls a host that may end and come back: it attaches with the first call, and again when its host is gone. A
+// call that never started waits for the next host, until its context is done; so the call survives the host's restart.
+// All methods may be called from any goroutine at any time.
 type Client struct {
 	name   string
 	config Config
 
-	guest  atomic.Pointer[Guest] // of the host that was there last; changed by who has the token
-	token  chan struct{}         // holds one; who has taken it attaches
+	guest  atomic.Pointer[Guest] // of the last host; changed by the holder of the token
+	token  chan struct{}         // holds one; the goroutine that takes it attaches
 	ctx    context.Context       // ends with Close
 	cancel context.CancelFunc
 }
 
-// NewClient returns a client of the region `name`, which need not be there yet. `config` nil means all
-// defaults; a client never serves, so CallsOnly is set. The Client is the caller's, who must Close it.
+// NewClient returns a client of the region `name`, which need not be there yet. `config` nil means all defaults; a
+// client never serves, so CallsOnly is set. The caller owns the Client and must Close it.
 //
 // Errors: ErrName, ErrInvalid, ErrNotSupported.
 func NewClient(name string, config *Config) (*Client, error) {
@@ -38,11 +37,11 @@ func NewClient(name string, config *Config) (*Client, error) {
 	return c, nil
 }
 
-// Call is Guest.Call to the host that is there, or to the next one. What it waits for a host counts towards
-// the time-out: that of ctx or, if ctx has no deadline, Config.Timeout from the moment when no host is found.
+// Call is Guest.Call to the current host or, if there is none, to the next one. Waiting for a host counts towards the
+// time-out: that of ctx or, if ctx has no deadline, Config.Timeout from the moment when no host is found.
 //
-// ErrPeerDied: a handler had started on the call when the host died; it is not made again. ErrNotFound: no
-// host came in time; it matches ctx's cause too. Errors: those, and as Guest.Call and Attach.
+// ErrPeerDied: a handler had started on the call when the host died; the call is not repeated. ErrNotFound: no host
+// came in time; it also matches ctx's cause. Errors: those, and as Guest.Call and Attach.
 func (c *Client) Call(ctx context.Context, request Message, response []byte) (Message, error) {
 	if g := c.guest.Load(); g != nil {
 		answer, err := g.Call(ctx, request, response)
@@ -54,7 +53,7 @@ func (c *Client) Call(ctx context.Context, request Message, response []byte) (Me
 	return c.callNext(ctx, request, response)
 }
 
-// callNext is Call where no host is known, or the known one is gone.
+// callNext is Call if no host is known, or the known one is gone.
 func (c *Client) callNext(ctx context.Context, request Message, response []byte) (Message, error) {
 	ctx, cancel := withDefaultTimeout(ctx, c.config.Timeout)
 	defer cancel()
@@ -71,9 +70,9 @@ func (c *Client) callNext(ctx context.Context, request Message, response []byte)
 	}
 }
 
-// after tells whether a call that ended with err is to be made again: it never started, and its host is gone.
-// The guest of a lost host is let go of in any case, so that the next call attaches anew. That ends the calls
-// of others, if they have not found out by themselves, as if they had.
+// after tells whether to repeat a call that ended with err: it never started, and its host is gone. If the host is
+// lost, after closes its guest, so that the next call attaches anew. That also ends other goroutines' calls, with the
+// outcome that they would have had when they noticed the loss themselves.
 func (c *Client) after(g *Guest, err error) (again bool, _ error) {
 	if err == nil || c.ctx.Err() != nil {
 		return false, err
@@ -90,7 +89,7 @@ func (c *Client) after(g *Guest, err error) (again bool, _ error) {
 	return errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown) || errors.Is(err, ErrClosed), err
 }
 
-// attached is the guest of the host that is there; it waits for one.
+// attached returns the guest of the current host; it waits for a host.
 func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -122,7 +121,7 @@ func (c *Client) attached(ctx context.Context) (*Guest, error) {
 	return g, err
 }
 
-// notFound says that the wait for a host's turn is over with this context, which may be over by Close.
+// notFound is the error for a wait for the token that ended with this context, or by Close.
 func (c *Client) notFound(ctx context.Context) error {
 	if c.ctx.Err() != nil {
 		return ErrClosed
@@ -130,11 +129,11 @@ func (c *Client) notFound(ctx context.Context) error {
 	return &Error{Kind: ErrNotFound, Message: c.name, Cause: context.Cause(ctx)}
 }
 
-// Close ends every call with ErrClosed or ErrClosedStarted, also later ones, and leaves the host. Closing
-// twice is harmless.
+// Close ends every call, also a later one, with ErrClosed or ErrClosedStarted, and leaves the host. Closing twice is
+// harmless.
 func (c *Client) Close() error {
 	c.cancel()
-	<-c.token // who attaches has seen that this client is closed, or has stored its guest
+	<-c.token // a goroutine that was attaching has seen that this client is closed, or has stored its guest
 	defer func() { c.token <- struct{}{} }()
 	if g := c.guest.Swap(nil); g != nil {
 		return g.Close()

@@ -9,13 +9,13 @@ import (
 	"strconv"
 )
 
-// Code is a kind of failure. The constants are the sentinels for errors.Is, and their values are
-// those of the C library's enum shmipc_error; some of them travel between peers.
+// Code is a kind of failure. The constants are the sentinels for errors.Is, and their values are those of the C
+// library's enum shmipc_error; some of them are sent between peers.
 //
-// A Code is an error itself; most failures come as an *Error around it that knows more. Codes also
-// match the standard library's errors that mean the same: time-outs context.DeadlineExceeded,
-// cancels context.Canceled, closed net.ErrClosed, not found fs.ErrNotExist, denied
-// fs.ErrPermission, not supported errors.ErrUnsupported.
+// A Code is an error itself; most failures come as an *Error that wraps it and holds details. Codes also match the
+// standard library's errors of the same meaning: time-outs match context.DeadlineExceeded, cancellations
+// context.Canceled, closed net.ErrClosed, not found fs.ErrNotExist, denied fs.ErrPermission, not supported
+// errors.ErrUnsupported.
 type Code int
 
 // The arguments, the machine.
@@ -64,8 +64,8 @@ const (
 	ErrStale Code = -30 // the slot was released, or its call ended without an answer
 	ErrState Code = -31 // not now: a request is under way, or none is
 	ErrWoken Code = -32 // another thread ended the wait; C only
-	// ErrNameLost is for hosts, which are C: somebody else has removed the region's name. Guests of
-	// such a host are told that it is gone.
+	// ErrNameLost is for hosts, which are in C: another process has removed the region's name. Guests of such a host
+	// learn that it is gone.
 	ErrNameLost Code = -33
 )
 
@@ -139,21 +139,21 @@ func (c Code) Is(target error) bool {
 	return false
 }
 
-// Error is a failure with what is known about it.
+// Error is a failure with its details.
 type Error struct {
 	Kind    Code   // which failure; errors.Is(err, err.Kind) holds
 	Value   uint64 // ErrTooLarge: the message's size; ErrVersion, ErrType: what was found
 	Limit   uint64 // ErrTooLarge: the capacity; ErrVersion: what is understood
-	Message string // ErrHandler: the handler's message, as it wrote it; else what the sentence of Kind leaves out
-	Cause   error  // the system's error or the context's; nil if neither had a part in it
-	unit    string // what Value and Limit count; "": they mean nothing here
-	instead string // of the sentence of Kind, where that would speak of a call; "": nothing
+	Message string // ErrHandler: the handler's message, unchanged; otherwise details that the sentence of Kind lacks
+	Cause   error  // the system's error or the context's; nil if neither is the cause
+	unit    string // the unit of Value and Limit; "": they are unused
+	instead string // replaces the sentence of Kind if that would wrongly speak of a call; "": no replacement
 }
 
-// Error returns a sentence that names the value and the limit. It is one line of UTF-8: where it repeats
-// what others wrote, such as Message, line feed, return and tab are shown as \n, \r and \t, and \xNN stands
-// for each byte of other control characters, of separators of lines and paragraphs, of characters that
-// change the direction of writing, and of what is no UTF-8.
+// Error returns a sentence that names the value and the limit. It is one line of UTF-8. In text from others, such as
+// Message, line feed, return and tab are shown as \n, \r and \t; \xNN stands for each byte of any other control
+// character, of a line or paragraph separator, of a character that changes the direction of writing, and of invalid
+// UTF-8.
 func (e *Error) Error() string {
 	text := e.Kind.Error()
 	if e.instead != "" {

@@ -19,7 +19,7 @@ const Version = "0.1.0"
 // DefaultTimeout applies to operations whose context has no deadline.
 const DefaultTimeout = 10 * time.Second
 
-// OwnerRoot as Config.Owner says that user 0 must own the region.
+// OwnerRoot is the Config.Owner for a region that user 0 must own.
 const OwnerRoot = -1
 
 // nameMax is the longest name in bytes.
@@ -27,8 +27,7 @@ const nameMax = 200
 
 // Config says how to attach. The zero value, and nil, mean all defaults.
 type Config struct {
-	// Mode holds the permission bits the region may have at most; more is ErrDenied. 0: 0600.
-	// Without meaning on Windows.
+	// Mode is the most permission bits that the region may have; more is ErrDenied. 0: 0600. Ignored on Windows.
 	Mode os.FileMode
 	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
 	// Windows has no such ids: there it must be 0.
@@ -37,21 +36,19 @@ type Config struct {
 	// such as "SY". "": this user's; an elevated process also trusts the Administrators'. On other
 	// systems it must be "".
 	OwnerSID string
-	// Global looks for the name among those of all sessions of a Windows machine, where a host must
-	// have put it, and not among those of this session. Without meaning on other systems.
+	// Global looks for the name among those of all sessions of a Windows machine, where a host must have put it,
+	// instead of this session's. Ignored on other systems.
 	Global bool
-	// CallsOnly says that this guest only calls: Serve is refused with ErrInvalid, and a host's call
-	// does not wait for it; where only such guests are left the call ends with ErrNoPeer at once instead
-	// of by its time-out.
+	// CallsOnly says that this guest only calls. Serve is refused with ErrInvalid, and a host's call does not wait for
+	// this guest: if only such guests are attached, the call ends with ErrNoPeer at once instead of by its time-out.
 	CallsOnly bool
-	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun
-	// its deadline by so much. 0: 50 microseconds, up to 100 where messages may be large, and none
-	// on a single processor; negative: never.
+	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun its deadline by that
+	// time. 0: 50 microseconds, up to 100 if messages may be large, and none on a single processor; negative: never.
 	Spin time.Duration
 	// Timeout applies to operations whose context has no deadline. 0: DefaultTimeout; negative:
 	// for ever.
 	Timeout time.Duration
-	// Logger hears of what people should know; never on the way of a call that succeeds. nil: no log.
+	// Logger receives messages for people; a successful call logs nothing. nil: no log.
 	Logger *slog.Logger
 }
 
@@ -61,39 +58,38 @@ type Guest struct {
 	name    string
 	timeout time.Duration
 	log     *slog.Logger
-	calls   bool // it calls only: Config.CallsOnly
+	calls   bool // Config.CallsOnly
 
-	processors int // that this process may use
+	processors int // how many this process may use
 
 	flags       atomic.Uint32 // why nothing new may begin: see life.go
 	users       atomic.Int32  // operations inside that hold no exchange
-	workerPools atomic.Int32  // of those, Serve
+	workerPools atomic.Int32  // of those, calls of Serve
 	watches     atomic.Int32  // of the host's process
 	stopped     chan struct{} // closed when the first flag is set
-	idle        chan struct{} // told whenever somebody has left while a flag is set
+	idle        chan struct{} // notified when a goroutine leaves while a flag is set
 	closing     sync.Mutex
-	left        bool         // the region; under closing
+	left        bool         // the region was left; under closing
 	staysMapped bool         // closed, but could not be cut off from the region; set before flagLeft
-	cutting     sync.RWMutex // held while those inside are cut off
+	cutting     sync.RWMutex // held while goroutines inside are cut off
 	cleared     atomic.Bool  // unmapped, or about to be
 
 	pool    pool
 	serving serving
 	events  events
-	looked  atomic.Int64 // when a call that was over looked whether the host is there
+	looked  atomic.Int64 // when a timed-out call last looked whether the host is there
 
 	answers    localEventcount // for goroutines that wait for the first of several answers
-	collecting spinBudget      // of their waits
+	collecting spinBudget      // for their waits
 	stats      counters        // waits and wakes that belong to no slot
 }
 
-// Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is
-// done; if ctx has no deadline, Config.Timeout applies. Then it returns ErrNotFound, which also
-// matches the cause. `config` nil means all defaults. The Guest is the caller's, who must Close it.
+// Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is done; if ctx has no
+// deadline, Config.Timeout applies. Then it returns ErrNotFound, which also matches the cause. `config` nil means all
+// defaults. The caller owns the Guest and must Close it.
 //
-// Errors: ErrName, ErrInvalid, ErrNotFound, ErrDenied, ErrFull, ErrNotARegion, ErrByteOrder,
-// ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory,
-// ErrNotSupported, ErrSystem.
+// Errors: ErrName, ErrInvalid, ErrNotFound, ErrDenied, ErrFull, ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady,
+// ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory, ErrNotSupported, ErrSystem.
 func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
 	s, err := newSettings(name, config)
 	if err != nil {
@@ -104,7 +100,7 @@ func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
 	return attach(ctx, name, s)
 }
 
-// withDefaultTimeout gives a context without a deadline this time-out, which means what Config.Timeout does.
+// withDefaultTimeout gives a context without a deadline this time-out, which has the meaning of Config.Timeout.
 func withDefaultTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout == 0 {
 		timeout = DefaultTimeout
@@ -129,19 +125,19 @@ func attach(ctx context.Context, name string, s settings) (*Guest, error) {
 	}
 }
 
-// How often who waits for a host looks for it, at first and after a long time.
+// The intervals between two looks for a host, at first and after a long wait.
 const (
 	attachInterval     = 5 * time.Millisecond
 	attachIntervalMost = 50 * time.Millisecond
 )
 
-// retryAfter is when to look again: after a share of the time that was waited, so as to use next to no
-// processor time in the end.
+// retryAfter is when to look again: after a share of the time waited so far, so that a long wait uses almost no
+// processor time.
 func retryAfter(waited time.Duration) time.Duration {
 	return min(max(waited/32, attachInterval), attachIntervalMost)
 }
 
-// sleep waits, and tells whether ctx is still alive.
+// sleep waits for d, and tells whether ctx is still alive.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if ctx.Err() != nil {
 		return false
@@ -156,7 +152,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// checkMachine refuses machines whose view of a region, or of its locks' offsets, is not that of the others.
+// checkMachine refuses machines with another byte order, or with offsets too short for the locks.
 func checkMachine(littleEndian bool, bits int) error {
 	if !littleEndian {
 		return failure(ErrNotSupported, "the machine is big-endian")
@@ -195,8 +191,8 @@ func (s *settings) fill() {
 	}
 }
 
-// checkName tells whether a name has 1 to 200 bytes of well-formed UTF-8, whose ASCII characters are
-// of [A-Za-z0-9_.-].
+// checkName returns an error unless a name has 1 to 200 bytes of well-formed UTF-8, whose ASCII characters are of
+// [A-Za-z0-9_.-].
 func checkName(name string) error {
 	if len(name) == 0 || len(name) > nameMax {
 		return &Error{Kind: ErrName, Value: uint64(len(name)), Limit: nameMax, unit: "bytes"}

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// The flags that end a guest's life. A caller claims its exchange first and looks at the flags
-// next; who sets a flag looks at the exchanges next. So each sees the other.
+// The flags that end a guest's life. A caller claims its exchange, then looks at the flags; a goroutine that ends the
+// guest sets a flag, then looks at the exchanges. So at least one of the two sees the other.
 const (
-	flagDraining uint32 = 1 << iota // Shutdown: nothing new, what is under way goes on
+	flagDraining uint32 = 1 << iota // Shutdown: nothing new begins; what is under way goes on
 	flagClosing                     // Close: everything ends
 	flagCorrupt                     // the region is corrupt
 	flagHostLeft
 	flagHostDied
-	flagLeft // closed while others were still inside: the last of them unmaps
+	flagLeft // closed while goroutines were still inside: the last of them unmaps
 )
 
-// end sets a flag and wakes every waiter of this guest; false: it was set already.
+// end sets a flag and closes g.stopped; false: the flag was set already.
 func (g *Guest) end(flag uint32) bool {
 	for {
 		old := g.flags.Load()
@@ -33,7 +33,7 @@ func (g *Guest) end(flag uint32) bool {
 	}
 }
 
-// endingOf is why operations under way must end, or new ones may not begin.
+// endingOf is the reason why operations under way must end, or why fresh ones may not begin.
 func endingOf(flags uint32, fresh bool) ending {
 	switch {
 	case flags&flagClosing != 0:
@@ -48,7 +48,7 @@ func endingOf(flags uint32, fresh bool) ending {
 	return goOn
 }
 
-// refusal is why nothing new may begin; nil: it may.
+// refusal returns why nothing new may begin, or nil.
 func (g *Guest) refusal() error {
 	if end := endingOf(g.flags.Load(), true); end != goOn {
 		return endings[end].never
@@ -56,7 +56,7 @@ func (g *Guest) refusal() error {
 	return nil
 }
 
-// enter admits an operation that holds no exchange: until exit the mapping stays.
+// enter admits an operation that holds no exchange; the region stays mapped until exit.
 func (g *Guest) enter() error {
 	g.users.Add(1)
 	if g.flags.Load()&flagClosing != 0 {
@@ -66,7 +66,7 @@ func (g *Guest) enter() error {
 	return nil
 }
 
-// exit ends what enter began and makes an error of a fault.
+// exit ends what enter began, and turns a fault into an error.
 func (g *Guest) exit(err *error) func() {
 	old := debug.SetPanicOnFault(true)
 	return func() {
@@ -84,7 +84,7 @@ func (g *Guest) leaveUsers() {
 	g.tellIdle()
 }
 
-// tellIdle is called by whoever leaves: who waits for the last one looks again.
+// tellIdle is called by a goroutine that leaves; a goroutine that waits for the last one to leave looks again.
 func (g *Guest) tellIdle() {
 	flags := g.flags.Load()
 	if flags == 0 {
@@ -99,8 +99,8 @@ func (g *Guest) tellIdle() {
 	}
 }
 
-// wakeAll makes every waiter of this guest look at the flags. The caller keeps the mapping from
-// going away. Waiters that a fault hides from it look by themselves at their next tick.
+// wakeAll makes every waiter of this guest look at the flags. The caller keeps the region mapped. A waiter that is
+// missed because of a fault looks by itself at its next tick.
 func (g *Guest) wakeAll() {
 	var fault error
 	defer g.catchFault(&fault)()
@@ -121,13 +121,13 @@ func (g *Guest) markCorrupt(why string, args ...any) error {
 	return failure(ErrCorrupt, why)
 }
 
-// lookIsDue is true once per tick, for those who do not sleep until a tick comes.
+// lookIsDue is true once per tick, for goroutines that never sleep until a tick ends.
 func (g *Guest) lookIsDue() bool {
 	last, t := g.looked.Load(), now()
 	return t-last >= tick && g.looked.CompareAndSwap(last, t)
 }
 
-// checkHost looks whether the host is there and records it if not.
+// checkHost looks whether the host is there, and records its end.
 func (g *Guest) checkHost() hostState {
 	state := g.host()
 	if trouble := g.trouble(); trouble != "" {
@@ -144,26 +144,26 @@ func (g *Guest) checkHost() hostState {
 	return state
 }
 
-// faulted is markCorrupt for a recovered panic; one that is no fault in the mapping panics on.
+// faulted is markCorrupt for a recovered panic; it panics again if that is not a fault in the mapping.
 func (g *Guest) faulted(p any) error {
 	err := g.faultError(p)
 	_ = g.markCorrupt("its file was truncated")
 	return err
 }
 
-// closeGrace is for those whose calls and waits have just been ended, to return before they are cut off.
+// closeGrace is the time that calls and waits have to return after Close has ended them, before they are cut off.
 const closeGrace = 5 * time.Millisecond
 
-// Close leaves at once: every call and wait on g ends with ErrClosed or ErrClosedStarted, also
-// later ones. It waits neither for handlers nor for slots that are held, so it may be called anywhere,
-// also in a handler; Serve returns when its handlers have.
+// Close leaves at once: every call and wait on g, also a later one, ends with ErrClosed or ErrClosedStarted. Close
+// waits neither for handlers nor for held slots, so it may be called anywhere, also in a handler; Serve returns when
+// its handlers have.
 //
-// What takes longer than 5 ms to return is cut off. A handler that still runs goes on in private memory:
-// its request stays as it is, Request.Abandoned says true, and its answer is thrown away; the host is
-// told ErrPeerDied at once. A slot that is still held keeps its bytes until it is released, and every call
-// on it ends with ErrClosed or ErrStale, or with ErrClosedStarted if a handler had started, also if its answer
-// has come but was not received. The last one to return unmaps the memory. (Windows cannot cut
-// off: there the guest's place and the slots it has stay taken until then.)
+// Handlers and calls that take longer than 5 ms to return are cut off. A handler that still runs goes on in private
+// memory: its request stays as it is, Request.Abandoned returns true, and its answer is discarded; the host gets
+// ErrPeerDied at once. A slot that is still held keeps its bytes until it is released, and every call on it ends with
+// ErrClosed or ErrStale, or with ErrClosedStarted if a handler had started, even if the answer has come but was not
+// received. The last goroutine to return unmaps the memory. (Windows cannot cut off: there the guest's index and its
+// slots stay taken until then.)
 //
 // Closing twice is harmless.
 func (g *Guest) Close() error {
@@ -175,7 +175,7 @@ func (g *Guest) Close() error {
 	}
 	g.wakeAll()
 	g.left = true
-	defer g.tellIdle() // others may wait for the same, and a notice wakes one
+	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
 	g.info("closed", "guest", g.index)
 	if g.quietWithin(closeGrace) {
 		g.leave()
@@ -187,7 +187,7 @@ func (g *Guest) Close() error {
 
 func (g *Guest) isQuiet() bool { return g.users.Load() == 0 && g.pool.empty() }
 
-// quietWithin waits until nobody is inside any more.
+// quietWithin waits until no goroutine is inside any more; false: the time is up.
 func (g *Guest) quietWithin(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -201,7 +201,7 @@ func (g *Guest) quietWithin(d time.Duration) bool {
 	return true
 }
 
-// cutOff leaves the region while others are still inside.
+// cutOff leaves the region while goroutines are still inside.
 func (g *Guest) cutOff() {
 	if memory, real := g.sever(); real != nil {
 		real.disown()
@@ -214,7 +214,7 @@ func (g *Guest) cutOff() {
 	g.clearUp()
 }
 
-// clearUp unmaps a region that was left while others were inside, once nobody is.
+// clearUp unmaps a region that was left while goroutines were inside, once none is.
 func (g *Guest) clearUp() {
 	if !g.isQuiet() || !g.cleared.CompareAndSwap(false, true) {
 		return
@@ -233,11 +233,10 @@ func (g *Guest) unmap() error {
 	return nil
 }
 
-// Shutdown leaves gracefully: new calls are refused with ErrShutdown, Serve returns ErrShutdown, and
-// what is under way, handlers that run and slots that are held are waited for until ctx is done, or as
-// Config.Timeout says; the rest is ended as by Close. Then g is closed. In a handler it waits for that
-// handler as for others, so until ctx is done.
-// Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
+// Shutdown leaves gracefully: it refuses new calls with ErrShutdown, and Serve returns ErrShutdown. It waits for calls
+// under way, running handlers and held slots until ctx is done, or as Config.Timeout says; it ends the rest as Close
+// does. Then g is closed. Called in a handler, it also waits for that handler, so until ctx is done. Errors: ErrClosed,
+// ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
 func (g *Guest) Shutdown(ctx context.Context) error {
 	if err := g.announce(); err != nil {
 		return err
@@ -249,7 +248,7 @@ func (g *Guest) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// announce tells everybody that this guest begins to leave.
+// announce tells all peers that this guest begins to leave.
 func (g *Guest) announce() (err error) {
 	if err := g.enter(); err != nil {
 		return err
@@ -262,9 +261,9 @@ func (g *Guest) announce() (err error) {
 	return nil
 }
 
-// quiet waits until no call is under way and nobody serves.
+// quiet waits until no call is under way and no goroutine serves.
 func (g *Guest) quiet(ctx context.Context) error {
-	defer g.tellIdle() // others may wait for the same, and a notice wakes one
+	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
 	l := newLimit(ctx, g.timeout)
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()

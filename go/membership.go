@@ -11,22 +11,22 @@ type EventKind int
 
 // The kinds of event.
 const (
-	EventAttached EventKind = 1 // a peer is there
+	EventAttached EventKind = 1 // a peer attached
 	EventLeft     EventKind = 2 // a peer left gracefully
 	EventDied     EventKind = 3 // a peer was killed or crashed
 )
 
-// Event is a change among the other peers. A guest hears of its host.
+// Event is a change among the other peers. A guest gets the events of its host.
 type Event struct {
 	Kind EventKind
 	Peer uint32 // 0: the host
-	PID  uint32 // for people; it may be of another pid namespace, or reused
+	PID  uint32 // for display; it may be of another pid namespace, or reused
 }
 
-// events is what NextEvent has told already.
+// events is the state of NextEvent.
 type events struct {
 	head chan struct{} // held by the head of the queue: the one goroutine that waits on the eventcount
-	told bool          // under head
+	told bool          // the event was reported; under head
 }
 
 func (e *events) setUp() { e.head = make(chan struct{}, 1) }
@@ -71,7 +71,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 	}
 }
 
-// changed finds what NextEvent has to tell.
+// changed returns the event that NextEvent has to report, if any.
 func (g *Guest) changed() (Event, bool) {
 	event := Event{Peer: hostIndex, PID: g.peer(hostIndex).pid.Load()}
 	switch state := g.checkHost(); {

@@ -6,9 +6,9 @@ import (
 	"unsafe"
 )
 
-// The message types below TypeApplication belong to the library; of those an application may send
-// TypeNormal, TypeFlatBuffer and TypeGuestCall. A type is a number for the application to tell messages
-// apart: TypeFlatBuffer too implies nothing, neither that the bytes were verified nor AlignEnd.
+// The message types below TypeApplication belong to the library; of those an application may send TypeNormal,
+// TypeFlatBuffer and TypeGuestCall. A type is a number by which the application tells messages apart. No type implies
+// anything: TypeFlatBuffer implies neither that the bytes were verified nor AlignEnd.
 const (
 	TypeNormal      uint32 = 0
 	TypeFlatBuffer  uint32 = 10
@@ -22,14 +22,13 @@ const (
 // Flags say how a message lies in its buffer.
 type Flags uint32
 
-// AlignEnd: the message lies at the end of its buffer, as FlatBuffers builds it. The other side sees it with
-// its end aligned to 64, whatever its length.
+// AlignEnd says that the message lies at the end of its buffer, as FlatBuffers builds it. The other side sees the
+// message's end aligned to 64, whatever its length.
 const AlignEnd Flags = 1
 
-// Message is a request or an answer. Where its Data lies in shared memory (Request.Data, what Slot.Receive
-// shows) it begins aligned to 64 if it has more than Inline bytes; shorter ones are moved beside the slot's
-// state, and begin aligned to 16, or, if their length is a multiple of 32 or 64, to that: enough for any
-// object of such a length.
+// Message is a request or an answer. Data in shared memory (Request.Data, and the Data from Slot.Receive) begins
+// aligned to 64 if it has more than Inline bytes. Shorter data is moved beside the slot's state, and begins aligned to
+// 16, or to 32 or 64 if its length is a multiple of that: enough for any object of such a length.
 type Message struct {
 	Type uint32
 	Data []byte
@@ -44,8 +43,8 @@ func sendable(kind uint32) bool {
 	return kind >= TypeApplication
 }
 
-// put writes a message that lies elsewhere: inline if it fits, else at the buffer's beginning.
-// The caller has checked its size. It returns the word's flags for it.
+// put writes a message from other memory: inline if it fits, otherwise at the buffer's beginning. The caller has
+// checked its size. put returns the word's flags for it.
 func (l *exchangeLine) put(data, buffer []byte, kind uint32) (flags word) {
 	l.length, l.kind = uint32(len(data)), kind
 	if len(data) > Inline {
@@ -55,9 +54,8 @@ func (l *exchangeLine) put(data, buffer []byte, kind uint32) (flags word) {
 	return l.putInline(data, belongsAtEnd(len(data)))
 }
 
-// copyPiece is how much is copied at once. From 1 MiB on the runtime's copy on amd64 writes past the
-// caches (runtime/memmove_amd64.s), and the other side, which reads at once, would have to fetch all of
-// it from memory.
+// copyPiece is how much is copied at once. From 1 MiB on, the runtime's copy on amd64 bypasses the caches
+// (runtime/memmove_amd64.s), and the other side, which reads at once, would have to fetch everything from memory.
 const copyPiece = 512 << 10
 
 // copyBytes is copy in pieces.
@@ -68,7 +66,7 @@ func copyBytes(to, from []byte) {
 	copy(to, from)
 }
 
-// copyPieces copies all but the last piece, and returns what is left.
+// copyPieces copies all but the last piece, and returns the rest of both slices.
 func copyPieces(to, from []byte) (restTo, rest []byte) {
 	for len(from) > copyPiece && !beginsIn(to, from) {
 		copy(to, from[:copyPiece])
@@ -77,7 +75,7 @@ func copyPieces(to, from []byte) (restTo, rest []byte) {
 	return to, from
 }
 
-// beginsIn tells whether copying forward would change what is yet to be copied.
+// beginsIn tells whether a forward copy would overwrite bytes not yet copied.
 func beginsIn(to, from []byte) bool {
 	ahead := uintptr(unsafe.Pointer(unsafe.SliceData(to))) - uintptr(unsafe.Pointer(unsafe.SliceData(from)))
 	return ahead < uintptr(len(from))
@@ -100,9 +98,9 @@ func (l *exchangeLine) putInPlace(buffer []byte, n int, kind uint32, flags Flags
 	return 0
 }
 
-// inlineOffset is where an inline message begins in the payload. One that lies at the end ends with the
-// first line, if it fits there, or else with the second: so its end is aligned to 64, as it is in a
-// buffer. The beginning of the payload is aligned to 16.
+// inlineOffset is where an inline message begins in the payload. A message at the end ends with the first line if it
+// fits there, otherwise with the second: so its end is aligned to 64, as in a buffer. The beginning of the payload is
+// aligned to 16.
 func inlineOffset(size int, atEnd bool) int {
 	switch {
 	case !atEnd:
@@ -113,13 +111,12 @@ func inlineOffset(size int, atEnd bool) int {
 	return firstLine - size
 }
 
-// belongsAtEnd tells whether an inline message is better aligned at the end, also if nobody asked for it: to
-// 32 or 64, as an object of such a size may need it.
+// belongsAtEnd tells whether an inline message is placed at the end even without AlignEnd, to align it to 32 or 64, as
+// an object of its size may need.
 func belongsAtEnd(size int) bool { return size%32 == 0 && size != 0 }
 
-// putInline copies up to Inline bytes, and returns the word's flags for them. What belongs in the second
-// line goes first: the other side polls the first line, and would take it away between a store to it and
-// the change of the word.
+// putInline copies up to Inline bytes, and returns the word's flags for them. The second line is written first: the
+// other side polls the first line, and would take it away between a store to it and the change of the word.
 func (l *exchangeLine) putInline(data []byte, atEnd bool) (flags word) {
 	offset := inlineOffset(len(data), atEnd)
 	if atEnd {
@@ -153,12 +150,12 @@ func reachOf(size int) reach {
 	}
 }
 
-// isForeseeable: how long the other side takes with a message in a buffer depends on the message. From one to the next
-// there is nothing to learn, and nothing to hold off for.
+// isForeseeable is false for a message in a buffer: the other side's time depends on each message, so nothing can be
+// learned from one for the next, and a wait should not hold off.
 func (r reach) isForeseeable() bool { return r != reachesBuffer }
 
-// get finds a message in place. The length is read once: the other side could change it. false
-// says that it exceeds the limit.
+// get finds a message in place. The length is read once: the other side could change it. false: the length exceeds the
+// limit.
 func (l *exchangeLine) get(buffer []byte, flags word, limit uint32) (Message, bool) {
 	length := atomic.LoadUint32(&l.length)
 	kind := atomic.LoadUint32(&l.kind)
@@ -189,7 +186,7 @@ func decodeSizes(b []byte) (size, capacity uint64, ok bool) {
 	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), true
 }
 
-// decodeError turns an answer with ERROR into the error it stands for. false: it is corrupt.
+// decodeError turns an answer with ERROR into the error it stands for; false: the answer is corrupt.
 func decodeError(m Message) (error, bool) {
 	switch Code(-int32(m.Type)) {
 	case ErrTooLarge:

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// The region of a host that was killed keeps its name and its memory until the next host of the name
-// replaces it, or until it is removed on request. Whether it is dead is asked as a guest asks.
+// The region of a host that was killed keeps its name and its memory until the next host of the name replaces it, or
+// until it is removed on request. Its death is proven as for a guest: by the host's lock.
 
-// DeadRegions returns the names of the regions that begin with prefix and whose host is dead, sorted; ""
-// means all. Their guests may still live, and are told that the host is dead anyway. Only regions of this
-// process's user count, of this protocol version. On Windows a region goes with the last process that
-// has it open, and there are none.
+// DeadRegions returns the names of the regions that begin with prefix and whose host is dead, sorted; "" means all.
+// Their guests may still live; they learn of the host's death in any case. Only regions of this process's user and of
+// this protocol version count. On Windows a region disappears with the last process that has it open, so the result is
+// empty.
 //
 // Errors: ErrNoDescriptors, ErrNoMemory, ErrDenied (the directory), ErrNotSupported, ErrSystem.
 func DeadRegions(prefix string) ([]string, error) {
@@ -27,13 +27,13 @@ func DeadRegions(prefix string) ([]string, error) {
 	return dead, nil
 }
 
-// RemoveDeadRegion removes the region `name`, whose host is dead: its name, and its memory when nobody has
-// it open any more. It is for any process, and never removes the region of a live host, or of one that is
-// about to become host.
+// RemoveDeadRegion removes the region `name`, whose host is dead: its name at once, its memory when no process has it
+// open any more. Any process may call it. It never removes the region of a live host, or of a process that is about to
+// become host.
 //
 // Errors: ErrName, ErrNameInUse (its host is alive), ErrNotFound, ErrDenied (also: it is another user's),
-// ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors,
-// ErrNoMemory, ErrNotSupported, ErrSystem.
+// ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory,
+// ErrNotSupported, ErrSystem.
 func RemoveDeadRegion(name string) error {
 	return openDead(name, (*regionFile).removeDead)
 }
@@ -44,7 +44,7 @@ func RemoveDeadRegions(prefix string) (removed int, err error) {
 	err = visitDead(prefix, func(f *regionFile, name string) error {
 		err := f.removeDead(name)
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNameInUse) {
-			return nil // somebody else was faster
+			return nil // another process was faster
 		}
 		if err == nil {
 			removed++
@@ -54,7 +54,7 @@ func RemoveDeadRegions(prefix string) (removed int, err error) {
 	return removed, err
 }
 
-// visitDead calls visit for each dead region, until that fails.
+// visitDead calls visit for each dead region, until a visit fails.
 func visitDead(prefix string, visit func(f *regionFile, name string) error) error {
 	if err := checkMachine(littleEndian(), strconv.IntSize); err != nil {
 		return err
@@ -86,9 +86,8 @@ func visitIfDead(name string, visit func(f *regionFile, name string) error) erro
 	return err
 }
 
-// isNoDeadRegion tells an error that says something about the file and nothing about this process:
-// ErrName, ErrNameInUse, ErrNotFound, ErrDenied, ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady,
-// ErrTruncated, ErrCorrupt.
+// isNoDeadRegion tells whether an error describes the file rather than this process: ErrName, ErrNameInUse,
+// ErrNotFound, ErrDenied, ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt.
 func isNoDeadRegion(err error) bool {
 	coded, ok := err.(interface{ Code() int })
 	return ok && coded.Code() <= int(ErrName) && coded.Code() >= int(ErrCorrupt)
@@ -112,7 +111,7 @@ func openDead(name string, use func(f *regionFile, name string) error) error {
 	return err
 }
 
-// anyMode is what a region's permissions may be, of this user's.
+// anyMode allows any permissions: the region is this user's own.
 const anyMode = 0o777
 
 func checkDead(f *regionFile, s settings) error {

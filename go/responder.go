@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// Handler answers one request. It returns nil, or an error that says it failed: then the caller
-// gets ErrHandler with the error's text as its message. A panic does the same.
+// Handler answers one request. It returns nil, or an error if it failed: then the caller gets ErrHandler with the
+// error's text as its message. A panic does the same.
 //
-// request and response, and the bytes they show, belong to the handler until it returns. Handlers
-// run at the same time, up to one for each host slot.
+// request and response, and the bytes they show, belong to the handler until it returns. Handlers run at the same time,
+// up to one for each host slot.
 type Handler func(request *Request, response *Response) error
 
 // Request is what a handler answers.
 type Request struct {
-	Data []byte // lies in shared memory, aligned as a Message; stays unchanged even if the caller gives up
+	Data []byte // in shared memory, aligned as in a Message; unchanged even if the caller gives up
 	Type uint32
 	Peer uint32 // index of the calling peer: 0, the host; another peer could forge it
 	Slot uint32 // index of the slot, counted over both directions
@@ -24,8 +24,8 @@ type Request struct {
 	slot *slot
 }
 
-// Abandoned tells whether the caller has given up, or this guest was closed and has cut the handler off,
-// so that nobody waits for the answer.
+// Abandoned tells whether no caller waits for the answer: the caller has given up, or this guest was closed and has cut
+// the handler off.
 func (r *Request) Abandoned() bool { return r.slot.load().state() == stateCancelled }
 
 // Response is a handler's answer: length 0 and TypeNormal to begin with. Write copies bytes into
@@ -49,8 +49,8 @@ func (r *Response) SetLength(n int) { r.length = uint64(n) }
 // Len is the answer's length in bytes so far.
 func (r *Response) Len() int { return int(r.length) }
 
-// Write appends p to the answer, or nothing of it and returns ErrTooLarge if it does not fit. Then
-// the caller gets ErrTooLarge too, whatever the handler returns: an answer is never cut short.
+// Write appends p to the answer. If p does not fit, it appends nothing and returns ErrTooLarge; then the caller gets
+// ErrTooLarge too, whatever the handler returns: an answer is never truncated.
 func (r *Response) Write(p []byte) (int, error) {
 	end := r.length + uint64(len(p))
 	if end > uint64(len(r.buffer)) {
@@ -64,7 +64,7 @@ func (r *Response) Write(p []byte) (int, error) {
 
 func (r *Response) tooLarge() bool { return r.length > uint64(len(r.buffer)) }
 
-// serve takes a request and answers it; false: somebody else took it, or its caller gave up.
+// serve takes a request and answers it; false: another worker took it, or its caller gave up.
 func (w *worker) serve(s *slot, found word) bool {
 	if !validRequest(found) {
 		w.broken("a request in a host slot has an owner or wrong flags", s, found)
@@ -82,7 +82,7 @@ func (w *worker) serve(s *slot, found word) bool {
 	}
 	w.slot, w.working = s, working
 	if w.guest.flags.Load()&flagClosing != 0 {
-		// Who closes looks for what was taken, and may not have seen this: no handler may run now.
+		// Close looks for taken requests, and may not have seen this one: no handler may run now.
 		w.reply(nil, errorType(ErrShutdown), flagError)
 		return true
 	}
@@ -102,9 +102,8 @@ func (w *worker) serve(s *slot, found word) bool {
 	return true
 }
 
-// onWakeup wakes another worker if another request waits: the notification that ended this one's sleep may have
-// been for that, and this one may be in its handler for long. Then what seems a rest was a wait for a
-// processor.
+// onWakeup wakes another worker if another request waits: the notification that woke this worker may have been for that
+// request, and this worker may soon be in a long handler. Then the idle period was in fact a wait for a processor.
 func (w *worker) onWakeup() {
 	u := &w.wakeup
 	u.justWoken = false
@@ -138,12 +137,12 @@ func (w *worker) conclude(err error) {
 	default:
 		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
 	}
-	w.guest.serving.stats[s.index].served.Add(1) // now that nobody waits for it
+	w.guest.serving.stats[s.index].served.Add(1) // after the answer, so that the caller need not wait for this
 	w.countRun()
 }
 
-// show fills in what the handler sees, field by field: a literal is built elsewhere and copied in wider
-// pieces than it was written in, for which the processor waits a dozen nanoseconds.
+// show fills in what the handler sees, field by field: a composite literal is built elsewhere and copied in wider
+// pieces than it was written in, which stalls the processor for a dozen nanoseconds.
 func (w *worker) show(m Message) {
 	request, response := &w.request, &w.response
 	request.Data, request.Type = m.Data, m.Type
@@ -152,8 +151,7 @@ func (w *worker) show(m Message) {
 	response.buffer, response.length = w.slot.response, 0
 }
 
-// failed answers that the handler failed. The message is shortened, between two characters, to
-// what an error may have.
+// failed answers that the handler failed. The message is truncated, between two characters, to the response capacity.
 func (w *worker) failed(message string) {
 	if limit := int(w.guest.responseCapacity); len(message) > limit {
 		for limit > 0 && !utf8.RuneStart(message[limit]) {
@@ -170,7 +168,7 @@ func (w *worker) tooLarge(size, capacity uint64) {
 	w.reply(sizes[:], errorType(ErrTooLarge), flagError)
 }
 
-// reply answers with bytes that lie elsewhere.
+// reply answers with bytes that are not in the slot.
 func (w *worker) reply(data []byte, kind uint32, flags word) {
 	w.publish(flags | w.slot.line.put(data, w.slot.response, kind))
 }
@@ -195,15 +193,15 @@ func (w *worker) publish(flags word) {
 	}
 }
 
-// wakeCaller learns how long that takes.
+// wakeCaller wakes the caller and learns how long that takes.
 func (w *worker) wakeCaller() {
 	g, began := w.guest, now()
 	g.wakeCaller(w.slot.line, &g.peer(hostIndex).answers)
 	g.serving.durations.learnWake(now() - began)
 }
 
-// answerPanic makes a handler's panic its error. Others panic on, and a fault in the mapping: there is
-// nobody left to answer.
+// answerPanic answers with a handler's panic as its error. Any other panic, and a fault in the mapping, panics again:
+// there is no caller left to answer.
 func (w *worker) answerPanic(p any) {
 	if !w.handling || w.guest.isFault(p) {
 		panic(p)

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// Run attaches to the region `name` and runs serve with the Guest, which it closes afterwards. When
-// the host has died or left it waits for the next host, until ctx is done, and starts again; so a
-// guest works again when its host comes back, without being restarted itself. It returns ctx.Err() when ctx is done,
-// and else the error of an Attach, or of a serve that ended for another reason.
+// Run attaches to the region `name` and runs serve with the Guest, which it closes afterwards. When the host has died
+// or left, Run waits for the next host, until ctx is done, and starts again; so a guest survives its host's restart.
+// Run returns ctx.Err() when ctx is done; otherwise the error of an Attach, or of a serve that ended for a reason other
+// than the host's end.
 //
 //	err := shmipc.Run(ctx, "demo", nil, func(ctx context.Context, g *shmipc.Guest) error {
 //		return g.Serve(ctx, handler)

@@ -4,8 +4,8 @@ package shmipc
 type Stats struct {
 	Calls     uint64 // calls begun
 	Failed    uint64 // of those, ended without an answer
-	Served    uint64 // requests a handler was run for
-	Discarded uint64 // of those, answers that came too late and were thrown away
+	Served    uint64 // requests for which a handler ran
+	Discarded uint64 // of those, answers that came too late and were discarded
 	Parks     uint64 // waits that slept
 	Wakes     uint64 // wake calls made to the system
 }
@@ -45,7 +45,7 @@ func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
 	return s, nil
 }
 
-// showCounters copies the counters to this guest's line, for people who look at the region.
+// showCounters copies the counters to this guest's peer record, for people that inspect the region.
 func (g *Guest) showCounters() {
 	s, line := g.Stats(), g.peer(g.index)
 	line.served.Store(s.Served)

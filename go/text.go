@@ -5,10 +5,9 @@ import (
 	"unicode/utf8"
 )
 
-// printable makes one line of what others wrote. Line feed, return and tab become \n, \r and \t. Every byte
-// of another control character (C0, DEL, C1), of a line or paragraph separator, of a character that changes
-// the direction of writing, and every byte that is no UTF-8, becomes \xNN. A backslash stays as it is:
-// the result is to be read, not to be decoded.
+// printable turns text from others into one line. Line feed, return and tab become \n, \r and \t. Every byte of another
+// control character (C0, DEL, C1), of a line or paragraph separator, of a character that changes the direction of
+// writing, and of invalid UTF-8 becomes \xNN. A backslash stays as it is: the result is for reading, not for decoding.
 func printable(s string) string {
 	if !needsEscape(s) {
 		return s
@@ -37,8 +36,8 @@ func needsEscape(s string) bool {
 	return false
 }
 
-// disruptive tells what may not stand in a line: controls, separators of lines, what changes the
-// direction of writing, and a byte that is no UTF-8.
+// disruptive tells whether a character may not stand in a line: a control character, a line separator, a change of the
+// direction of writing, or a byte of invalid UTF-8.
 func disruptive(r rune, size int) bool {
 	switch {
 	case r < 0x20, r >= 0x7f && r <= 0x9f, r == 0x61c, r == 0x200e, r == 0x200f,
