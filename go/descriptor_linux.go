@@ -5,16 +5,16 @@ import (
 	"syscall"
 )
 
-// Descriptors in a process that others share: none of ours is a standard one, and a number that was ours
-// is believed to be so only after a look.
+// Descriptors in a process that other code shares: none of ours is a standard one, and a number that was ours is
+// checked before it is trusted.
 
 // standardDescriptors are standard input, output and error: 0, 1 and 2.
 const standardDescriptors = 3
 
 func isStandard(fd int) bool { return fd >= 0 && fd < standardDescriptors }
 
-// standIns take up the free standard descriptors meanwhile. They can be neither read nor written: who uses
-// one gets EBADF, as before.
+// standIns occupy the free standard descriptors for a while. They can be neither read nor written: code that uses one
+// gets EBADF, as before.
 type standIns struct {
 	fds  []int
 	file identity
@@ -40,16 +40,15 @@ func takeUpStandard() (s standIns) {
 	return s
 }
 
-// giveBack leaves those that somebody has put a file of his own over.
+// giveBack closes the stand-ins, except a number that other code has reused for another file.
 func (s *standIns) giveBack() {
 	for _, fd := range s.fds {
 		closeDescriptor(fd, s.file)
 	}
 }
 
-// aboveStandard returns what open does, but never 0, 1 or 2: where these are closed, what the process
-// prints would be written into the file. It opens again if somebody has closed a standard descriptor in
-// between.
+// aboveStandard returns the descriptor that open returns, but never 0, 1 or 2: if these were closed, the process's
+// output would be written into the file. It opens again if a standard descriptor was closed in between.
 func aboveStandard(open func() (int, error)) (int, error) {
 	for {
 		s := takeUpStandard()
@@ -82,7 +81,7 @@ func openStream(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// readDirectory returns what a directory holds, in no particular order.
+// readDirectory returns the entries of a directory, in no particular order.
 func readDirectory(path string) ([]os.DirEntry, error) {
 	directory, err := openStream(path)
 	if err != nil {
@@ -92,7 +91,7 @@ func readDirectory(path string) ([]os.DirEntry, error) {
 	return directory.ReadDir(-1)
 }
 
-// identity tells a file from every other one as long as somebody has it open or mapped.
+// identity distinguishes a file from every other one as long as it is open or mapped anywhere.
 type identity struct{ device, inode uint64 }
 
 func identityOf(st *syscall.Stat_t) identity { return identity{uint64(st.Dev), uint64(st.Ino)} }
@@ -103,15 +102,15 @@ func identify(fd int) (identity, error) {
 	return identityOf(&st), err
 }
 
-// descriptorIs tells whether the number means that file now. Anybody in the process may close it, and a
-// file that is opened next gets the number.
+// descriptorIs tells whether the number means that file now. Any code in the process may close it; the next file that
+// is opened then gets the number.
 func descriptorIs(fd int, file identity) bool {
 	now, err := identify(fd)
 	return err == nil && now == file
 }
 
-// closeDescriptor closes the descriptor, unless it means something else by now. An open one can be looked
-// at: an error but EBADF says nothing about whose it is.
+// closeDescriptor closes the descriptor, unless it means another file by now. An error of fstat other than EBADF says
+// nothing about the file, so the descriptor is then closed.
 func closeDescriptor(fd int, file identity) {
 	now, err := identify(fd)
 	if err == nil && now == file || err != nil && err != syscall.EBADF {

@@ -10,23 +10,23 @@ import (
 const (
 	remapMayMove  = 1  // MREMAP_MAYMOVE
 	remapFixed    = 2  // MREMAP_FIXED
-	populateWrite = 23 // MADV_POPULATE_WRITE, of Linux 5.14; before, EINVAL
+	populateWrite = 23 // MADV_POPULATE_WRITE, since Linux 5.14; before, EINVAL
 )
 
-// detach puts a private mapping of the same file in the mapping's place. It shows the same bytes; a page
-// that is written becomes this process's own.
+// detach replaces the mapping by a private mapping of the same file. It shows the same bytes; a page that is written
+// becomes this process's own.
 func (f *regionFile) detach() []byte {
 	if !f.regain() {
 		return nil
 	}
 	size := len(f.memory)
-	view := remap(f.memory, 0, remapMayMove, nil) // of the same opening, which keeps the lock
+	view := remap(f.memory, 0, remapMayMove, nil) // a mapping of the same opening, so it keeps the lock
 	if view == nil {
 		return nil
 	}
 	private := f.mapPrivately(size)
 	if private != nil && syscall.Madvise(view, dontFork) == nil {
-		// The kernel moves one over the other while no thread can touch either.
+		// The kernel replaces one mapping by the other while no thread can touch either.
 		if remap(private, size, remapMayMove|remapFixed, f.memory) != nil {
 			return view
 		}
@@ -36,8 +36,7 @@ func (f *regionFile) detach() []byte {
 	return nil
 }
 
-// mapPrivately maps the file. Where a descriptor's number has come to mean another one, the bytes do not
-// agree.
+// mapPrivately maps the file privately. If the descriptor's number means another file by now, the headers differ.
 func (f *regionFile) mapPrivately(size int) []byte {
 	fd := int(f.fd.Load())
 	var st syscall.Stat_t
@@ -48,7 +47,7 @@ func (f *regionFile) mapPrivately(size int) []byte {
 	if err != nil {
 		return nil
 	}
-	const same = headerSize - 4 // all but the word that others may still read
+	const same = headerSize - 4 // all but the ready word, which others may still read
 	if bytes.Equal(private[:same], f.memory[:same]) && syscall.Madvise(private, dontFork) == nil {
 		return private
 	}
@@ -56,18 +55,18 @@ func (f *regionFile) mapPrivately(size int) []byte {
 	return nil
 }
 
-// remap is mremap to the size of `memory`, whose present size is given as `size`; 0 makes a second mapping
-// of the same pages. nil: the system refused.
+// remap is mremap from `size` bytes to the length of `memory`; size 0 makes a second mapping of the same pages. nil:
+// the system refused.
 func remap(memory []byte, size int, flags uintptr, to []byte) []byte {
 	address, _, errno := syscall.Syscall6(syscall.SYS_MREMAP, uintptr(unsafe.Pointer(&memory[0])), uintptr(size),
 		uintptr(len(memory)), flags, uintptr(unsafe.Pointer(unsafe.SliceData(to))), 0)
 	if errno != 0 {
 		return nil
 	}
-	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), len(memory)) // it is not Go's memory
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), len(memory)) // not Go's memory
 }
 
-// unmap unmaps what may be nil.
+// unmap unmaps memory, which may be nil.
 func unmap(memory []byte) {
 	if memory != nil {
 		_, _, _ = syscall.Syscall(syscall.SYS_MUNMAP, uintptr(unsafe.Pointer(&memory[0])), uintptr(len(memory)), 0)
@@ -83,13 +82,12 @@ func (f *regionFile) keep(b []byte) {
 	}
 }
 
-// touch writes each page by adding nothing to a word of it: what another thread writes there at the same
-// moment is not lost.
+// touch writes each page by atomically adding 0 to a word of it: a concurrent write of another thread is not lost.
 func touch(pages []byte, page int) {
 	for i := 0; i < len(pages); i += page {
 		atomic.AddUint32((*uint32)(unsafe.Pointer(&pages[i])), 0)
 	}
 }
 
-// letGo unmaps the last of the opening that has the lock.
+// letGo unmaps the last mapping of the opening that has the lock.
 func (f *regionFile) letGo(view []byte) { unmap(view) }

@@ -2,7 +2,7 @@
 
 package shmipc
 
-// A view cannot be replaced by another at one instant: between the two there would be none.
+// These systems cannot replace a view by another at one instant: in between, the address would be unmapped.
 func (*regionFile) detach() []byte { return nil }
 func (*regionFile) keep([]byte)    {}
 func (*regionFile) letGo([]byte)   {}

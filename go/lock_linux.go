@@ -5,11 +5,11 @@ import (
 	"syscall"
 )
 
-// Peers' locks: open-file-description locks on bytes far behind the end of the memory. The kernel drops them
-// when the last descriptor and the last mapping of that opening are gone.
+// Peers' locks: open-file-description locks on bytes far beyond the end of the memory. The kernel drops them when the
+// last descriptor and the last mapping of that opening are gone.
 //
-// An answer is believed only of our own file: the number may have been closed by somebody else in this
-// process, and mean another file.
+// An answer is trusted only if it is about our own file: other code in this process may have closed the descriptor, and
+// its number may mean another file.
 
 const (
 	ofdGetLock = 36 // F_OFD_GETLK
@@ -20,7 +20,7 @@ func lockOf(index uint32, kind int16) syscall.Flock_t {
 	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: lockOffset + int64(index), Len: 1}
 }
 
-// lock takes the lock of a peer index, which is the own one from then on; false says that somebody has it.
+// lock takes the lock of a peer index, which becomes this guest's own; false: another process has it.
 func (f *regionFile) lock(index uint32) (bool, error) {
 	fd := int(f.fd.Load())
 	l := lockOf(index, syscall.F_WRLCK)
@@ -43,7 +43,7 @@ func setLock(fd int, l *syscall.Flock_t) syscall.Errno {
 	return errno
 }
 
-// own gives a lock back that was taken in another file.
+// own records the lock as this guest's, or gives it back if it was taken in another file.
 func (f *regionFile) own(fd int, index uint32) (bool, error) {
 	if descriptorIs(fd, f.file()) {
 		f.self = index
@@ -54,7 +54,8 @@ func (f *regionFile) own(fd int, index uint32) (bool, error) {
 	return false, systemError("lock", syscall.EBADF)
 }
 
-// unlock gives a lock back by hand: a child that was forked meanwhile may have the descriptor too.
+// unlock releases a lock explicitly: a child that was forked meanwhile may have the descriptor too, so closing it would
+// not.
 func (f *regionFile) unlock(index uint32) {
 	if fd := int(f.fd.Load()); descriptorIs(fd, f.file()) {
 		l := lockOf(index, syscall.F_UNLCK)
@@ -62,9 +63,9 @@ func (f *regionFile) unlock(index uint32) {
 	}
 }
 
-// locked tells whether another opening than this guest's holds the lock of a peer index. Where it cannot be
-// told that is no proof of a death, so it counts as locked. The own lock is held through the mapping's
-// opening: asked through this one it is another's.
+// locked tells whether another opening than this guest's holds the lock of a peer index. An inconclusive answer is no
+// proof of a death, so it counts as locked. This guest's own lock is held through the mapping's opening, so a query
+// through this descriptor would report it as another's.
 func (f *regionFile) locked(index uint32) bool {
 	if index == f.self {
 		return false
@@ -76,8 +77,8 @@ func (f *regionFile) locked(index uint32) bool {
 	return held || !ok
 }
 
-// ask returns no answer that was about another file. A number that was lost may be ours again by now, but
-// then there was a reopening in between.
+// ask queries a lock; not ok: the answer may be about another file. A number that was lost may mean our file again by
+// now, but then there was a reopening in between.
 func (f *regionFile) ask(index uint32) (held, ok bool) {
 	reopenings := f.reopenings.Load()
 	fd := int(f.fd.Load())

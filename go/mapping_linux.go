@@ -18,14 +18,14 @@ const (
 
 const noPeer = math.MaxUint32
 
-// regionFile is the region's file; its locks tell who is alive.
+// regionFile is the region's file; its locks tell which peers are alive.
 type regionFile struct {
 	opening
-	self   uint32 // the index whose lock was taken last; noPeer: none yet
+	self   uint32 // index of the lock taken last; noPeer: none yet
 	memory []byte
 }
 
-// openRegion opens the region's file without following a link. There is but one kind of name here.
+// openRegion opens the region's file without following a link. All names are of one kind here.
 func openRegion(name string, s settings) (*regionFile, error) {
 	if s.ownerSID != "" {
 		return nil, failure(ErrInvalid, "Config.OwnerSID: it is for Windows; here Owner serves")
@@ -37,7 +37,7 @@ func openRegion(name string, s settings) (*regionFile, error) {
 	return f, nil
 }
 
-// inspect checks what the file is and who could have written it, and returns its size.
+// inspect checks the file's type, owner and mode, and returns its size.
 func (f *regionFile) inspect(s settings) (uint64, error) {
 	st := &f.first
 	mode := os.FileMode(st.Mode & 0o777)
@@ -52,7 +52,7 @@ func (f *regionFile) inspect(s settings) (uint64, error) {
 	return uint64(st.Size), nil
 }
 
-// trustedUser is who must own the region.
+// trustedUser is the user that must own the region.
 func (s settings) trustedUser() int {
 	switch s.owner {
 	case 0:
@@ -75,8 +75,8 @@ func (f *regionFile) read(b []byte) error {
 	return nil
 }
 
-// linked tells whether the file still has a name. A guest that lost its descriptor and cannot open the file
-// again is told by the name itself. An error is no proof that it is gone.
+// linked tells whether the file still has a name. If this guest has lost its descriptor and cannot open the file again,
+// it looks at the name itself. An error does not prove that the name is gone.
 func (f *regionFile) linked() bool {
 	var st syscall.Stat_t
 	if syscall.Fstat(int(f.fd.Load()), &st) == nil && identityOf(&st) == f.file() {
@@ -114,10 +114,10 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	return memory, nil
 }
 
-// waiting is how peers sleep and wake in the mapping.
+// waiting is how this peer sleeps and wakes others in the mapping.
 func (f *regionFile) waiting(r *region) parking { return futexParking(r.index) }
 
-// close unmaps, by which it gives up the lock, and closes.
+// close unmaps, which gives up the lock, and closes the descriptor.
 func (f *regionFile) close() error {
 	var unmapped error
 	if f.memory != nil {
@@ -131,8 +131,7 @@ func (f *regionFile) close() error {
 // processID is for people to read; it decides nothing.
 func processID() uint32 { return uint32(os.Getpid()) }
 
-// processOrigin is the number of this process's namespace of process ids, within which one means
-// something; 0: unknown.
+// processOrigin is the number of this process's pid namespace, which gives a pid its meaning; 0: unknown.
 func processOrigin() uint64 {
 	var namespace syscall.Stat_t
 	if syscall.Stat("/proc/self/ns/pid", &namespace) != nil {

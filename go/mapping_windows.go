@@ -20,11 +20,11 @@ const (
 	memoryCommitted = 0x1000 // MEM_COMMIT
 )
 
-// directory overlays the section that a region's name stands for: a small one, since it may
-// outlive the region, and the objects of the region have names of their own.
+// directory overlays the section that a region's name stands for. It is small because it may outlive the region; the
+// region's objects have names of their own.
 type directory struct {
 	magic   atomic.Uint64
-	nonce   atomic.Uint64 // of the current region; 0: there is none
+	nonce   atomic.Uint64 // of the current region; 0: no region
 	started atomic.Uint64
 	pid     atomic.Uint32
 	_       uint32
@@ -80,10 +80,10 @@ func mapView(section syscall.Handle, access uint32, size uint64) (unsafe.Pointer
 	if err != nil {
 		return nil, systemError("MapViewOfFile", err)
 	}
-	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), nil // it is not Go's memory
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), nil // not Go's memory
 }
 
-// unmapView unmaps what may be nil.
+// unmapView unmaps a view, which may be nil.
 func unmapView(view *unsafe.Pointer) {
 	if *view != nil {
 		_ = syscall.UnmapViewOfFile(uintptr(*view))
@@ -91,16 +91,16 @@ func unmapView(view *unsafe.Pointer) {
 	}
 }
 
-// regionFile is the region's section. Its locks are events that exist: a peer has its own open for
-// as long as it has the region mapped, and nobody else has for more than an instant.
+// regionFile is the region's section. Its locks are events that exist: a peer keeps its own event open as long as it
+// has the region mapped; any other process opens it only for an instant.
 type regionFile struct {
 	directory string // its name
 	names     names
 	nonce     uint64
 	owner     string // the SID that is trusted; "": this user
 	section   syscall.Handle
-	access    *syscall.SecurityAttributes // of the events that are made here
-	header    unsafe.Pointer              // a view to read from, until there is the mapping
+	access    *syscall.SecurityAttributes // of the events created here
+	header    unsafe.Pointer              // a view for reading, until the region is mapped
 	memory    unsafe.Pointer              // the mapping
 	held      syscall.Handle
 	host      syscall.Handle // its process; 0: this one, or it cannot be watched
@@ -128,7 +128,7 @@ func openRegion(name string, s settings) (*regionFile, error) {
 	return f, nil
 }
 
-// inspect checks who made the section, and returns its size, rounded up to pages.
+// inspect checks the section's owner, and returns its size, rounded up to pages.
 func (f *regionFile) inspect(settings) (uint64, error) {
 	err := checkOwner(f.section, f.owner)
 	if err != nil {
@@ -152,7 +152,7 @@ type memoryInformation struct {
 	kind             uint32
 }
 
-// sizeOf is how much of a view can be touched: of memory that is reserved only, nothing.
+// sizeOf is the size of the part of a view that can be touched: 0 if its memory is only reserved.
 func sizeOf(view unsafe.Pointer) (uint64, error) {
 	var info memoryInformation
 	r, _, code := syscall.SyscallN(virtualQuery.Addr(), uintptr(view), uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
@@ -165,7 +165,7 @@ func sizeOf(view unsafe.Pointer) (uint64, error) {
 	return uint64(info.size), nil
 }
 
-// read fills b from the beginning of the section, which has a page at least.
+// read fills b from the beginning of the section, which has at least one page.
 func (f *regionFile) read(b []byte) error {
 	if size, err := sizeOf(f.header); err != nil || uint64(len(b)) > size {
 		return io.ErrUnexpectedEOF
@@ -174,11 +174,11 @@ func (f *regionFile) read(b []byte) error {
 	return nil
 }
 
-// lock takes the lock of a peer index; false says that somebody has it.
+// lock takes the lock of a peer index; false: another process has it.
 func (f *regionFile) lock(index uint32) (bool, error) {
 	event, existed, err := createEvent(f.names.of("lock", index), f.access)
 	if errors.Is(err, ErrDenied) {
-		return false, nil // somebody's, whose lock may not be opened
+		return false, nil // another process has it and denies opening it
 	}
 	if err != nil {
 		return false, err
@@ -191,9 +191,9 @@ func (f *regionFile) lock(index uint32) (bool, error) {
 	return true, nil
 }
 
-// locked tells whether somebody holds the lock of a peer index. That the host's process has ended
-// proves its death too, though somebody may just be asking for its lock as well. An error is no
-// proof of a death, so it counts as locked.
+// locked tells whether a process holds the lock of a peer index. The end of the host's process also proves the host's
+// death, even if another process has its lock open for an instant. An error is no proof of a death, so it counts as
+// locked.
 func (f *regionFile) locked(index uint32) bool {
 	if index == hostIndex && hasEnded(f.host) {
 		return false
@@ -205,7 +205,7 @@ func (f *regionFile) locked(index uint32) bool {
 	return !errors.Is(err, ErrNotFound)
 }
 
-// linked tells whether the directory still leads to this region. An error is no proof, as above.
+// linked tells whether the directory still leads to this region. An error does not prove that it does not.
 func (f *regionFile) linked() bool {
 	section, err := openSection(f.directory, mapRead)
 	if err != nil {
@@ -216,16 +216,16 @@ func (f *regionFile) linked() bool {
 	return nonce == f.nonce || err != nil && !errors.Is(err, ErrNotFound)
 }
 
-// try: no program is refused single calls of these.
+// try has nothing to try: no sandbox refuses single calls of these.
 func (*regionFile) try() error { return nil }
 
-// settle: handles are not inherited, and nothing else than the process keeps a lock.
+// settle has nothing to do: handles are not inherited, and only the process keeps a lock.
 func (*regionFile) settle() error { return nil }
 
-// trouble: a handle that is closed twice is not noticed here.
+// trouble reports nothing: a handle that is closed twice is not noticed here.
 func (*regionFile) trouble() string { return "" }
 
-// mapMemory maps the section, and begins to watch the host's process.
+// mapMemory maps the section, and opens the host's process to watch it.
 func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	var err error
 	if f.memory, err = mapView(f.section, mapRead|mapWrite, size); err != nil {
@@ -239,15 +239,14 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	return unsafe.Slice((*byte)(f.memory), size), nil
 }
 
-// waiting is how this peer sleeps and wakes in the mapping.
+// waiting is how this peer sleeps and wakes others in the mapping.
 func (f *regionFile) waiting(r *region) parking {
 	f.sleeper = newSleeper(r.view, r.geometry, f.names, r.index, f.host)
 	f.sleeper.access = f.access
 	return f.sleeper.parking()
 }
 
-// close unmaps, and gives up the lock last: while it is held, others believe that the memory may
-// still be written.
+// close unmaps, and gives up the lock last: while it is held, other peers know that the memory may still be written.
 func (f *regionFile) close() error {
 	unmapView(&f.header)
 	unmapView(&f.memory)

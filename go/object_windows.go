@@ -11,7 +11,7 @@ import (
 	"unsafe"
 )
 
-// Named objects: what they are called, and how they are opened. docs/protocol.md has the names.
+// Named objects: their names, and how they are opened. docs/protocol.md lists the names.
 
 var (
 	kernel32        = syscall.NewLazyDLL("kernel32.dll")
@@ -26,12 +26,12 @@ const (
 	eventModifyState = 0x0002     // EVENT_MODIFY_STATE
 	processQuery     = 0x1000     // PROCESS_QUERY_LIMITED_INFORMATION
 
-	errorInvalidHandle   syscall.Errno = 6 // also: the name is one of another kind of object
+	errorInvalidHandle   syscall.Errno = 6 // also: the name belongs to another kind of object
 	errorTooManyOpen     syscall.Errno = 4
 	errorNotEnoughMemory syscall.Errno = 8
 	errorOutOfMemory     syscall.Errno = 14
 
-	errorInvalidParameter syscall.Errno = 87 // also: there is no process of this id
+	errorInvalidParameter syscall.Errno = 87 // also: no process has this id
 	errorNoResources      syscall.Errno = 1450
 	errorCommitmentLimit  syscall.Errno = 1455
 )
@@ -44,14 +44,14 @@ func prefix(global bool) string {
 	return `Local\`
 }
 
-// names is what the names of all objects of one region begin with.
+// names is the common prefix of the names of one region's objects.
 type names string
 
 func newNames(global bool, nonce uint64) names {
 	return names(fmt.Sprintf("%sshmipc-%016x", prefix(global), nonce))
 }
 
-// of returns the name of the object of this kind and these numbers.
+// of returns the name of the object of this kind with these numbers.
 func (n names) of(kind string, numbers ...uint32) string {
 	name := string(n) + "-" + kind
 	for _, number := range numbers {
@@ -60,8 +60,8 @@ func (n names) of(kind string, numbers ...uint32) string {
 	return name
 }
 
-// createEvent creates an auto-reset event, or opens the one that has existed. It asks for no more
-// than the permissions of a region's events give to every peer.
+// createEvent creates an auto-reset event, or opens an existing one. It asks only for rights that the permissions of a
+// region's events give to every peer.
 func createEvent(name string, access *syscall.SecurityAttributes) (event syscall.Handle, existed bool, err error) {
 	text, err := syscall.UTF16PtrFromString(name)
 	if err != nil {
@@ -95,7 +95,7 @@ func openNamed(open *syscall.LazyProc, name string, access uint32) (syscall.Hand
 	return syscall.Handle(r), nil
 }
 
-// closeHandle closes what may be 0.
+// closeHandle closes a handle, which may be 0.
 func closeHandle(h syscall.Handle) {
 	if h != 0 {
 		_ = syscall.CloseHandle(h)
@@ -113,7 +113,7 @@ func processOrigin() uint64 {
 	return startOf(self)
 }
 
-// startOf is the creation time of a process, 0 if it cannot be had.
+// startOf is the creation time of a process; 0 if it is not available.
 func startOf(process syscall.Handle) uint64 {
 	var created, exited, kernel, user syscall.Filetime
 	if syscall.GetProcessTimes(process, &created, &exited, &kernel, &user) != nil {
@@ -122,8 +122,8 @@ func startOf(process syscall.Handle) uint64 {
 	return uint64(created.HighDateTime)<<32 | uint64(created.LowDateTime)
 }
 
-// openProcess opens the process of this id if it was started then; gone says that there is no such
-// process any more. Both are nothing for this process itself, and for one that may not be watched.
+// openProcess opens the process of this id if it was created at `started`; gone: there is no such process any more. For
+// this process itself, and for one that may not be watched, it returns 0 and false.
 func openProcess(id uint32, started uint64) (process syscall.Handle, gone bool) {
 	if id == 0 || id == processID() {
 		return 0, false
@@ -139,7 +139,7 @@ func openProcess(id uint32, started uint64) (process syscall.Handle, gone bool) 
 	return process, false
 }
 
-// hasEnded tells of a process that openProcess opened.
+// hasEnded tells whether a process that openProcess opened has ended.
 func hasEnded(process syscall.Handle) bool {
 	if process == 0 {
 		return false

@@ -6,25 +6,24 @@ import (
 	"syscall"
 )
 
-// opening is the descriptor of a region's file. The first opening takes the own lock and is mapped. Then it
-// is closed, so that the mapping, which no child inherits, alone keeps the lock; a second opening of the
-// same file is there to ask about others' locks. If somebody else closes that one, the file is opened again
-// by its name.
+// opening is the descriptor of a region's file. The first opening takes this guest's lock and is mapped, then closed:
+// so the mapping, which no child inherits, alone keeps the lock. A second opening of the same file serves to query the
+// locks of others. If other code of this process closes that one, the file is opened again by its name.
 type opening struct {
 	path       string
-	first      syscall.Stat_t // of the file, when it was first opened
+	first      syscall.Stat_t // of the file when it was first opened
 	fd         atomic.Int64   // written under mutex
-	reopenings atomic.Uint32  // counted before each of them
-	told       atomic.Uint32  // what there is to tell, until somebody is told
+	reopenings atomic.Uint32  // counted before each reopening
+	told       atomic.Uint32  // the trouble that was not reported yet
 
 	mutex   sync.Mutex
-	settled bool // the mapping alone keeps the own lock
+	settled bool // the mapping alone keeps this guest's lock
 	blind   bool // the descriptor was lost, and the file cannot be opened again
 }
 
 const openFlags = syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-// trouble is something that somebody did to the file and that people should know.
+// The values of told: what other code of this process did to the descriptor.
 const (
 	troubleNone uint32 = iota
 	troubleReopened
@@ -51,7 +50,7 @@ func (o *opening) openFirst() error {
 	return nil
 }
 
-// openAgain returns ENOENT if the name does not mean our file any more.
+// openAgain returns ENOENT if the name no longer means our file.
 func (o *opening) openAgain() (int, error) {
 	fd, err := openDescriptor(o.path, openFlags)
 	if err != nil {
@@ -68,8 +67,8 @@ func (o *opening) openAgain() (int, error) {
 	return -1, err
 }
 
-// settle is called by who holds its lock and has the file mapped: from now on the mapping alone keeps the
-// lock, and no child that inherits descriptors does. ErrNotFound: the name means another file by now.
+// settle is called when the guest holds its lock and has the file mapped: from now on the mapping alone keeps the lock,
+// and no child that inherits descriptors does. ErrNotFound: the name means another file by now.
 func (o *opening) settle() error {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
@@ -83,7 +82,7 @@ func (o *opening) settle() error {
 	return nil
 }
 
-// regain tells whether the descriptor means our file, if need be after it was opened again.
+// regain tells whether the descriptor means our file; if it does not, regain first opens the file again.
 func (o *opening) regain() bool {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
@@ -105,7 +104,7 @@ func (o *opening) replace() {
 	o.blind = err != nil
 }
 
-// trouble is what people should know, once; "": nothing.
+// trouble returns, once, a message that should be logged; "": nothing.
 func (o *opening) trouble() string {
 	if o.told.Load() == troubleNone {
 		return ""

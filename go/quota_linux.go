@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// hierarchy is one version of the control groups' interface. Both may be mounted; only one of them has
-// the cpu controller, the other one says nothing.
+// hierarchy is one version of the control groups' interface. Both versions may be mounted, but only one has the cpu
+// controller; the other shows no quota.
 type hierarchy struct {
 	fileSystem string
-	holds      func(id, controllers string) bool // whether a line of /proc/self/cgroup is of it
+	holds      func(id, controllers string) bool // whether a line of /proc/self/cgroup belongs to it
 	mounts     func(options string) bool         // whether a mount of it has the cpu controller
 	quota      func(directory string) float64
 }
@@ -41,13 +41,11 @@ var hierarchies = []hierarchy{
 	},
 }
 
-// cpuQuota is how many processors' worth of time the control groups of this process leave it. A group
-// is limited by its own quota and by that of every group around it. root goes in front of every path:
-// "" but in tests.
+// cpuQuota is how many processors' worth of time the control groups of this process leave it. A group is limited by its
+// own quota and by that of every group around it. root is put before every path: "" except in tests.
 //
-// /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which
-// group is the top of what is mounted here, and where. In a container without a cgroup namespace that
-// top is the container's own group.
+// /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which group is the top of
+// what is mounted here, and where. In a container without a cgroup namespace that top is the container's own group.
 func cpuQuota(root string) float64 {
 	least := math.Inf(1)
 	for _, h := range hierarchies {
@@ -58,7 +56,7 @@ func cpuQuota(root string) float64 {
 	return least
 }
 
-// group is the process's group.
+// group is the control group of this process.
 func (h *hierarchy) group(root string) (group string, ok bool) {
 	for _, line := range strings.Split(readFile(root, "/proc/self/cgroup"), "\n") {
 		fields := strings.SplitN(line, ":", 3)
@@ -84,8 +82,8 @@ func (h *hierarchy) leastQuota(root, group string) float64 {
 	}
 }
 
-// groupBelow is a group as it is seen below the one that is mounted. A group outside of that is not to
-// be seen: then it is the mount point that limits us.
+// groupBelow is a group's path below the mounted group. A group outside the mounted one is not visible: then the mount
+// point's quota applies.
 func groupBelow(top, group string) string {
 	inside := group
 	if top != "/" {
@@ -101,8 +99,8 @@ func groupBelow(top, group string) string {
 	return path.Clean(inside)
 }
 
-// mount is the group at the mount point, and that point, from a line of mountinfo: "id parent device
-// group point options [tags...] - type source options".
+// mount returns the group at the mount point, and that point, from a line of mountinfo: "id parent device group point
+// options [tags...] - type source options".
 func (h *hierarchy) mount(root string) (group, point string, ok bool) {
 	for _, line := range strings.Split(readFile(root, "/proc/self/mountinfo"), "\n") {
 		head, tail, _ := strings.Cut(line, " - ")
@@ -116,7 +114,7 @@ func (h *hierarchy) mount(root string) (group, point string, ok bool) {
 
 func hasController(list string) bool { return slices.Contains(strings.Split(list, ","), "cpu") }
 
-// unescape undoes how a blank in a path is written: as an octal number, such as \040.
+// unescape decodes octal escapes in a path, such as \040 for a blank.
 func unescape(path string) string {
 	var b strings.Builder
 	for i := 0; i < len(path); i++ {
@@ -144,7 +142,7 @@ func quotaOf(quota, period string) float64 {
 
 func readNumber(directory, name string) string { return strings.TrimSpace(readFile(directory, name)) }
 
-// readFile is a file's text, or nothing if it cannot be read.
+// readFile returns a file's text, or "" if it cannot be read.
 func readFile(directory, name string) string {
 	file, err := openStream(directory + "/" + name)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// takeoverIndex is the lock of whoever takes a dead host's name away, beside those of the peers.
+// takeoverIndex is the lock, beside those of the peers, that a process holds while it takes a dead host's name away.
 const takeoverIndex = peersMax
 
-// A takeover lock is held for some system calls, so who finds it held waits for it.
+// A takeover lock is held for a few system calls, so a process that finds it held waits for it.
 const (
 	takeoverTime     = time.Second
 	takeoverInterval = time.Millisecond
 )
 
-// regionNames returns what may be the names of regions, sorted. Anything but a plain file is none of
-// ours, and may not even be opened: a pipe would notice.
+// regionNames returns possible names of regions, sorted. Only regular files are regions; others may not even be opened:
+// a pipe would notice.
 func regionNames() (names []string, err error) {
 	directory, filePrefix := filepath.Split(regionPrefix)
 	entries, err := readDirectory(directory)

@@ -2,8 +2,8 @@
 
 package shmipc
 
-// A host's directory goes with its process, and a section that guests keep alive has a name that nobody
-// looks for: dead hosts leave no name behind.
+// A host's directory object disappears with its process, and a section that guests keep alive has a name that no
+// process looks for: dead hosts leave no name behind.
 
 func regionNames() ([]string, error) { return nil, nil }
 

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// Who may use what this process creates, and whose objects it trusts.
+// Permissions for the objects that this process creates, and the owners whose objects it trusts.
 
 var (
 	advapi32        = syscall.NewLazyDLL("advapi32.dll")
@@ -28,13 +28,13 @@ const (
 	genericAll     = 0x10000000 // GENERIC_ALL
 )
 
-// identity is who this process is.
+// identity is this process's user and the owner of its objects.
 type identity struct {
-	user  string // its SID
-	owner string // of what it creates: its user, or the Administrators if it is elevated
+	user  string // the user's SID
+	owner string // owner of the objects it creates: its user, or the Administrators if it is elevated
 }
 
-// trusts tells whether objects of this owner are as good as this process's own.
+// trusts tells whether objects of this owner are trusted like this process's own.
 func (i identity) trusts(owner string) bool {
 	return owner == i.user || owner == i.owner
 }
@@ -65,7 +65,7 @@ func textOf(sid *syscall.SID) (string, error) {
 	return text, nil
 }
 
-// defaultOwner is the SID that owns what the process creates.
+// defaultOwner is the SID that owns the objects this process creates.
 func defaultOwner(token syscall.Token) (string, error) {
 	var info struct {
 		owner *syscall.SID
@@ -79,8 +79,9 @@ func defaultOwner(token syscall.Token) (string, error) {
 	return textOf(info.owner)
 }
 
-// accessForEvents gives those who may read and write a region's section leave to sleep on its events
-// and to set them. The section's handle needs READ_CONTROL. What it returns is to be freed.
+// accessForEvents derives the permissions of a region's events from those of its section: a right to read it becomes
+// the right to sleep on the events, a right to write it the right to set them. The section's handle needs READ_CONTROL.
+// The caller frees the result.
 func accessForEvents(section syscall.Handle) (*syscall.SecurityAttributes, error) {
 	var list *accessList
 	access := &syscall.SecurityAttributes{}
@@ -101,8 +102,8 @@ func freeAccess(access *syscall.SecurityAttributes) {
 	}
 }
 
-// labelOf is labelInformation where the object has an integrity label. Elsewhere none is copied: a
-// list of labels that is empty could be taken for one of audits, which needs a privilege.
+// labelOf is labelInformation if the object has an integrity label. Otherwise no label is copied: an empty list of
+// labels could be taken for an audit list, which needs a privilege.
 func labelOf(object syscall.Handle) uintptr {
 	var labels *accessList
 	var descriptor syscall.Handle
@@ -123,14 +124,14 @@ type accessList struct {
 	_     uint16
 }
 
-// accessEntry is how every kind of entry begins.
+// accessEntry is the common header of all kinds of entries.
 type accessEntry struct {
 	kind, flags uint8
 	size        uint16
 	rights      uint32
 }
 
-// translate makes a section's permissions an event's.
+// translate turns a section's permissions into an event's.
 func (l *accessList) translate() {
 	if l == nil {
 		return
@@ -143,8 +144,8 @@ func (l *accessList) translate() {
 	}
 }
 
-// eventRights are an event's rights from a section's: sleeping is reading, waking is writing. The
-// rights that every object has are the same.
+// eventRights derives an event's rights from a section's: reading becomes sleeping, writing becomes waking. The
+// standard rights stay the same.
 func eventRights(section uint32) uint32 {
 	rights := section & (standardRights | genericAll)
 	if section&(mapRead|genericRead) != 0 {
@@ -156,7 +157,7 @@ func eventRights(section uint32) uint32 {
 	return rights
 }
 
-// parseOwner returns a SID's text from that or from one of the two-letter abbreviations; "" from "".
+// parseOwner returns the text of a SID, given that text or a two-letter abbreviation; "" for "".
 func parseOwner(owner string) (string, error) {
 	if owner == "" {
 		return "", nil
@@ -168,8 +169,7 @@ func parseOwner(owner string) (string, error) {
 	return textOf(sid)
 }
 
-// checkOwner refuses an object that does not belong to the trusted SID; "": to this user. The handle
-// needs READ_CONTROL.
+// checkOwner refuses an object that does not belong to the trusted SID; "": this user. The handle needs READ_CONTROL.
 func checkOwner(object syscall.Handle, trusted string) error {
 	me, err := self()
 	if err != nil {

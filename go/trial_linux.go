@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// What a guest relies on later is tried before it becomes one: a sandbox that refuses a single call would
-// otherwise show as a death that is never noticed, or a wait that never sleeps.
+// A guest tries the calls that it relies on later before it becomes one: if a sandbox refused one of them later, a
+// death would never be noticed, or a wait would never sleep.
 
-// needed is the failure of a call that the package cannot do without: a refusal, since the system does not
-// know it or a sandbox forbids it, is ErrNotSupported.
+// needed is the error for a call that the package cannot do without: a refusal, because the system lacks the call or a
+// sandbox forbids it, is ErrNotSupported.
 func needed(call string, err error) *Error {
 	for _, refusal := range []error{syscall.EPERM, syscall.ENOSYS, syscall.EINVAL, syscall.EOPNOTSUPP} {
 		if errors.Is(err, refusal) {
@@ -21,8 +21,8 @@ func needed(call string, err error) *Error {
 	return systemError(call, err)
 }
 
-// try tries, in a file that is mapped, what is going to be asked of the system, and changes nothing. That
-// locks can be taken shows when the own one is.
+// try makes the system calls that the guest will need on a mapped file, and changes nothing. Taking this guest's lock
+// already shows that locks can be taken.
 func (f *regionFile) try() error {
 	if _, err := askLock(int(f.fd.Load()), hostIndex); err != nil {
 		return needed("fcntl(F_OFD_GETLK)", err)
@@ -34,7 +34,7 @@ func (f *regionFile) try() error {
 	return tryFutex(unsafe.Pointer(&f.memory[0]))
 }
 
-// tryFutex waits and wakes on a word on which nobody else does, until a time that has passed.
+// tryFutex waits, until a time that has passed, and wakes on a word that no other thread uses.
 func tryFutex(word unsafe.Pointer) error {
 	var past syscall.Timespec
 	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(word), waitBitset, 0,

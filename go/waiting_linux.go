@@ -15,16 +15,16 @@ const (
 
 var origin = time.Now()
 
-// monotonic is a time in nanoseconds.
+// monotonic is a monotonic time in nanoseconds.
 func monotonic() int64 { return int64(time.Since(origin)) }
 
-// futexParking is parking for this peer: who notifies may want to wake that one, or one of its sleepers that is at
-// home in a slot.
+// futexParking is parking for this peer. Its sleepers carry bits that let a notifier wake this peer, or one of its
+// sleepers with a certain home.
 func futexParking(peer uint32) parking {
 	bit := uint32(1) << peer
 	wait := func(address *uint32, value uint32, deadline int64, home int) (ended bool) {
 		futexWait(address, value, deadline, bit|homeBit(peer, home))
-		return false // of a process that ends a futex knows nothing
+		return false // a futex does not report the end of a process
 	}
 	return parking{
 		wait: wait, wake: futexWake, yieldProcessor: schedYield, yield: schedYield,
@@ -35,12 +35,12 @@ func futexParking(peer uint32) parking {
 	}
 }
 
-// The bits of a futex: one for each peer, and those that are left for homes. Several share one of these, so that
-// neighbours, of one peer and of the next, do not.
+// The bits of a futex: one for each peer, and the rest for homes. Several homes share a bit, but adjacent homes, of one
+// peer and of the next, do not.
 const (
 	homeBitsAt   = peersMax
 	homeBits     = 16
-	homesOfAPeer = 5 // before the next peer's begin
+	homesOfAPeer = 5 // before the next peer's homes begin
 )
 
 func homeBit(peer uint32, home int) uint32 {
@@ -50,21 +50,21 @@ func homeBit(peer uint32, home int) uint32 {
 	return 1 << (homeBitsAt + (homesOfAPeer*peer+uint32(home))%homeBits)
 }
 
-// futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It
-// may return at any time. Syscall6 and not RawSyscall6: the scheduler must know that we block.
+// futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It may return at any time.
+// Syscall6, not RawSyscall6: the scheduler must know that the thread blocks.
 func futexWait(address *uint32, value uint32, deadline int64, bits uint32) {
 	var ts syscall.Timespec
 	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
 	if errno != 0 {
 		return
 	}
-	// now() is read second: a pause between the two readings makes the sleep shorter, not longer.
+	// now() is read second: a delay between the two readings shortens the sleep.
 	ts = syscall.NsecToTimespec(later(ts.Nano(), deadline-now()))
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
 		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bits))
 }
 
-// schedYield uses Syscall too: it lasts as long as somebody else runs.
+// schedYield also uses Syscall: it lasts as long as another thread runs.
 func schedYield() { _, _, _ = syscall.Syscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }
 
 // futexWake wakes up to n sleepers.

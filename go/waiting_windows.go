@@ -25,18 +25,18 @@ const (
 	highResolution = 2          // CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
 	timerAccess    = 0x001f0003 // TIMER_ALL_ACCESS
 
-	// nearDeadline is below what a time-out in milliseconds can be trusted with: its clock may tick
-	// once in 15.6 ms.
+	// nearDeadline is the shortest time for which a time-out in milliseconds is precise enough: its clock may tick once
+	// in 15.6 ms.
 	nearDeadline = int64(20 * time.Millisecond)
 )
 
-// arguments of a system call are kept for the next one, since older versions of Go let them escape.
+// arguments of a system call are reused, because older versions of Go let them escape to the heap.
 type arguments [6]uintptr
 
 var spareArguments = sync.Pool{New: func() any { return new(arguments) }}
 
-// call calls a function of the system, and allocates nothing. What its arguments point to must lie
-// on the heap, and be held there by the caller. The scheduler knows of the blocked thread.
+// call calls a function of the system, and allocates nothing. Memory that its arguments point to must lie on the heap,
+// and the caller must keep it alive. The scheduler knows of the blocked thread.
 func call(function *syscall.LazyProc, args ...uintptr) (result uintptr) {
 	kept := spareArguments.Get().(*arguments)
 	n := copy(kept[:], args)
@@ -45,7 +45,7 @@ func call(function *syscall.LazyProc, args ...uintptr) (result uintptr) {
 	return result
 }
 
-// The clock. Go's own is as coarse as the system's tick here.
+// The clock. Go's own clock is as coarse as the system's tick here.
 var frequency, origin = query(queryPerformanceFrequency), query(queryPerformanceCounter)
 
 var spareCounts = sync.Pool{New: func() any { return new(int64) }}
@@ -57,36 +57,35 @@ func query(counter *syscall.LazyProc) int64 {
 	return *count
 }
 
-// monotonic is a time in nanoseconds.
+// monotonic is a monotonic time in nanoseconds.
 func monotonic() int64 { return scale(query(queryPerformanceCounter)-origin, frequency) }
 
-// scale makes nanoseconds of ticks, without an overflow on the way.
+// scale converts ticks to nanoseconds without overflow.
 func scale(ticks, frequency int64) int64 {
 	const second = int64(time.Second)
 	return ticks/frequency*second + ticks%frequency*second/frequency
 }
 
-// sleeper is how one peer sleeps on the words of a region and wakes others: by named events. A
-// slot's word has one sleeper at a time, so one event for each slot is exact. On an eventcount many
-// sleep: there each peer has an event of its own, and of its goroutines one at a time, the leader,
-// waits for it, so that nobody can take a signal that is meant for somebody else.
+// sleeper is how one peer sleeps on the words of a region and wakes others: by named events. A slot's word has one
+// sleeper at a time, so one event per slot is exact. On an eventcount many goroutines sleep: each peer has an event of
+// its own there, and only one of its goroutines at a time, the leader, waits for it, so that no goroutine takes a
+// signal meant for another.
 //
-// A sleeper makes its event before it looks at the word; who wakes changes the word before it
-// looks for the event. So an event that is not there has nobody to wake. A signal that nobody
-// needed makes the next wait return early.
+// A sleeper creates its event, then looks at the word; a waker changes the word, then looks for the event. So an event
+// that does not exist has no sleeper to wake. A signal that no sleeper needed makes the next wait return early.
 type sleeper struct {
 	view
 	geometry
 	names  names
 	index  uint32
-	host   syscall.Handle              // its process; 0: not to be watched
-	access *syscall.SecurityAttributes // of the events that are made here
+	host   syscall.Handle              // its process; 0: it is not watched
+	access *syscall.SecurityAttributes // of the events created here
 
 	slots       []event
 	eventcounts [eventcountCount][peersMax]event
 	answers     [peersMax]event
-	queues      [eventcountCount + 1]queue // on each eventcount, and on the own eventcount for answers
-	guests      [peersMax]watched          // by who waits for a slot: the leader of that eventcount
+	queues      [eventcountCount + 1]queue // on each eventcount, and on this peer's eventcount for answers
+	guests      [peersMax]watched          // watched by the leader of the eventcount for free guest slots
 	sets        struct {
 		mu    sync.Mutex
 		spare []*waitSet
@@ -104,7 +103,7 @@ func (s *sleeper) parking() parking {
 
 func yieldThread() { _, _, _ = switchToThread.Call() }
 
-// spot is what a word belongs to.
+// spot is the slot or eventcount that a word belongs to.
 type spot struct {
 	kind   string // as in the names of its events
 	number uint32
@@ -127,7 +126,7 @@ func (s *sleeper) spotOf(word *uint32) spot {
 	return spot{onAnswers, uint32((offset - peersOffset) / lineSize)}
 }
 
-// event returns a spot's event and its name. The peer counts on an eventcount only.
+// event returns a spot's event. The peer matters on an eventcount only.
 func (s *sleeper) event(p spot, peer uint32) *event {
 	switch p.kind {
 	case onSlot:
@@ -175,7 +174,8 @@ func (s *sleeper) signal(p spot, peer uint32) {
 	call(setEvent, uintptr(h))
 }
 
-// made returns the event to sleep on; 0 if it cannot be had: then only time ends the sleep.
+// made returns the event to sleep on, creating it if need be; 0: it cannot be had, and only the deadline ends the
+// sleep.
 func (s *sleeper) made(p spot) syscall.Handle {
 	e := s.event(p, s.index)
 	if h := e.handle(); h != 0 {
@@ -188,10 +188,10 @@ func (s *sleeper) made(p spot) syscall.Handle {
 	return e.keep(created)
 }
 
-// wakeNoHome is parking's wakeHome: an event is for any sleeper of a peer.
+// wakeNoHome is parking.wakeHome: an event has no sleeper of a certain home.
 func wakeNoHome(*uint32, uint32, int) bool { return false }
 
-// wait is parking's.
+// wait is parking.wait.
 func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended bool) {
 	set := s.takeSet()
 	defer s.giveSet(set)
@@ -219,7 +219,7 @@ func (s *sleeper) queueOf(p spot) *queue {
 	return &s.queues[p.number]
 }
 
-// tellEnd tells whether what was signalled is a process, and forgets it: its end is told once.
+// tellEnd tells whether the signalled handle is a process, and forgets that process: its end is reported once.
 func (s *sleeper) tellEnd(q *queue, signalled syscall.Handle) bool {
 	if signalled == 0 {
 		return false
@@ -237,11 +237,11 @@ func (s *sleeper) tellEnd(q *queue, signalled syscall.Handle) bool {
 	return false
 }
 
-// watched is the process of a guest, as its line shows it.
+// watched is the process of a guest, as its peer record shows it.
 type watched struct {
 	id      uint32
 	started uint64
-	process syscall.Handle // 0: it has ended, or cannot be watched
+	process syscall.Handle // 0: ended, or cannot be watched
 }
 
 func (w *watched) drop() {
@@ -249,8 +249,7 @@ func (w *watched) drop() {
 	w.process = 0
 }
 
-// watchGuests adds the processes of the guests that may have a slot; gone says that one is found
-// to have ended already.
+// watchGuests adds the processes of the guests that may have a slot; gone: one of them has ended already.
 func (s *sleeper) watchGuests(set *waitSet) (gone bool) {
 	for i := uint32(1); i <= guestsMax; i++ {
 		line, w := s.peer(i), &s.guests[i]
@@ -286,7 +285,7 @@ func (s *sleeper) giveSet(set *waitSet) {
 	s.sets.mu.Unlock()
 }
 
-// close closes every handle. Nobody sleeps any more.
+// close closes every handle. No goroutine sleeps any more.
 func (s *sleeper) close() {
 	for i := range s.slots {
 		closeHandle(s.slots[i].handle())
@@ -303,12 +302,12 @@ func (s *sleeper) close() {
 	}
 }
 
-// event is the handle of a named event, 0 until somebody needs it.
+// event is the handle of a named event; 0 until it is needed.
 type event struct{ value atomic.Uintptr }
 
 func (e *event) handle() syscall.Handle { return syscall.Handle(e.value.Load()) }
 
-// keep keeps a handle, unless another goroutine was faster, and returns the one that is kept.
+// keep stores a handle, unless another goroutine was faster, and returns the stored one.
 func (e *event) keep(h syscall.Handle) syscall.Handle {
 	if !e.value.CompareAndSwap(0, uintptr(h)) {
 		closeHandle(h)
@@ -316,7 +315,7 @@ func (e *event) keep(h syscall.Handle) syscall.Handle {
 	return e.handle()
 }
 
-// waitSet is what one sleep waits for.
+// waitSet is the set of handles that one sleep waits for.
 type waitSet struct {
 	handles [2 + peersMax]syscall.Handle
 	count   uint32
@@ -324,14 +323,14 @@ type waitSet struct {
 	due     int64          // in units of 100 ns; negative: from now
 }
 
-// begin makes the set one of an event and a process; either may be 0.
+// begin resets the set to an event and a process; either may be 0.
 func (w *waitSet) begin(event, process syscall.Handle) {
 	w.count = 0
 	w.add(event)
 	w.add(process)
 }
 
-// add is refused when the set is full: there a bound is kept that no peer's record can move.
+// add refuses a handle when the set is full, so no peer's record can overflow it.
 func (w *waitSet) add(h syscall.Handle) (added bool) {
 	if h == 0 || w.count == uint32(len(w.handles)) {
 		return false
@@ -341,7 +340,7 @@ func (w *waitSet) add(h syscall.Handle) (added bool) {
 	return true
 }
 
-// sleep waits until one of the set is signalled, and returns that, or 0.
+// sleep waits until a handle of the set is signalled, and returns that handle, or 0.
 func (w *waitSet) sleep(word *uint32, value uint32, deadline int64) syscall.Handle {
 	left := deadline - now()
 	if left <= 0 || atomic.LoadUint32(word) != value {
@@ -365,12 +364,12 @@ func (w *waitSet) waitForAny(timeout uint32) syscall.Handle {
 	case r < uintptr(w.count):
 		return w.handles[r]
 	case r != syscall.WAIT_TIMEOUT:
-		time.Sleep(time.Millisecond) // not to spin on a handle that is none
+		time.Sleep(time.Millisecond) // do not spin on an invalid handle
 	}
 	return 0
 }
 
-// arm adds a timer that is finer than the system's tick.
+// prepare adds a timer that is finer than the system's tick.
 func (w *waitSet) prepare(left int64) bool {
 	if w.timer == 0 {
 		w.timer = newTimer()
@@ -382,7 +381,7 @@ func (w *waitSet) prepare(left int64) bool {
 	return w.add(w.timer)
 }
 
-// newTimer makes a timer; where the system has none of high resolution, a plain one.
+// newTimer makes a timer of high resolution; a plain one if the system has none.
 func newTimer() syscall.Handle {
 	for _, flags := range [2]uintptr{highResolution, 0} {
 		if r, _, _ := syscall.SyscallN(createWaitableTimerEx.Addr(), 0, 0, flags, timerAccess); r != 0 {
@@ -392,17 +391,17 @@ func newTimer() syscall.Handle {
 	return 0
 }
 
-// queue is the goroutines of one peer that sleep on one eventcount: a leader, who waits for the event,
-// and followers, who wait for the leader.
+// queue is the goroutines of one peer that sleep on one eventcount: a leader, which waits for the event, and followers,
+// which wait for the leader.
 type queue struct {
 	mu        sync.Mutex
 	led       bool
 	followers []*follower
-	told      bool // of the end of the host's process; the leader's
+	told      bool // the end of the host's process was reported; used by the leader alone
 }
 
 type follower struct {
-	value uint32    // of the eventcount, when it was last looked at
+	value uint32    // the eventcount's generation when the follower last looked
 	woken chan bool // true: it leads now
 }
 
@@ -414,8 +413,7 @@ func (q *queue) watch(host syscall.Handle) syscall.Handle {
 	return host
 }
 
-// lead makes the goroutine the leader, if need be after it has waited as a follower; false: it was
-// woken, or its time is up.
+// lead makes the goroutine the leader, perhaps after a time as a follower; false: it was woken, or its time is up.
 func (q *queue) lead(word *uint32, value uint32, deadline int64) bool {
 	q.mu.Lock()
 	if !q.led {
@@ -446,7 +444,7 @@ func (q *queue) follow(f *follower, deadline int64) (leads bool) {
 	return <-f.woken
 }
 
-// leave takes a follower out; false: it was told something meanwhile.
+// leave removes a follower; false: it was woken or made the leader meanwhile.
 func (q *queue) leave(f *follower) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -459,8 +457,8 @@ func (q *queue) leave(f *follower) bool {
 	return false
 }
 
-// resign ends the leader's turn: it wakes every follower whose eventcount has moved, and makes another
-// one the leader.
+// resign ends the leader's turn: it wakes every follower whose eventcount has moved, and makes another follower the
+// leader.
 func (q *queue) resign(word *uint32) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

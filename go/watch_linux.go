@@ -11,8 +11,8 @@ import (
 	"unsafe"
 )
 
-// watch tells of the end of a process, at once and at no cost until then: by a pidfd, for which Go's own
-// poller waits.
+// watch reports the end of a process at once, and costs nothing until then: it is a pidfd for which Go's own poller
+// waits.
 type watch struct {
 	file     *os.File
 	process  identity      // of the pidfd
@@ -20,9 +20,8 @@ type watch struct {
 	stopping sync.Once
 }
 
-// watchProcess calls over, from a goroutine, when the process is watched no longer: stopped says that
-// this was by stop; else the process has ended, or cannot be waited for. nil: it cannot be watched at
-// all, and over will not be called.
+// watchProcess calls over, from a goroutine, when the watch ends. stopped: stop ended it; otherwise the process has
+// ended, or cannot be waited for. nil: the process cannot be watched at all, and over will not be called.
 func watchProcess(pid uint32, over func(stopped bool)) *watch {
 	fd, err := openProcess(pid)
 	if err != nil {
@@ -45,16 +44,16 @@ func watchProcess(pid uint32, over func(stopped bool)) *watch {
 	return w
 }
 
-// stop ends the watch, and returns when over has.
+// stop ends the watch, and returns after over has returned.
 func (w *watch) stop() {
 	w.stopping.Do(w.closeFile)
 	<-w.done
 }
 
-// lostFiles are kept from the collector, which would close what is not ours.
+// lostFiles keeps files from the garbage collector, which would close a descriptor that is no longer ours.
 var lostFiles sync.Map
 
-// closeFile closes the pidfd, unless somebody else did and its number means something else by now.
+// closeFile closes the pidfd, unless other code has closed it and its number means another file by now.
 func (w *watch) closeFile() {
 	raw, _ := w.file.SyscallConn()
 	ours := true
@@ -67,9 +66,9 @@ func (w *watch) closeFile() {
 	_ = w.file.SetReadDeadline(time.Now())
 }
 
-// openProcess is a pidfd.
+// openProcess opens a pidfd.
 func openProcess(pid uint32) (int, error) {
-	const pidfdOpen = 434 // but on MIPS, which numbers its calls otherwise
+	const pidfdOpen = 434 // except on MIPS, which numbers its calls differently
 	if strings.HasPrefix(runtime.GOARCH, "mips") {
 		return -1, syscall.ENOSYS
 	}
@@ -90,14 +89,14 @@ func openProcess(pid uint32) (int, error) {
 	return fd, nil
 }
 
-// hasEnded tells whether the process of a pidfd has ended: only then is there something to be read.
+// hasEnded tells whether the process of a pidfd has ended: only then is the pidfd readable.
 func hasEnded(fd uintptr) bool {
 	const pollIn = 1
 	poll := struct {
 		fd              int32
 		events, revents int16
 	}{fd: int32(fd), events: pollIn}
-	var at syscall.Timespec // once
+	var at syscall.Timespec // do not wait
 	n, _, _ := syscall.Syscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&poll)), 1,
 		uintptr(unsafe.Pointer(&at)), 0, 0, 0)
 	return n == 1

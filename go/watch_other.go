@@ -2,7 +2,7 @@
 
 package shmipc
 
-// watch is for systems where a wait tells of no death by itself, and where processes can be watched.
+// watch is for systems whose waits do not report deaths, and which can watch processes.
 type watch struct{}
 
 func watchProcess(uint32, func(stopped bool)) *watch { return nil }
