@@ -1,7 +1,7 @@
 package shmipc
 
-// sever detaches from the region and returns the second mapping, as detach does; the first is private. A caller
-// that ends a call just then waits, and then knows what became of it in the region.
+// sever detaches from the region and returns the second mapping, as detach does; the first is private from then on. A
+// caller that ends a call at that moment waits, and then knows what happened to the call in the region.
 func (g *Guest) sever() (memory []byte, real *region) {
 	g.cutting.Lock()
 	defer g.cutting.Unlock()
@@ -15,8 +15,8 @@ func (g *Guest) sever() (memory []byte, real *region) {
 	return memory, real
 }
 
-// keepInUse keeps the slots as they are that others still have. A worker that takes a request later than
-// this looks sees that the guest is closed.
+// keepInUse keeps the contents of the slots that goroutines still use. A worker that takes a request after this look
+// sees that the guest is closed.
 func (g *Guest) keepInUse() {
 	var fault error
 	defer g.catchFault(&fault)()
@@ -35,7 +35,7 @@ func (g *Guest) keepInUse() {
 	}
 }
 
-// settleCalls gives up what the region shows to be under way, once what callers see is kept.
+// settleCalls gives up the calls that the region shows to be under way, after the bytes that callers see were kept.
 func (g *Guest) settleCalls(real *region) {
 	var fault error
 	defer real.catchFault(&fault)()
@@ -46,16 +46,16 @@ func (g *Guest) settleCalls(real *region) {
 
 func (g *Guest) keepSlot(s *slot) { g.keep(g.bytes(g.slotOffset(s.index), g.stride)) }
 
-// abandon has the caller give up, in the private word of a slot that was kept: so the handler is told.
+// abandon gives up on the caller's behalf, in the private word of a kept slot: Request.Abandoned tells the handler.
 func (s *slot) abandon(w word) {
 	for i := 0; i < wordChanges && w.state() == stateWorking && !s.cancel(w); i++ {
 		w = s.load()
 	}
 }
 
-// settle gives up what the slot in the region shows to be under way: the host goes on with that one, not with
-// the copy that the caller sees, so its word decides whether a handler has started. What the caller gave up in
-// the region itself is not under way there any more; what it sends from now on goes into the copy.
+// settle gives up the call that the slot in the region shows to be under way. The host goes on with that slot, not with
+// the copy that the caller sees, so the region's word decides whether a handler has started. A call that its caller
+// gave up in the region is no longer under way there; what the caller sends from now on goes into the copy.
 func (e *exchange) settle(real *slot) {
 	for n := 0; n < wordChanges; n++ {
 		switch w := real.load(); {
@@ -72,9 +72,8 @@ func (e *exchange) settle(real *slot) {
 	}
 }
 
-// startedInRegion is asked of a call that ended unstarted, or answered, by the word that the caller sees. It
-// tells whether that may have been a copy, and a handler had started by the region's word. It waits while the
-// guest is being cut off.
+// startedInRegion is for a call that, by the word its caller sees, never started or was answered. It tells whether that
+// word may be a copy while a handler had started by the region's word. It waits while the guest is being cut off.
 func (e *exchange) startedInRegion() bool {
 	e.guest.cutting.RLock()
 	defer e.guest.cutting.RUnlock()

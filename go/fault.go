@@ -2,8 +2,8 @@ package shmipc
 
 import "runtime/debug"
 
-// A region whose file somebody truncated faults when it is touched. Such a fault is a panic, not
-// a crash, in goroutines that asked for it, and these functions make it an error.
+// A region whose file was truncated by another process faults when it is touched. Such a fault is a panic, not a crash,
+// in goroutines that asked for it; these functions turn it into an error.
 
 // catchFault asks for panics, and returns what must be deferred: it restores the goroutine's
 // setting and turns a fault in the mapping into *err.
@@ -17,7 +17,7 @@ func (r *region) catchFault(err *error) func() {
 	}
 }
 
-// faultError is the error for a recovered panic; one that is no fault in the mapping panics on.
+// faultError is the error for a recovered panic; it panics again if that is not a fault in the mapping.
 func (r *region) faultError(p any) error {
 	if !r.isFault(p) {
 		panic(p)
@@ -31,8 +31,7 @@ func (r *region) isFault(p any) bool {
 	return ok && r.contains(fault.Addr(), r.total)
 }
 
-// guard makes an error of a fault in the mapping; to be deferred where a caller has asked for
-// panics already.
+// guard turns a fault in the mapping into an error; for defer, where a caller has already asked for panics.
 func (g *Guest) guard(err *error) {
 	if p := recover(); p != nil {
 		*err = g.faulted(p)

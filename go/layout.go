@@ -14,7 +14,7 @@ const (
 	hostIndex = 0
 	guestsMax = 15
 	peersMax  = 1 + guestsMax
-	epochMax  = 4095 // of those in words
+	epochMax  = 4095 // of the epochs in words
 
 	slotsMax    = 4096
 	capacityMax = 1 << 30
@@ -31,7 +31,7 @@ const (
 // Inline is how many bytes travel with the slot's state: 48 in its cache line, the rest in one more.
 const Inline = 112
 
-// firstLine is how many of them share the line of the state word.
+// firstLine is how many of the Inline bytes share the line of the state word.
 const firstLine = 48
 
 // The eventcounts, by what they announce.
@@ -54,7 +54,7 @@ const (
 
 // peerRecord overlays one line of the peer table.
 type peerRecord struct {
-	epoch     atomic.Uint32 // counts the attaches; words have it as epochInWord says
+	epoch     atomic.Uint32 // counts attachments; in words see epochInWord
 	status    atomic.Uint32
 	pid       atomic.Uint32
 	left      atomic.Uint32 // the last epoch that left gracefully
@@ -62,12 +62,12 @@ type peerRecord struct {
 	discarded atomic.Uint64
 	calls     atomic.Uint64
 	failed    atomic.Uint64
-	origin    atomic.Uint64 // of its process: what tells it from others of the same id
-	answers   eventcount    // this peer is notified of answers by it
+	origin    atomic.Uint64 // of its process: distinguishes it from others of the same pid
+	answers   eventcount    // for notifying this peer of answers
 }
 
-// eventcount overlays one eventcount: in the lower half of sleepers the peers that sleep, in the upper half
-// those that poll.
+// eventcount overlays one eventcount: the lower half of sleepers is the set of peers that sleep, the upper half the set
+// of peers that poll.
 type eventcount struct {
 	generation atomic.Uint32
 	sleepers   atomic.Uint32
@@ -76,7 +76,7 @@ type eventcount struct {
 const pollersAt = 16
 
 // exchangeLine overlays the first two lines of a slot; a small message needs one. Its sender writes length and kind
-// without atomic stores: whoever owns the message is alone, and the change of the state word publishes them.
+// without atomic stores: the message has one owner, and the change of the state word publishes both.
 type exchangeLine struct {
 	state  atomic.Uint64
 	length uint32
@@ -96,8 +96,8 @@ type geometry struct {
 	responseCapacity uint32
 }
 
-// newGeometry computes the layout of a region; ok is false if a number is out of its range. The capacities
-// are rounded up to whole lines, so that both ends of each buffer lie on a line's.
+// newGeometry computes the layout of a region; ok is false if a number is out of its range. The capacities are rounded
+// up to whole lines, so that each buffer begins and ends on a line boundary.
 func newGeometry(hostSlots, guestSlots, requestCapacity, responseCapacity uint32) (g geometry, ok bool) {
 	if hostSlots > slotsMax || guestSlots > slotsMax || hostSlots+guestSlots == 0 {
 		return g, false
@@ -139,7 +139,7 @@ func decodeHeader(b *[headerSize]byte) (geometry, error) {
 	return g, nil
 }
 
-// checkIdentity tells whether these are a complete header of this protocol version.
+// checkIdentity returns an error unless these belong to a complete header of this protocol version.
 func checkIdentity(found uint64, ready, version uint32) error {
 	switch {
 	case found == 0:

@@ -10,7 +10,7 @@ const (
 	hostDied              // it was killed or crashed
 )
 
-// host looks whether the host is there. Its lock is the proof; how it went its line tells.
+// host looks whether the host is there. Its lock is the proof; its peer record tells how it left.
 func (r *region) host() hostState {
 	line := r.peer(hostIndex)
 	if r.locked(hostIndex) && line.epoch.Load() == r.hostEpoch && !r.nameIsLost() {
@@ -25,9 +25,9 @@ func (r *region) host() hostState {
 	return hostDied
 }
 
-// nameIsLost tells whether the file has had no name for a while. Not at once: a host that leaves
-// unlinks the name before it says so in its line, and whoever replaces a dead host holds that
-// one's lock for a moment while it unlinks.
+// nameIsLost tells whether the file has had no name for a while. Not at once: a host that leaves unlinks the name
+// before its peer record says so, and a process that replaces a dead host briefly holds the dead host's lock while it
+// unlinks.
 func (r *region) nameIsLost() bool {
 	if r.linked() {
 		return false

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// pool hands out the guest slots. A slot is claimed twice: by its private claim word among the
-// goroutines of this process, which also keeps Close from unmapping, and then by its state word
-// among the guests.
+// pool hands out the guest slots. A slot is claimed twice: first by its private claim word, among the goroutines of
+// this process; that also keeps Close from unmapping. Then by its state word, among the guests.
 type pool struct {
 	exchanges []exchange
-	first     int            // where this guest begins to look, so that guests seldom meet
+	first     int            // where this guest begins to look, so that guests rarely collide
 	head      chan struct{}  // held by the head of the queue: the one goroutine that waits on the eventcount
 	seeking   atomic.Bool    // the head looks for a slot
 	waiters   atomic.Int32   // the queue, with its head
-	passed    chan *exchange // to one in the queue behind the head
+	passed    chan *exchange // slots passed on to a goroutine in the queue behind the head
 	turns     turns
 	claiming  spinBudget
-	longWaits crowd // those for requests that were published while nobody polled
+	longWaits crowd // waits for requests that were published while no worker polled
 }
 
 // exchange is this process's side of one guest slot.
@@ -28,19 +27,19 @@ type exchange struct {
 	guest    *Guest
 	home     int           // of the worker that is to be woken for it
 	claimed  atomic.Uint64 // the claim word
-	word     word          // the state word as the claimer left it; the claimer's alone
-	reach    reach         // of the request; the claimer's alone
-	polled   bool          // somebody polled when this request was published; the claimer's alone
-	woke     bool          // else a worker was asleep then, and was notified; the claimer's alone
-	notified bool          // the eventcount was notified when the caller was about to sleep; the claimer's alone
-	looked   int64         // when Ready last looked whether the host is there; the claimer's alone
+	word     word          // the state word as the claimer left it; used by the claimer alone
+	reach    reach         // of the request; used by the claimer alone
+	polled   bool          // a worker polled when this request was published; used by the claimer alone
+	woke     bool          // otherwise: a worker slept then, and was notified; used by the claimer alone
+	notified bool          // the eventcount was notified as the caller went to sleep; used by the claimer alone
+	looked   int64         // when Ready last looked whether the host is there; used by the claimer alone
 	budget   spinBudget
-	soon     uint32  // of spinBudget.begin; the claimer's alone
-	mayLeave bool    // its caller may not call again soon, and notifies in a turn, too; the claimer's alone
+	soon     uint32  // of spinBudget.begin; used by the claimer alone
+	mayLeave bool    // its caller may not call again soon, and notifies even in a turn; used by the claimer alone
 	turn     turn    // while others wait for a slot
 	holdOff  holdOff // the claimer's alone
 	stats    counters
-	settled  word           // the region's word when the call was given up there; under guest.cutting
+	settled  word           // the region's word when cutting off gave up the call there; under guest.cutting
 	_        [lineSize]byte // neighbours belong to other goroutines
 }
 
@@ -74,7 +73,7 @@ func (p *pool) setUp(g *Guest, spin time.Duration) {
 	}
 }
 
-// empty tells whether nobody holds a claim.
+// empty tells whether no goroutine holds a claim.
 func (p *pool) empty() bool {
 	for i := range p.exchanges {
 		if p.exchanges[i].claimed.Load()&claimTaken != 0 {
@@ -84,8 +83,8 @@ func (p *pool) empty() bool {
 	return true
 }
 
-// claim returns an exchange in state BUSY that belongs to the caller. Who finds others waiting
-// does not spin but waits too.
+// claim returns an exchange in state BUSY that belongs to the caller. A goroutine that finds others waiting does not
+// spin but joins the queue.
 func (g *Guest) claim(l *limit) (*exchange, error) {
 	for s := g.pool.claiming.begin(nil); ; {
 		e, undone, err := g.tryClaim(newcomer)
@@ -108,20 +107,20 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 	}
 }
 
-// claimant is one that looks for a slot.
+// claimant is a goroutine that looks for a slot.
 type claimant struct {
 	since  int64 // when it began to wait, of now()
-	looks  int   // in vain
-	spares bool  // it leaves the slots to those who have turns
+	looks  int   // looks in vain
+	spares bool  // it leaves slots to the callers that have turns in them
 }
 
-// newcomer has not waited yet.
+// newcomer is a claimant that has not waited yet.
 var newcomer = claimant{since: forever}
 
-// looksSpared bounds the policy: after so many looks in vain a waiter takes any slot that is free.
+// looksSpared bounds the policy: after this many looks in vain a waiter takes any free slot.
 const looksSpared = 4
 
-// mayHave tells whether a slot that nobody has claimed may be this one's.
+// mayHave tells whether this claimant may take an unclaimed slot.
 func (c claimant) mayHave(t *turn) bool {
 	if c.looks >= looksSpared || !c.spares && !t.isKept() {
 		return true
@@ -130,7 +129,7 @@ func (c claimant) mayHave(t *turn) bool {
 	return !t.isKeptFrom(c.since, now) && !(c.spares && t.isUnderWay(now))
 }
 
-// tryClaim returns nil if there is no slot to be had; undone says that it held a private claim meanwhile.
+// tryClaim returns nil if no slot is available; undone: it held a private claim for a moment.
 func (g *Guest) tryClaim(c claimant) (e *exchange, undone bool, err error) {
 	exchanges := g.pool.exchanges
 	for n, i := len(exchanges), g.pool.first; n > 0; n-- {
@@ -147,8 +146,8 @@ func (g *Guest) tryClaim(c claimant) (e *exchange, undone bool, err error) {
 	return nil, undone, nil
 }
 
-// tryClaim claims privately, then looks whether anything may begin, then claims in the region.
-// An undone claim gives its ticket back: nobody has seen it.
+// tryClaim claims privately, then looks whether anything may begin, then claims in the region. An undone claim gives
+// its ticket back: no handle has it.
 func (e *exchange) tryClaim() (bool, error) {
 	before := e.claimed.Load()
 	if before&claimTaken != 0 || !e.claimed.CompareAndSwap(before, before+1<<ticketAt|claimTaken) {
@@ -192,10 +191,10 @@ func (e *exchange) unclaim(claim uint64) {
 	e.guest.tellIdle()
 }
 
-// drop ends the private claim of an exchange whose word is somebody else's now.
+// drop ends the private claim of an exchange whose word this guest no longer owns.
 func (e *exchange) drop() { e.unclaim(e.claimed.Load() >> ticketAt << ticketAt) }
 
-// release gives the slot back to all guests, or passes it on to a goroutine.
+// release gives the slot back to all guests, or passes it on to a goroutine of this one.
 func (e *exchange) release() {
 	step := e.nextStep()
 	if step == turnEnds && e.wasAnswered() && e.passOn() {
@@ -207,7 +206,7 @@ func (e *exchange) release() {
 	e.vacate(step)
 }
 
-// nextStep is the turn's; without others that wait there is none.
+// nextStep is the turn's next step; without waiters there is no turn.
 func (e *exchange) nextStep() turnStep {
 	p, t := &e.guest.pool, &e.turn
 	waiters, mayLeave := p.waiters.Load(), e.mayLeave
@@ -226,10 +225,9 @@ func (e *exchange) nextStep() turnStep {
 	return t.next(&p.turns, mayLeave, waiters, len(p.exchanges), now())
 }
 
-// vacate ends the private claim of a slot that is FREE now, and notifies one that waits: not
-// before, since a waiter of this process could not claim it yet. The sleepers are read while the
-// claim still keeps the mapping; a seeker of this process that sets its bit too late for that has
-// told the pool before.
+// vacate ends the private claim of a slot that is FREE now, then notifies a waiter: before, a waiter of this process
+// could not claim it. The sleepers are read while the claim still keeps the region mapped; a seeker of this process
+// that sets its bit too late for that has set pool.seeking before.
 func (e *exchange) vacate(step turnStep) {
 	g := e.guest
 	wanted := g.eventcount(eventcountGuestFree).wantsNotify()
@@ -242,12 +240,12 @@ func (e *exchange) vacate(step turnStep) {
 	}
 }
 
-// wasAnswered tells whether the host answered what was sent last.
+// wasAnswered tells whether the host answered the last request.
 func (e *exchange) wasAnswered() bool {
 	return e.word.state() == stateResponse && e.word&flagReclaimed == 0
 }
 
-// passOn hands the slot over, as it is, to one in the queue behind the head, if no other guest waits: that takes no
+// passOn hands the slot, as it is, to a goroutine in the queue behind the head, if no other guest waits: that takes no
 // system call.
 func (e *exchange) passOn() bool {
 	g := e.guest
@@ -255,7 +253,7 @@ func (e *exchange) passOn() bool {
 	if p.waiters.Load() < 2 || g.eventcount(eventcountGuestFree).sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
 		return false
 	}
-	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // no handle is valid any more
+	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // makes every handle stale
 	select {
 	case p.passed <- e:
 		return true
@@ -264,7 +262,7 @@ func (e *exchange) passOn() bool {
 	}
 }
 
-// takeOver begins the turn of one that a slot was passed on to; an error ends its claim.
+// takeOver begins the turn of a goroutine that a slot was passed on to; an error ends its claim.
 func (e *exchange) takeOver() (err error) {
 	defer e.guest.guard(&err)
 	if flags := e.guest.flags.Load(); flags != 0 {
@@ -275,8 +273,8 @@ func (e *exchange) takeOver() (err error) {
 	return nil
 }
 
-// claimInQueue waits for a slot. The head of the queue waits on the eventcount, and blocks a thread for it; the others
-// wait as goroutines do, to be the head or to have a slot passed on.
+// claimInQueue waits for a slot. The head of the queue waits on the eventcount, and blocks a thread for it; the other
+// goroutines wait on channels, to become the head or to receive a slot.
 func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	if len(g.pool.exchanges) == 0 {
 		return nil, failure(ErrInvalid, "the region has no guest slots")
@@ -300,9 +298,9 @@ func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	return g.claimByEventcount(l, claimant{since: since})
 }
 
-// claimByEventcount waits on the eventcount. A waiter that gives up after a wake-up passes it on: it was for one that
-// needs the slot. A waiter that is not notified looks by itself again and again: a slot that was given back in silence
-// may have nobody who calls in it again.
+// claimByEventcount waits on the eventcount. A waiter that gives up after a wake-up passes it on to another waiter. A
+// waiter that is not notified looks by itself again and again: a slot may have been released without a notification,
+// and its last caller may not call again.
 func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 	b := g.eventcount(eventcountGuestFree)
 	defer b.unwant(g.bit)
@@ -337,7 +335,7 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 	}
 }
 
-// beginTurn begins the turn of one that has waited for this slot.
+// beginTurn begins the turn of a claimant that has waited for this slot.
 func (e *exchange) beginTurn(c claimant) {
 	e.turn.begin(now())
 	if c.spares {
@@ -345,7 +343,7 @@ func (e *exchange) beginTurn(c claimant) {
 	}
 }
 
-// becomeHead waits in the order of arrival to be the head of the queue, or for a slot that is passed on.
+// becomeHead waits, in the order of arrival, to become the head of the queue, or for a slot that is passed on.
 func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	select {
 	case g.pool.head <- struct{}{}:
@@ -374,7 +372,7 @@ func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	return nil, l.failure(timedOut, false)
 }
 
-// notifyFromOutside notifies on behalf of a goroutine that does not keep the mapping from going away.
+// notifyFromOutside notifies on behalf of a goroutine that does not itself keep the region mapped.
 func (g *Guest) notifyFromOutside(number uint32, n int) {
 	var fault error
 	if g.enter() != nil {

@@ -9,27 +9,28 @@ import (
 	"time"
 )
 
-// backing is what holds the memory and proves who is alive: the region's file, or what stands for
-// it on a system without such files.
+// backing holds the memory and proves which peers are alive: the region's file, or its equivalent on a system without
+// such files.
 type backing interface {
-	locked(index uint32) bool // somebody else holds the lock of this peer index
+	locked(index uint32) bool // another process holds the lock of this peer index
 	linked() bool             // the region still has a name
-	trouble() string          // what somebody did to the file and people should know, once; "": nothing
-	waiting(*region) parking  // how to sleep and wake in the memory
+	trouble() string          // what was done to the file and should be logged, once; "": nothing
+	waiting(*region) parking  // how to sleep and wake on the memory's words
 	detacher
-	close() error // unmaps and gives up the own lock
+	close() error // unmaps and gives up this guest's lock
 }
 
-// detacher is how a guest leaves while others still write to its mapping.
+// detacher is how a guest leaves while its goroutines still write to its mapping.
 type detacher interface {
-	// detach turns the mapping, where it lies, into memory of this process alone, at one instant: what
-	// is written there from then on nobody else sees. Reads still show what others write, but for what
-	// is kept. It returns a second mapping, in which the caller goes on as the guest that it is; nil: the
-	// system cannot do that now, and nothing has changed.
+	// detach turns the mapping, in place and at one instant, into memory of this process alone: later writes there are
+	// invisible to other processes. Reads still show what others write, except in bytes passed to keep. detach returns
+	// a second mapping, through which the caller goes on as the same guest; nil: the system cannot do that now, and
+	// nothing has changed.
 	detach() []byte
-	// keep has bytes of a detached mapping keep the contents they have.
+	// keep makes bytes of a detached mapping keep their contents.
 	keep([]byte)
-	// letGo unmaps what detach returned, and gives up the own lock. The private memory stays until close.
+	// letGo unmaps the mapping that detach returned, and gives up this guest's lock. The private memory stays until
+	// close.
 	letGo([]byte)
 }
 
@@ -41,9 +42,9 @@ type region struct {
 	backing
 
 	index uint32 // this guest's
-	epoch uint32 // this attach's, as in the peer table
+	epoch uint32 // of this attachment, as in the peer table
 	me    owner
-	bit   uint32 // this guest's in an eventcount's sleepers
+	bit   uint32 // this guest's bit in an eventcount's sleepers
 
 	hostSlots  []slot
 	guestSlots []slot
@@ -130,8 +131,8 @@ func truncated(size, limit uint64) error {
 	return &Error{Kind: ErrTruncated, Value: size, Limit: limit, unit: "bytes"}
 }
 
-// takeIndex takes the lock of the first free guest index. A host takes a dead guest's lock for a
-// moment to clean up after it, so full means full several times.
+// takeIndex takes the lock of the first free guest index. A host briefly takes a dead guest's lock to clean up after
+// it, so only several full rounds mean that the region is full.
 func takeIndex(file *regionFile) (uint32, error) {
 	for round := 0; round < 3; round++ {
 		for index := uint32(1); index <= guestsMax; index++ {
@@ -144,7 +145,7 @@ func takeIndex(file *regionFile) (uint32, error) {
 	return 0, ErrFull
 }
 
-// newRegion lays the types over the memory, which holds at least geometry.total bytes.
+// newRegion overlays the types on the memory, which holds at least geometry.total bytes.
 func newRegion(memory []byte, g geometry, b backing, index uint32) *region {
 	r := &region{geometry: g, view: newView(memory), backing: b, index: index}
 	r.bit = 1 << index
@@ -167,8 +168,8 @@ func (r *region) slotAt(index uint32) slot {
 	}
 }
 
-// join makes this guest a peer. Its lock is held, so everything that names its index as owner
-// belongs to the dead, and is reclaimed before the next epoch tells others that it has been.
+// join makes this guest a peer. It holds the lock of its index, so every word that names its index as owner belongs to
+// a dead guest; join reclaims them before the new epoch tells others so.
 func (r *region) join(callsOnly bool) (err error) {
 	defer r.catchFault(&err)()
 	if r.peer(hostIndex).status.Load() != statusAttached {
@@ -195,9 +196,9 @@ func (r *region) join(callsOnly bool) (err error) {
 	return nil
 }
 
-// silenceEventcounts is called by the holder of this index's lock: it neither sleeps nor polls on an eventcount any
-// more. It may have polled, or been about to look after that, and callers did not notify: who sleeps looks, now that
-// nobody does it for them.
+// silenceEventcounts clears this index's bits: the holder of its lock neither sleeps nor polls on an eventcount any
+// more. It, or its dead predecessor, may have polled, or been about to look after polling, so callers did not notify;
+// sleepers are therefore woken to look.
 func (r *region) silenceEventcounts() {
 	for number := uint32(0); number < eventcountCount; number++ {
 		r.eventcount(number).unwant(r.bit | r.bit<<pollersAt)
@@ -216,20 +217,20 @@ func (r *region) leave() {
 	line := r.peer(r.index)
 	line.left.Store(r.epoch)
 	line.status.Store(statusVacant)
-	r.notifyAll(r.eventcount(eventcountGuestFree)) // for slots given back while this guest closed
+	r.notifyAll(r.eventcount(eventcountGuestFree)) // for slots released while this guest closed
 	r.notifyAll(r.eventcount(eventcountMembership))
 }
 
-// disown gives up the slots that the guest still has: whom its handlers worked for is told that they
-// had started, what its own calls had becomes free.
+// disown gives up this guest's slots: the callers of its handlers learn that they had started, and the slots of its own
+// calls become free.
 func (r *region) disown() {
 	var fault error
 	defer r.catchFault(&fault)()
 	r.reclaim(func(o owner) bool { return o.index() == r.index })
 }
 
-// reclaim changes every word whose owner is dead. dead is asked after the word was read, and each
-// change is a swap of the whole word.
+// reclaim changes every word whose owner is dead. It calls dead after it has read the word, and each change is a swap
+// of the whole word.
 func (r *region) reclaim(dead func(owner) bool) {
 	for i := range r.hostSlots {
 		s := &r.hostSlots[i]
@@ -239,11 +240,11 @@ func (r *region) reclaim(dead func(owner) bool) {
 	r.reclaimGuestSlots(dead)
 }
 
-// reclaimTries: the other side may change a word whose owner is dead too, by an answer or by giving up, and
-// does so at most once; what it leaves is reclaimed next.
+// reclaimTries: the other side may also change a word whose owner is dead, by an answer or by giving up, and does so at
+// most once; the next try reclaims what it leaves.
 const reclaimTries = 4
 
-// reclaimHostSlot returns false if the word was changed meanwhile.
+// reclaimHostSlot returns false if the word has changed meanwhile.
 func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) (done bool) {
 	w := s.load()
 	if !w.owner().named() || w.state() == stateResponse || !dead(w.owner()) {
@@ -267,7 +268,7 @@ func (r *region) reclaimGuestSlots(dead func(owner) bool) {
 	}
 }
 
-// reclaimGuestSlot returns false if the word was changed meanwhile.
+// reclaimGuestSlot returns false if the word has changed meanwhile.
 func (r *region) reclaimGuestSlot(s *slot, dead func(owner) bool) (done bool) {
 	w := s.load()
 	if !w.owner().named() || w.state() == stateCancelled || !dead(w.owner()) {

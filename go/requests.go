@@ -1,8 +1,8 @@
 package shmipc
 
-// Where requests wait: slots of the host's, counted in their direction.
+// Where requests wait: host slots, by their index among the host slots.
 
-// slotBehind is the slot after this one, and after the last the first.
+// slotBehind is the slot after this one; after the last comes the first.
 func (g *Guest) slotBehind(slot int) int {
 	if slot++; slot < len(g.hostSlots) {
 		return slot
@@ -10,13 +10,13 @@ func (g *Guest) slotBehind(slot int) int {
 	return 0
 }
 
-// requestWaitsIn is sequentially consistent: after a sleeper was announced, or a poller has left, it sees what was
-// published before.
+// requestWaitsIn is sequentially consistent: after this guest has announced a sleeper or left the pollers, it sees
+// every request published by a caller that did not see that change.
 func (g *Guest) requestWaitsIn(slot int) bool {
 	return g.hostSlots[slot].load().state() == stateRequest
 }
 
-// findRequest returns a slot in which a request waits, looked for from this one on and round; -1: there is none.
+// findRequest returns a slot in which a request waits, searching from `first` on and wrapping round; -1: there is none.
 func (g *Guest) findRequest(first int) int {
 	for n, slot := len(g.hostSlots), first; n > 0; n, slot = n-1, g.slotBehind(slot) {
 		if g.requestWaitsIn(slot) {

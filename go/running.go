@@ -1,8 +1,8 @@
 package shmipc
 
-// Running a handler: a poller hands over before a long one, and how long it takes is learned.
+// Running a handler: a poller hands over before a long one; its duration is learned.
 
-// runHandler runs the handler for the request that was taken, and endRun must follow it, however it ends.
+// runHandler runs the handler for the taken request. endRun must follow, however the handler ends.
 func (w *worker) runHandler() error {
 	w.handling = true
 	if w.state == polling && !w.measuresNext && w.guest.serving.durations.areShort() {
@@ -11,7 +11,7 @@ func (w *worker) runHandler() error {
 	return w.runElsewhere()
 }
 
-// runElsewhere does the same where the handler may be long, or is measured, or the worker does not poll.
+// runElsewhere runs the handler if it may be long, or is measured, or the worker does not poll.
 func (w *worker) runElsewhere() error {
 	if w.guest.serving.durations.isLong(w.request.Type) {
 		return w.runLong()
@@ -25,7 +25,7 @@ func (w *worker) runElsewhere() error {
 	return w.workerPool.handler(&w.request, &w.response)
 }
 
-// runLong has the worker go out first: what is left to it until then is passed on as it hands over.
+// runLong makes the worker go out first: handOver then passes on any request that was left to it until then.
 func (w *worker) runLong() error {
 	w.goOut(int(w.slot.index))
 	if w.state == polling {
@@ -44,13 +44,13 @@ func (w *worker) measure() error {
 	return err
 }
 
-// countRun is for a handler whose request has been answered.
+// countRun counts a handler whose request has been answered.
 func (w *worker) countRun() {
 	w.handlers++
 	w.measuresNext = isSampled(w.handlers)
 }
 
-// endRun is for a handler that has ended, be it by a panic, or with its goroutine.
+// endRun follows a handler that has returned, panicked or ended its goroutine.
 func (w *worker) endRun() {
 	w.handling = false
 	if w.state != polling || w.isSuperseded() {
@@ -58,8 +58,8 @@ func (w *worker) endRun() {
 	}
 }
 
-// endRunElsewhere is endRun for a worker that does not poll. A poller that was superseded meanwhile has learned that
-// the handler was long.
+// endRunElsewhere is endRun for a worker that does not poll, or was superseded while its handler ran: then the handler
+// is learned to be long.
 func (w *worker) endRunElsewhere() {
 	s := &w.guest.serving
 	switch w.state {

@@ -2,17 +2,16 @@
 
 package shmipc
 
-// How this side looks at and changes the words that others change too. With the tag shmipc_meddling the tests have
-// functions of their own for it, in which somebody else changes a word just before.
+// How this side reads and changes the words that other processes change too. With the tag shmipc_meddling the tests
+// replace these functions, so that another party changes a word just before.
 
-// load reads the state word with acquire order: after RESPONSE and REQUEST it makes the message
-// visible that its sender wrote before.
+// load reads the state word. Acquire: pairs with the change to REQUEST or RESPONSE, so the message is visible.
 func (s *slot) load() word { return word(s.line.state.Load()) }
 
-// swap changes the state word if it is what it was.
+// swap changes the state word if it is still `old`.
 func (s *slot) swap(old, new word) bool {
 	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
 }
 
-// swapSets changes the sets of sleepers and pollers if they are what they were.
+// swapSets changes the sets of sleepers and pollers if they are still `old`.
 func (b *eventcount) swapSets(old, new uint32) bool { return b.sleepers.CompareAndSwap(old, new) }

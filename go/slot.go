@@ -11,49 +11,47 @@ type slot struct {
 	index    uint32 // counted over both directions
 }
 
-// wordChanges is how often a change of one word is tried, in a wait or a transition, before the word is taken
-// for corrupt. In one exchange a correct other side changes it twice, by the take and by the answer (or a
-// reclaimer does instead), and the caller's own process clears PARKED once for each reason to look up.
+// wordChanges is how often one wait or transition tries to change a word before it takes the word for corrupt. In one
+// exchange a correct other side changes the word twice, by the take and by the answer (or a reclaimer does instead),
+// and the caller's own process clears PARKED once for each reason to look up.
 const wordChanges = 16
 
-// fetchAhead has the slot's second line come along with the first, for a message that may need both: a
-// compare-and-swap of the word would not let a load of it begin before.
+// fetchAhead fetches the slot's second line along with the first, for a message that may need both: a load of it could
+// not begin before a compare-and-swap of the word has ended.
 func (s *slot) fetchAhead() {
 	if policyInUse != policyUnlearned {
 		prefetch(&s.line.inline[firstLine])
 	}
 }
 
-// fetchToChange is for a side that expects the word to have been changed by now, and is going to change
-// it next. A look has the line brought to be read; for the change it would be asked for again. r is of the message
-// that comes or goes with that change. Taking a field's address would have the compiler read the line, to see
-// whether it is nil.
+// fetchToChange is for a side that expects the word to have changed by now, and will change it next. A load fetches the
+// line for reading only, and the change would request it again. r is the reach of the message that comes or goes with
+// that change. The argument is the line's pointer because taking a field's address makes the compiler read the line, to
+// see whether it is nil.
 func (s *slot) fetchToChange(r reach) {
 	if policyInUse != policyUnlearned {
 		prefetchToWrite(unsafe.Pointer(s.line), r == reachesSecondLine)
 	}
 }
 
-// claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: what the slot's last
-// owner did lies before. The owner in the word keeps everybody else away. The sequence moves, so that no
-// two claims make the same word, however often the owner's epoch comes round: a reclaimer that was paused
-// since an earlier one changes nothing.
+// claim is FREE -> BUSY, by a caller, of a word that it found FREE. Acquire: pairs with the last owner's release of the
+// slot. The owner in the word excludes every other claimer. The sequence moves, so no two claims make the same word,
+// however often the owner's epoch wraps: a reclaimer that was paused since an earlier claim changes nothing.
 func (s *slot) claim(free word, me owner) (word, bool) {
 	busy := free.busy(me)
 	return busy, s.swap(free, busy)
 }
 
-// send is BUSY or RESPONSE -> REQUEST, by the caller that has the slot, which must have written
-// the message. Release: the responder's take sees the message. Sequentially consistent with the
-// reading of the sleepers that follows. false: somebody who had no right to it changed the word; nothing
-// was sent.
+// send is BUSY or RESPONSE -> REQUEST, by the caller that has the slot, which must have written the message. Release:
+// the responder's take sees the message. Sequentially consistent with the following load of the sleepers. false: a peer
+// changed the word that had no right to; nothing was sent.
 func (s *slot) send(held, flags word) (sent word, ok bool) {
 	sent = held.next(flags, held.owner())
 	return sent, s.swap(held, sent)
 }
 
-// take is REQUEST -> WORKING, by a responder; PARKED stays. Acquire: pairs with send, so that
-// the message can be read. The winner alone runs the request.
+// take is REQUEST -> WORKING, by a responder; PARKED stays. Acquire: pairs with send, so that the message can be read.
+// Only the winner runs the request.
 func (s *slot) take(request word, me owner) (word, bool) {
 	working := request.to(stateWorking, request.flags()).owned(me)
 	return working, s.swap(request, working)
@@ -76,15 +74,15 @@ func (s *slot) answer(working, flags word) (found word, ok bool) {
 	return found, false
 }
 
-// release is RESPONSE or BUSY -> FREE, by the caller that has the slot. Release: its reading of
-// the answer lies before the next claim. Sequentially consistent with the reading of the
-// sleepers that follows. false: somebody who had no right to it changed the word; it stays as it is.
+// release is RESPONSE or BUSY -> FREE, by the caller that has the slot. Release: the caller's reads of the answer
+// happen before the next claim. Sequentially consistent with the following load of the sleepers. false: a peer changed
+// the word that had no right to; the word stays as it is.
 func (s *slot) release(held word) bool {
 	return s.swap(held, held.to(stateFree, 0).owned(0))
 }
 
-// park sets PARKED in REQUEST or WORKING, by the caller, before it sleeps. Whoever changes WORKING
-// to RESPONSE sees it in the same word, so no wake-up can be lost.
+// park sets PARKED in REQUEST or WORKING, by the caller, before it sleeps. The change from WORKING to RESPONSE sees
+// PARKED in the same word, so no wake-up can be lost.
 func (s *slot) park(w word) (word, bool) {
 	parked := w | flagParked
 	return parked, s.swap(w, parked)
@@ -93,8 +91,8 @@ func (s *slot) park(w word) (word, bool) {
 // unpark clears PARKED, by the caller's own process, to make its sleeper look again.
 func (s *slot) unpark(w word) bool { return s.swap(w, w&^flagParked) }
 
-// withdraw is REQUEST -> FREE, by the caller that gives up. Acquire, and of the whole word: no
-// responder took the request, and none ever will.
+// withdraw is REQUEST -> FREE, by the caller that gives up. Acquire. A swap of the whole word: no responder took the
+// request, and none ever will.
 func (s *slot) withdraw(request word) bool {
 	return s.swap(request, request.to(stateFree, 0).owned(0))
 }
@@ -105,15 +103,14 @@ func (s *slot) cancel(working word) bool {
 	return s.swap(working, working.to(stateCancelled, 0))
 }
 
-// discard is CANCELLED -> FREE, by the responder whose handler has returned. Release: its last
-// access to the buffers lies before the next claim.
+// discard is CANCELLED -> FREE, by the responder whose handler has returned. Release: the responder's last access to
+// the buffers happens before the next claim.
 func (s *slot) discard(cancelled word) {
 	s.line.state.Store(uint64(cancelled.to(stateFree, 0).owned(0)))
 }
 
-// reclaimResponder handles a host slot whose responder is proven dead: WORKING becomes
-// RESPONSE + RECLAIMED, CANCELLED becomes FREE. w was examined before the proof was obtained, and
-// the swap fails if it is not what it was.
+// reclaimResponder handles a host slot whose responder is proven dead: WORKING becomes RESPONSE + RECLAIMED, CANCELLED
+// becomes FREE. w was read before the proof was obtained, and the swap fails if the word has changed since.
 func (s *slot) reclaimResponder(w word) (now word, changed bool) {
 	switch w.state() {
 	case stateWorking:
@@ -126,8 +123,8 @@ func (s *slot) reclaimResponder(w word) (now word, changed bool) {
 	return now, s.swap(w, now)
 }
 
-// reclaimCaller handles a guest slot whose caller is proven dead: what nobody works on becomes
-// FREE, WORKING becomes CANCELLED. w as in reclaimResponder.
+// reclaimCaller handles a guest slot whose caller is proven dead: BUSY, REQUEST and RESPONSE become FREE, WORKING
+// becomes CANCELLED. w is as in reclaimResponder.
 func (s *slot) reclaimCaller(w word) (now word, changed bool) {
 	switch w.state() {
 	case stateBusy, stateRequest, stateResponse:

@@ -6,10 +6,10 @@ package shmipc
 //	32-35 owner's index, 36-47 owner's epoch, 48-63 sequence (high)
 type word uint64
 
-// The states, by who acts next.
+// The states; each comment names the side that acts next.
 const (
 	stateFree      word = 0 // any caller of this direction
-	stateBusy      word = 1 // its caller, who writes the request
+	stateBusy      word = 1 // its caller, which writes the request
 	stateRequest   word = 2 // any responder
 	stateWorking   word = 3 // the responder that took it
 	stateResponse  word = 4 // its caller
@@ -42,10 +42,10 @@ const (
 // owner names the guest that is bound to an exchange: index in bits 0-3, epoch in 4-15. 0: nobody.
 type owner uint16
 
-// nextEpoch is the epoch of an index's next owner, in the peer table; 0 there means that nobody came yet.
+// nextEpoch is the epoch of an index's next owner, in the peer table; 0 there means that the index never had an owner.
 func nextEpoch(epoch uint32) uint32 { return max(epoch+1, 1) }
 
-// epochInWord is what a word has of an epoch: 1 to epochMax, so that no owner is all zero.
+// epochInWord is an epoch as stored in a word: 1 to epochMax, so that no owner is all zero.
 func epochInWord(epoch uint32) uint32 {
 	if epoch == 0 {
 		return 0
@@ -53,7 +53,7 @@ func epochInWord(epoch uint32) uint32 {
 	return (epoch-1)%epochMax + 1
 }
 
-// newOwner takes the epoch as in a word.
+// newOwner takes the epoch as stored in a word.
 func newOwner(index, epoch uint32) owner { return owner(index | epoch<<ownerEpochAt) }
 
 func (o owner) index() uint32 { return uint32(o) & ownerIndexMask }
@@ -84,7 +84,7 @@ func (w word) mayBeSlept() bool {
 // low is the half that a parked caller sleeps on.
 func (w word) low() uint32 { return uint32(w) }
 
-// to returns w in another state and with other flags; sequence and owner stay.
+// to returns w with another state and other flags; sequence and owner stay.
 func (w word) to(state, flags word) word { return w&^(stateMask|flagsMask) | state | flags }
 
 // owned returns w with another owner.
