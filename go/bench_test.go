@@ -26,7 +26,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// BenchmarkSlot calls on a slot that is held: a claim and a release less for each call.
+// BenchmarkSlot calls on a held slot, which saves a claim and a release for each call.
 func BenchmarkSlot(b *testing.B) {
 	for _, n := range []int{32, 4096} {
 		b.Run(fmt.Sprintf("%dB", n), func(b *testing.B) {

@@ -24,7 +24,7 @@ func (h *testHost) requestOn(i uint32) word {
 	return w
 }
 
-// takeOn takes the request that comes on the guest's slot, as a worker of the host does.
+// takeOn waits for a request in the guest's slot and takes it, as a worker of the host does.
 func (h *testHost) takeOn(i uint32) word {
 	h.tb.Helper()
 	for {
@@ -59,7 +59,7 @@ func TestCallThatWasNeverTakenTimesOut(t *testing.T) {
 	})
 }
 
-// A request that timed out unstarted never runs, however late a worker comes.
+// A request that timed out before it started never runs, however late a worker comes.
 func TestCallThatTimedOutUnstartedNeverRuns(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -85,7 +85,7 @@ func TestCallThatWasTakenTimesOutAsStarted(t *testing.T) {
 		if w := word(h.guestSlot(0).state.Load()); w.state() != stateCancelled {
 			t.Fatalf("the slot is %#x", uint64(w))
 		}
-		// Its responder still has it: nobody else gets it.
+		// Its responder still has the slot: no other caller gets it.
 		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
 		wantError(t, err, ErrTimeout)
 		h.publish(h.hostCount, working, 0)
@@ -96,7 +96,7 @@ func TestCallThatWasTakenTimesOutAsStarted(t *testing.T) {
 	})
 }
 
-// A late answer reaches nobody: whoever calls next gets its own bytes.
+// A late answer reaches no caller: the next call gets its own bytes.
 func TestCallNeverSeesALateAnswer(t *testing.T) {
 	h := newHost(t, shape{1, 1, 256, 256})
 	g := h.attach(nil)
@@ -155,7 +155,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A caller that sleeps hears of its context at once, not at its next tick.
+// A sleeping caller notices the end of its context at once, not at its next tick.
 func TestCallParkedHearsOfItsContextAtOnce(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -172,8 +172,8 @@ func TestCallParkedHearsOfItsContextAtOnce(t *testing.T) {
 	}
 }
 
-// clockStep is how coarse the clock is of which a context's deadline is. On Windows it is not the one that
-// waits are timed with.
+// clockStep is the resolution of the clock behind a context's deadline. On Windows that clock differs from the one
+// behind waits.
 func clockStep() (step time.Duration) {
 	for i := 0; i < 5; i++ {
 		start := time.Now()
@@ -276,7 +276,7 @@ func TestPingIsAnsweredByTheLibrary(t *testing.T) {
 	})
 }
 
-// What a host must never write, after a request; each marks the guest corrupt.
+// Words that a host must never write after a request; each marks the guest corrupt.
 func TestCallMarksTheGuestCorruptOnImpossibleWords(t *testing.T) {
 	for name, forge := range map[string]func(h *testHost, w word) word{
 		"another sequence":       func(h *testHost, w word) word { return w.to(stateResponse, 0) + 1<<8 },
@@ -310,7 +310,7 @@ func TestCallMarksTheGuestCorruptOnImpossibleWords(t *testing.T) {
 	}
 }
 
-// A wake-up that means nothing is not taken for an answer.
+// A spurious wake-up is not taken for an answer.
 func TestCallIgnoresSpuriousWakes(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -330,8 +330,8 @@ func TestCallIgnoresSpuriousWakes(t *testing.T) {
 	}
 }
 
-// The answer comes at the worst moment: after the caller looked, before it sleeps. The injected
-// wait stands for that moment; it would sleep for ever if the word did not tell.
+// The answer comes at the worst moment: after the caller looked, before it sleeps. The injected wait stands for that
+// moment; it would sleep for ever if it did not see the changed word.
 func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
@@ -354,8 +354,8 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	}
 }
 
-// notifiesUntilItSleeps makes a call that nobody takes until its caller has slept a few times, and returns how often
-// it notified a worker of the host.
+// notifiesUntilItSleeps makes a call that no worker takes, until its caller has slept a few times, and returns how
+// often the caller notified a worker of the host.
 func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() error) (notifies int) {
 	t.Helper()
 	before, slept := h.eventcount(eventcountGuestRequest).generation.Load(), 0
@@ -372,8 +372,8 @@ func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() err
 	return notifies
 }
 
-// A caller notifies when it publishes if a worker sleeps and none polls, and once more before it sleeps on a request
-// that nobody took; but not while there is nobody to be woken.
+// A caller notifies when it publishes if a worker sleeps and none polls, and once more before it sleeps if the request
+// is not taken; but not if no worker sleeps.
 func TestCallNotifiesWhoeverSleeps(t *testing.T) {
 	const polls = 1 << pollersAt
 	for _, c := range []struct {
@@ -390,7 +390,7 @@ func TestCallNotifiesWhoeverSleeps(t *testing.T) {
 	}
 }
 
-// It notifies the worker of the host that is at home in its slot, and if that does not sleep for any.
+// A caller notifies the host's worker at home in its slot or, if that worker does not sleep, any other.
 func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 	for _, isHome := range []bool{true, false} {
 		h := newHeapHost(t, shape{1, 3, 64, 64})
@@ -417,8 +417,8 @@ func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 	}
 }
 
-// Where those who wait, and those who answer, need all processors, a caller whose request nobody polls for does not
-// spin, but sleeps at once, and need not notify again.
+// If waiters and responders need all processors, a caller whose request no worker polls for does not spin, but sleeps
+// at once, and need not notify again.
 func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << pollersAt: 0, 1 | 1<<pollersAt: 1} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
@@ -427,7 +427,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 		h.eventcount(eventcountGuestRequest).want(sets)
 		e := &g.pool.exchanges[0]
 		e.budget.setUp(spinMin)
-		e.budget.waits.Store(spinProbe - 1) // if it spins, it is seen
+		e.budget.waits.Store(spinProbe - 1) // makes a spin visible
 		s := mustClaim(t, g)
 		notifies := h.notifiesUntilItSleeps(t, g, func() error {
 			_, err := s.Call(deadline(t), Message{}, nil)
@@ -442,7 +442,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 	}
 }
 
-// Whoever waits while nobody polls counts.
+// A wait counts as long if no worker polls.
 func TestLongWaitsCount(t *testing.T) {
 	h := newHeapHost(t, shape{1, 2, 64, 64})
 	g := h.attachHeap(1, nil)
@@ -462,7 +462,7 @@ func TestLongWaitsCount(t *testing.T) {
 	}
 }
 
-// Of a goroutine's calls in flight, a worker is notified of each once when it falls asleep on one of them.
+// When a goroutine falls asleep on one of its calls in flight, it notifies once of each of them.
 func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{1, 3, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
@@ -491,8 +491,7 @@ func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	}
 }
 
-// The host, which is of this process here, allocates where it sleeps, as it does when others take its
-// processor away.
+// The host runs in this process and allocates when it sleeps, as it does when other processes take its processor.
 func TestCallAllocatesNothing(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -521,7 +520,7 @@ func TestCallMakesNoWakesWhileBothSpin(t *testing.T) {
 	}()
 	calls := uint64(2000)
 	if runtime.GOMAXPROCS(0) == 1 {
-		calls = 20 // each waits for its turn on the CPU
+		calls = 20 // each waits for the processor
 	}
 	for i := uint64(0); i < calls; i++ {
 		if _, err := g.Call(context.Background(), Message{}, nil); err != nil {
@@ -533,7 +532,7 @@ func TestCallMakesNoWakesWhileBothSpin(t *testing.T) {
 	}
 }
 
-// Many calls, all parked: none takes until the next tick, which would say that a wake-up was lost.
+// Many calls, all parked: none lasts until the next tick, which would show a lost wake-up.
 func TestCallLosesNoWakeUps(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(&Config{Spin: -1})
@@ -577,8 +576,8 @@ func TestCallerYieldsToWhomItWakes(t *testing.T) {
 	}
 }
 
-// longHoldOff lasts some milliseconds; shortest is the shortest time in ns that it was seen to take. The
-// same may take a few times less a moment later, when nobody else uses the processor.
+// longHoldOff lasts some milliseconds; shortest is the shortest measured time in ns. The same hold-off may take a
+// fraction of that later, when no other process uses the processor.
 func longHoldOff() (h holdOff, shortest int64) {
 	h.now, shortest = 200000<<pauseBits, math.MaxInt64
 	for i := 0; i < 3; i++ {
@@ -610,7 +609,7 @@ func TestCallLearnsWhenToLook(t *testing.T) {
 	}
 }
 
-// How long the other side takes with those depends on the message.
+// The other side's time for a message in a buffer depends on the message.
 func TestCallHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
 	e := &g.pool.exchanges[0]

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// Tests start this test binary again as another process: one role each.
+// Tests start this test binary again as child processes, each with one role.
 
 const (
 	roleVariable = "SHMIPC_TEST_ROLE"
 	nameVariable = "SHMIPC_TEST_NAME"
 
-	// What runs this binary, with its own arguments, if it is for another processor.
+	// The command that runs this binary, with the command's own arguments, if the binary is for another processor.
 	emulatorVariable = "SHMIPC_EMULATOR"
 )
 
@@ -29,7 +29,7 @@ var roles = map[string]func(t *testing.T, name string){
 	"silent": childSilent, "claim": childClaim, "wait": childWait,
 }
 
-// TestChildProcess is the other process.
+// TestChildProcess is the child process.
 func TestChildProcess(t *testing.T) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
@@ -106,7 +106,7 @@ func childWait(*testing.T, string) {
 	}
 }
 
-// childIdle serves nothing for a while and says what that cost.
+// childIdle serves without requests for a while and reports the cost.
 func childIdle(t *testing.T, name string) {
 	g, err := Attach(deadline(t), name, nil)
 	if err != nil {
@@ -165,7 +165,7 @@ func runChild(t *testing.T, cmd *exec.Cmd, role, name string) (*child, error) {
 	return c, nil
 }
 
-// hear waits for the next thing that the child says.
+// hear waits for the child's next message.
 func (c *child) hear() string {
 	c.t.Helper()
 	for c.lines.Scan() {

@@ -17,7 +17,7 @@ func mustClaim(t *testing.T, g *Guest) Slot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.Release() }) // else Close would wait for a test that failed
+	t.Cleanup(func() { _ = s.Release() }) // else Close would wait after a failed test
 	return s
 }
 
@@ -115,8 +115,8 @@ func wantStale(t *testing.T, s Slot) {
 	}
 }
 
-// A slot that was released, or whose call ended without an answer, touches nothing, also when
-// somebody else has the slot now.
+// A slot that was released, or whose call ended without an answer, touches nothing, even if another caller has the slot
+// now.
 func TestSlotStaleTouchesNothing(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -233,8 +233,7 @@ func TestSlotCancelEndsTheCall(t *testing.T) {
 	}
 }
 
-// Whoever only asks whether a slot is ready learns that its host died, that it was cancelled, and
-// that the guest is closing.
+// A caller that only calls Ready learns that its host died, that its call was cancelled, and that the guest is closing.
 func TestSlotReadyToldOfEndings(t *testing.T) {
 	for want, end := range map[Code]func(h *testHost, g *Guest, s Slot){
 		ErrNoPeer:    func(h *testHost, g *Guest, s Slot) { h.heap.hostDead.Store(true) },
@@ -254,8 +253,8 @@ func TestSlotReadyToldOfEndings(t *testing.T) {
 	}
 }
 
-// A cancel after the caller looked whether it must end, and before it parks, finds nobody to wake.
-// The injected wake-up of a worker stands for that moment.
+// A cancel after the caller has looked for endings and before it parks finds no sleeper to wake. The injected wake-up
+// of a worker stands for that moment.
 func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
@@ -334,7 +333,7 @@ func TestSlotReleaseAbandonsTheRequest(t *testing.T) {
 	}
 }
 
-// Of a slot in a region whose host is leaving nobody has any use.
+// A slot in a region whose host is leaving is of no use to any caller.
 func TestSlotIsReleasedByAnAnswerThatSaysShutdown(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -353,7 +352,7 @@ func TestSlotIsReleasedByAnAnswerThatSaysShutdown(t *testing.T) {
 func checkAligned(t *testing.T, data []byte, flags Flags) {
 	t.Helper()
 	if len(data) == 0 {
-		return // it has no place
+		return // an empty message has no position
 	}
 	at, want := uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(16)
 	switch n := len(data); {

@@ -21,7 +21,7 @@ func newTestClient(t *testing.T, name string) *Client {
 	return c
 }
 
-// The host is killed again and again, at any moment. Calls are answered, or had started.
+// The host is killed again and again, at any moment. Each call is answered, or had started.
 func TestClientOutlivesTheHostsRestarts(t *testing.T) {
 	name := uniqueName(t)
 	c := newTestClient(t, name)
@@ -91,7 +91,7 @@ func TestClientThatIsClosedCallsNobody(t *testing.T) {
 	wantError(t, err, ErrName)
 }
 
-// While somebody else waits for a host, a call waits for its turn.
+// While another goroutine waits for a host, a call waits for the token.
 func TestClientThatIsClosedEndsWhoWaitsForItsTurn(t *testing.T) {
 	c := newTestClient(t, uniqueName(t))
 	<-c.token
@@ -117,7 +117,7 @@ func TestClientThatIsClosedEndsACallThatHasStarted(t *testing.T) {
 	wantError(t, call(), ErrClosedStarted)
 }
 
-// A call that never lasts until a tick hears of it all the same.
+// Calls that are all shorter than a tick still notice the host's death.
 func TestCallsShorterThanATickHearOfTheHostsDeath(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Elsewhere who looks for an event to set that nobody has made may allocate its name.
+// On other systems, looking for an event that was not created may allocate its name.
 func TestWaitAnyAllocatesNothing(t *testing.T) {
 	h := newHost(t, shape{1, 2, 64, 64})
 	g := h.attach(nil)

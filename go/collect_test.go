@@ -89,14 +89,14 @@ func TestWaitAnyThatEndsEndsNoCall(t *testing.T) {
 	receiveByte(t, slots[1], 2)
 }
 
-// In the order of the protocol: the answer comes when the goroutine sleeps, or is about to.
+// The answer comes when the goroutine sleeps, or is about to.
 func TestWaitAnyLosesNoWakeUps(t *testing.T) {
 	bothBackings(t, shape{1, 2, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(&Config{Spin: -1})
 		h.serve(echo)
 		slots := []Slot{mustClaim(t, g), mustClaim(t, g)}
 		const rounds = 3000
-		slow := 0 // on a busy machine some are
+		slow := 0 // some calls are slow on a busy machine
 		for n := 0; n < rounds; n++ {
 			sendByte(t, slots[0], byte(n))
 			sendByte(t, slots[1], byte(n))

@@ -12,8 +12,7 @@ import (
 	"unsafe"
 )
 
-// The vectors that every implementation compares itself with. They lie outside this module, in
-// the repository.
+// The test vectors of every implementation. They lie in the repository, outside this module.
 const vectors = "../tests/conformance"
 
 // eachLine calls f with the fields of each line, and fails if there is none.
@@ -49,7 +48,7 @@ func number(t *testing.T, text string, base int) uint64 {
 	return n
 }
 
-// facts is what this package makes of the layout, by the golden file's kind and name.
+// facts are this package's values for the layout, by kind and name in the golden file.
 func facts() map[string]int64 {
 	var p peerRecord
 	var b eventcount
@@ -109,8 +108,8 @@ var codesByName = map[string]Code{
 	"NAME_LOST": ErrNameLost,
 }
 
-// The layout's constants. The header has no structure here, and is compared by its vectors; the
-// sizes of fields follow from their types.
+// The layout's constants. The header has no Go structure, so its vectors test it; the sizes of fields follow from their
+// types.
 func TestConformanceOfTheLayout(t *testing.T) {
 	mine := facts()
 	eachLine(t, "layout.txt", func(line string, fields []string) {
@@ -153,7 +152,7 @@ func TestConformanceOfEpochs(t *testing.T) {
 	})
 }
 
-// checkFile is what attach makes of a file of this size with this beginning.
+// checkFile returns what attach returns for a file of this size with this beginning.
 func checkFile(size uint64, header [headerSize]byte) error {
 	if size < headerSize {
 		return truncated(size, headerSize)
@@ -191,8 +190,8 @@ type transition struct {
 	seen, argument  word
 }
 
-// outcome runs a transition on a slot, and says in the vectors' words what came of it. false: the
-// guest's role has no such transition.
+// outcome runs a transition on a slot, and returns its outcome in the vectors' words; false: the guest's role has no
+// such transition.
 func (c transition) outcome(s *slot) (string, bool) {
 	guests := c.direction == "guest"
 	switch c.name {

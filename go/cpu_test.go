@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// With turns as many as no pause has, to be seen by a clock.
+// With far more turns than a real pause has, so that a clock can measure them.
 func TestHoldOffPassesFractionsOfAPauseButNoneThatIsVeryShort(t *testing.T) {
 	heldOff := func(parts uint32) time.Duration {
 		h := holdOff{now: parts, turns: 1 << 20}

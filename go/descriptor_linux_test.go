@@ -14,8 +14,8 @@ import (
 	"unsafe"
 )
 
-// The package's descriptors among those of others: none is a standard one, none that a child inherits keeps
-// a lock, and one that somebody else closed and used again is not believed.
+// The package's descriptors in a process that other code shares: none is a standard one, none that a child inherits
+// keeps a lock, and one that other code has closed and reused is not trusted.
 
 func init() {
 	roles["without standard descriptors"] = childWithoutStandardDescriptors
@@ -24,7 +24,7 @@ func init() {
 	roles["disturbed"] = childDisturbed
 }
 
-// wantDone runs a role that says what is wrong, or "done".
+// wantDone runs a role that reports what is wrong, or "done".
 func wantDone(t *testing.T, role, name string) {
 	t.Helper()
 	if said := startChild(t, role, name).hear(); said != "done" {
@@ -39,10 +39,10 @@ func isOpen(fd int) bool {
 
 // ---- Standard descriptors ----
 
-// standard is what was closed of a process's standard descriptors.
+// standard describes which of a process's standard descriptors were closed.
 type standard struct {
 	closed [standardDescriptors]bool
-	output int // where standard output went
+	output int // the descriptor that standard output was moved to
 }
 
 func closeStandard(mask int) standard {
@@ -58,7 +58,7 @@ func closeStandard(mask int) standard {
 
 func (s *standard) restore() { _ = syscall.Dup3(s.output, 1, 0) }
 
-// keepAbove is a second number for a descriptor, which no other test meets.
+// keepAbove duplicates a descriptor to a number that no other test uses.
 func keepAbove(fd int) (int, error) {
 	const above = 100
 	kept, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, above)
@@ -68,7 +68,7 @@ func keepAbove(fd int) (int, error) {
 	return int(kept), nil
 }
 
-// use reads and writes all the time; no closed descriptor can ever be used, also not for an instant.
+// use reads and writes all the time; a closed descriptor must never become usable, not even for an instant.
 func (s *standard) use(enough *atomic.Bool) (wrong error) {
 	var b [1]byte
 	for !enough.Load() {
@@ -137,7 +137,7 @@ func TestNoDescriptorIsAStandardOne(t *testing.T) {
 	wantDone(t, "without standard descriptors", h.name)
 }
 
-// childInterferedWith has standard output closed, or redirected, in the middle of an opening.
+// childInterferedWith closes or redirects standard output in the middle of an opening.
 func childInterferedWith(*testing.T, string) {
 	s := closeStandard(1 << 1)
 	openings := 0
@@ -171,7 +171,7 @@ func TestStandardDescriptorsOfOthersStayAsTheyAre(t *testing.T) {
 
 // ---- Children ----
 
-// forkBare forks as C's clone does, without anybody's being told. The child sleeps for a minute.
+// forkBare forks as C's clone does, without running fork handlers. The child sleeps for a minute.
 //
 //go:norace
 //go:nosplit
@@ -219,7 +219,7 @@ func TestNoChildKeepsADeadGuestsLock(t *testing.T) {
 	}
 }
 
-// A guest that is cut off has yet to vacate its line: until then it must not look dead.
+// A guest that is cut off must still vacate its peer record: until then it must not look dead.
 func TestGuestThatIsCutOffKeepsItsLockUntilItLetsGo(t *testing.T) {
 	h := newHost(t, smallShape)
 	f := h.attach(nil).backing.(*regionFile)
@@ -236,18 +236,17 @@ func TestGuestThatIsCutOffKeepsItsLockUntilItLetsGo(t *testing.T) {
 	}
 }
 
-// ---- Descriptors that somebody else closed ----
+// ---- Descriptors that other code closed ----
 
-// usurper is a file of somebody else's that took the place of one of ours. One opening of it has every byte
-// locked.
+// usurper is another file that took the place of one of our descriptors. One opening of it has every byte locked.
 type usurper struct {
 	t    *testing.T
 	fd   int
 	file *os.File // the opening that has the locks, if it is not fd's own
 }
 
-// usurp closes a descriptor and puts a file in its place; `locked`: in which another opening has every lock,
-// as peers of another region may.
+// usurp closes a descriptor and puts another file in its place. locked: another opening of that file has every lock, as
+// peers of another region may.
 func usurp(t *testing.T, fd int, locked bool) *usurper {
 	t.Helper()
 	path := t.TempDir() + "/usurper"
@@ -277,7 +276,7 @@ func (u *usurper) lockAll(fd int) {
 	}
 }
 
-// isLocked asks through another opening.
+// isLocked queries the locks through another opening.
 func (u *usurper) isLocked(index uint32) bool {
 	u.t.Helper()
 	other, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", u.fd), os.O_RDWR, 0)
@@ -292,7 +291,7 @@ func (u *usurper) isLocked(index uint32) bool {
 	return held
 }
 
-// wantUntouched: it is open, has its locks and no other ones, and nothing was written.
+// wantUntouched checks that the usurper is open, has its own locks only, and that nothing was written to it.
 func (u *usurper) wantUntouched() {
 	u.t.Helper()
 	var st syscall.Stat_t
@@ -311,7 +310,7 @@ func (u *usurper) wantUntouched() {
 	_ = syscall.Close(u.fd)
 }
 
-// listen is a logger and the number of times that it was told of a descriptor.
+// listen returns a logger and the number of its messages about a descriptor.
 func listen() (*slog.Logger, func() int) {
 	heard := &lockedBuffer{}
 	return slog.New(slog.NewTextHandler(heard, nil)), func() int {
@@ -374,7 +373,7 @@ func TestOwnLockIsNotAnothers(t *testing.T) {
 	}
 }
 
-// Whoever sleeps hears of a death as before.
+// Sleepers notice a death as before.
 func TestWhoLostItsDescriptorHearsOfDeaths(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -389,7 +388,7 @@ func TestWhoLostItsDescriptorHearsOfDeaths(t *testing.T) {
 	u.wantUntouched()
 }
 
-// The name cannot lead back to the file; and whoever cannot tell whether somebody lives takes it for alive.
+// If the name no longer leads to the file, a guest cannot query the locks, and takes every peer for alive.
 func TestWhoCannotTellTakesEverybodyForAlive(t *testing.T) {
 	h := newHost(t, smallShape)
 	logger, warnings := listen()
@@ -416,7 +415,7 @@ func TestWhoCannotTellTakesEverybodyForAlive(t *testing.T) {
 	u.wantUntouched()
 }
 
-// What may not be opened may have its name all the same.
+// A file that may not be opened may still have its name.
 func TestNameIsLookedAtWithoutTheDescriptor(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -454,7 +453,7 @@ func TestLockThatWasTakenInAnotherFileIsGivenBack(t *testing.T) {
 	u.wantUntouched()
 }
 
-// Before anybody has looked, or asked for a lock, since it was lost.
+// No code has looked at the descriptor, or queried a lock, since it was lost.
 func TestWhatTookTheDescriptorsPlaceIsNotClosed(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -485,7 +484,7 @@ func TestWhatTookTheWatchsPlaceIsNotClosed(t *testing.T) {
 	u.wantUntouched()
 }
 
-// collect has the collector run, and the finalizers of what it found before.
+// collect runs the garbage collector, and the finalizers of what it had found before.
 func collect() {
 	found := make(chan bool)
 	runtime.SetFinalizer(&struct{ _ [64]byte }{}, func(any) { close(found) })
@@ -499,7 +498,7 @@ func collect() {
 	}
 }
 
-// childDisturbed attaches while another thread closes what is the package's; which of the two wins is open.
+// childDisturbed attaches while another thread closes the package's descriptors; either may win.
 func childDisturbed(t *testing.T, name string) {
 	var enough atomic.Bool
 	closing := background(t, func() error {
@@ -510,7 +509,7 @@ func childDisturbed(t *testing.T, name string) {
 				if strings.HasPrefix(path, "/dev/shm/") {
 					err = syscall.Dup3(null, fd, syscall.O_CLOEXEC)
 				}
-				if err == syscall.EBUSY { // the number was just being given to a file
+				if err == syscall.EBUSY { // an open was just getting this number
 					err = nil
 				}
 			}

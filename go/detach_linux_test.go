@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// scribbler is a handler that looks at its request again and again and writes to its answer all the while.
+// scribbler is a handler that repeatedly reads its request and writes to its answer.
 type scribbler struct {
 	t         *testing.T
 	running   chan bool
@@ -38,7 +38,7 @@ func (s *scribbler) handle(request *Request, response *Response) error {
 	return nil
 }
 
-// anotherTurn waits until it has written once more than now.
+// anotherTurn waits until the handler has written once more.
 func (s *scribbler) anotherTurn() {
 	turns := s.turns.Load()
 	eventually(s.t, "it does not write", func() bool { return s.turns.Load() >= turns+2 })
@@ -67,7 +67,7 @@ func (h *testHost) callWithPatterns(n int) {
 	}
 }
 
-// The host is told, the place is free, and the next guest uses the same slots, while a handler and the
+// The host gets its error, the guest's index is free, and the next guest uses the same slots, while a handler and the
 // holder of a slot go on writing.
 func TestNoByteThatIsWrittenLateGetsAnywhere(t *testing.T) {
 	h := newHost(t, shape{1, 1, 8192, 8192})
@@ -133,7 +133,7 @@ func TestNoByteThatIsWrittenLateGetsAnywhere(t *testing.T) {
 	eventually(t, "something stays open or mapped", func() bool { return !resources(t).leaks(before) })
 }
 
-// A page that cannot be populated is written, and keeps what it has.
+// A page that cannot be populated is written, and keeps its contents.
 func TestKeptPagesAreTouched(t *testing.T) {
 	page := syscall.Getpagesize()
 	h := newHost(t, shape{1, 1, 8192, 8192})
@@ -158,7 +158,7 @@ func TestKeptPagesAreTouched(t *testing.T) {
 	f.letGo(real)
 }
 
-// Waits of a guest that was cut off end although nobody can wake them by the region any more.
+// Waits of a guest that was cut off end although no peer can wake them through the region any more.
 func TestSleepersAreCutOffToo(t *testing.T) {
 	h := newHost(t, shape{1, 2, 64, 64})
 	for i := 0; i < rounds(30); i++ {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// soon is far above what a loaded machine takes, far below what a holder does.
+// soon is far above the delays of a loaded machine, far below the time for which a slot is held.
 const soon = 5 * time.Second
 
 // within fails the test if f takes longer than soon.
@@ -61,7 +61,7 @@ func equalBytes(a, b []byte) bool {
 	return true
 }
 
-// A slot that is held delays neither Shutdown nor Close, whoever holds it.
+// A slot that is held delays neither Shutdown nor Close, no matter which goroutine holds it.
 func TestHeldSlotDelaysNoShutdown(t *testing.T) {
 	bothBackings(t, shape{1, 1, 8192, 8192}, func(t *testing.T, h *testHost) {
 		for _, leave := range []func(t *testing.T, g *Guest){wantTimeout, func(t *testing.T, g *Guest) {
@@ -82,7 +82,7 @@ func TestHeldSlotDelaysNoShutdown(t *testing.T) {
 	})
 }
 
-// Of a request under way in a held slot it is known later whether a handler has started on it.
+// For a request under way in a held slot, the caller learns later whether a handler had started.
 func TestRequestInAHeldSlotDelaysNoShutdown(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
@@ -109,7 +109,8 @@ func TestRequestInAHeldSlotDelaysNoShutdown(t *testing.T) {
 	}
 }
 
-// A handler may leave: there is no telling that it is the guest's own. It is not waited for.
+// A handler may close or shut down its own guest, which cannot tell that it is called in a handler. Close does not wait
+// for that handler; Shutdown does until its context ends.
 func TestHandlerMayLeaveItsOwnGuest(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		for _, leave := range []func(g *Guest) error{(*Guest).Close, func(g *Guest) error {
@@ -143,7 +144,7 @@ func TestHandlerMayLeaveItsOwnGuest(t *testing.T) {
 	})
 }
 
-// Every way to wait ends.
+// Every kind of wait ends.
 func TestShutdownEndsEveryWait(t *testing.T) {
 	waits := map[string]func(g *Guest, s Slot) error{
 		"answer": func(_ *Guest, s Slot) error { _, err := s.Receive(context.Background()); return err },
@@ -177,7 +178,7 @@ func TestShutdownEndsEveryWait(t *testing.T) {
 	}
 }
 
-// Where nobody can be cut off, the guest leaves when the last one has returned.
+// If the system cannot cut off, the guest leaves when the last goroutine has returned.
 func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -214,7 +215,7 @@ func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	}
 }
 
-// A host that leaves under its handler says so in the slot, and the call has ended at once.
+// A host that leaves while its handler runs says so in the slot, and the call ends at once.
 func TestCallIsToldThatItsHostLeftUnderItsHandler(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)

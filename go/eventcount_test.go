@@ -27,7 +27,7 @@ func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 	}
 }
 
-// A notification changes the generation before it wakes: a sleeper on its way finds that it is late.
+// A notification changes the generation before it wakes: a thread about to sleep sees the change and does not sleep.
 func TestEventcountChangesBeforeItWakes(t *testing.T) {
 	var b eventcount
 	p := parking{wake: func(*uint32, int) {

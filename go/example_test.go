@@ -11,8 +11,8 @@ import (
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
-// A function that the host calls. The guest serves until the context ends, also when its host is
-// killed and started again.
+// A function that the host calls. The guest serves until the context ends, even if its host is killed and started
+// again.
 func ExampleRun() {
 	upper := func(request *shmipc.Request, response *shmipc.Response) error {
 		if len(request.Data) == 0 {
@@ -30,7 +30,7 @@ func ExampleRun() {
 	// Output: context deadline exceeded
 }
 
-// A call to the host, with what its errors mean.
+// A call to the host, and what its errors mean.
 func ExampleGuest_Call() {
 	call := func(ctx context.Context, guest *shmipc.Guest) {
 		answer, err := guest.Call(ctx, shmipc.Message{Data: []byte("hello")}, nil)
@@ -84,8 +84,7 @@ func ExampleMux() {
 	// Output: context deadline exceeded
 }
 
-// A call without copies: the request is built where it is sent from, and the answer is read where
-// it lies.
+// A call without copies: the request is built and the answer is read in shared memory.
 func ExampleGuest_Claim() {
 	send := func(ctx context.Context, guest *shmipc.Guest) error {
 		slot, err := guest.Claim(ctx)

@@ -11,7 +11,7 @@ import (
 
 // Deadlines so far away that adding them to anything overflows.
 
-// endless is a context with a deadline and without an end, as a program may bring along.
+// endless is a context with a deadline that never ends, as a program may supply.
 type endless struct {
 	context.Context
 	deadline time.Time
@@ -48,7 +48,7 @@ func eachFarDeadline(t *testing.T, test func(t *testing.T, ctx context.Context, 
 	}
 }
 
-// afterAWhile is a host's handler that lets its caller fall asleep.
+// afterAWhile is a host's handler that runs until its caller has fallen asleep.
 func afterAWhile(m Message) Message {
 	time.Sleep(5 * time.Millisecond)
 	return m
@@ -159,8 +159,8 @@ func TestFarDeadlinesEndNoAttach(t *testing.T) {
 	})
 }
 
-// What sleeps on a word is not told to stop by a deadline that the system's clock cannot show. Any sleep may
-// end early, for example by the signal with which Go's runtime stops a goroutine; it does not do so each time.
+// A deadline beyond the range of the system's clock does not end a sleep on a word. Any sleep may end early, for
+// example by the signal with which Go's runtime stops a goroutine, but not every time.
 func TestFarDeadlinesOfASleep(t *testing.T) {
 	for _, deadline := range []int64{forever, forever - 1, forever - now()} {
 		h := newHost(t, shape{1, 1, 64, 64})

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Somebody truncates the file: an error for every operation, not a crash, and Close still works.
+// After the file is truncated every operation returns an error and none crashes, and Close still works.
 func TestTruncatedFileIsAnError(t *testing.T) {
 	for _, size := range []int64{0, 4096} {
 		h := newHost(t, shape{2, 2, 8192, 8192})
@@ -16,8 +16,8 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 		event := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
 		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 		h.requestOn(1)
-		// All of them sleep: what the race detector does for an atomic operation it touches twice, and
-		// cannot recover from a fault in between.
+		// All of them must sleep: the race detector touches the memory of an atomic operation twice, and cannot recover
+		// from a fault in between.
 		eventually(t, "they do not sleep", func() bool {
 			return g.workersSleep() && h.word(h.hostCount+1).parked() &&
 				h.eventcount(eventcountMembership).sleepers.Load() != 0
@@ -61,7 +61,7 @@ func TestTruncatedFileUnderAHandler(t *testing.T) {
 	}
 }
 
-// Other panics and faults are nobody's business here.
+// Other panics and faults are not caught.
 func TestOtherPanicsPass(t *testing.T) {
 	g := newHeapHost(t, smallShape).attach(nil)
 	defer func() {

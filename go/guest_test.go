@@ -53,7 +53,7 @@ func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
 	return stop
 }
 
-// withoutTicks makes a guest sleep until it is woken, as if nobody ever looked for deaths, or at a poller.
+// withoutTicks makes a guest sleep until it is woken: no worker looks periodically for deaths or at a poller.
 func withoutTicks(g *Guest) {
 	wait := g.parking.wait
 	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
@@ -85,7 +85,7 @@ func TestAttachWithoutADeadlineKeepsTheConfigsTimeout(t *testing.T) {
 	}
 }
 
-// Who runs waits for a host as long as it takes, and so does who says so.
+// Run waits for a host as long as it takes, with a short time-out and without one.
 func TestRunOutlastsTheConfigsTimeout(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Nanosecond, -1} {
 		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
@@ -94,7 +94,7 @@ func TestRunOutlastsTheConfigsTimeout(t *testing.T) {
 			return Run(context.Background(), h.name, &Config{Timeout: timeout},
 				func(context.Context, *Guest) error { return ended })
 		})
-		time.Sleep(2 * attachInterval) // not what is waited for: more makes the test stricter
+		time.Sleep(2 * attachInterval) // no condition to wait for: a longer sleep makes the test stricter
 		h.create()
 		t.Cleanup(h.die)
 		if err := ran(); !errors.Is(err, ended) {

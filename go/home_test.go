@@ -10,7 +10,7 @@ import (
 
 func (g *Guest) keepersOf(slot int) int32 { return g.serving.homes[slot].keepers.Load() }
 
-// settleAtOnce has so many workers settle at the same time.
+// settleAtOnce makes this many workers settle at the same time.
 func (g *Guest) settleAtOnce(workers int) {
 	var begin, end sync.WaitGroup
 	begin.Add(workers)
@@ -42,7 +42,7 @@ func TestWorkerThatEndsMovesOut(t *testing.T) {
 	g := newHeapHost(t, shape{5, 1, 64, 64}).attach(nil)
 	g.settleAtOnce(10)
 	w := &worker{guest: g, home: 3}
-	w.goOut(2) // as it is in a handler there
+	w.goOut(2) // as if in a handler for slot 2
 	w.moveOut()
 	if n := g.serving.homes[3].residents.Load(); n != 1 || g.keepersOf(3) != 1 {
 		t.Errorf("%d are at home there still", n)
@@ -112,7 +112,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 	}
 }
 
-// Also in the look before it sleeps.
+// A worker also leaves a request to its keeper in its last look before it sleeps.
 func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
 	for keeperIsOut, want := range map[bool]bool{false: true, true: false} {
 		h, w, keeper := outOfALongHandler(t)
@@ -132,17 +132,18 @@ func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
 	}
 }
 
-// A request in its own slot is nobody else's.
+// A worker leaves no request in its home slot to others.
 func TestWorkerLeavesNoRequestAtHome(t *testing.T) {
 	h, w, _ := outOfALongHandler(t)
-	w.another() // nor one to somebody who is at home there too
+	w.another() // not even to another worker at home there
 	h.send(uint32(w.home), TypeNormal, nil)
 	if !w.scanSome() {
 		t.Fatal("it leaves it")
 	}
 }
 
-// Nobody was notified of it, and who polls may be in a handler. A look in between leaves it to them both.
+// Nobody was notified of the request, and the poller may be in a handler. An ordinary look still leaves it to the
+// poller and the keeper.
 func TestNothingIsLeftBeforeSleepingWhileSomebodyPolls(t *testing.T) {
 	for name, keeperPolls := range map[string]bool{"its keeper": true, "a third one": false} {
 		h, w, keeper := outOfALongHandler(t)
@@ -166,7 +167,7 @@ func TestNothingIsLeftBeforeSleepingWhileSomebodyPolls(t *testing.T) {
 	}
 }
 
-// A poller that is superseded is in a handler that was expected to be short, until it notices.
+// Until a superseded poller notices, it is in a handler that was expected to be short.
 func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testing.T) {
 	h, w, keeper := outOfALongHandler(t)
 	keeper.beginPolling()
@@ -181,7 +182,7 @@ func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testi
 	}
 }
 
-// It may serve what it has left, and not what it was notified.
+// The worker may serve the request that it had left rather than the one it was notified of.
 func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
 	for _, left := range []bool{false, true} {
 		h, w, keeper := outOfALongHandler(t)
@@ -198,18 +199,18 @@ func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
 	}
 }
 
-// Whoever goes out finds what was left to it a moment before.
+// A keeper that goes out finds a request that was left to it a moment before.
 func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		kind     uint32
 		polls    bool
 		left     bool
-		notifies uint32 // two for what is passed on: it may be for several
+		notifies uint32 // 2 if a request is passed on: there may be several
 	}{
 		"short":             {TypeNormal, false, true, 2},
 		"long":              {longType, false, true, 2},
 		"long, polling":     {longType, true, true, 2},
-		"short, polling":    {TypeNormal, true, true, 0}, // it is not out
+		"short, polling":    {TypeNormal, true, true, 0}, // the worker is not out
 		"short, none":       {TypeNormal, false, false, 0},
 		"long, none":        {longType, false, false, 0},
 		"long, polls, none": {longType, true, false, 0},
@@ -252,7 +253,7 @@ func TestWhatIsPassedOnIsForWhoIsAtHomeThere(t *testing.T) {
 	}
 }
 
-// It may be in a handler for the other one for long, and nobody would be notified.
+// The worker may soon be in a long handler for the other slot, and nobody would be notified.
 func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
@@ -266,12 +267,13 @@ func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
 	}
 	w.stopPolling()
 	w.scan.next = other
-	if w.beginPolling(); w.scan.next != other { // where nothing waits at home, it goes on as it did
+	if w.beginPolling(); w.scan.next != other { // without a request at home, the next slot stays the same
 		t.Fatalf("it looks at slot %d next", w.scan.next)
 	}
 }
 
-// In a handler for another slot it is no keeper, be the handler expected to be long or not; unless it polls.
+// A worker in a handler for another slot is not a keeper, whether the handler is expected to be long or not, unless it
+// polls.
 func TestWorkerKeepsItsHomeWhileItIsNotOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		slot    uint32
@@ -288,7 +290,7 @@ func TestWorkerKeepsItsHomeWhileItIsNotOut(t *testing.T) {
 	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		g := h.attach(nil)
-		if c.kind == longType { // else none is, for all that is known
+		if c.kind == longType { // otherwise no type is known to be long
 			g.takeLong(longType)
 		}
 		w := newWorker(g, echoHandler)

@@ -20,7 +20,7 @@ type hostFile struct {
 	open bool
 }
 
-// create makes the region's file; also again under the same name after die.
+// create makes the region's file; it may be called again under the same name after die.
 func (h *testHost) create() {
 	const tmpfile = 0o20000000 | syscall.O_DIRECTORY
 	fd, err := syscall.Open("/dev/shm", tmpfile|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
@@ -53,7 +53,7 @@ func (h *testHost) unname() { removeName(h.name) }
 
 func removeName(name string) { _ = os.Remove("/dev/shm/shmipc." + name) }
 
-// namesLeft lists the files of regions whose names begin like this.
+// namesLeft lists the files of regions whose names begin with this prefix.
 func namesLeft(prefix string) []string {
 	left, _ := filepath.Glob("/dev/shm/shmipc." + prefix + "*")
 	return left
@@ -74,7 +74,7 @@ func (h *testHost) drop() {
 	}
 }
 
-// lockedByOther asks for a lock as the host does.
+// lockedByOther queries a lock as the host does.
 func (h *testHost) lockedByOther(index uint32) bool {
 	held, err := askLock(h.fd, index)
 	return held || err != nil
@@ -95,7 +95,7 @@ func place(t *testing.T, content []byte, size int64) string {
 	return name
 }
 
-// held is what this process holds that a guest could leak.
+// held counts the resources of this process that a guest could leak.
 type held struct{ files, mappings int }
 
 func resources(t *testing.T) held {
@@ -126,10 +126,10 @@ func countLines(t *testing.T, path, what string) int {
 
 func startMayBeRepeated(error) bool { return false }
 
-// idleCost is what idleTime may cost.
+// idleCost is the most processor time that idleTime may use.
 const idleCost = idleTime / 100
 
-// cpuTime is what this process has used.
+// cpuTime is the processor time that this process has used.
 func cpuTime() time.Duration {
 	var usage syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &usage)

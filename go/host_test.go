@@ -34,8 +34,7 @@ type testHost struct {
 	served  sync.WaitGroup
 }
 
-// heapBacking stands for the file where both peers share memory of one process, which the race
-// detector can see.
+// heapBacking replaces the file if both peers share memory of one process, so that the race detector sees it.
 type heapBacking struct {
 	hostDead  atomic.Bool
 	unlinked  atomic.Bool
@@ -57,10 +56,10 @@ func (b *heapBacking) detach() []byte          { return nil }
 func (b *heapBacking) keep([]byte)             {}
 func (b *heapBacking) letGo([]byte)            {}
 
-// namesOfThisRun is how the names of the regions of this process's tests begin.
+// namesOfThisRun is the common prefix of the region names in this process's tests.
 var namesOfThisRun = fmt.Sprintf("gotest.%d.", os.Getpid())
 
-// uniqueName is a name for a region; it is free again when the test has ended, whoever was killed.
+// uniqueName is a name for a region; it is free again when the test has ended, even if a peer was killed.
 func uniqueName(tb testing.TB) string {
 	var b [8]byte
 	if _, err := rand.Read(b[:]); err != nil {
@@ -106,8 +105,7 @@ func (h *testHost) must(err error) {
 	}
 }
 
-// die drops the locks without another word, as a kill does, and removes the name, as the next
-// host does.
+// die drops the locks, as a kill does, and removes the name, as the next host does.
 func (h *testHost) die() {
 	h.unname()
 	h.kill()
@@ -119,7 +117,7 @@ func (h *testHost) kill() {
 	h.drop()
 }
 
-// leave is the orderly end.
+// leave leaves gracefully.
 func (h *testHost) leave() {
 	h.peer(hostIndex).status.Store(statusLeaving)
 	h.notifyAll(h.eventcount(eventcountHostRequest))
@@ -173,7 +171,7 @@ func (h *testHost) guestSlot(i uint32) *exchangeLine { return h.slot(h.hostCount
 
 func (h *testHost) word(index uint32) word { return word(h.slot(index).state.Load()) }
 
-// responseBuffer and requestBuffer are a slot's.
+// responseBuffer and requestBuffer are the buffers of a slot.
 func (h *testHost) requestBuffer(index uint32) []byte {
 	return h.bytes(h.slotOffset(index)+requestOffset, h.requestCapacity)
 }
@@ -305,7 +303,7 @@ func (h *testHost) serveLoop(handler func(Message) Message) {
 	}
 }
 
-// sleepOn sleeps until a guest notifies, or a little.
+// sleepOn sleeps until a guest notifies, or for a short time.
 func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
 	seen := b.generation.Load()
 	b.want(1)
@@ -348,7 +346,7 @@ func (h *testHost) answer(index uint32, working word, handler func(Message) Mess
 	h.publish(index, working, flags)
 }
 
-// publish ends WORKING.
+// publish changes WORKING to the answer's state.
 func (h *testHost) publish(index uint32, working, flags word) {
 	line := h.slot(index)
 	for {

@@ -27,7 +27,7 @@ type hostFile struct {
 	held      syscall.Handle // the host's lock
 }
 
-// removeName has nothing to do: a region is gone with its last user.
+// removeName has nothing to do: a region disappears with its last user.
 func removeName(string) {}
 
 func namesLeft(string) []string { return nil }
@@ -43,7 +43,7 @@ func createSection(tb testing.TB, name string, size uint64) (section syscall.Han
 
 var descriptorOf = advapi32.NewProc("ConvertStringSecurityDescriptorToSecurityDescriptorW")
 
-// accessOf is what the security descriptor definition language says. It stays for good.
+// accessOf converts a security descriptor from its definition language. It is never freed.
 func accessOf(tb testing.TB, sddl string) *syscall.SecurityAttributes {
 	tb.Helper()
 	const revision = 1 // SDDL_REVISION_1
@@ -80,14 +80,14 @@ func (h *testHost) createSection(name string, size uint64) (section syscall.Hand
 	return createSectionFor(h.tb, name, size, h.sddl)
 }
 
-// newNonce differs from any other.
+// newNonce returns a unique nonce.
 func newNonce(tb testing.TB) uint64 {
 	hash := fnv.New64a()
 	_, _ = hash.Write([]byte(uniqueName(tb)))
 	return hash.Sum64() | 1
 }
 
-// create makes the region's objects; also again under the same name after die.
+// create makes the region's objects; it may be called again under the same name after die.
 func (h *testHost) create() {
 	h.createRegion()
 	h.publishName()
@@ -121,7 +121,7 @@ func (h *testHost) publishName() {
 	h.directory.nonce.Store(h.geometry.nonce)
 }
 
-// unname ends that the name leads to the region.
+// unname makes the name no longer lead to the region.
 func (h *testHost) unname() {
 	if h.directory != nil {
 		h.directory.nonce.Store(0)
@@ -149,7 +149,7 @@ func (h *testHost) drop() {
 	}
 }
 
-// lockedByOther asks for a lock as the host does.
+// lockedByOther queries a lock as the host does.
 func (h *testHost) lockedByOther(index uint32) bool {
 	return (&regionFile{names: h.names}).locked(index)
 }
@@ -170,8 +170,8 @@ func place(t *testing.T, content []byte, size int64) string {
 	return h.name
 }
 
-// held is what this process holds that a guest could leak: handles and views. The runtime and the
-// system's libraries have some of their own, and not always the same number.
+// held counts the resources of this process that a guest could leak: handles and views. The runtime and the system's
+// libraries have some too, in varying numbers.
 type held struct{ handles, views int }
 
 func resources(t *testing.T) held {
@@ -179,13 +179,13 @@ func resources(t *testing.T) held {
 	return held{countHandles(t), countViews()}
 }
 
-// leaks compares with what was held before; a test leaks something a thousand times, if at all.
+// leaks compares with what was held before; a test repeats a possible leak a thousand times.
 func (h held) leaks(before held) bool {
 	return h.views > before.views+50 || h.handles > before.handles+100
 }
 
-// countHandles asks the system; Wine says 0. There a new handle's value tells: the lowest free one
-// is taken.
+// countHandles asks the system. Wine returns 0; there the value of a new handle shows the count, because Wine takes the
+// lowest free one.
 func countHandles(t *testing.T) int {
 	t.Helper()
 	self, _ := syscall.GetCurrentProcess()
@@ -220,15 +220,15 @@ func countViews() (views int) {
 	}
 }
 
-// startMayBeRepeated: once in some thousand times Wine's new process ends before it begins, and
-// any program's does. It says ERROR_INTERNAL_ERROR.
+// startMayBeRepeated tells whether a start failed with ERROR_INTERNAL_ERROR: about once in a thousand times Wine's new
+// process, of any program, ends before it begins.
 func startMayBeRepeated(err error) bool { return errors.Is(err, syscall.Errno(1359)) }
 
-// idleCost is what idleTime may cost. Wine counts in units of 10 ms, and asks its server about
-// everything.
+// idleCost is the most processor time that idleTime may use. Wine counts in units of 10 ms, and passes most calls to
+// its server.
 const idleCost = idleTime / 20
 
-// cpuTime is what this process has used.
+// cpuTime is the processor time that this process has used.
 func cpuTime() time.Duration {
 	var created, exited, kernel, user syscall.Filetime
 	self, _ := syscall.GetCurrentProcess()

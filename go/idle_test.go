@@ -17,8 +17,7 @@ import (
 // idleTime is how long idleness is measured.
 const idleTime = 3 * time.Second
 
-// Idle workers cost next to nothing, and threads that do not grow with
-// the slots.
+// Idle workers cost almost no processor time, and a number of threads that does not grow with the slots.
 func TestIdleGuestCostsNothing(t *testing.T) {
 	h := newHost(t, shape{64, 64, 64, 64})
 	c := startChild(t, "idle", h.name)
@@ -39,7 +38,7 @@ func TestIdleGuestCostsNothing(t *testing.T) {
 	}
 }
 
-// spinningCall makes a call that nobody answers, and that spins all the time.
+// spinningCall makes a call that gets no answer and spins all the time.
 func spinningCall(t *testing.T, g *Guest) (stop func()) {
 	g.pool.exchanges[0].budget.least = math.MaxInt32
 	e := &g.pool.exchanges[0]
@@ -70,12 +69,12 @@ func TestSpinningDoesNotHoldUpTheWorld(t *testing.T) {
 	}
 	sort.Slice(stops, func(i, j int) bool { return stops[i] < stops[j] })
 	t.Logf("median %v, worst %v", stops[100], stops[199])
-	if stops[100] > 10*time.Millisecond { // the worst tell of other processes on the machine
+	if stops[100] > 10*time.Millisecond { // the worst stops are due to other processes on the machine
 		t.Errorf("of 200 stops, half took more than %v", stops[100])
 	}
 }
 
-// One P, forced collections, a caller that spins and parks, a worker that does: the same.
+// The same with one P, forced collections, and a caller and a worker that spin and park.
 func TestSpinningDoesNotHoldUpTheCollectorOnOneP(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	h := newHost(t, smallShape)

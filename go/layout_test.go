@@ -116,7 +116,7 @@ func TestHeaderCopyIsWhatWasWritten(t *testing.T) {
 	}
 }
 
-// Whatever the header says: an error, or a geometry whose every slot lies inside the total.
+// For any header: an error, or a geometry in which every slot lies inside the total.
 func FuzzHeader(f *testing.F) {
 	f.Add(header(mustGeometry(f, smallShape)))
 	f.Add(header(mustGeometry(f, shape{4096, 4096, 1 << 30, 1 << 30})))

@@ -71,7 +71,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	})
 }
 
-// finish frees slots that were cancelled under a host that answers nobody.
+// finish frees slots that were cancelled under a host that never answers.
 func (h *testHost) finish() {
 	for i := uint32(0); i < h.guestCount; i++ {
 		if w := word(h.guestSlot(i).state.Load()); w.state() == stateCancelled {
@@ -115,7 +115,7 @@ func TestCloseKeepsTheHostsName(t *testing.T) {
 	}
 }
 
-// Shutdown waits for what is under way, and refuses what is new.
+// Shutdown waits for calls under way, and refuses new ones.
 func TestShutdownDrains(t *testing.T) {
 	bothBackings(t, shape{1, 2, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
@@ -185,7 +185,7 @@ func TestShutdownAndCloseAtTheSameTime(t *testing.T) {
 	}
 }
 
-// Both wait for one slot; the one notice of its release reaches both.
+// Shutdown and Close wait for the same slot; the one notice of its release reaches both.
 func TestShutdownAndCloseWaitForTheSameSlot(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	for i := 0; i < 10; i++ {
@@ -193,7 +193,7 @@ func TestShutdownAndCloseWaitForTheSameSlot(t *testing.T) {
 		s := mustClaim(t, g)
 		shutdown := background(t, func() error { return g.Shutdown(deadline(t)) })
 		eventually(t, "it does not drain", func() bool { return g.flags.Load()&flagDraining != 0 })
-		time.Sleep(time.Millisecond) // the likelier order; any other must do as well
+		time.Sleep(time.Millisecond) // makes this order likely; any other must work too
 		closing := background(t, g.Close)
 		eventually(t, "it does not close", func() bool { return g.flags.Load()&flagClosing != 0 })
 		time.Sleep(time.Millisecond)

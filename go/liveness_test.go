@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A host that is killed: each call says whether it had started, Serve and NextEvent tell, and all
-// within two ticks.
+// After a host is killed, each call says whether it had started, and Serve and NextEvent report the death, all within
+// two ticks.
 func TestHostsDeathIsNoticed(t *testing.T) {
 	h := newHost(t, shape{1, 3, 64, 64})
 	g := h.attach(nil)
@@ -41,7 +41,7 @@ func TestHostsDeathIsNoticed(t *testing.T) {
 	wantError(t, err, ErrTimeout)
 }
 
-// An answer that is there is delivered, though its host is dead.
+// A published answer is delivered even if its host is dead.
 func TestAnswerOfADeadHostIsDelivered(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
@@ -112,7 +112,7 @@ func TestNewCallsToALeavingHostAreRefused(t *testing.T) {
 	wantError(t, err, ErrShutdown)
 }
 
-// A region whose file has no name any more has lost its host, though the lock may be held still.
+// A region whose file has lost its name has lost its host, even if the lock is still held.
 func TestUnlinkedRegionHasLostItsName(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -151,7 +151,7 @@ func TestKilledGuestsLoseNoSlot(t *testing.T) {
 	}
 }
 
-// A guest killed in a handler: its lock goes at once, and the next guest reclaims its slot.
+// A guest killed in a handler: its lock is released at once, and the next guest reclaims its slot.
 func TestKilledResponderIsReclaimed(t *testing.T) {
 	h := newHost(t, shape{2, 1, 64, 64})
 	for i := 0; i < 5; i++ {
@@ -241,8 +241,7 @@ func TestRunEndsWithServe(t *testing.T) {
 	wantError(t, Run(deadline(t), "", nil, nil), ErrName)
 }
 
-// A reclaimer has proof that the owner of a word is dead, and is then paused for as long as it takes the
-// owner's epoch to come round.
+// A reclaimer has proof that the owner of a word is dead, and is then paused until the owner's epoch has wrapped round.
 func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	claim := func(g *Guest) word {

@@ -66,7 +66,7 @@ func TestLogHearsOfDeathsButNotOfCalls(t *testing.T) {
 	}
 }
 
-// lastName keeps the region that a log was told, as it was told.
+// lastName records the region's name exactly as it was logged.
 type lastName struct {
 	slog.Handler
 	name string
@@ -82,7 +82,7 @@ func (h *lastName) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// Not every handler quotes what it writes.
+// Not every slog handler quotes its values.
 func TestLogShowsNamesInOneLine(t *testing.T) {
 	heard := &lastName{Handler: slog.NewTextHandler(io.Discard, nil)}
 	g := &Guest{name: "a\u2028b", log: slog.New(heard)}

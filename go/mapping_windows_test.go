@@ -13,7 +13,7 @@ import (
 	"unsafe"
 )
 
-// The names are the protocol's: both languages must find each other by them.
+// The protocol defines the names: both languages must find each other's objects.
 func TestObjectsAreCalledAsTheProtocolSays(t *testing.T) {
 	n := newNames(false, 0xabc)
 	for got, want := range map[string]string{
@@ -55,8 +55,7 @@ func TestAttachLooksInOneNamespace(t *testing.T) {
 	wantError(t, err, ErrNotFound)
 }
 
-// orphan is a guest whose host is gone, and which keeps the old region alive; the next host has
-// the name.
+// orphan is a guest that keeps the region of its dead host alive while the next host has the name.
 func orphan(t *testing.T) (old *Guest, next *testHost) {
 	h := newHost(t, shape{1, 2, 64, 64})
 	old = h.attach(nil)
@@ -96,7 +95,7 @@ func TestRegionIsLostWhenItsNameMovesOn(t *testing.T) {
 	wantError(t, serve(), ErrPeerDied)
 }
 
-// A region that a directory names and that is gone is awaited, as one that was never there.
+// Attach waits for a region that its directory names but that is gone, as for one that never existed.
 func TestAttachWaitsForARegionThatIsGone(t *testing.T) {
 	h := newHost(t, smallShape)
 	h.kill()
@@ -126,7 +125,7 @@ func TestAttachRefusesAnotherKindOfObject(t *testing.T) {
 	wantClash(t, err)
 }
 
-// A lock's name that is a section's is not taken for a lock, and neither for a free one.
+// A section with the name of a lock is taken neither for a held lock nor for a free one.
 func TestAttachRefusesAnotherKindOfLock(t *testing.T) {
 	h := newHost(t, smallShape)
 	section, view := createSection(t, h.names.of("lock", 1), directorySize)
@@ -139,7 +138,7 @@ func TestAttachRefusesAnotherKindOfLock(t *testing.T) {
 	}
 }
 
-// A directory's name that is somebody's section is not read as a directory.
+// A foreign section with the name of a directory is not read as a directory.
 func TestAttachRefusesAForeignDirectory(t *testing.T) {
 	for content, want := range map[string]Code{
 		"something else": ErrNotARegion, "\x00\x00\x00\x00\x00\x00\x00\x00\x01": ErrNotARegion,
@@ -194,7 +193,7 @@ func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
 	}
 }
 
-// Who may read and write the region may sleep and wake at its events, also those that a guest made.
+// A process that may read and write the region may wait for and set its events, including those that a guest created.
 func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 	for section, want := range map[uint32]uint32{
 		genericAll: genericAll, genericRead | genericWrite: synchronize | eventModifyState,
@@ -250,7 +249,7 @@ func TestAttachTrustsTheOwnerThatIsNamed(t *testing.T) {
 	}
 }
 
-// A lock that may not be opened is somebody's, and no reason to stay out of the region.
+// A lock that may not be opened counts as held, and does not prevent attaching.
 func TestLockThatMayNotBeOpenedIsHeld(t *testing.T) {
 	h := newHost(t, smallShape)
 	event, _, err := createEvent(h.names.of("lock", 1), accessOf(t, "D:P(D;;GA;;;WD)"))
@@ -263,7 +262,7 @@ func TestLockThatMayNotBeOpenedIsHeld(t *testing.T) {
 	}
 }
 
-// Memory that is reserved only faults where it is touched.
+// Memory that is only reserved faults when it is touched.
 func TestReservedMemoryIsNotTouched(t *testing.T) {
 	const reserve = 0x04000000 // SEC_RESERVE
 	name := uniqueName(t)
@@ -278,8 +277,7 @@ func TestReservedMemoryIsNotTouched(t *testing.T) {
 	wantError(t, err, ErrNotARegion)
 }
 
-// A process that has the id of the one that is meant, but was started at another time, is not
-// watched; nor is this process.
+// A process with the right id but another creation time is not watched; nor is this process.
 func TestReusedProcessIdsAreNotWatched(t *testing.T) {
 	c := startChild(t, "wait", "")
 	c.hear()

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// A host that changes a word just before each change that is tried: whatever is tried ends all the same.
+// A host that changes a word just before each attempt to change it: every operation still ends.
 
-// meddler is what it does.
+// meddler describes this host's changes.
 var meddler struct {
 	mu         sync.Mutex
 	line       *exchangeLine // nil: it leaves every slot alone
 	bits       word          // what it changes in the word
-	restore    bool          // and has back by the next look
+	restore    bool          // it restores the bits before the next look
 	eventcount *eventcount   // nil: it leaves every eventcount alone
 	tries      int
 }
@@ -96,7 +96,7 @@ func TestWaitThatCanNeverBeParkedEnds(t *testing.T) {
 	wantCorrupt(t, g)
 }
 
-// By its context, and by its user.
+// The call is given up by its context, and by its user.
 func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
 	done, cancel := context.WithCancel(context.Background())
@@ -114,7 +114,7 @@ func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 	wantCorrupt(t, g)
 }
 
-// A word that is found parked whenever it is to be parked, and not parked whenever it is looked at.
+// The word seems parked whenever it is to be parked, and not parked whenever it is read.
 func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
 	t.Cleanup(leaveAlone)

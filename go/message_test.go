@@ -115,7 +115,7 @@ func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
 			t.Errorf("%d bytes", n)
 		}
 	}
-	for _, ahead := range []int{-piece, -1, 1, piece} { // as copy does where they overlap
+	for _, ahead := range []int{-piece, -1, 1, piece} { // like copy, for overlapping slices
 		got := append([]byte(nil), from...)
 		want := append([]byte(nil), from...)
 		a, b := max(ahead, 0), max(-ahead, 0)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// saying is a handler that answers this text.
+// saying is a handler that answers with this text.
 func saying(text string) Handler {
 	return func(_ *Request, response *Response) error {
 		_, err := response.Write([]byte(text))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A guest whose process id means another process here, or none: it lives and dies like others.
+// A guest whose process id means another process here, or none, lives and dies like any other.
 func TestGuestOfAnotherProcessNamespaceLivesAndDies(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	for i := 0; i < 3; i++ {
@@ -26,7 +26,7 @@ func TestGuestOfAnotherProcessNamespaceLivesAndDies(t *testing.T) {
 		}
 		c.kill()
 		eventually(t, "it is dead and its lock is held", func() bool { return !h.lockedByOther(1) })
-		next := h.attach(nil) // reclaims what it left
+		next := h.attach(nil) // reclaims the dead guest's slots
 		if w, err := call.wait(watchdog); err != nil || w.flags()&flagReclaimed == 0 {
 			t.Fatalf("word %#x, %v", uint64(w), err)
 		}

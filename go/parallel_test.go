@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// compute keeps a processor.
+// compute keeps a processor busy.
 func compute(d time.Duration) {
 	for end := now() + int64(d); now() < end; {
 	}
@@ -25,15 +25,16 @@ func (h *testHost) answered(t *testing.T) {
 	}
 }
 
-// Long handlers wait for each other, blocked or not. Their requests are only sent: so who publishes one has notified
-// for it, or somebody finds it who looks anyway. There are no ticks: neither does the sentry help.
+// Long handlers wait for each other, blocked or not. Their requests are only sent, so either the caller that publishes
+// a request has notified of it, or a worker that looks anyway finds it. There are no ticks, so the sentry does not
+// help.
 func TestLongHandlersRunAtTheSameTimeThoughNobodyNotifiesTwice(t *testing.T) {
 	for name, c := range map[string]struct {
 		pass   func()
 		rounds int
 	}{
 		"blocked":   {func() { time.Sleep(50 * time.Microsecond) }, 300},
-		"computing": {func() { compute(20 * time.Microsecond) }, 30}, // more of them than processors take turns
+		"computing": {func() { compute(20 * time.Microsecond) }, 30}, // more handlers than processors: they share
 	} {
 		for _, slots := range []uint32{2, 4} {
 			t.Run(fmt.Sprint(name, " ", slots), func(t *testing.T) {
@@ -70,8 +71,7 @@ func TestLongHandlersRunAtTheSameTimeThoughNobodyNotifiesTwice(t *testing.T) {
 	}
 }
 
-// Where handlers are short one worker runs them all, and no caller notifies while it polls: whoever sleeps is not
-// woken.
+// If handlers are short, one worker runs them all, and callers do not notify while it polls: no sleeper is woken.
 func TestShortHandlersWakeNobody(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	g := h.attach(nil)
@@ -84,15 +84,15 @@ func TestShortHandlersWakeNobody(t *testing.T) {
 		if w.poll(); h.word(i%4).state() != stateResponse {
 			t.Fatal("it is not served")
 		}
-		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case that the test is interrupted
+		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case the test is interrupted
 	}
 	if *woken != 0 || g.hostNotifies() != before || !w.isPoller() {
 		t.Fatalf("%d were woken", *woken)
 	}
 }
 
-// Callers in every rhythm, of handlers of every length, some known and some not. There are no ticks: who is lost
-// is lost for ever.
+// Callers with every rhythm, and handlers of every length, of known types and of unknown ones. There are no ticks: a
+// lost wake-up is lost for ever.
 func TestServeLosesNoCallsOfHandlersOfAnyLength(t *testing.T) {
 	for name, processors := range map[string]int{"all processors": 0, "one processor": 1} {
 		t.Run(name, func(t *testing.T) {
@@ -128,7 +128,7 @@ func TestServeLosesNoCallsOfHandlersOfAnyLength(t *testing.T) {
 				go func(c uint32) {
 					defer all.Done()
 					for i := uint32(0); i < uint32(rounds(100000/callers)); i++ {
-						kind := (i/64 + c) % kinds // each for a while
+						kind := (i/64 + c) % kinds // each type for a while
 						m, err := h.call(c, longType+kind, []byte{byte(i), byte(c)})
 						if kind == 5 && byte(i) == 0 {
 							if err == nil {
@@ -151,7 +151,7 @@ func TestServeLosesNoCallsOfHandlersOfAnyLength(t *testing.T) {
 	}
 }
 
-// Workers that blocked handlers have had made end when they have had nothing to do for a while; two stay.
+// Workers that were spawned because handlers blocked end after a time without work; two stay.
 func TestSurplusWorkersEnd(t *testing.T) {
 	const slots = 6
 	h := newHost(t, shape{slots, 1, 64, 64})
@@ -196,7 +196,7 @@ func TestSpareWorkerEndsOnlyIfTwoAreLeft(t *testing.T) {
 	}
 }
 
-// A worker that takes a request and leaves no other one has another one made.
+// A worker that takes a request, and was the last spare one, spawns another.
 func TestLastSpareWorkerHasAnotherMade(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
@@ -212,7 +212,7 @@ func TestLastSpareWorkerHasAnotherMade(t *testing.T) {
 	if other.isNeeded(); c.size.Load() != 3 || c.spares.Load() != 1 {
 		t.Fatal("none is made")
 	}
-	c.spares.Add(-1) // as if that one had a request
+	c.spares.Add(-1) // as if the other worker had a request
 	if c.leave(w); c.size.Load() != 3 || c.spares.Load() != 1 {
 		t.Fatal("none is made when one ends")
 	}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// spinAll uses up a wait's spinning, and returns how many pauses it had before it yielded, and how often it did.
+// spinAll uses up a wait's spinning, and returns how many pauses it made before it yielded, and how often it yielded.
 func spinAll(b *spinBudget, soon *uint32) (pauses uint32, yielded int) {
 	for s := b.begin(soon); ; {
 		switch s.next() {
@@ -22,13 +22,13 @@ func spinAll(b *spinBudget, soon *uint32) (pauses uint32, yielded int) {
 	}
 }
 
-// spinInVain is spinAll where only the pauses matter.
+// spinInVain is spinAll for tests that check only the pauses.
 func spinInVain(b *spinBudget, soon *uint32) uint32 {
 	pauses, _ := spinAll(b, soon)
 	return pauses
 }
 
-// winAfter has what a wait waits for there after so many pauses.
+// winAfter ends a wait successfully after this many pauses.
 func winAfter(t *testing.T, b *spinBudget, pauses uint32) {
 	s := b.begin(nil)
 	for ; pauses > 0; pauses-- {
@@ -65,7 +65,7 @@ func TestSpinBudgetLearns(t *testing.T) {
 	}
 }
 
-// Among many waits that are over soon a long one is an exception, whatever was learned.
+// A long wait after many short ones is an exception and spins to the end, whatever was learned.
 func TestLongWaitAmongShortOnesSpinsToTheEnd(t *testing.T) {
 	var b spinBudget
 	var soon uint32
@@ -101,8 +101,8 @@ func TestSpinBudgetCanBeNothing(t *testing.T) {
 	}
 }
 
-// Between spinning and sleeping a wait yields; but not if that ended the last wait, which tells that
-// both sides are on one processor: by sleeping they part. Who never spins has nowhere else to go.
+// A wait yields between spinning and sleeping, but not if yielding ended the last wait: then both sides share a
+// processor, and sleeping separates them. A wait that never spins has no other processor.
 func TestWaitThatWasOverWhenItYieldedSleepsTheNextTime(t *testing.T) {
 	var usual, never spinBudget
 	usual.setUp(spinMin)
@@ -129,7 +129,7 @@ func TestWaitThatWasOverWhenItYieldedSleepsTheNextTime(t *testing.T) {
 	check(&never, yields)
 }
 
-// A look at many slots is itself a wait.
+// A look at many slots counts as spinning.
 func TestLooksAtManySlotsArePaidFor(t *testing.T) {
 	var b spinBudget
 	b.setUp(spinAuto)
@@ -151,7 +151,7 @@ func TestLooksAtManySlotsArePaidFor(t *testing.T) {
 	}
 }
 
-// A wait spins for as long as the other side may be copying, but no longer than is promised.
+// A wait spins for as long as the other side may be copying, but no longer than spinMax.
 func TestSpinTime(t *testing.T) {
 	chosen := func(d time.Duration) time.Duration {
 		if singleCPU() {
@@ -177,8 +177,7 @@ func TestSpinTime(t *testing.T) {
 	}
 }
 
-// holdOffAgainst has the other side ready after so many pauses, and returns how many of the waits
-// looked once.
+// holdOffAgainst makes the other side ready after this many pauses, and returns how many of the waits looked once.
 func holdOffAgainst(h *holdOff, ready uint32, waits int) (once int) {
 	for i := 0; i < waits; i++ {
 		foundAtOnce := h.now>>pauseBits >= ready
@@ -213,7 +212,7 @@ func TestHoldOffEndsWhenTheOtherSideIsReady(t *testing.T) {
 	}
 }
 
-// Turns as many as can be seen by a clock.
+// Enough turns for a clock to measure.
 func TestTheFirstLooksOfATightWaitMakeTurns(t *testing.T) {
 	const turns = 1 << 20
 	var b spinBudget
@@ -256,7 +255,7 @@ func TestHoldOffHasAMost(t *testing.T) {
 	}
 }
 
-// newDurations expects what takes 5 us to be long: waking a caller takes 2.5, here and there.
+// newDurations takes handlers of 5 us or more for long: waking takes 2.5 us on either side.
 func newDurations() *durations {
 	d := new(durations)
 	d.setUp(2, 4)
@@ -265,7 +264,7 @@ func newDurations() *durations {
 
 const someType = 3
 
-// learnUntil notes the same again and again, until what is expected is what is wanted; it returns how often.
+// learnUntil records the same duration until the expectation is as wanted, and returns how often it did.
 func (d *durations) learnUntil(t *testing.T, took time.Duration, long bool) (times int) {
 	t.Helper()
 	for ; d.isLong(someType) != long; times++ {
@@ -285,13 +284,13 @@ func TestHandlerIsLongThatTakesTwiceAsLongAsToWakeACaller(t *testing.T) {
 	}{
 		{2, 4, 2500, 4999, false},
 		{2, 4, 2500, 5000, true},
-		{1, 4, 2500, 4999, false}, // there is always another one to be counted
+		{1, 4, 2500, 4999, false}, // at least one helper is counted
 		{1, 4, 2500, 5000, true},
 		{3, 4, 2500, 2499, false},
 		{3, 4, 2500, 2500, true},
-		{9, 4, 2500, 999, false}, // the clock costs something
+		{9, 4, 2500, 999, false}, // longLeast applies: reading the clock has a cost
 		{9, 4, 2500, 1000, true},
-		{2, 1000, 2500, 7999, false}, // all slots are looked at
+		{2, 1000, 2500, 7999, false}, // the look at all slots applies
 		{2, 1000, 2500, 8000, true},
 	} {
 		var d durations
@@ -312,7 +311,7 @@ func TestDurationsOfTypesAreApartButForThoseThatShareAPlace(t *testing.T) {
 	}
 }
 
-// A handler whose processor was taken away once seems long; one that is long for ever is so at once.
+// One long run makes a type long at once. Short runs count for more, so the effect of an interruption soon ends.
 func TestShortHandlersCountForMore(t *testing.T) {
 	d := newDurations()
 	if n := d.learnUntil(t, time.Millisecond, true); n != 1 {
@@ -356,7 +355,7 @@ func TestHandlerThatWasFoundOutIsLongUntilAShortOne(t *testing.T) {
 	}
 }
 
-// The first ones often, all the others now and then.
+// The first handlers are measured often, later ones rarely.
 func TestHandlersAreSampled(t *testing.T) {
 	samples := 0
 	for n := uint32(1); n <= 100*durationSamples; n++ {
@@ -393,7 +392,7 @@ func TestWhatAWakeUpTakesIsLearnedInTheMean(t *testing.T) {
 	}
 }
 
-// pass has so many be in it at once, again and again.
+// pass repeatedly puts this many goroutines into the crowd at once.
 func (c *crowd) pass(atOnce int) {
 	for i := 0; i < 100; i++ {
 		for j := 0; j < atOnce; j++ {
@@ -411,7 +410,7 @@ func TestCrowdLeavesRoomWhereThereIsAProcessorForEachAndForWhoWaits(t *testing.T
 		for c.now.Load() < int32(processors/2) {
 			c.enter()
 		}
-		for i := 0; i < 100; i++ { // so many, all the time
+		for i := 0; i < 100; i++ { // this many, all the time
 			c.leave()
 			c.enter()
 		}
@@ -435,7 +434,7 @@ func TestCrowdIsTheMeanAndBeginsEmpty(t *testing.T) {
 		t.Fatal("nobody is in it, and there is no room")
 	}
 	c.pass(1)
-	if c.enter(); !c.leavesRoom(2) { // two at once, once
+	if c.enter(); !c.leavesRoom(2) { // two at once, a single time
 		t.Fatal("one more leaves no room at once")
 	}
 	c.leave()
@@ -477,7 +476,7 @@ func TestTurnLastsAndEnds(t *testing.T) {
 	}
 }
 
-// Not where a turn begins, and after a call that slept.
+// But not at the beginning of a turn, and not after a call that slept.
 func TestTurnGoesOnForSomeReleasesWithoutALookAtTheClock(t *testing.T) {
 	var one turn
 	if one.toGo = 3; one.goesOn(false) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// isPolled tells whether callers need not notify on this guest's account.
+// isPolled tells whether this guest polls, so that callers need not notify.
 func (g *Guest) isPolled() bool {
 	return g.eventcount(eventcountHostRequest).sleepers.Load()&(g.bit<<pollersAt) != 0
 }
@@ -30,7 +30,7 @@ func TestOneWorkerPollsAtATime(t *testing.T) {
 	}
 }
 
-// One that was superseded takes nothing from the next one.
+// A superseded poller does not end the next poller's polling.
 func TestSupersededPollerLeavesTheNextOneAlone(t *testing.T) {
 	for name, notice := range map[string]func(*worker){
 		"looks":  func(w *worker) { w.isPoller() },
@@ -63,7 +63,7 @@ func TestNobodyIsSupersededWhereNobodyPolls(t *testing.T) {
 	}
 }
 
-// The bit is set while somebody polls, and only then, whoever supersedes whom.
+// The bit is set while a worker polls, and only then, however workers supersede each other.
 func TestPollersBitIsThePollers(t *testing.T) {
 	g := newHeapHost(t, smallShape).attach(nil)
 	first := newWorker(g, echoHandler)
@@ -100,7 +100,7 @@ func TestPollersBitIsThePollers(t *testing.T) {
 	}
 }
 
-// Nobody was notified of what was published while it polled.
+// Callers did not notify of the requests that they published while the worker polled.
 func TestPollerThatHandsOverPassesOn(t *testing.T) {
 	for sent, want := range []int{0, 1, 1} {
 		h := newHeapHost(t, smallShape)
@@ -132,7 +132,7 @@ func TestPollerThatHandsOverNotifiesNobody(t *testing.T) {
 	}
 }
 
-// One that was woken by a caller's notification finds the request: the poller is in a handler. From then on callers
+// A worker woken by a caller finds the caller's request, because the poller is in a handler. From then on callers
 // notify, and the handler is known to be long.
 func TestStuckPollerIsSuperseded(t *testing.T) {
 	h := newHeapHost(t, smallShape)
@@ -140,7 +140,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	poller := newPoller(t, g, echoHandler)
 	other := poller.another()
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.notify(h.eventcount(eventcountHostRequest), 1) // by the caller that is about to sleep
+		h.notify(h.eventcount(eventcountHostRequest), 1) // as the caller does before it sleeps
 		return false
 	}
 	poller.workerPool.handler = func(r *Request, _ *Response) error {
@@ -169,7 +169,8 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	}
 }
 
-// While it polled nobody was notified of, whatever the superseding worker was notified of before.
+// Callers did not notify while the stuck worker polled, so the superseding worker passes on, whatever it was notified
+// of.
 func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	h := newHeapHost(t, shape{3, 1, 64, 64})
 	g := h.attach(nil)
@@ -191,7 +192,7 @@ func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	}
 }
 
-// besideAPoller is a guest with a poller and another worker, which is patient for ever, and has a request.
+// besideAPoller is a guest with a request, a poller, and another worker whose patience never ends.
 func besideAPoller(t *testing.T) (h *testHost, poller, other *worker) {
 	h = newHeapHost(t, smallShape)
 	poller = newPoller(t, h.attach(nil), echoHandler)
@@ -201,7 +202,7 @@ func besideAPoller(t *testing.T) (h *testHost, poller, other *worker) {
 	return h, poller, other
 }
 
-// whilePatient has others act once a worker most likely waits for the poller, and returns what that one sees.
+// whilePatient runs a function when a worker most likely waits for the poller, and returns the worker's result.
 func whilePatient(act func(), wait func() bool) bool {
 	done := make(chan struct{})
 	go func() {
@@ -249,7 +250,7 @@ func TestPatienceWithThePollerHasAnEnd(t *testing.T) {
 	}
 }
 
-// Who finds a request before it sleeps, or is woken for one, leaves it to a poller that looks.
+// A worker that finds a request before it sleeps, or is woken for one, leaves it to a poller that still looks.
 func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 	for name, turn := range map[string]func(*worker){
 		"parks":     (*worker).park,
@@ -269,7 +270,7 @@ func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 	}
 }
 
-// Whatever a worker is when it ends, it leaves nothing behind, and passes on what it may have been notified of.
+// A worker that ends in any state clears all its marks, and passes on a notification that it may have consumed.
 func TestWorkerThatEndsPassesOn(t *testing.T) {
 	for name, begin := range map[string]func(*worker){
 		"searching":  func(*worker) {},

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// claimAll takes every slot once and gives all back: it proves that none is lost.
+// claimAll claims every slot once and releases all: it proves that none is lost.
 func claimAll(t *testing.T, g *Guest) {
 	t.Helper()
 	var slots []Slot
@@ -89,7 +89,7 @@ func TestPoolWaitKeepsTheDeadline(t *testing.T) {
 	}
 }
 
-// Guests share the slots: one that waits gets what another gives back, at once.
+// Guests share the slots: a waiting guest gets a slot at once when another releases it.
 func TestPoolWaiterGetsAnotherGuestsSlot(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	a, b := h.attach(nil), h.attach(nil)
@@ -120,8 +120,7 @@ func TestPoolWaiterGetsAnotherGuestsSlot(t *testing.T) {
 	}
 }
 
-// Goroutines of one guest fight for one slot; nobody's wake-up gets lost between the private
-// claim and the shared one.
+// Goroutines of one guest contend for one slot; no wake-up is lost between the private claim and the shared one.
 func TestPoolWaitersOfOneGuestLoseNoWakeUps(t *testing.T) {
 	for _, slots := range []uint32{1, 2} {
 		t.Run(fmt.Sprint(slots), func(t *testing.T) {
@@ -191,7 +190,7 @@ func TestPoolFindsAForgedFreeWord(t *testing.T) {
 	wantError(t, err, ErrCorrupt)
 }
 
-// N goroutines over fewer slots, patterned payloads of every size: no byte of another's.
+// More goroutines than slots, with patterned payloads of every size: none gets a byte of another's.
 func TestPoolMixesNoPayloads(t *testing.T) {
 	bothBackings(t, shape{1, 2, 1024, 1024}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
@@ -216,8 +215,8 @@ func TestPoolMixesNoPayloads(t *testing.T) {
 	})
 }
 
-// A goroutine that seeks a slot may have found it privately claimed still: whoever ends that claim
-// notifies, though no bit was set when it looked.
+// A seeker may have found the slot still privately claimed: the goroutine that ends that claim notifies, even if no bit
+// was set when it looked.
 func TestPoolNotifiesASeekerOfItsOwn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -244,7 +243,7 @@ func claimAsCallsDo(t *testing.T, g *Guest) *exchange {
 	return e
 }
 
-// claimBehind starts one that claims a slot and gives it back, and waits until it waits.
+// claimBehind starts a goroutine that claims a slot and releases it, and returns when that goroutine waits.
 func claimBehind(t *testing.T, g *Guest) func() error {
 	claim := background(t, func() error {
 		s, err := g.Claim(deadline(t))
@@ -289,7 +288,7 @@ func TestPoolTurnEndsWithANotification(t *testing.T) {
 	g := h.attach(nil)
 	e := claimAsCallsDo(t, g)
 	waiter := claimBehind(t, g)
-	e.turn.began = 1 - turnMost // now() may be young
+	e.turn.began = 1 - turnMost // now() may still be small
 	before := h.eventcount(eventcountGuestFree).generation.Load()
 	e.release()
 	if h.eventcount(eventcountGuestFree).generation.Load() == before {
@@ -300,7 +299,7 @@ func TestPoolTurnEndsWithANotification(t *testing.T) {
 	}
 }
 
-// The other guest has announced a sleeper that does not come: the slot is kept for it a little while.
+// The other guest has announced a sleeper that never claims: the slot is kept for it for a short time.
 func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
@@ -327,7 +326,7 @@ func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	e.release()
 }
 
-// A slot that was claimed for longer may not soon be called in again.
+// The holder of a claimed slot may not call in it again soon.
 func TestPoolWhoHoldsASlotNotifies(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -351,7 +350,7 @@ func TestPoolWhoHoldsASlotNotifies(t *testing.T) {
 	}
 }
 
-// One guest's goroutines hold the only slot nearly always, as calls or as handles; another guest gets it in time.
+// One guest's goroutines almost always hold the only slot, by calls or by handles; another guest still gets it in time.
 func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
 	for _, c := range []struct {
 		callers int
@@ -468,7 +467,7 @@ func TestPoolPassesNothingOnInATurn(t *testing.T) {
 	}
 }
 
-// Whatever the policy says of a slot, and for how long.
+// Whatever the policy decides about a slot, and for how long.
 func TestPoolWaiterTakesAFreeSlotAfterAFewLooksInVain(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
@@ -504,7 +503,7 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	g := h.attach(nil)
 	e := &g.pool.exchanges[0]
 	e.turn.begin(now())
-	e.turn.looked.Store(now() + tick) // not a moment ago, however slow this is
+	e.turn.looked.Store(now() + tick) // in the future, so that a slow test does not matter
 	if (claimant{since: now(), spares: true}).mayHave(&e.turn) || !(claimant{since: now()}).mayHave(&e.turn) {
 		t.Fatal("a slot in its turn is for who was notified, and for nobody else that waits")
 	}
@@ -519,7 +518,7 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	}
 }
 
-// Its caller may not call again soon.
+// The caller of a call that slept may not call again soon.
 func TestPoolACallThatSleepsRingsInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)

@@ -79,7 +79,7 @@ func TestAttachWithoutDescriptors(t *testing.T) {
 	h.must(g.Close())
 }
 
-// limitDescriptors allows those below a number, and returns the limit before.
+// limitDescriptors allows descriptors below a number, and returns the previous limit.
 func limitDescriptors(t *testing.T, below int) (old syscall.Rlimit) {
 	t.Helper()
 	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
@@ -115,7 +115,7 @@ func TestForkedProcessesKeepNothing(t *testing.T) {
 	_ = c
 }
 
-// An owner of another system's kind is not passed over.
+// An owner of another system's kind is not ignored.
 func TestAttachRefusesAnOwnerOfWindows(t *testing.T) {
 	h := newHost(t, smallShape)
 	_, err := Attach(deadline(t), h.name, &Config{OwnerSID: "SY"})

@@ -58,7 +58,7 @@ func TestAttachWaitsForItsHost(t *testing.T) {
 	}
 }
 
-// What a dead host left behind is not attached to; the region of the next host is.
+// A guest does not attach to a dead host's region, but to the next host's.
 func TestAttachPassesOverADeadHost(t *testing.T) {
 	h := newHost(t, smallShape)
 	h.kill()
@@ -118,8 +118,8 @@ func TestAttachEntersItsLine(t *testing.T) {
 	}
 }
 
-// The next owner of an index reclaims all that its dead predecessors held, before its own epoch
-// tells that it has; and nothing of the living.
+// The next owner of an index reclaims everything that its dead predecessors held, before its own epoch says so; it
+// reclaims nothing from live guests.
 func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 	const untouched = word(0xff)
 	for _, c := range []struct {
@@ -167,7 +167,7 @@ func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 	}
 }
 
-// While the dead polled nobody notified.
+// While the dead guest polled, callers did not notify.
 func TestAttachHasThoseLookWhoSleep(t *testing.T) {
 	for want, sleepers := range []uint32{0, 1 << 2} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
@@ -195,7 +195,7 @@ func TestAttachWakesACallerThatSleepsOnADeadResponder(t *testing.T) {
 	}
 }
 
-// A guest that needs a slot reclaims those of dead guests, and only those.
+// A guest that needs a slot reclaims the slots of dead guests, and no others.
 func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
 	h := newHeapHost(t, shape{1, 2, 64, 64})
 	g := h.attachHeap(1, nil)

@@ -62,10 +62,10 @@ func TestLiveRegionIsLeftAlone(t *testing.T) {
 	if err := RemoveDeadRegion(name); err != nil {
 		t.Fatal(err)
 	}
-	mustLeaveAlone(t, newHost(t, smallShape)) // of this very process
+	mustLeaveAlone(t, newHost(t, smallShape)) // a host in this very process
 }
 
-// The region was found dead, and has a successor by the time that it is removed.
+// The region was found dead, and has a successor when it is to be removed.
 func TestNameThatHasAnotherHostByNowIsLeftAlone(t *testing.T) {
 	h := deadRegion(t, uniqueName(t))
 	err := openDead(h.name, func(f *regionFile, name string) error {
@@ -78,15 +78,15 @@ func TestNameThatHasAnotherHostByNowIsLeftAlone(t *testing.T) {
 	h.die()
 }
 
-// A host that lives by the time that its region is to be removed is met only where somebody else created
-// one in the same file, which nobody may.
+// A region can be alive again when it is to be removed only if a process made itself host in the same file, which the
+// protocol forbids.
 func TestRemovalAsksForTheHostOnceMore(t *testing.T) {
 	h := newHost(t, smallShape)
 	f, err := openRegion(h.name, settings{mode: anyMode})
 	h.must(err)
 	defer f.close()
 	wantError(t, f.removeDead(h.name), ErrNameInUse)
-	takeOver(t, h.name)() // whose lock is given back at once, and not when the file is closed
+	takeOver(t, h.name)() // the lock is released at once, not when the file is closed
 	mustLeaveAlone(t, h)
 }
 
@@ -115,7 +115,7 @@ func TestPrefixSaysWhichDeadRegions(t *testing.T) {
 	}
 }
 
-// mustStay checks that what has the name stays, whichever way it is asked for.
+// mustStay checks that the object with the name stays, by either way to remove it.
 func mustStay(t *testing.T, name string, want Code) {
 	t.Helper()
 	mustFindDead(t, name)
@@ -157,7 +157,7 @@ func TestWhatIsNoFileStays(t *testing.T) {
 	mustFindDead(t, dead.name, dead.name)
 }
 
-// A pipe's reader would take whoever opens it for a writer, and be told the end of the file when it is closed.
+// A pipe's reader would take the search for a writer, and see the end of the file when the search closes the pipe.
 func TestSearchOpensNoPipe(t *testing.T) {
 	name := uniqueName(t)
 	if err := syscall.Mkfifo(regionPrefix+name, 0o600); err != nil {
@@ -189,7 +189,7 @@ func TestNamesOfDeadRegionsAreChecked(t *testing.T) {
 	mustFindDead(t, "../")
 }
 
-// Neither where the directory cannot be opened, nor where a region cannot.
+// Both if the directory cannot be opened, and if a region cannot.
 func TestTooFewDescriptorsAreAnErrorAndNoEmptyList(t *testing.T) {
 	h := deadRegion(t, uniqueName(t))
 	var old syscall.Rlimit
@@ -222,8 +222,8 @@ func TestLookingForDeadRegionsLeaksNothing(t *testing.T) {
 	}
 }
 
-// takeOver holds the takeover lock of a region until it is let go, as another process does that replaces or
-// removes it.
+// takeOver holds the takeover lock of a region until it is released, like a process that replaces or removes the
+// region.
 func takeOver(t *testing.T, name string) (letGo func()) {
 	t.Helper()
 	f, err := openRegion(name, settings{mode: anyMode})
@@ -257,7 +257,7 @@ func TestRemovalDoesNotWaitForEver(t *testing.T) {
 	mustFindDead(t, h.name, h.name)
 }
 
-// removers remove a region again and again, and count how often they succeeded.
+// removers try to remove a region again and again, and count the successes.
 type removers struct {
 	removed atomic.Int32
 	failed  atomic.Value
@@ -293,7 +293,7 @@ func (r *removers) stop(t *testing.T) {
 	}
 }
 
-// One host after another has the name, and each loses it once, when it is dead and not before.
+// One host after another has the name; each loses it exactly once, and only after its death.
 func TestEachDeadRegionIsRemovedOnceAndNoLiveOne(t *testing.T) {
 	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
 	defer h.die()

@@ -4,7 +4,7 @@ package shmipc
 
 import "testing"
 
-// A name goes with its host, so there is nothing to find, and nothing of a live host's to lose.
+// A name disappears with its host, so no dead name is found, and no live host can lose its name.
 func TestDeadHostsLeaveNoName(t *testing.T) {
 	h := newHost(t, smallShape)
 	for i := 0; i < 2; i++ {

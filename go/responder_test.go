@@ -48,7 +48,7 @@ func TestHandlerPanicReachesTheCaller(t *testing.T) {
 	})
 }
 
-// What panics outside a handler is an error of this library, or of the user's log, and no answer.
+// A panic outside a handler is a bug of this library, or of the user's logger, and not an answer.
 func TestPanicOutsideAHandlerIsNoAnswer(t *testing.T) {
 	w := newWorker(newHeapHost(t, smallShape).attach(nil), echoHandler)
 	defer func() {
@@ -95,7 +95,7 @@ func TestHandlerMessageIsShortenedBetweenCharacters(t *testing.T) {
 	}
 }
 
-// An answer is never cut: one byte more than fits is an error that names both sizes.
+// An answer is never truncated: one byte more than fits is an error that names both sizes.
 func TestHandlerAnswerThatIsTooLarge(t *testing.T) {
 	for name, handler := range map[string]Handler{
 		"SetLength":            func(_ *Request, r *Response) error { r.SetLength(129); return nil },
@@ -161,7 +161,7 @@ func TestServeRefusesAnAnswerOfAReservedType(t *testing.T) {
 	wantError(t, err, ErrType)
 }
 
-// What a host must never write into a host slot; each ends Serve and marks the guest corrupt.
+// Words that a host must never write into a host slot; each ends Serve and marks the guest corrupt.
 func TestServeEndsOnImpossibleRequests(t *testing.T) {
 	for name, forge := range map[string]func(h *testHost) word{
 		"owned":           func(h *testHost) word { return newWord(stateRequest, 0, 1, ownerB) },
@@ -202,8 +202,8 @@ func TestServeEndsWhenItsWordIsChanged(t *testing.T) {
 	wantError(t, serve(), ErrCorrupt)
 }
 
-// The request stays as it is while its handler runs, though the caller has given up; the answer
-// is discarded and counted, and the slot comes back.
+// The request stays unchanged while its handler runs, although the caller has given up; the answer is discarded and
+// counted, and the slot becomes free.
 func TestServeDiscardsTheAnswerOfAnAbandonedCall(t *testing.T) {
 	bothBackings(t, shape{1, 1, 4096, 4096}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
@@ -212,7 +212,7 @@ func TestServeDiscardsTheAnswerOfAnAbandonedCall(t *testing.T) {
 			sum       uint32
 			abandoned bool
 		}
-		looks := make(chan look, 2) // the race detector does not see the order that a mapping makes
+		looks := make(chan look, 2) // the race detector does not see an order made by words of a mapping
 		serveWith(t, g, func(r *Request, response *Response) error {
 			looks <- look{crc32.ChecksumIEEE(r.Data), r.Abandoned()}
 			running <- true

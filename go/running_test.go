@@ -9,13 +9,13 @@ import (
 	"unsafe"
 )
 
-// longType is one whose duration is apart from TypeNormal's.
+// longType is a type whose duration is learned apart from TypeNormal's.
 const longType = TypeApplication + 1
 
-// takeLong has a type be expected to be long.
+// takeLong makes handlers of a type expected to be long.
 func (g *Guest) takeLong(kind uint32) { g.serving.durations.learn(kind, int64(time.Second)) }
 
-// states serves a request of this type as the poller, and returns what the worker is meanwhile, and after.
+// states serves a request of this type as the poller, and returns the worker's states in the handler and afterwards.
 func states(t *testing.T, setUp func(*Guest)) (during, after workerState) {
 	h := newHeapHost(t, smallShape)
 	g := h.attach(nil)
@@ -53,7 +53,7 @@ func TestPollerHandsOverBeforeALongHandler(t *testing.T) {
 	}
 }
 
-// One now and then is measured; a long one each time, until it is short.
+// A short handler is measured now and then; a long one each time, until it is short.
 func TestHandlersAreMeasured(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	g := h.attach(nil)
@@ -70,7 +70,7 @@ func TestHandlersAreMeasured(t *testing.T) {
 	w.handlers = 3*durationSamples - 2
 	for ; !d.isLong(longType) && calls < 10; call() {
 	}
-	if calls != 3 { // measured once so many have run
+	if calls != 3 { // measured after this many handlers
 		t.Fatalf("after %d handlers it is known", calls)
 	}
 	calls, took = 0, 0
@@ -81,7 +81,7 @@ func TestHandlersAreMeasured(t *testing.T) {
 	}
 }
 
-// Neither leaves a handler counted that is over.
+// Neither a panic nor runtime.Goexit leaves an ended handler in the count.
 func TestLongHandlerThatDoesNotReturn(t *testing.T) {
 	for name, end := range map[string]func(){
 		"panics": func() { panic("out of cheese") },
@@ -118,8 +118,8 @@ func TestLongHandlerThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// Where long handlers, and those who wait for them, need all processors, a worker does not poll after one, but is
-// parked at once.
+// If long handlers and their callers need all processors, a worker does not poll after a long handler, but parks at
+// once.
 func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 	for _, c := range []struct {
 		processors int
@@ -146,7 +146,7 @@ func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 	}
 }
 
-// Wherever the structure begins.
+// At any address of the structure.
 func TestWhatRequestsReadSharesNoLineWithWhatLongHandlersChange(t *testing.T) {
 	var s serving
 	at := func(field unsafe.Pointer) int { return int(uintptr(field) - uintptr(unsafe.Pointer(&s))) }

@@ -58,7 +58,7 @@ func TestRecentSlotsAreThoseServedLately(t *testing.T) {
 	var s scan
 	for slot := 10; slot < 20; slot++ {
 		s.keepRecent(slot)
-		s.keepRecent(17) // it stays where it is
+		s.keepRecent(17) // it keeps its place
 	}
 	recent := map[int]bool{}
 	for _, slot := range s.recent {
@@ -87,7 +87,7 @@ func TestLookServesCallsInFlightInTurnOneEach(t *testing.T) {
 	}
 }
 
-// The busy slots have their next request before the worker looks again.
+// The busy slots get their next request before the worker looks again.
 func TestLookStarvesNoIdleSlot(t *testing.T) {
 	h, w := manyWorker(t)
 	busy := make([]hostCall, recentSlots)
@@ -119,9 +119,9 @@ func TestAimFindsARequestAtOnce(t *testing.T) {
 	}
 }
 
-// Short handlers run while their worker polls, once it does: the first one may have woken it.
+// Short handlers run while their worker polls; only the first, which may have woken the worker, need not.
 func TestServePollsWhileItIsAwake(t *testing.T) {
-	const atOnce = 8 // so that one worker has several
+	const atOnce = 8 // so that a worker finds several requests
 	h := newHost(t, shape{atOnce, 1, 64, 64})
 	g := h.attach(&Config{Spin: spinMax})
 	b := h.eventcount(eventcountHostRequest)

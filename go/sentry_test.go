@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// newSentry is the sentry of a guest whose poller is only played: it is in a handler, or has stopped.
+// newSentry is the sentry of a guest with a simulated poller, which is in a handler or has stopped.
 func newSentry(t *testing.T) (s *sentry, poller *worker) {
 	g := newHeapHost(t, shape{2, 1, 64, 64}).attach(nil)
 	poller = newPoller(t, g, echoHandler)
@@ -18,7 +18,7 @@ func newSentry(t *testing.T) (s *sentry, poller *worker) {
 	return s, poller
 }
 
-// lookNow is look when it is time.
+// lookNow is look at the time of the next check.
 func (s *sentry) lookNow() (stuck bool) {
 	s.lookAt = 0
 	return s.look()
@@ -47,7 +47,7 @@ func TestSentryTellsThatThePollerIsStuck(t *testing.T) {
 func TestSentryGoesWhileNobodyPollsAndComesWhenItIsCalled(t *testing.T) {
 	s, poller := newSentry(t)
 	g := s.guest
-	s.lookNow() // and doubts
+	s.lookNow() // it doubts now
 	poller.stopPolling()
 	for i := 0; i < quietLooks; i++ {
 		if !s.onDuty || s.lookNow() {
@@ -81,19 +81,19 @@ func TestSentryThatEndsCallsAnother(t *testing.T) {
 		t.Fatal("it calls nobody")
 	}
 	other := &sentry{guest: s.guest}
-	other.resign() // called, it ends too
+	other.resign() // it was called, and ends too
 	if s.guest.hostNotifies() != before+2 {
 		t.Fatal("the call is lost")
 	}
-	other.leave() // called, it looks for requests
+	other.leave() // it was called, and looks for requests
 	if !s.guest.serving.sentry.wantsCall() {
 		t.Fatal("nobody will be called")
 	}
 }
 
-// Each request is sent a while after the handlers before it have begun; nobody waits for any until all have. The
-// workers slept before, or have just served: then the one that runs the first handler polls. After a rest no
-// request waits until the sentry looks: not even in one of ten rounds.
+// Each request is sent some time after the previous handlers have begun; no caller waits until all have begun. Either
+// the workers slept before, or they have just served: then the worker that runs the first handler polls. After a rest
+// no request waits for the sentry's check, not even in one of ten rounds.
 func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 	const slots, longest = 4, 500 * time.Millisecond
 	for name, calls := range map[string]int{"after a rest": 0, "in traffic": 100} {

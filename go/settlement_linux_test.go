@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// moment is when something happens while a guest with one slot that is claimed is cut off.
+// moment is a point in the cutting off of a guest with one claimed slot, at which the test acts.
 type moment int
 
 const (
@@ -14,12 +14,12 @@ const (
 	slotIsKept
 )
 
-// momentous is a backing that has something happen at a moment.
+// momentous is a backing that runs a function at a moment.
 type momentous struct {
 	backing
 	reached, awaited moment
 	act              func()
-	attached         bool // it cannot be detached
+	attached         bool // detaching fails
 }
 
 func (m *momentous) reach() {
@@ -41,7 +41,7 @@ func (m *momentous) keep(b []byte) {
 	m.reach()
 }
 
-// cutOffScene is a host, and a guest that is to be cut off under a request in its one slot.
+// cutOffScene is a host, and a guest that will be cut off while its one slot has a request.
 type cutOffScene struct {
 	*testHost
 	guest *Guest
@@ -56,7 +56,7 @@ func newCutOffScene(t *testing.T) *cutOffScene {
 	return s
 }
 
-// meanwhile has something happen while the guest is cut off.
+// meanwhile runs a function while the guest is cut off.
 func (s *cutOffScene) meanwhile(at moment, act func()) *momentous {
 	m := &momentous{backing: s.guest.backing, awaited: at, act: act}
 	s.guest.backing = m
@@ -70,7 +70,7 @@ func (s *cutOffScene) receive() error {
 	return err
 }
 
-// endCall has the caller give up in the memory that it sees, and returns what waits for its outcome.
+// endCall makes the caller give up in the memory that it sees, and returns a function that waits for the outcome.
 func (s *cutOffScene) endCall(t *testing.T) func() error {
 	seen := &s.guest.guestSlots[0]
 	want := stateFree
@@ -111,7 +111,7 @@ func TestCallerThatGivesUpInItsCopyIsToldWhatTheRegionSays(t *testing.T) {
 	}
 }
 
-// Either way the region's slot is free when it is looked at.
+// In either case the region's slot is free when settle looks at it.
 func TestCallerThatGaveUpInTheRegionKnowsItBest(t *testing.T) {
 	for want, taken := range map[Code]bool{ErrClosed: false, ErrClosedStarted: true} {
 		for _, attached := range []bool{false, true} {
@@ -130,8 +130,8 @@ func TestCallerThatGaveUpInTheRegionKnowsItBest(t *testing.T) {
 	}
 }
 
-// By a goroutine that was admitted before the guest closed. What became of the slot's last call says
-// nothing of this one.
+// The request is sent by a goroutine that was admitted before the guest closed. The outcome of the slot's previous call
+// says nothing about this one.
 func TestRequestThatIsSentIntoTheCopyNeverStarts(t *testing.T) {
 	s := newCutOffScene(t)
 	s.publish(s.hostCount, s.takeOn(0), 0)

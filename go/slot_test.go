@@ -17,7 +17,7 @@ var (
 
 func testSlot() *slot { return &slot{line: new(exchangeLine)} }
 
-// swaps are the transitions that compare the whole word; each with the word it makes of w.
+// swaps are the transitions that compare the whole word; each with the word that replaces w.
 var swaps = []struct {
 	name string
 	try  func(s *slot, seen word) bool
@@ -45,7 +45,7 @@ var swaps = []struct {
 	}, func(w word) word { return newWord(stateCancelled, 0, w.sequence(), w.owner()) }},
 }
 
-// The whole word is compared: with any one bit different nothing happens.
+// The whole word is compared: if any one bit differs, nothing changes.
 func TestSlotTransitionsCompareEveryBit(t *testing.T) {
 	for _, c := range swaps {
 		for _, flags := range []word{0, flagAlignEnd} {
@@ -86,7 +86,7 @@ func TestSlotSendReplacesNoOtherWord(t *testing.T) {
 	}
 }
 
-// A responder's answer replaces its own WORKING word, parked or not, and no other of all words.
+// A responder's answer replaces its own WORKING word, parked or not, and no other word.
 func TestSlotAnswerReplacesOnlyItsOwnWork(t *testing.T) {
 	working := newWord(stateWorking, flagAlignEnd, testSequence, ownerA)
 	for bit := -1; bit < 64; bit++ {

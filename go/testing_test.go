@@ -61,10 +61,10 @@ type shape struct {
 
 var smallShape = shape{4, 2, 4096, 4096}
 
-// watchdog is how long a test waits for what must happen.
+// watchdog is how long a test waits for a condition that must come true.
 const watchdog = 20 * time.Second
 
-// header builds the bytes of an exchange header.
+// header builds the bytes of a region's header.
 func header(g geometry) []byte {
 	b := make([]byte, headerSize)
 	le := binary.LittleEndian

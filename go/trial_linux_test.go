@@ -10,20 +10,20 @@ import (
 	"unsafe"
 )
 
-// Sandboxes that refuse single system calls: what a guest relies on later is an error of Attach, which names
-// the call.
+// Sandboxes that refuse single system calls: if a guest will need the call later, Attach fails with an error that names
+// it.
 
 // form is a call, in all its forms or with one value of an argument.
 type form struct {
 	number   uintptr
-	argument int // whose value counts, from 0 on; -1: any
+	argument int // index, from 0 on, of the argument whose value counts; -1: none
 	value    uint32
 }
 
 var refusals = map[string]form{
 	"fcntl(F_OFD_SETLK)":       {syscall.SYS_FCNTL, 1, ofdSetLock},
 	"fcntl(F_OFD_GETLK)":       {syscall.SYS_FCNTL, 1, ofdGetLock},
-	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, waitBitset}, // Go's runtime waits otherwise
+	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, waitBitset}, // Go's runtime does not use it
 	"futex(FUTEX_WAKE)":        {syscall.SYS_FUTEX, 1, futexWakeOp},
 	"futex(FUTEX_WAKE_BITSET)": {syscall.SYS_FUTEX, 1, wakeBitset},
 	"clock_gettime":            {syscall.SYS_CLOCK_GETTIME, -1, 0},
@@ -57,7 +57,7 @@ func (f form) filter(errno syscall.Errno) []syscall.SockFilter {
 		syscall.SockFilter{Code: end, K: allow})
 }
 
-// install has every thread of this process refused a form.
+// install makes the system refuse a form to every thread of this process.
 func (f form) install(errno syscall.Errno) error {
 	const setNoNewPrivileges, setModeFilter, syncThreads = 38, 1, 1
 	number, ok := map[string]uintptr{"amd64": 317, "arm64": 277}[runtime.GOARCH]
@@ -81,10 +81,10 @@ func (f form) install(errno syscall.Errno) error {
 	return nil
 }
 
-// childRefused says what an Attach without a call ends with: "done" if with what it should.
+// childRefused reports how an Attach without a call ends; "done": as it should.
 func childRefused(t *testing.T, name, call string) {
 	for _, errno := range []syscall.Errno{syscall.EPERM, syscall.ENOSYS} {
-		// Of two filters that refuse the same the later one counts.
+		// If two filters refuse the same call, the later one counts.
 		if err := refusals[call].install(errno); err != nil {
 			say("no sandbox: %v", err)
 			return

@@ -6,14 +6,14 @@ import (
 	"unsafe"
 )
 
-// wakePeers wakes sleepers of these peers, and returns how many.
+// wakePeers wakes sleepers of these peers, and returns how many it woke.
 func wakePeers(word *uint32, bits uint32) int {
 	const wakeBitset = 10 // FUTEX_WAKE_BITSET
 	n, _, _ := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(word)), wakeBitset, 1<<16, 0, 0, uintptr(bits))
 	return int(n)
 }
 
-// A host wakes whom it would rather have, where several guests sleep.
+// If several guests sleep, a host can choose which to wake.
 func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 	h := newHost(t, smallShape)
 	guests := []*Guest{h.attach(nil), h.attach(nil)}
@@ -30,7 +30,7 @@ func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 	}
 }
 
-// A caller wakes the worker that is at home in its slot, if that sleeps.
+// A caller wakes the worker at home in its slot, if that worker sleeps.
 func TestSleepersAreKnownByTheirHome(t *testing.T) {
 	p := futexParking(3)
 	word := new(uint32)

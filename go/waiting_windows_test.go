@@ -24,7 +24,7 @@ func attachTo(t *testing.T, name string, config *Config) *Guest {
 	return g
 }
 
-// The end of the host's process wakes whoever sleeps, by itself: a call, an idle Serve, NextEvent.
+// The end of the host's process alone wakes every sleeper: a call, an idle Serve, NextEvent.
 func TestHostsEndWakesEverySleeper(t *testing.T) {
 	for what, c := range map[string]struct {
 		wait   func(g *Guest) error
@@ -60,13 +60,13 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 			host.kill()
 			wantError(t, waits(), c.want)
 			for i := range g.pool.exchanges {
-				g.pool.exchanges[i].claimed.Store(0) // what was claimed, so that Close does not wait
+				g.pool.exchanges[i].claimed.Store(0) // so that Close does not wait for it
 			}
 		})
 	}
 }
 
-// NextEvent tells of the end once, and sleeps on afterwards.
+// NextEvent reports the end once, and then sleeps on.
 func TestHostsEndIsAnEvent(t *testing.T) {
 	c := startChild(t, "silent", uniqueName(t))
 	c.hear()
@@ -97,7 +97,7 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 	}
 }
 
-// The end of a guest's process gives the slot it held to whoever waits for one.
+// When a guest's process ends, a waiter gets the slot that the guest held.
 func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	c := startChild(t, "claim", h.name)
@@ -118,8 +118,7 @@ func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 	}
 }
 
-// A sleep can be shorter than the system's tick. The best of several counts: other processes may
-// hold up one.
+// A sleep can be shorter than the system's tick. The best of several tries counts: other processes may delay one.
 func TestSleepIsFinerThanATick(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -148,8 +147,8 @@ func TestScaleDoesNotOverflow(t *testing.T) {
 	}
 }
 
-// Goroutines of two peers sleep on one eventcount, some for a moment and some until they are woken:
-// each hears every notification, by its notification alone.
+// Goroutines of two peers sleep on one eventcount, some for a moment and some until they are woken: each notification
+// alone wakes every sleeper.
 func TestNotificationsReachEverySleeper(t *testing.T) {
 	const sleepers = 4
 	h := newHost(t, smallShape)
@@ -187,7 +186,7 @@ func TestNotificationsReachEverySleeper(t *testing.T) {
 	done.Wait()
 }
 
-// eventuallySoon is eventually without a pause between two looks.
+// eventuallySoon is eventually without a sleep between two checks.
 func eventuallySoon(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	for end := now() + int64(watchdog); !condition(); yield() {
@@ -197,7 +196,7 @@ func eventuallySoon(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// A leader whose time is up makes a follower the leader, which is woken by the next notification.
+// A leader whose time is up makes a follower the leader, and the next notification wakes that follower.
 func TestLeadershipIsPassedOn(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
@@ -223,7 +222,7 @@ func TestLeadershipIsPassedOn(t *testing.T) {
 	}
 }
 
-// What the peer records say adds nothing to a wait: it is for the other peers' processes, one each.
+// False peer records add no handle to a wait: it watches at most one process for each other peer.
 func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
 	h := newHost(t, smallShape)
 	c := startChild(t, "wait", "")

@@ -20,7 +20,7 @@ func TestHostIsWatchedUntilServeEnds(t *testing.T) {
 			t.Fatal("it is watched still")
 		}
 	}
-	// Of one more: Go's poller opens its own files once.
+	// 2 more: Go's poller also opens its own files, once.
 	if after := resources(t); after.files > before.files+2 {
 		t.Fatalf("%d files, before there were %d", after.files, before.files)
 	}
@@ -100,15 +100,14 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 	ticks(tick, idleTick)
 }
 
-// longSleeps has a guest's idle worker tell when it begins to sleep long, and whether it was woken before
-// the end of that.
+// longSleeps makes a guest's idle worker report when it begins a long sleep, and whether it was woken before the end.
 func longSleeps(g *Guest) (asleep chan struct{}, woken *atomic.Bool) {
 	asleep, woken = make(chan struct{}), new(atomic.Bool)
 	var once sync.Once
 	wait := g.parking.wait
 	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		left := deadline - now()
-		long := left > idleTick && left <= watchedTick // those beside it sleep longer
+		long := left > idleTick && left <= watchedTick // the workers beside it sleep longer
 		if long {
 			once.Do(func() { close(asleep) })
 		}
@@ -141,7 +140,7 @@ func TestIdleWorkerIsToldOfTheEndOfTheHostsProcess(t *testing.T) {
 	}
 }
 
-// The host's lock may outlive its process, in a child: then nobody tells any more, and ticks do.
+// The host's lock may outlive its process, in a child: then no watch reports its end, and ticks notice it.
 func TestIdleWorkerTicksAgainWhenTheWatchIsOver(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
 	asleep, woken := longSleeps(g)

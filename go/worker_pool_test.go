@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// Blocked handlers hold up nobody: as many run as there are slots, and one that is free still
-// serves.
+// Blocked handlers delay no other request: as many handlers run as there are slots, and a free worker still serves.
 func TestServeRunsAsManyHandlersAsSlots(t *testing.T) {
 	for _, file := range []bool{true, false} {
 		t.Run(fmt.Sprint("file ", file), func(t *testing.T) {
@@ -66,8 +65,8 @@ func TestServeRunsAsManyHandlersAsSlots(t *testing.T) {
 	}
 }
 
-// A worker that the runtime interrupts in the middle of a request goes on before others are served:
-// with a request in every slot each new worker would find one, and start the next.
+// A worker that the runtime interrupts in the middle of a request goes on before other requests are served: with a
+// request in every slot, each new worker would find one and start the next worker.
 func TestServeLetsAnInterruptedWorkerGoOn(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const slots = 16
@@ -118,7 +117,7 @@ func TestServeAnswersAfterBeingIdle(t *testing.T) {
 	}
 }
 
-// Calls in every rhythm: none waits for a tick.
+// Calls with every rhythm: none waits for a tick.
 func TestServeLosesNoWakeUps(t *testing.T) {
 	for name, config := range map[string]*Config{"spinning": nil, "parking": {Spin: -1}} {
 		t.Run(name, func(t *testing.T) {
@@ -277,7 +276,7 @@ func TestServeRefusesNoHandler(t *testing.T) {
 	wantError(t, g.Serve(deadline(t), nil), ErrInvalid)
 }
 
-// While others take the poller's processor away, other workers are needed, and made.
+// While other processes take the poller's processor, other workers are needed and spawned.
 func TestServeAllocatesNothing(t *testing.T) {
 	h := newHost(t, smallShape)
 	serveWith(t, h.attach(nil), echoHandler)
@@ -291,7 +290,7 @@ func TestServeAllocatesNothing(t *testing.T) {
 	})
 }
 
-// Handlers that wait for each other: each round needs as many workers as there are calls, at once.
+// Handlers that wait for each other: each round needs one worker for each call at the same time.
 func TestServeWakesAWorkerForEveryRequest(t *testing.T) {
 	for _, n := range []uint32{2, 4} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -325,7 +324,7 @@ func TestServeWakesAWorkerForEveryRequest(t *testing.T) {
 					slow.Add(1)
 				}
 			}
-			if slow.Load() > int32(rounds(5000)/100) { // on a busy machine some are just slow
+			if slow.Load() > int32(rounds(5000)/100) { // some are slow on a busy machine
 				t.Fatalf("%d rounds waited for a tick", slow.Load())
 			}
 		})
@@ -346,7 +345,7 @@ func meeting() Handler {
 	}
 }
 
-// meetTwice has two handlers run at once, twice: the second time they are expected to be long.
+// meetTwice runs two handlers at once, twice: the second time they are expected to be long.
 func (h *testHost) meetTwice(t *testing.T) {
 	t.Helper()
 	for i := 0; i < 2; i++ {
@@ -358,7 +357,7 @@ func (h *testHost) meetTwice(t *testing.T) {
 	}
 }
 
-// callInTurn has the workers of several Serves called after each other, asleep and awake.
+// callInTurn calls the workers of several Serves one after another, asleep and awake.
 func (h *testHost) callInTurn(t *testing.T) {
 	t.Helper()
 	for i := 0; i < rounds(200); i++ {
@@ -374,7 +373,7 @@ func (h *testHost) callInTurn(t *testing.T) {
 	}
 }
 
-// Whichever of two Serves on one guest ends, the other one still runs two handlers at once.
+// When either of two Serves on one guest ends, the other still runs two handlers at once.
 func TestServeOutlivesAnotherOfItsGuest(t *testing.T) {
 	for survivor := 0; survivor < 2; survivor++ {
 		t.Run(fmt.Sprint(survivor), func(t *testing.T) {
@@ -391,7 +390,7 @@ func TestServeOutlivesAnotherOfItsGuest(t *testing.T) {
 	}
 }
 
-// A new Serve begins while an old one has ended but for a handler, and another goes on.
+// A new Serve begins while an old one waits for its last handler, and a third goes on.
 func TestServeOverlapsOneThatWaitsForItsHandlers(t *testing.T) {
 	for i := 0; i < 5; i++ {
 		h := newHost(t, smallShape)
@@ -463,7 +462,7 @@ func TestServeMissesNoEndOfItsContext(t *testing.T) {
 	}
 }
 
-// It ends for what the host did, whatever requests there were.
+// Serve's error names what the host did, and does not depend on requests.
 func TestWhatServeReturnsSpeaksOfNoRequest(t *testing.T) {
 	for want, end := range map[string]func(*testHost){
 		"shmipc: the host of the region has died":         (*testHost).die,

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// newWorker is a worker whose steps a test takes by itself. Its workerPool is full, so that it starts no other.
+// newWorker is a worker that a test drives step by step. Its workerPool is full, so that it starts no other.
 func newWorker(g *Guest, handler Handler) *worker {
 	c := &workerPool{guest: g, handler: handler, done: make(chan struct{})}
 	c.size.Store(int32(len(g.hostSlots)))
 	return &worker{workerPool: c, guest: g, home: g.settle()}
 }
 
-// newPoller is one that polls.
+// newPoller is newWorker for a worker that polls.
 func newPoller(t *testing.T, g *Guest, handler Handler) *worker {
 	t.Helper()
 	w := newWorker(g, handler)
@@ -80,7 +80,7 @@ func TestWorkerHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	}
 }
 
-// answeredAtOnce is how many of three requests one poll answers.
+// answeredAtOnce returns how many of three requests one poll answers.
 func answeredAtOnce(t *testing.T, setUp func(*worker)) (answered int) {
 	h := newHeapHost(t, shape{4, 1, 64, 64})
 	w := newPoller(t, h.attach(nil), echoHandler)
@@ -110,7 +110,7 @@ func TestWorkerServesOneWhereItHoldsOff(t *testing.T) {
 	}
 }
 
-// A worker that finds a request whenever it looks.
+// A worker that finds a request at every look still ends.
 func TestBusyWorkerEndsWithItsGuest(t *testing.T) {
 	for _, flag := range [...]uint32{flagDraining, flagCorrupt, flagHostLeft, flagHostDied} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
@@ -157,7 +157,7 @@ func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
 	}
 }
 
-// Somebody has superseded it, and does not look for what it has left.
+// The worker that superseded it does not look for requests that it has not served.
 func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newPoller(t, h.attach(nil), echoHandler)
@@ -181,7 +181,7 @@ func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	}
 }
 
-// The caller that notified may not be the one whose request the worker found: it notifies the other.
+// The worker may have found the request of another caller than the one that notified, so it notifies another worker.
 func TestWorkerThatSleptPassesTheNotificationOn(t *testing.T) {
 	for waiting := uint32(1); waiting <= 2; waiting++ {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
@@ -200,8 +200,8 @@ func TestWorkerThatSleptPassesTheNotificationOn(t *testing.T) {
 	}
 }
 
-// Whoever was notified once looks at all slots for nobody: who did not notify has somebody awake. A notification of
-// somebody who hands over may be for several requests.
+// A worker that was notified exactly once need not look at all slots: a caller that did not notify saw a poller, which
+// is awake. A poller that hands over may notify for several requests.
 func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 	const other = 1 << 15
 	for name, c := range map[string]struct {
@@ -238,8 +238,8 @@ func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 	}
 }
 
-// While nobody was announced nobody notified: the next notification, even the first since somebody slept, may be for
-// any.
+// Callers do not notify while no sleeper is announced, so the next notification, even the first since a worker slept,
+// may stand for several requests.
 func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
@@ -257,7 +257,7 @@ func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	}
 }
 
-// Of several requests that nobody was notified of it takes one, and may be long.
+// Nobody was notified of several requests; the worker takes one, and its handler may be long.
 func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newPoller(t, h.attach(nil), echoHandler)
@@ -271,7 +271,7 @@ func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 	}
 }
 
-// Another guest's worker polls, and may be in a handler for long.
+// Another guest's worker polls, and may be in a long handler.
 func TestTickFindsWhatWasNobodyWasNotifiedOf(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
@@ -289,7 +289,7 @@ func TestTickFindsWhatWasNobodyWasNotifiedOf(t *testing.T) {
 	}
 }
 
-// What waits then its own guest's poller is about to take; if that is stuck, the sentry tells.
+// The poller of the worker's own guest will take the request; if that poller is stuck, the sentry notices.
 func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	poller := newPoller(t, h.attach(nil), echoHandler)
@@ -307,8 +307,7 @@ func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
 	}
 }
 
-// A request that was published before its caller could see the worker's bit is found before the
-// worker sleeps.
+// A worker finds a request before it sleeps if the request was published before its caller could see the worker's bit.
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
@@ -327,7 +326,8 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	}
 }
 
-// A worker that sleeps has set its bit, and sleeps at home on what the eventcount was before its last look.
+// A sleeping worker has set its bit; it passes its home, and sleeps on the generation that it read before its last
+// look.
 func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler).another()
@@ -371,12 +371,12 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 		return false
 	}
 	w.park()
-	if slept != ticksToIdle+5 || long == 0 { // of five, in case the test itself is held up
+	if slept != ticksToIdle+5 || long == 0 { // five more, in case the test itself is delayed
 		t.Fatalf("it slept %d times, %d of them long", slept, long)
 	}
 }
 
-// One of those that are parked ticks for all; the next one does when that is gone.
+// One parked worker ticks for all; when it is gone, the next one does.
 func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	first := newWorker(h.attach(nil), echoHandler)
@@ -407,8 +407,8 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	}
 }
 
-// servingAtRest serves, and counts how often a worker yields. awaitRest waits until all have slept for so
-// long that the next caller is taken for the only one.
+// servingAtRest serves, and counts how often a worker yields. awaitRest waits until all workers have slept so long that
+// the next request ends a rest.
 func servingAtRest(t *testing.T) (h *testHost, yielded *atomic.Int32, awaitRest func()) {
 	h = newHost(t, smallShape)
 	g := h.attach(nil)
@@ -423,12 +423,12 @@ func servingAtRest(t *testing.T) (h *testHost, yielded *atomic.Int32, awaitRest 
 	}
 }
 
-// Whoever notified may share a processor with the worker that it woke, and waits for it.
+// A caller may share a processor with the worker that it woke, and wait for that processor.
 func TestWorkerYieldsToWhoeverEndedItsRest(t *testing.T) {
 	h, yielded, awaitRest := servingAtRest(t)
 	for i := int32(1); i <= 3; i++ {
 		awaitRest()
-		h.send(0, TypeNormal, nil) // and no second notification, which would wake another one too
+		h.send(0, TypeNormal, nil) // without a second notification, which would wake another worker too
 		eventually(t, "it does not yield", func() bool { return yielded.Load() == i })
 	}
 }
@@ -440,8 +440,8 @@ func (h *testHost) sendQuietly(index uint32, flags word) {
 	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
 }
 
-// restedWorker is a worker that has just come out of a long sleep, and yields to nobody but a counter.
-// When it has nothing to do it is called soon.
+// restedWorker is a worker that has just come out of a long sleep; its yields are only counted. When it has nothing to
+// do, a call comes soon.
 func restedWorker(t *testing.T) (h *testHost, w *worker, yielded *int) {
 	h = newHeapHost(t, smallShape)
 	w, yielded = newWorker(h.attach(nil), echoHandler), new(int)
@@ -455,7 +455,7 @@ func restedWorker(t *testing.T) (h *testHost, w *worker, yielded *int) {
 	return h, w, yielded
 }
 
-// turn is what a worker does at a time.
+// turn is one step of a worker.
 func (w *worker) turn() {
 	if w.isPoller() {
 		w.poll()
@@ -480,7 +480,7 @@ func TestWorkerThatIsSupersededWhileItServesYields(t *testing.T) {
 	}
 }
 
-// Two workers, both woken, have one request after the other.
+// Two woken workers get one request after the other.
 func TestFirstRequestEndsTheRest(t *testing.T) {
 	h, first, _ := restedWorker(t)
 	second := first.another()
@@ -493,7 +493,7 @@ func TestFirstRequestEndsTheRest(t *testing.T) {
 	}
 }
 
-// The rest goes on.
+// A rest goes on after a tick.
 func TestTickEndsNoRest(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
@@ -515,7 +515,7 @@ func TestTickEndsNoRest(t *testing.T) {
 	}
 }
 
-// servesTwo has it answer both requests, and then look for a third in vain.
+// servesTwo makes the worker answer both requests, and then look for a third in vain.
 func servesTwo(t *testing.T, h *testHost, w *worker) {
 	t.Helper()
 	w.turn()
@@ -526,7 +526,7 @@ func servesTwo(t *testing.T, h *testHost, w *worker) {
 	w.turn()
 }
 
-// The last of two requests, of which only its caller sleeps.
+// Of two callers only the one of the last request sleeps.
 func TestWorkerYieldsToWhomItWakes(t *testing.T) {
 	h, w, yielded := restedWorker(t)
 	h.sendQuietly(1, flagParked)
@@ -537,7 +537,7 @@ func TestWorkerYieldsToWhomItWakes(t *testing.T) {
 	}
 }
 
-// Others who wait for an answer come first, and what is owed is owed once.
+// Waiting requests come before an owed yield, and a yield is owed only once.
 func TestWorkerYieldsOnlyIfNobodyWaits(t *testing.T) {
 	h, w, yielded := restedWorker(t)
 	for want, request := range []bool{true, false} {
@@ -553,7 +553,7 @@ func TestWorkerYieldsOnlyIfNobodyWaits(t *testing.T) {
 	}
 }
 
-// With many at work, giving way lets them all wait for this worker.
+// With many callers, a yield makes all of them wait for this worker.
 func TestWorkerWhomManyCallDoesNotYield(t *testing.T) {
 	h, w, yielded := restedWorker(t)
 	h.sendQuietly(1, 0)

@@ -20,16 +20,15 @@ func greeting(b *flatbuffers.Builder, text string) flatbuffers.UOffsetT {
 	return b.EndObject()
 }
 
-// greetingText reads it, as GetRootAsGreeting(data, 0).Text() does.
+// greetingText reads the text, as GetRootAsGreeting(data, 0).Text() does.
 func greetingText(data []byte) string {
 	table := flatbuffers.Table{Bytes: data, Pos: flatbuffers.GetUOffsetT(data)}
 	return table.String(table.Pos + flatbuffers.UOffsetT(table.Offset(4)))
 }
 
-// A call to the host with a FlatBuffer that is built where it is sent from; the answer is read where
-// it lies.
+// A call to the host with a FlatBuffer that is built in shared memory; the answer is read in place.
 func ExampleRequestBuilder() {
-	var b shmipcfb.RequestBuilder // serves for all calls of its goroutine
+	var b shmipcfb.RequestBuilder // reused for all calls of its goroutine
 	call := func(ctx context.Context, guest *shmipc.Guest) (text string, err error) {
 		slot, err := guest.Claim(ctx)
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
-// aligned is memory of which both ends of `capacity` bytes in the middle are aligned to 64 if that
-// is a multiple of 64, as a slot's buffer is; there is room before and behind.
+// aligned returns memory with `capacity` bytes in the middle and room on both sides. If capacity is a multiple of 64,
+// both ends of those bytes are aligned to 64, as in a slot's buffer.
 func aligned(capacity int) (around, buffer []byte) {
 	memory := make([]byte, capacity+3*64)
 	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 63
@@ -35,14 +35,14 @@ func blob(b *flatbuffers.Builder, n, alignment int) {
 	b.Finish(b.EndObject())
 }
 
-// readBlob is the vector of such a table.
+// readBlob returns the vector of a table from blob.
 func readBlob(message []byte) []byte {
 	table := flatbuffers.Table{Bytes: message, Pos: flatbuffers.GetUOffsetT(message)}
 	return table.ByteVector(table.Pos + flatbuffers.UOffsetT(table.Offset(4)))
 }
 
-// Each message is byte for byte the one that the library builds elsewhere, and nothing around the buffer
-// is touched; in memory that held something else before, and with a builder that had spilled before.
+// Each message equals, byte for byte, the one that the library builds in other memory, and no byte around the buffer
+// changes; also in memory with old contents, and with a builder that had spilled before.
 func TestMessageOfEverySizeLiesAtTheEnd(t *testing.T) {
 	var b flatbuffers.Builder
 	var p place
@@ -93,7 +93,7 @@ func TestMessageOfEverySizeLiesAtTheEnd(t *testing.T) {
 	}
 }
 
-// A builder that has left writes to memory of its own.
+// A builder that has left the buffer writes to its own memory.
 func TestBuilderThatHasLeftTouchesTheBufferNoMore(t *testing.T) {
 	for _, n := range []int{10, 1000} { // in place, and spilled
 		_, buffer := aligned(256)
@@ -118,7 +118,7 @@ func TestBuilderThatHasLeftTouchesTheBufferNoMore(t *testing.T) {
 	}
 }
 
-// What was begun may be given up at any point.
+// A message may be given up at any point.
 func TestBuilderBeginsAnewAtAnyPoint(t *testing.T) {
 	_, buffer := aligned(256)
 	var b flatbuffers.Builder
@@ -150,7 +150,7 @@ func TestBuilderBeginsAnewAtAnyPoint(t *testing.T) {
 	}
 }
 
-// The library's own Reset begins the same message again, also a spilled one.
+// The library's own Reset begins the same message again, even a spilled one.
 func TestResetBeginsTheMessageAgain(t *testing.T) {
 	for _, n := range []int{10, 1000} {
 		_, buffer := aligned(256)
@@ -174,7 +174,7 @@ func TestResetBeginsTheMessageAgain(t *testing.T) {
 	}
 }
 
-// What the message was built in does not matter.
+// It does not matter in which memory the message was built.
 func TestBuilderWithMemoryOfAnotherOrigin(t *testing.T) {
 	_, buffer := aligned(256)
 	for name, memory := range map[string][]byte{
@@ -202,7 +202,7 @@ func TestBuilderWithMemoryOfAnotherOrigin(t *testing.T) {
 	}
 }
 
-// A response that no guest made has no buffer, and no message fits.
+// A zero Response has no buffer, so no message fits.
 func TestBufferWithoutRoom(t *testing.T) {
 	var b ResponseBuilder
 	b.Begin(&shmipc.Response{})

@@ -8,7 +8,7 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// message is one whose blob has n bytes, with more behind it in the same memory.
+// message builds a message whose blob has n bytes, followed by other bytes in the same memory.
 func message(n int) []byte {
 	b := flatbuffers.NewBuilder(64)
 	blob(b, n, 1)
@@ -27,7 +27,7 @@ func TestReadReturnsWhatReadReturns(t *testing.T) {
 	}
 }
 
-// Cut anywhere, or with any byte changed, it is read, refused, or wrong, but never beyond its end.
+// A message truncated anywhere, or with any byte changed, is read, refused, or read wrongly, but never beyond its end.
 func TestReadOfMalformedMessages(t *testing.T) {
 	whole := message(20)
 	refused := 0
