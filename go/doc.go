@@ -46,10 +46,10 @@
 //
 // The package checks the region's owner and, except on Windows, its mode. It copies and checks the geometry once, and
 // checks every length and state word when it reads it; a value that no correct peer could have written ends in
-// ErrCorrupt. If somebody truncates the region's file, an operation that meets the hole returns ErrCorrupt; so does a
-// handler that touches it, but not a goroutine that a handler started. docs/SECURITY.md of the C library's repository
-// lists what a hostile peer can still do: for example, it can forge the index of a request's caller, so do not
-// authorise by it.
+// ErrCorrupt. If another process truncates the region's file, an operation that touches the missing part returns
+// ErrCorrupt, and a handler that touches it ends Serve with ErrCorrupt. Goroutines that a handler started are not
+// protected. docs/SECURITY.md of the C library's repository lists what a hostile peer can still do: for example, it can
+// forge the index of a request's caller, so do not authorise by it.
 //
 // # Systems
 //

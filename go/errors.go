@@ -40,7 +40,7 @@ const (
 	ErrVersion    Code = -14 // the region speaks another protocol version
 	ErrNotReady   Code = -15 // the region's header is not complete
 	ErrTruncated  Code = -16 // the object is smaller than its header says
-	ErrCorrupt    Code = -17 // the region holds what no correct peer could have written
+	ErrCorrupt    Code = -17 // the region holds a value that no correct peer could have written
 )
 
 // Calls. "Never started" means: no handler has seen the request and none ever will.

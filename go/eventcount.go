@@ -11,7 +11,8 @@ func (p *parking) notify(b *eventcount, n int) {
 	p.wake(eventcountWord(b), n)
 }
 
-// notifyHome announces something on an eventcount and wakes one sleeper: one of this peer with this home, or else any.
+// notifyHome announces something on an eventcount and wakes one sleeper: one of this peer with this home or, if there
+// is none, any.
 func (p *parking) notifyHome(b *eventcount, peer uint32, home int) {
 	b.generation.Add(1)
 	if word := eventcountWord(b); !p.wakeHome(word, peer, home) {

@@ -61,7 +61,7 @@ func TestGuestOfARegionWithoutHostSlotsHasNoHomes(t *testing.T) {
 	}
 }
 
-// who comes out of a long handler, with a request in the slot where another worker is at home.
+// outOfALongHandler returns a worker that has just left a long handler, and a keeper with a request in its home.
 func outOfALongHandler(t *testing.T) (h *testHost, w, keeper *worker) {
 	h = newHeapHost(t, shape{2, 1, 64, 64})
 	w = newWorker(h.attach(nil), echoHandler)

@@ -84,7 +84,7 @@ type exchangeLine struct {
 	inline [Inline]byte
 }
 
-// geometry is the private, validated copy of the exchange header.
+// geometry is the private, validated copy of the region's header.
 type geometry struct {
 	total            uint64
 	nonce            uint64

@@ -9,7 +9,7 @@ import (
 // The flags that end a guest's life. A caller claims its exchange, then looks at the flags; a goroutine that ends the
 // guest sets a flag, then looks at the exchanges. So at least one of the two sees the other.
 const (
-	flagDraining uint32 = 1 << iota // Shutdown: nothing new begins; what is under way goes on
+	flagDraining uint32 = 1 << iota // Shutdown: nothing new begins; calls under way go on
 	flagClosing                     // Close: everything ends
 	flagCorrupt                     // the region is corrupt
 	flagHostLeft

@@ -1,6 +1,6 @@
 package shmipc
 
-// hostState is what a guest can know of its host.
+// hostState is the state of the host, as far as a guest can know.
 type hostState uint8
 
 const (

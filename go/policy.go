@@ -58,7 +58,7 @@ const (
 	// crowdParts is the fixed-point scale of a crowd's mean.
 	crowdParts = 64
 
-	// rest: a worker that slept longer than this is called by few threads.
+	// rest is the idle time after which the next request is taken to come from one of few calling threads.
 	rest = int64(250 * time.Microsecond)
 	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (C yields the processor
 	// instead, which costs more: so less often, and only among many callers.)
@@ -96,7 +96,7 @@ const (
 	vacancyLooks = 7
 )
 
-// What a sleeper looks for, and how often.
+// The ticks: how often a sleeper looks for dead peers.
 const (
 	// tick is the longest sleep before a sleeper looks for dead peers.
 	tick = int64(100 * time.Millisecond)

@@ -23,9 +23,9 @@ type backing interface {
 // detacher is how a guest leaves while its goroutines still write to its mapping.
 type detacher interface {
 	// detach turns the mapping, in place and at one instant, into memory of this process alone: later writes there are
-	// invisible to other processes. Reads still show what others write, except in bytes passed to keep. detach returns
-	// a second mapping, through which the caller goes on as the same guest; nil: the system cannot do that now, and
-	// nothing has changed.
+	// invisible to other processes. Reads still show other processes' writes, except in bytes passed to keep. detach
+	// returns a second mapping, through which the caller goes on as the same guest; nil: the system cannot do that now,
+	// and nothing has changed.
 	detach() []byte
 	// keep makes bytes of a detached mapping keep their contents.
 	keep([]byte)
@@ -64,7 +64,7 @@ type settings struct {
 	log       *slog.Logger
 }
 
-// attachOnce attaches to the region if its host is there now; else ErrNotFound.
+// attachOnce attaches to the region if its host is there now; otherwise it returns ErrNotFound.
 func attachOnce(name string, s settings) (*Guest, error) {
 	file, err := openRegion(name, s)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// A guest tries the calls that it relies on later before it becomes one: if a sandbox refused one of them later, a
-// death would never be noticed, or a wait would never sleep.
+// An attaching guest first tries the system calls that it will need: if a sandbox refused one later, a death would
+// never be noticed, or a wait would never sleep.
 
 // needed is the error for a call that the package cannot do without: a refusal, because the system lacks the call or a
 // sandbox forbids it, is ErrNotSupported.

@@ -41,7 +41,7 @@ const (
 
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
-	justWoken   bool // no request taken since; another may wait of which nobody was notified
+	justWoken   bool // no request taken since; another may wait, without a notification
 	soleRequest bool // only the request that it was notified of waits, and none was served since
 	owesYield   bool // has answered a request that ended a rest, or woken a caller
 }

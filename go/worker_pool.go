@@ -57,7 +57,7 @@ type workerPool struct {
 	guest   *Guest
 	handler Handler
 	size    atomic.Int32 // workers
-	spares  atomic.Int32 // of them
+	spares  atomic.Int32 // spare workers
 	stopped atomic.Bool
 	done    chan struct{} // closed with stopped
 	once    sync.Once
