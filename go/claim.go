@@ -53,8 +53,9 @@ func (s Slot) Buffer() []byte {
 }
 
 // Send sends the first n bytes of Buffer, or with AlignEnd the last, and returns at once. The buffer may not be touched
-// until the answer has come. On any error, also ErrCorrupt, nothing is sent and the slot stays claimed. Errors:
-// ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
+// until the answer has come. On any error, also ErrCorrupt, nothing is sent and the slot stays claimed.
+// Errors: ErrInvalid, ErrType, ErrTooLarge, ErrState (sent already), ErrStale, ErrShutdown, ErrNoPeer, ErrClosed,
+// ErrCorrupt.
 func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	if err := s.maySend(kind, n, flags); err != nil {
 		return err
@@ -157,8 +158,8 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 // Call is as Guest.Call, but in this slot: for a goroutine that calls often: it saves claiming and releasing a slot. A
 // held slot is not available to any other caller.
 //
-// An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; any other error releases it. Errors: as
-// Guest.Call, and ErrState (a request is under way), ErrStale.
+// An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; any other error releases it.
+// Errors: as Guest.Call, and ErrState (a request is under way), ErrStale.
 func (s Slot) Call(ctx context.Context, request Message, response []byte) (answer Message, err error) {
 	if err := s.mayFill(); err != nil {
 		return Message{}, err

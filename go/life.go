@@ -235,8 +235,8 @@ func (g *Guest) unmap() error {
 
 // Shutdown leaves gracefully: it refuses new calls with ErrShutdown, and Serve returns ErrShutdown. It waits for calls
 // under way, running handlers and held slots until ctx is done, or as Config.Timeout says; it ends the rest as Close
-// does. Then g is closed. Called in a handler, it also waits for that handler, so until ctx is done. Errors: ErrClosed,
-// ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
+// does. Then g is closed. Called in a handler, it also waits for that handler, so until ctx is done.
+// Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
 func (g *Guest) Shutdown(ctx context.Context) error {
 	if err := g.announce(); err != nil {
 		return err

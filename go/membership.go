@@ -31,9 +31,8 @@ type events struct {
 
 func (e *events) setUp() { e.head = make(chan struct{}, 1) }
 
-// NextEvent waits for the next change: that the host left or died. It is reported once per Guest;
-// afterwards NextEvent waits for ctx or Close. If ctx has no deadline, Config.Timeout applies. A
-// death is noticed within 200 ms.
+// NextEvent waits for the next change: that the host left or died. It is reported once per Guest; afterwards NextEvent
+// waits for ctx or Close. If ctx has no deadline, Config.Timeout applies. A death is noticed within 200 ms.
 // Errors: ErrTimeout, ErrCancelled, ErrClosed, ErrCorrupt.
 func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	l := newLimit(ctx, g.timeout)

@@ -7,8 +7,8 @@ package shmipc
 // notIdle is an offset for idleAt that no eventcount's generation reaches.
 const notIdle = 1 << 31
 
-// park makes a searching worker sleep, unless it is needed. A request that it finds without sleeping may not have been
-// notified of, nor may others.
+// park makes a searching worker sleep, unless it is needed. If it finds a request without sleeping, callers may not
+// have notified of that request, nor of others.
 func (w *worker) park() {
 	w.state = parked
 	seen := w.guest.serving.eventcount.prepare()

@@ -37,7 +37,7 @@ type exchange struct {
 	soon     uint32  // of spinBudget.begin; used by the claimer alone
 	mayLeave bool    // its caller may not call again soon, and notifies even in a turn; used by the claimer alone
 	turn     turn    // while others wait for a slot
-	holdOff  holdOff // the claimer's alone
+	holdOff  holdOff // used by the claimer alone
 	stats    counters
 	settled  word           // the region's word when cutting off gave up the call there; under guest.cutting
 	_        [lineSize]byte // neighbours belong to other goroutines

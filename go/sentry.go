@@ -60,7 +60,7 @@ func (s *sentry) join() {
 		!s.pollerRests() && state.CompareAndSwap(sentryAbsent, sentryContent)
 }
 
-// leave ends the duty of a worker that now looks for requests.
+// leave ends the worker's duty; a worker that is not on duty reports a call that it may have consumed (miss).
 func (s *sentry) leave() {
 	if s.onDuty {
 		s.guest.serving.sentry.Store(sentryAbsent)

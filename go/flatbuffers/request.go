@@ -13,8 +13,8 @@ type RequestBuilder struct {
 }
 
 // Begin begins a message in the slot's request buffer; a message still in the builder is dropped. The caller still owns
-// the slot and must release it. On an error the builder is empty. Errors: ErrStale, ErrState (a request is under way),
-// ErrCorrupt.
+// the slot and must release it. On an error the builder is empty.
+// Errors: ErrStale, ErrState (a request is under way), ErrCorrupt.
 func (b *RequestBuilder) Begin(slot shmipc.Slot) error {
 	buffer := slot.Buffer()
 	if buffer == nil {
@@ -34,8 +34,8 @@ func (b *RequestBuilder) Spilled() bool { return b.place.spilled(&b.Builder) }
 // answer. On an error nothing is sent, the slot stays claimed, and the message stays in the builder, except after
 // ErrStale and ErrState: then the buffer is no longer the builder's, and the builder is empty.
 //
-// ErrTooLarge: the message exceeds the request capacity. ErrInvalid: it is not finished. ErrState: no message was
-// begun, or the slot was sent by other means. Errors: those, and as Slot.Send.
+// ErrTooLarge: the message exceeds the request capacity. ErrInvalid: it is not finished.
+// ErrState: no message was begun, or the slot was sent by other means. Errors: those, and as Slot.Send.
 func (b *RequestBuilder) Send(kind uint32) error {
 	message, err := b.place.finished(&b.Builder)
 	if err != nil {
