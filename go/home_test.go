@@ -183,7 +183,7 @@ func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testi
 }
 
 // The worker may serve the request that it had left rather than the one it was notified of.
-func TestWorkerThatHasLeftARequestTakesNoRingForTheOnlyOne(t *testing.T) {
+func TestWorkerThatHasLeftARequestTakesNoNotificationForTheOnlyOne(t *testing.T) {
 	for _, left := range []bool{false, true} {
 		h, w, keeper := outOfALongHandler(t)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {

@@ -519,7 +519,7 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 }
 
 // The caller of a call that slept may not call again soon.
-func TestPoolACallThatSleepsRingsInItsTurn(t *testing.T) {
+func TestPoolACallThatSleepsNotifiesInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := &g.pool.exchanges[0]

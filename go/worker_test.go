@@ -272,7 +272,7 @@ func TestWorkerThatFindsAnotherBeforeItSleepsPassesOn(t *testing.T) {
 }
 
 // Another guest's worker polls, and may be in a long handler.
-func TestTickFindsWhatWasNobodyWasNotifiedOf(t *testing.T) {
+func TestTickFindsWhatNobodyWasNotifiedOf(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
