@@ -28,7 +28,7 @@ static void note_vain_notify(shmipc_peer *p) {
         shmi_membership_reap_dead(p);
 }
 
-static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
+static void notify_workers(shmipc_peer *p, uint32_t wake_count) {
     if (shmi_eventcount_notify(&p->calls.requests, wake_count) == 0)
         note_vain_notify(p);
 }
@@ -36,7 +36,7 @@ static void ring_workers(shmipc_peer *p, uint32_t wake_count) {
 /* Wakes the guest that last served this slot, if it sleeps: its caches are warm, and guests that
    have slept long sleep on. `last` is the word before the request; in a guest slot its owner is the
    caller, which serves no such requests: then any sleeper is woken. */
-COLD static void ring_for(shmipc_peer *p, struct local_slot *l, word last) {
+COLD static void notify_home(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
     if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)), slot) == 0)
@@ -69,7 +69,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->woke_worker = !l->polled && eventcount_has_sleepers(&p->calls.requests);
     count64(&l->calls);
     if (l->woke_worker)
-        ring_for(p, l, last);
+        notify_home(p, l, last);
     if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
         yield_processor(p);
     return SHMIPC_OK;
@@ -257,13 +257,13 @@ static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_sl
  * the caller stops spinning, the caller notifies one, once. A notification at publishing does not
  * count, since the worker that received it may have found another request first.
  */
-static void ring_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) {
+static void notify_parked_worker(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->notified || word_state(seen) != SLOT_REQUEST ||
         !eventcount_has_sleepers(&p->calls.requests))
         return;
     l->notified = true;
     count64(&l->wakes);
-    ring_workers(p, WAKE_ONE);
+    notify_workers(p, WAKE_ONE);
 }
 
 bool shmi_caller_notify_for_all(shmipc_peer *p) {
@@ -276,7 +276,7 @@ bool shmi_caller_notify_for_all(shmipc_peer *p) {
     }
     if (untaken > 0) {
         add_relaxed64(&p->wakes);
-        ring_workers(p, untaken);
+        notify_workers(p, untaken);
     }
     return untaken > 0;
 }
@@ -348,7 +348,7 @@ static bool look_is_due(struct local_slot *l) {
    be parked it has changed, but the reasons to stop still hold. A lost responder is reported in
    preference to a time-out, as it says more. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
-    ring_parked_worker(p, l, seen);
+    notify_parked_worker(p, l, seen);
     bool parked = shmi_slot_park(l->shared, &seen);
     if (!parked && ++await->missed > WORD_CHANGES)
         return end_corrupt(p, l, seen);
@@ -538,7 +538,7 @@ bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look(l->shared);
     if (shmi_caller_has_ended(p, l, seen))
         return true;
-    ring_parked_worker(p, l, seen);
+    notify_parked_worker(p, l, seen);
     return responder_is_lost(p, l, seen);
 }
 

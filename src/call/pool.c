@@ -236,7 +236,7 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
     return pool_admit(p, l);
 }
 
-COLD static void ring_vacancies(shmipc_peer *p) {
+COLD static void notify_vacancies(shmipc_peer *p) {
     if (!shmi_peer_try_enter(p)) /* closing wakes all waiters anyway */
         return;
     shmi_peer_notify(p, &p->calls.vacancies, WAKE_ONE);
@@ -256,7 +256,7 @@ static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait)
         turn_reset(&l->turn);
     store_release32(&l->claim, load_relaxed32(&l->claim) + 1);
     if (!silent && (others_wait || load_seq_cst32(own) != 0))
-        ring_vacancies(p);
+        notify_vacancies(p);
     peer_note_departure(p);
 }
 

@@ -30,7 +30,7 @@ bool shmi_owner_is_dead(const struct region *r, word seen) {
     return epoch != owner_epoch(word_owner(seen)) || !shmi_peer_is_locked(r->object, index);
 }
 
-static void ring_free(const struct region *r, uint32_t slot) {
+static void notify_free(const struct region *r, uint32_t slot) {
     enum eventcount_name name =
         region_is_host_slot(r, slot) ? EVENTCOUNT_HOST_FREE : EVENTCOUNT_GUEST_FREE;
     struct local_eventcount eventcount = region_eventcount(r, name, HOST);
@@ -52,7 +52,7 @@ void shmi_answer_for_responder(const struct region *r, uint32_t index) {
     if (result == RECLAIM_ANSWERED_SLEEPER)
         shmi_wake_caller(r, index, owner_index(word_owner(seen)));
     if (result == RECLAIM_FREED)
-        ring_free(r, index);
+        notify_free(r, index);
 }
 
 bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
@@ -62,7 +62,7 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     if (result == RECLAIM_ANSWERED_SLEEPER)
         shmi_wake_caller(r, index, HOST);
     if (result == RECLAIM_FREED)
-        ring_free(r, index);
+        notify_free(r, index);
     return result != RECLAIM_NOTHING;
 }
 

@@ -97,7 +97,7 @@ inline notify(n) {
     }
 }
 
-inline ring_all() {
+inline notify_all() {
     d_step {
         move_eventcount(1);
         sleeps[1] = false;
@@ -460,7 +460,7 @@ inline cancel() {
         atomic { sleepers = false; last = false }
 #ifndef MUTANT_CLEARS_FOR_OTHERS
         if
-        :: waiters != 0 -> sleepers = true; ring_all()
+        :: waiters != 0 -> sleepers = true; notify_all()
         :: else
         fi
 #endif

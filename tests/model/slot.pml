@@ -66,7 +66,7 @@ bool finished = false;
 #define TICK(condition) ((killed[1] || killed[2]) && (condition))
 
 /* One step: between the eventcount's change and the wake nobody can fall asleep on its old value. */
-inline ring_for_request() {
+inline notify_of_request() {
     d_step {
         request_eventcount_changed[1] = true;
         request_eventcount_changed[2] = true;
@@ -75,7 +75,7 @@ inline ring_for_request() {
     }
 }
 
-inline ring_for_freedom() {
+inline notify_of_freedom() {
     if
     :: free_sleeper -> d_step { free_eventcount_changed = true; claimer_sleeps = false }
     :: else
@@ -116,7 +116,7 @@ inline reclaim(seen, changed) {
             fi
         }
         if
-        :: changed -> ring_for_freedom()
+        :: changed -> notify_of_freedom()
         :: else
         fi
     :: else
@@ -151,7 +151,7 @@ inline publish_request() {
     asleep = request_sleeper;
 #endif
     if
-    :: asleep -> ring_for_request()
+    :: asleep -> notify_of_request()
     :: else
     fi
 }
@@ -271,7 +271,7 @@ quarantined:
 
 end_of_calls:
     finished = true;
-    ring_for_request()
+    notify_of_request()
 }
 
 /* ---- The responder ---- */
@@ -313,7 +313,7 @@ inline publish_response(e) {
             word = WORD(FREE, 0, SEQUENCE(taken));
             working[e] = false
         }
-        ring_for_freedom()
+        notify_of_freedom()
     :: !working[e] && parked -> caller_sleeps = false
     :: else
     fi

@@ -142,10 +142,10 @@ static void a_notification_that_is_passed_on_counts_as_several(void **state) {
     shmi_eventcount_cancel(&eventcount);
 }
 
-typedef uint32_t ring_one(struct local_eventcount *eventcount, uint32_t peer, uint32_t home);
+typedef uint32_t notify_one(struct local_eventcount *eventcount, uint32_t peer, uint32_t home);
 
 /* The bit may be that of a peer that has died, or is just about to sleep. */
-static void wakes_who_is_at_home_or_another(ring_one *notifies, uint32_t counts) {
+static void wakes_who_is_at_home_or_another(notify_one *notifies, uint32_t counts) {
     struct eventcount shared = {.sleepers = 1 << 3 | 1 << 5};
     struct local_eventcount eventcount = {.shared = &shared, .bit = 1};
     atomic_store(&wake_calls, 0);

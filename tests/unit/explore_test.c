@@ -492,7 +492,7 @@ static void await_second(void *context) {
     await_event(b, &b->happened[1]);
 }
 
-static void ring_twice(void *context) {
+static void notify_twice(void *context) {
     struct sole_eventcount *b = context;
     for (int i = 0; i < 2; i++) {
         exchange_seq_cst32(&b->happened[i], 1);
@@ -510,7 +510,7 @@ static void waiters_that_share_a_bit_lose_no_notification_in_any_order(void **st
     static struct sole_eventcount sole_eventcount;
     const struct scenario scenario = {.begin = begin_sole_eventcount,
                                       .end = end_sole_eventcount,
-                                      .actors = {await_first, await_second, ring_twice},
+                                      .actors = {await_first, await_second, notify_twice},
                                       .context = &sole_eventcount,
                                       .preemptions = 2,
                                       .drawn = 4 * DRAWN};
