@@ -8,7 +8,7 @@ source=$1
 
 # wire <target>: what clang says of the wire's structures. Headers of the system are not needed.
 wire() {
-    echo '#include "layout.h"' | clang --target="$1" -std=c11 -ffreestanding -fsyntax-only \
+    echo '#include "wire/layout.h"' | clang --target="$1" -std=c11 -ffreestanding -fsyntax-only \
         -I"$source/src" -I"$source/include" -x c - 2>&1
 }
 
