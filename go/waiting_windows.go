@@ -111,7 +111,7 @@ type spot struct {
 
 const (
 	onSlot       = "slot"
-	onEventcount = "eventcount"
+	onEventcount = "bell" // as the names on the wire have it
 	onAnswers    = "answers"
 )
 
