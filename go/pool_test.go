@@ -403,7 +403,10 @@ func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
 
 func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
-	h.serve(echo)
+	looked := make(chan struct{}) // until then no call ends, and no slot is released
+	endCalls := sync.OnceFunc(func() { close(looked) })
+	defer endCalls()
+	h.serve(func(m Message) Message { <-looked; return m })
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := claimAsCallsDo(t, g)
 	handle := Slot{e, e.claimed.Load() >> ticketAt}
@@ -427,7 +430,9 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	}
 	before := b.generation.Load()
 	eventually(t, "it is not passed on", e.passOn)
-	if b.generation.Load() != before {
+	notified := b.generation.Load() != before
+	endCalls()
+	if notified {
 		t.Fatal("it notified")
 	}
 	if handle.held() {
