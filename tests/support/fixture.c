@@ -105,6 +105,16 @@ void pair_close(struct pair *pair) {
     shmipc_free(pair->host);
 }
 
+shmipc_slot must_claim(shmipc_peer *peer, int64_t timeout) {
+    shmipc_slot slot;
+    must_equal(shmipc_slot_claim(peer, timeout, &slot), SHMIPC_OK);
+    return slot;
+}
+
+void must_release(shmipc_slot slot) {
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
 /* ---- Threads ---- */
 
 pthread_t thread_start(void *(*body)(void *), void *context) {

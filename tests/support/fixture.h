@@ -91,6 +91,10 @@ struct pair {
 void pair_open(struct pair *pair, const shmipc_host_config *config);
 void pair_close(struct pair *pair);
 
+/* Claiming must succeed within the time-out, and releasing. */
+shmipc_slot must_claim(shmipc_peer *peer, int64_t timeout);
+void must_release(shmipc_slot slot);
+
 /* ---- Threads ---- */
 
 pthread_t thread_start(void *(*body)(void *), void *context);

@@ -35,12 +35,6 @@ static word word_of(const struct side *s, uint32_t nth) {
     return slot_look(shared_slot(s, nth));
 }
 
-static shmipc_slot claim(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
-    return slot;
-}
-
 static shmipc_stats stats_of(shmipc_peer *peer) {
     shmipc_stats stats;
     must_equal(shmipc_get_stats(peer, &stats), SHMIPC_OK);
@@ -140,7 +134,7 @@ static void one_byte_too_many_is_not_sent(void **state) {
     for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         open_side(&s, host_calls, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             const shmipc_request request = {.data = data, .length = lengths[i]};
             assert_int_equal(shmipc_call(s.caller, &request, NULL, 0), SHMIPC_E_TOO_LARGE);
@@ -222,7 +216,7 @@ static void arguments_are_checked(void **state) {
     assert_int_equal(shmipc_slot_claim(s.caller, -2, &slot), SHMIPC_E_INVALID);
     assert_int_equal(shmipc_slot_claim(NULL, 0, &slot), SHMIPC_E_INVALID);
     assert_int_equal(shmipc_slot_claim(s.caller, 0, NULL), SHMIPC_E_INVALID);
-    slot = claim(s.caller);
+    slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 2), SHMIPC_E_INVALID);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_slot_receive(slot, 0, NULL), SHMIPC_E_INVALID);
@@ -386,7 +380,7 @@ static void a_sleeping_call_is_cancelled_from_another_thread(void **state) {
             struct side s;
             shmipc_response response;
             open_side(&s, host_calls, NULL);
-            shmipc_slot slot = claim(s.caller);
+            shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
             assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
             pthread_t thread = thread_start(cancel, &slot);
             uint64_t begin = now_ns();
@@ -416,7 +410,7 @@ static void a_cancel_wakes_the_caller_that_is_parked(void **state) {
     open_side(&s, true, NULL);
     for (int i = 0; i < ROUNDS; i++) {
         shmipc_response response;
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
         pthread_t thread = thread_start(cancel_when_parked, &slot);
         uint64_t begin = now_ns();
@@ -433,11 +427,11 @@ static void a_cancel_before_sending_ends_the_next_call(void **state) {
     struct side s;
     shmipc_response response;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_slot_receive(slot, SHMIPC_FOREVER, &response), SHMIPC_E_CANCELLED);
-    slot = claim(s.caller);
+    slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_TIMEOUT);
     close_side(&s);
@@ -451,7 +445,7 @@ static void a_cancel_after_the_start_says_so(void **state) {
     shmipc_response response;
     open_side(&s, false, NULL);
     server_start(&server, s.responder, gated_handler, &gated);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     gate_await(&gated.entered, 1);
     assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
@@ -468,7 +462,7 @@ static void a_cancel_that_comes_too_late_does_not_harm_the_next_call(void **stat
     struct side s;
     shmipc_response response;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 1);
     assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
@@ -488,7 +482,7 @@ static void a_claimed_slot_calls_again_and_again(void **state) {
         struct server server;
         open_side(&s, host_calls, NULL);
         server_start(&server, s.responder, echo_handler, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         for (size_t i = 0; i < 4 * sizeof lengths / sizeof *lengths; i++) {
             size_t length = lengths[i % (sizeof lengths / sizeof *lengths)];
             uint32_t flags = i % 2 == 0 ? 0 : SHMIPC_ALIGN_END;
@@ -541,7 +535,7 @@ static void calls_in_a_claimed_slot_copy(void **state) {
         struct server server;
         open_side(&s, host_calls, NULL);
         server_start(&server, s.responder, echo_handler, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         for (size_t length = 0; length <= 500; length += length < 120 ? 1 : 38)
             call_and_compare_in(s.caller, &slot, length, 128);
         assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
@@ -561,7 +555,7 @@ static void a_call_in_a_claimed_slot_keeps_it_after_an_answer_only(void **state)
     struct side s;
     struct server server;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_call(slot, NULL, NULL, 0), SHMIPC_E_INVALID);
     assert_int_equal(call_in(slot, 0, 0, -2), SHMIPC_E_INVALID);
     assert_int_equal(call_in(slot, 3, 0, 0), SHMIPC_E_TYPE);
@@ -572,7 +566,7 @@ static void a_call_in_a_claimed_slot_keeps_it_after_an_answer_only(void **state)
     (void)server_stop(&server);
     assert_int_equal(call_in(slot, 0, 0, 0), SHMIPC_E_TIMEOUT);
     assert_stale(slot);
-    slot = claim(s.caller);
+    slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_OK);
     assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
     assert_stale(slot);
@@ -585,7 +579,7 @@ static void a_call_in_a_claimed_slot_that_is_refused_releases_it(void **state) {
     (void)state;
     struct side s;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     store_relaxed32(&s.caller->phase, PEER_DRAINING);
     assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_E_SHUTDOWN);
     assert_stale(slot);
@@ -619,7 +613,7 @@ static void ready_tells_whether_the_answer_is_there(void **state) {
     struct side s;
     shmipc_response response;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_ready(slot), SHMIPC_E_STATE);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_slot_ready(slot), 0);
@@ -637,7 +631,7 @@ static void calls_out_of_turn_are_refused(void **state) {
     struct side s;
     shmipc_response response;
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_STATE);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     word sent = word_of(&s, slot.index);
@@ -659,15 +653,15 @@ static void a_stale_slot_does_nothing(void **state) {
         struct side s;
         shmipc_response response;
         open_side(&s, host_calls, NULL);
-        shmipc_slot released = claim(s.caller);
+        shmipc_slot released = must_claim(s.caller, SHMIPC_FOREVER);
         assert_int_equal(shmipc_slot_release(released), SHMIPC_OK);
         assert_stale(released);
-        shmipc_slot timed_out = claim(s.caller);
+        shmipc_slot timed_out = must_claim(s.caller, SHMIPC_FOREVER);
         assert_int_equal(shmipc_slot_send(timed_out, 0, 0, 0), SHMIPC_OK);
         assert_int_equal(shmipc_slot_receive(timed_out, 0, &response), SHMIPC_E_TIMEOUT);
         assert_stale(timed_out);
-        shmipc_slot a = claim(s.caller);
-        shmipc_slot b = claim(s.caller);
+        shmipc_slot a = must_claim(s.caller, SHMIPC_FOREVER);
+        shmipc_slot b = must_claim(s.caller, SHMIPC_FOREVER);
         uint64_t words[2] = {word_of(&s, 0), word_of(&s, 1)};
         assert_stale(released);
         assert_stale(timed_out);
@@ -688,8 +682,8 @@ static void a_slot_that_was_never_claimed_is_stale(void **state) {
     assert_stale((shmipc_slot){s.caller, 0, 1});
     assert_stale((shmipc_slot){s.caller, 4, 1});
     assert_stale((shmipc_slot){s.caller, UINT32_MAX, 1});
-    shmipc_slot a = claim(s.caller);
-    shmipc_slot b = claim(s.caller);
+    shmipc_slot a = must_claim(s.caller, SHMIPC_FOREVER);
+    shmipc_slot b = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_claim(s.caller, 0, &slot), SHMIPC_E_TIMEOUT);
     assert_stale(slot);
     assert_int_equal(shmipc_slot_release(a), SHMIPC_OK);
@@ -703,12 +697,12 @@ static void releasing_a_slot_under_way_abandons_its_request(void **state) {
     struct server server;
     struct gated gated = {{0}, {0}};
     open_side(&s, true, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 0);
     server_start(&server, s.responder, gated_handler, &gated);
-    slot = claim(s.caller);
+    slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     gate_await(&gated.entered, 1);
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
@@ -727,7 +721,7 @@ static void what_is_ready_without_a_peer_says_so_at_once(void **state) {
         shmipc_response response;
         size_t which = 0;
         open_side(&s, true, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
         shmipc_close(s.responder);
         if (by_any)
@@ -762,7 +756,7 @@ static void a_word_that_changes_for_ever_ends_by_the_deadline(void **state) {
         struct side s;
         shmipc_response response;
         open_side(&s, host_calls, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         struct flipper f = {.slot = region_slot(&s.caller->region, slot.index)};
         must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
         pthread_t thread = thread_start(flip, &f);
@@ -835,7 +829,7 @@ static void messages_are_aligned_as_promised(void **state) {
             struct side s;
             config.request_capacity = config.response_capacity = capacities[i];
             open_side(&s, host_calls, &config);
-            shmipc_slot slot = claim(s.caller);
+            shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
             for (size_t length = 0; length <= capacities[i]; length++) {
                 exchange_in_place(&s, slot, &(struct shape){length, 0});
                 exchange_in_place(&s, slot, &(struct shape){length, SHMIPC_ALIGN_END});
@@ -851,7 +845,7 @@ static void messages_are_aligned_as_promised(void **state) {
 static void send_and_tamper(struct side *s, void (*tamper)(struct slot *), int expected) {
     shmipc_response response;
     const shmipc_request request = {.data = NULL};
-    shmipc_slot slot = claim(s->caller);
+    shmipc_slot slot = must_claim(s->caller, SHMIPC_FOREVER);
     must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     tamper(region_slot(&s->caller->region, slot.index));
     assert_int_equal(shmipc_slot_receive(slot, 5 * SECOND, &response), expected);
@@ -873,7 +867,7 @@ static void a_send_that_finds_another_word_sends_nothing(void **state) {
     for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         open_side(&s, host_calls, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         struct slot *shared = region_slot(&s.caller->region, slot.index);
         word foreign = slot_look(shared) ^ UINT64_C(1) << 63;
         store_word(shared, foreign);
@@ -971,7 +965,7 @@ static void a_slot_changed_before_it_was_sent_is_corruption(void **state) {
     for (int host_calls = 0; host_calls < 2; host_calls++) {
         struct side s;
         open_side(&s, host_calls, NULL);
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         store_word(shared_slot(&s, 0), word_of(&s, 0) + 0x100);
         store_word(shared_slot(&s, 1), word_of(&s, 1) + 0x100);
         assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_E_CORRUPT);
@@ -1045,7 +1039,7 @@ static void expect_to_leave_the_crowd(bool host_calls, fate *befall, int expecte
     struct side s;
     shmipc_response response;
     open_side(&s, host_calls, NULL);
-    shmipc_slot slot = claim(s.caller);
+    shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     befall(&s, slot);
     assert_int_equal(shmipc_slot_receive(slot, 10 * MILLISECOND, &response), expected);
@@ -1089,7 +1083,7 @@ static void a_call_that_finds_nobody_asleep_wakes_nobody(void **state) {
     shmipc_response response;
     open_side(&s, true, NULL);
     for (int i = 0; i < 100; i++) {
-        shmipc_slot slot = claim(s.caller);
+        shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
         assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
         assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 1);
         assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_OK);

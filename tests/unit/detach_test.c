@@ -92,12 +92,6 @@ static void assert_shut_down(shmipc_peer *peer, int expected) {
     assert_true(now_ns() - begin < SOON);
 }
 
-static shmipc_slot claim(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, 0, &slot), SHMIPC_OK);
-    return slot;
-}
-
 /* The place of a peer that has left is there for the next one. */
 static shmipc_peer *succeed(const struct scene *scene) {
     const bool host = scene->leaver == scene->pair.host;
@@ -144,7 +138,7 @@ static void call_with_patterns(shmipc_peer *peer, int count) {
 static void *claim_for_another(void *context) {
     struct scene *scene = context;
     static shmipc_slot slot;
-    slot = claim(scene->leaver);
+    slot = must_claim(scene->leaver, 0);
     return &slot;
 }
 
@@ -153,7 +147,7 @@ static shmipc_slot claim_by(struct scene *scene, bool another_thread) {
     void *slot;
     pthread_t thread;
     if (!another_thread)
-        return claim(scene->leaver);
+        return must_claim(scene->leaver, 0);
     thread = thread_start(claim_for_another, scene);
     must_equal(pthread_join(thread, &slot), 0);
     return *(shmipc_slot *)slot;
@@ -187,7 +181,7 @@ static void hold_an_idle_slot(bool host_leaves, bool another_thread) {
     assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
     assert_true(host_leaves || state_of(&scene, 1) == SLOT_FREE);
     shmipc_peer *next = succeed(&scene);
-    shmipc_slot theirs = host_leaves ? (shmipc_slot){.peer = NULL} : claim(next);
+    shmipc_slot theirs = host_leaves ? (shmipc_slot){.peer = NULL} : must_claim(next, 0);
     uint8_t *bytes = shmipc_slot_buffer(theirs, NULL);
     if (bytes != NULL)
         pattern_fill(bytes, REQUEST_CAPACITY, 3);
@@ -207,7 +201,7 @@ static void a_held_slot_delays_no_close(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct scene scene = scene_open(host);
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         pattern_fill(shmipc_slot_buffer(slot, NULL), REQUEST_CAPACITY, 9);
         assert_int_equal(shmipc_close(scene.leaver), SHMIPC_OK);
         shmipc_free(succeed(&scene));
@@ -227,7 +221,7 @@ static void a_request_under_way_in_a_held_slot_delays_no_shutdown(void **state) 
         struct gated gated = {{0}, {0}};
         struct server server;
         shmipc_response response;
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         assert_int_equal(shmipc_slot_send(slot, 0, 500, 0), SHMIPC_OK);
         if (started) {
             server_start(&server, scene.other, gated_handler, &gated);
@@ -245,7 +239,7 @@ static void a_request_under_way_in_a_held_slot_delays_no_shutdown(void **state) 
         if (!host) {
             shmipc_peer *next = succeed(&scene);
             eventually(word_state(slot_look(region_slot(&scene.other->region, 1))) == SLOT_FREE);
-            assert_int_equal(shmipc_slot_release(claim(next)), SHMIPC_OK);
+            assert_int_equal(shmipc_slot_release(must_claim(next, 0)), SHMIPC_OK);
             shmipc_free(next);
         }
         scene_close(&scene);
@@ -353,7 +347,7 @@ static void a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_requ
         struct stayer stayer = {.spin = false};
         struct server server;
         struct server successor;
-        shmipc_slot slot = claim(scene.other);
+        shmipc_slot slot = must_claim(scene.other, 0);
         pattern_fill(shmipc_slot_buffer(slot, NULL), REQUEST_CAPACITY, 5);
         assert_int_equal(shmipc_slot_send(slot, 0, REQUEST_CAPACITY, 0), SHMIPC_OK);
         server_start(&server, scene.leaver, staying_handler, &stayer);
@@ -593,7 +587,7 @@ static void each_way_to_wait_is_ended_by_a_shutdown(void **state) {
         struct scene scene = scene_open(i % 2);
         struct waiter waiter = {.peer = scene.leaver, .wait = waits[i / 2]};
         if (i / 2 < 3)
-            waiter.slot = claim(scene.leaver);
+            waiter.slot = must_claim(scene.leaver, 0);
         if (i / 2 < 2)
             assert_int_equal(shmipc_slot_send(waiter.slot, 0, 10, 0), SHMIPC_OK);
         pthread_t thread = thread_start(wait_here, &waiter);
@@ -627,7 +621,7 @@ static uint64_t close_under(int (*wait)(struct waiter *), bool host) {
     struct waiter waiter = {.peer = scene.leaver, .wait = wait};
     const bool calls = wait == wait_for_any || wait == wait_for_answer;
     if (calls || wait == wait_for_slot)
-        waiter.slot = claim(scene.leaver);
+        waiter.slot = must_claim(scene.leaver, 0);
     if (calls)
         assert_int_equal(shmipc_slot_send(waiter.slot, 0, 10, 0), SHMIPC_OK);
     pthread_t thread = thread_start(wait_here, &waiter);
@@ -684,7 +678,7 @@ static void no_byte_that_is_written_late_gets_anywhere(void **state) {
                                     {.peer = scene.leaver, .wait = wait_for_event},
                                     {.peer = scene.leaver, .wait = wait_to_serve}};
         pthread_t waiting[3];
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         struct scribbler scribbler = {.bytes = shmipc_slot_buffer(slot, NULL)};
         pthread_t writing = thread_start(scribble, &scribbler);
         server_start(&server, scene.leaver, staying_handler, &stayer);
@@ -749,7 +743,7 @@ static void a_request_that_never_started_never_runs(void **state) {
         atomic_uint handled = 0;
         struct caller c = {.peer = scene.other};
         struct server servers[2];
-        shmipc_slot held = claim(scene.leaver); /* so that it is cut off */
+        shmipc_slot held = must_claim(scene.leaver, 0); /* so that it is cut off */
         for (int i = 0; i < 2; i++)
             server_start(&servers[i], scene.leaver, counting_handler, &handled);
         pthread_t thread = thread_start(call_until_refused, &c);
@@ -774,7 +768,7 @@ static void where_nobody_can_be_cut_off_the_deadline_is_kept(void **state) {
         struct stayer stayer = {.spin = false};
         struct patterned_call call = {.peer = scene.other};
         struct server server;
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         server_start(&server, scene.leaver, staying_handler, &stayer);
         pthread_t caller = thread_start(call_once, &call);
         gate_await(&stayer.entered, 1);
@@ -791,7 +785,7 @@ static void where_nobody_can_be_cut_off_the_deadline_is_kept(void **state) {
         (void)slot;
         if (!host) {
             shmipc_peer *next = succeed(&scene);
-            assert_int_equal(shmipc_slot_release(claim(next)), SHMIPC_OK);
+            assert_int_equal(shmipc_slot_release(must_claim(next, 0)), SHMIPC_OK);
             shmipc_free(next);
         }
         shmipc_free(scene.other);
@@ -805,7 +799,7 @@ static void eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off(void **sta
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct scene scene = scene_open(host);
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
         uint32_t generation = shmi_eventcount_generation(&scene.leaver->members);
         (void)shmi_eventcount_notify(&scene.other->members, WAKE_ALL);
@@ -825,7 +819,7 @@ static void children_of_a_peer_that_was_cut_off_keep_nothing(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct scene scene = scene_open(host);
-        shmipc_slot slot = claim(scene.leaver);
+        shmipc_slot slot = must_claim(scene.leaver, 0);
         assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
         assert_int_equal(child_wait(child_start(child_looks, &scene)), 0);
         assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
@@ -839,7 +833,7 @@ static void cutting_off_leaks_nothing(void **state) {
     int mappings = count_mappings();
     for (int i = 0; i < 20; i++) {
         struct scene scene = scene_open(i % 2);
-        (void)claim(scene.leaver);
+        (void)must_claim(scene.leaver, 0);
         assert_int_equal(shmipc_shutdown(scene.leaver, 0), SHMIPC_E_TIMEOUT);
         scene_close(&scene);
     }

@@ -7,16 +7,6 @@
 #include "peer/peer.h"
 #include "region/slot.h"
 
-static shmipc_slot claim(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
-    return slot;
-}
-
-static void release_slot(shmipc_slot slot) {
-    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
-}
-
 static void every_slot_can_be_claimed_once(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
@@ -33,12 +23,12 @@ static void every_slot_can_be_claimed_once(void **state) {
                 assert_int_not_equal(slots[i].index, slots[j].index);
         }
         assert_int_equal(shmipc_slot_claim(peer, 0, &more), SHMIPC_E_TIMEOUT);
-        release_slot(slots[5]);
-        more = claim(peer);
+        must_release(slots[5]);
+        more = must_claim(peer, SHMIPC_FOREVER);
         assert_int_equal(more.index, slots[5].index);
         slots[5] = more;
         for (int i = 0; i < 8; i++)
-            release_slot(slots[i]);
+            must_release(slots[i]);
         pair_close(&p);
     }
 }
@@ -49,11 +39,11 @@ static void each_claim_has_a_ticket_of_its_own(void **state) {
     pair_open(&p, NULL);
     uint32_t last = 0;
     for (int i = 0; i < 1000; i++) {
-        shmipc_slot slot = claim(p.host);
+        shmipc_slot slot = must_claim(p.host, SHMIPC_FOREVER);
         assert_int_equal(slot.ticket % 2, 1);
         assert_int_not_equal(slot.ticket, last);
         last = slot.ticket;
-        release_slot(slot);
+        must_release(slot);
     }
     pair_close(&p);
 }
@@ -62,14 +52,14 @@ static void a_thread_gets_its_last_slot_again(void **state) {
     (void)state;
     struct pair p;
     pair_open(&p, NULL);
-    shmipc_slot a = claim(p.host);
-    shmipc_slot b = claim(p.host);
-    release_slot(a);
-    release_slot(b);
+    shmipc_slot a = must_claim(p.host, SHMIPC_FOREVER);
+    shmipc_slot b = must_claim(p.host, SHMIPC_FOREVER);
+    must_release(a);
+    must_release(b);
     for (int i = 0; i < 10; i++) {
-        shmipc_slot again = claim(p.host);
+        shmipc_slot again = must_claim(p.host, SHMIPC_FOREVER);
         assert_int_equal(again.index, b.index);
-        release_slot(again);
+        must_release(again);
     }
     pair_close(&p);
 }
@@ -81,15 +71,15 @@ static void guests_claim_from_each_other(void **state) {
     shmipc_slot slot;
     pair_open(&p, NULL);
     assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
-    shmipc_slot a = claim(p.guest);
-    shmipc_slot b = claim(second);
+    shmipc_slot a = must_claim(p.guest, SHMIPC_FOREVER);
+    shmipc_slot b = must_claim(second, SHMIPC_FOREVER);
     assert_int_not_equal(a.index, b.index);
     assert_int_equal(shmipc_slot_claim(p.guest, 0, &slot), SHMIPC_E_TIMEOUT);
     assert_int_equal(shmipc_slot_claim(second, 0, &slot), SHMIPC_E_TIMEOUT);
-    release_slot(b);
-    slot = claim(p.guest);
-    release_slot(slot);
-    release_slot(a);
+    must_release(b);
+    slot = must_claim(p.guest, SHMIPC_FOREVER);
+    must_release(slot);
+    must_release(a);
     shmipc_free(second);
     pair_close(&p);
 }
@@ -98,16 +88,16 @@ static void guests_sign_what_they_claim(void **state) {
     (void)state;
     struct pair p;
     pair_open(&p, NULL);
-    shmipc_slot slot = claim(p.guest);
+    shmipc_slot slot = must_claim(p.guest, SHMIPC_FOREVER);
     struct slot *shared = region_slot(&p.guest->region, slot.index);
     assert_int_equal(word_state(slot_look(shared)), SLOT_BUSY);
     assert_true(word_owner(slot_look(shared)) == p.guest->self);
-    release_slot(slot);
+    must_release(slot);
     assert_int_equal(word_state(slot_look(shared)), SLOT_FREE);
     assert_true(word_owner(slot_look(shared)) == 0);
-    slot = claim(p.host);
+    slot = must_claim(p.host, SHMIPC_FOREVER);
     assert_int_equal(word_state(slot_look(region_slot(&p.host->region, slot.index))), SLOT_FREE);
-    release_slot(slot);
+    must_release(slot);
     pair_close(&p);
 }
 
@@ -140,13 +130,13 @@ static void *claim_and_release(void *context) {
     struct claimer *c = context;
     for (int i = 0; i < c->rounds; i++) {
         uint64_t begin = now_ns();
-        shmipc_slot slot = claim(c->peer);
+        shmipc_slot slot = must_claim(c->peer, SHMIPC_FOREVER);
         uint64_t took = now_ns() - begin;
         c->longest = took > c->longest ? took : c->longest;
         must(atomic_fetch_add(c->inside, 1) < c->limit);
         shmi_cpu_yield();
         atomic_fetch_sub(c->inside, 1);
-        release_slot(slot);
+        must_release(slot);
     }
     return NULL;
 }
@@ -180,9 +170,9 @@ static void all_who_wait_for_a_slot_get_one(void **state) {
 static void *claim_one(void *context) {
     struct claimer *c = context;
     uint64_t begin = now_ns();
-    shmipc_slot slot = claim(c->peer);
+    shmipc_slot slot = must_claim(c->peer, SHMIPC_FOREVER);
     c->longest = now_ns() - begin;
-    release_slot(slot);
+    must_release(slot);
     return NULL;
 }
 
@@ -200,8 +190,8 @@ static void a_release_wakes_who_waits_in_whatever_process(void **state) {
             assert_int_equal(shmipc_guest_attach(p.name.text, NULL, 0, &second), SHMIPC_OK);
             shmipc_peer *holder = host ? p.host : p.guest;
             struct eventcount *eventcount = holder->calls.vacancies.shared;
-            shmipc_slot a = claim(holder);
-            shmipc_slot b = claim(holder);
+            shmipc_slot a = must_claim(holder, SHMIPC_FOREVER);
+            shmipc_slot b = must_claim(holder, SHMIPC_FOREVER);
             for (int i = 0; i < CLAIMERS; i++) {
                 claimers[i] = (struct claimer){.peer = host ? p.host : second};
                 claimers[i].thread = thread_start(claim_one, &claimers[i]);
@@ -209,12 +199,12 @@ static void a_release_wakes_who_waits_in_whatever_process(void **state) {
             eventually(load_seq_cst32(&eventcount->sleepers) != 0 &&
                        load_seq_cst32(&claimers[0].peer->calls.vacancies.waiters) == CLAIMERS);
             uint64_t begin = now_ns();
-            release_slot(a);
+            must_release(a);
             for (int i = 0; i < CLAIMERS; i++)
                 thread_join(claimers[i].thread);
             soon += now_ns() - begin < TICK_NS / 2;
             assert_int_equal(load_seq_cst32(&eventcount->sleepers), 0);
-            release_slot(b);
+            must_release(b);
             shmipc_free(second);
             pair_close(&p);
         }
@@ -230,7 +220,7 @@ static void a_release_that_nobody_waits_for_wakes_nobody(void **state) {
         shmipc_peer *peer = host ? p.host : p.guest;
         uint32_t before = load_relaxed32(&peer->calls.vacancies.shared->generation);
         for (int i = 0; i < 100; i++)
-            release_slot(claim(peer));
+            must_release(must_claim(peer, SHMIPC_FOREVER));
         assert_int_equal(load_relaxed32(&peer->calls.vacancies.shared->generation), before);
         pair_close(&p);
     }

@@ -89,12 +89,6 @@ static void scene_close(struct scene *scene) {
     pair_close(&scene->pair);
 }
 
-static shmipc_slot claim(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, 0, &slot), SHMIPC_OK);
-    return slot;
-}
-
 /* ---- What others do meanwhile ---- */
 
 static void act_at(enum moment moment, void (*what)(struct scene *), struct scene *scene) {
@@ -104,7 +98,7 @@ static void act_at(enum moment moment, void (*what)(struct scene *), struct scen
 }
 
 static shmipc_slot send(shmipc_peer *peer) {
-    shmipc_slot slot = claim(peer);
+    shmipc_slot slot = must_claim(peer, 0);
     must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     return slot;
 }

@@ -6,16 +6,6 @@
 #include "call/pool.h"
 #include "peer/peer.h"
 
-static shmipc_slot claim(shmipc_peer *peer) {
-    shmipc_slot slot;
-    must_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_OK);
-    return slot;
-}
-
-static void release_slot(shmipc_slot slot) {
-    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
-}
-
 struct turn_taker {
     pthread_t thread;
     shmipc_peer *peer;
@@ -24,9 +14,9 @@ struct turn_taker {
 
 static void *take_a_turn(void *context) {
     struct turn_taker *t = context;
-    shmipc_slot slot = claim(t->peer);
+    shmipc_slot slot = must_claim(t->peer, SHMIPC_FOREVER);
     atomic_store(&t->had_slot, true);
-    release_slot(slot);
+    must_release(slot);
     return NULL;
 }
 
@@ -37,12 +27,21 @@ static struct local_slot *claim_as_calls_do(shmipc_peer *peer) {
     return l;
 }
 
-/* A slot that is claimed as a call claims it, and a thread that waits for it. */
-static struct local_slot *claim_before(shmipc_peer *holder, struct turn_taker *waiter) {
-    struct local_slot *l = claim_as_calls_do(holder);
+/* Returns once it has announced that it waits. */
+static void start_waiter(struct turn_taker *waiter) {
     waiter->thread = thread_start(take_a_turn, waiter);
     eventually(load_seq_cst32(&waiter->peer->calls.vacancies.waiters) == 1);
+}
+
+/* A slot that is claimed as a call claims it, and a thread that waits for it. */
+static struct local_slot *claim_before(struct turn_taker *waiter) {
+    struct local_slot *l = claim_as_calls_do(waiter->peer);
+    start_waiter(waiter);
     return l;
+}
+
+static uint32_t notifications(const shmipc_peer *peer) {
+    return load_relaxed32(&peer->calls.vacancies.shared->generation);
 }
 
 static void open_with_one_slot(struct pair *p) {
@@ -51,68 +50,62 @@ static void open_with_one_slot(struct pair *p) {
     pair_open(p, &config);
 }
 
-/* True if the waiter has the slot first, once the holder's turn is over. It may not: a system that
-   does not let it run for a millisecond has the holder look by itself. */
-static bool the_waiter_is_next(shmipc_peer *holder, shmipc_peer *peer) {
+/* True if the waiter has the slot first, when a thread has just released it and claims again. */
+static bool is_next(struct turn_taker *waiter) {
+    shmipc_slot again = must_claim(waiter->peer, SHMIPC_FOREVER);
+    bool had_slot = atomic_load(&waiter->had_slot);
+    must_release(again);
+    thread_join(waiter->thread);
+    return had_slot;
+}
+
+static bool the_waiter_is_next(shmipc_peer *peer) {
     struct turn_taker waiter = {.peer = peer};
-    struct local_slot *l = claim_before(holder, &waiter);
+    struct local_slot *l = claim_before(&waiter);
     l->turn.began = 1;
-    shmi_pool_release(holder, l);
-    shmipc_slot again = claim(holder);
-    bool is_next = atomic_load(&waiter.had_slot);
-    release_slot(again);
-    thread_join(waiter.thread);
-    return is_next;
+    shmi_pool_release(peer, l);
+    return is_next(&waiter);
 }
 
 /* The same for a thread that claims the slot and holds it. */
 static bool the_waiter_is_next_after_a_claim(shmipc_peer *peer) {
     struct turn_taker waiter = {.peer = peer};
-    shmipc_slot slot = claim(peer);
-    release_slot(slot);
+    shmipc_slot slot = must_claim(peer, SHMIPC_FOREVER);
+    must_release(slot);
     peer->slots[slot.index].turn.began = 1;
-    slot = claim(peer);
-    waiter.thread = thread_start(take_a_turn, &waiter);
-    eventually(load_seq_cst32(&peer->calls.vacancies.waiters) == 1);
-    release_slot(slot);
-    slot = claim(peer);
-    bool is_next = atomic_load(&waiter.had_slot);
-    release_slot(slot);
-    thread_join(waiter.thread);
-    return is_next;
+    slot = must_claim(peer, SHMIPC_FOREVER);
+    start_waiter(&waiter);
+    must_release(slot);
+    return is_next(&waiter);
+}
+
+/* Once the turn is over the waiter may not be next: if the system does not let it run for a
+   millisecond the holder looks by itself. */
+static void must_step_aside(bool (*waiter_is_next)(shmipc_peer *peer)) {
+    enum { ROUNDS = 9 };
+    for (int host = 0; host < 2; host++) {
+        struct pair p;
+        int next = 0;
+        open_with_one_slot(&p);
+        for (int i = 0; i < ROUNDS; i++)
+            next += waiter_is_next(host ? p.host : p.guest);
+        assert_true(next > ROUNDS / 2);
+        pair_close(&p);
+    }
 }
 
 static void who_has_had_its_turn_steps_aside(void **state) {
     (void)state;
-    enum { ROUNDS = 9 };
-    for (int host = 0; host < 2; host++) {
-        struct pair p;
-        int next = 0;
-        open_with_one_slot(&p);
-        shmipc_peer *peer = host ? p.host : p.guest;
-        for (int i = 0; i < ROUNDS; i++)
-            next += the_waiter_is_next(peer, peer);
-        assert_true(next > ROUNDS / 2);
-        pair_close(&p);
-    }
+    must_step_aside(the_waiter_is_next);
+}
+
+static void who_has_held_a_slot_for_a_turn_steps_aside(void **state) {
+    (void)state;
+    must_step_aside(the_waiter_is_next_after_a_claim);
 }
 
 /* The other guest has announced a sleeper that does not come: the thread that stepped aside for it
    looks by itself, a little later. */
-static void who_has_held_a_slot_for_a_turn_steps_aside(void **state) {
-    (void)state;
-    enum { ROUNDS = 9 };
-    for (int host = 0; host < 2; host++) {
-        struct pair p;
-        int next = 0;
-        open_with_one_slot(&p);
-        for (int i = 0; i < ROUNDS; i++)
-            next += the_waiter_is_next_after_a_claim(host ? p.host : p.guest);
-        assert_true(next > ROUNDS / 2);
-        pair_close(&p);
-    }
-}
-
 static void who_has_had_its_turn_steps_aside_for_another_guest(void **state) {
     (void)state;
     struct pair p;
@@ -166,7 +159,7 @@ static void a_guest_gets_a_slot_beside_one_that_always_calls(void **state) {
         for (int i = 0; i < ROUNDS; i++) {
             shmipc_slot slot;
             assert_int_equal(shmipc_slot_claim(second, INT64_C(1000000000), &slot), SHMIPC_OK);
-            release_slot(slot);
+            must_release(slot);
         }
         atomic_store(&busy.stop, true);
         for (int i = 0; i < threads; i++)
@@ -185,14 +178,13 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
             struct pair p;
             open_with_one_slot(&p);
             struct turn_taker waiter = {.peer = host ? p.host : p.guest};
-            struct local_slot *l = claim_before(waiter.peer, &waiter);
-            uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.shared->generation);
+            struct local_slot *l = claim_before(&waiter);
+            uint32_t before = notifications(waiter.peer);
             l->turn.began = shmi_clock_now();
             l->turn.to_go = 2;
             uint64_t begin = now_ns();
             shmi_pool_release(waiter.peer, l);
-            assert_int_equal(load_relaxed32(&waiter.peer->calls.vacancies.shared->generation),
-                             before);
+            assert_int_equal(notifications(waiter.peer), before);
             thread_join(waiter.thread);
             soon += now_ns() - begin < TICK_NS / 2;
             pair_close(&p);
@@ -207,13 +199,11 @@ static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct pair p;
-        shmipc_host_config config = test_host_config();
-        config.host_slots = config.guest_slots = 2;
-        pair_open(&p, &config);
+        pair_open(&p, NULL); /* with two slots */
         struct turn_taker waiter = {.peer = host ? p.host : p.guest};
         waiter.peer->processors = 2;
         struct local_slot *busy = claim_as_calls_do(waiter.peer);
-        struct local_slot *left = claim_before(waiter.peer, &waiter);
+        struct local_slot *left = claim_before(&waiter);
         left->turn.began = shmi_clock_now();
         left->turn.to_go = 2;
         while (load_relaxed64(&waiter.peer->next_reclaim) == 0) /* until it has slept once */
@@ -234,18 +224,16 @@ static void a_turn_ends_in_silence_where_there_is_no_room_for_another(void **sta
     (void)state;
     for (int rooms = 0; rooms < 2; rooms++) {
         struct pair p;
-        shmipc_host_config config = test_host_config();
-        config.host_slots = config.guest_slots = 2;
-        pair_open(&p, &config);
+        pair_open(&p, NULL); /* with two slots */
         p.host->processors = 2;
         struct turn_taker waiter = {.peer = p.host};
         struct local_slot *busy = claim_as_calls_do(p.host);
-        struct local_slot *l = claim_before(p.host, &waiter);
+        struct local_slot *l = claim_before(&waiter);
         store_relaxed64(&busy->turn.looked, rooms ? 0 : shmi_clock_now() + SECOND);
-        uint32_t before = load_relaxed32(&p.host->calls.vacancies.shared->generation);
+        uint32_t before = notifications(p.host);
         l->turn.began = 1;
         shmi_pool_release(p.host, l);
-        uint32_t notifies = load_relaxed32(&p.host->calls.vacancies.shared->generation) - before;
+        uint32_t notifies = notifications(p.host) - before;
         assert_int_equal(notifies != 0, rooms);
         thread_join(waiter.thread);
         shmi_pool_release(p.host, busy);
@@ -263,13 +251,11 @@ static void who_holds_a_slot_for_long_notifies_who_waits(void **state) {
         l->turn.began = shmi_clock_now();
         l->turn.to_go = 1000;
         store_relaxed32(&waiter.peer->turns.left_early, 0);
-        shmipc_slot slot = claim(waiter.peer);
-        waiter.thread = thread_start(take_a_turn, &waiter);
-        eventually(load_seq_cst32(&waiter.peer->calls.vacancies.waiters) == 1);
-        uint32_t before = load_relaxed32(&waiter.peer->calls.vacancies.shared->generation);
-        release_slot(slot);
-        assert_int_not_equal(load_relaxed32(&waiter.peer->calls.vacancies.shared->generation),
-                             before);
+        shmipc_slot slot = must_claim(waiter.peer, SHMIPC_FOREVER);
+        start_waiter(&waiter);
+        uint32_t before = notifications(waiter.peer);
+        must_release(slot);
+        assert_int_not_equal(notifications(waiter.peer), before);
         thread_join(waiter.thread);
         pair_close(&p);
     }
