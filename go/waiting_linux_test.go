@@ -54,7 +54,7 @@ func TestSleepersAreKnownByTheirHome(t *testing.T) {
 
 func TestHomesOfNeighboursHaveBitsOfTheirOwn(t *testing.T) {
 	if homeBit(0, noHome) != 0 {
-		t.Error("whoever has no home has a bit")
+		t.Error("a sleeper without a home has a bit")
 	}
 	for peer := uint32(0); peer < peersMax-1; peer++ {
 		bits := map[uint32]bool{}

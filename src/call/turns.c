@@ -1,6 +1,7 @@
 #include "call/turns.h"
 
 #include "base/thread.h"
+
 bool shmi_turns_leave_room(const shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint32_t under_way = shmi_turn_is_handed_on(&p->turns, now);

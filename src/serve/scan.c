@@ -34,8 +34,8 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     if (hold_off_is_needless(&worker->hold_off)) /* fetch the next while this one is served */
         expect(p, worker, worker->scan.next);
     int served = shmi_responder_serve(p, index, seen, worker);
-    for (int i = 0; served == 0 && i < WORD_CHANGES;
-         i++) { /* its caller may have parked just now */
+    /* Its caller may have parked just now. */
+    for (int i = 0; served == 0 && i < WORD_CHANGES; i++) {
         seen = slot_look(requests_slot(p, slot));
         if (word_state(seen) != SLOT_REQUEST)
             return 0;

@@ -188,8 +188,8 @@ next:
 #define SOLE_NO_MORE sole_request = false
 #endif
 
-/* A look at whether it still polls may be followed by the end of that at any moment; so whoever was
-   superseded may notice it, and need not. */
+/* A worker may be superseded just after it looked whether it still polls. So a superseded worker may
+   notice that, and need not. */
 #define MAY_PARK true
 #define MAY_BE_SHORT true
 #define MAY_BE_LONG true
