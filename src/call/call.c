@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/unwind.h"
 #include "call/caller.h"
+#include "call/pool.h"
 #include "region/copy.h"
 
 static void take_bytes(const shmipc_response *view, shmipc_response *response) {
@@ -70,7 +71,7 @@ static int copy_answer(const shmipc_response *view, shmipc_response *response, i
 static int call_in_slot(shmipc_peer *p, struct local_slot *l, const shmipc_request *request,
                         shmipc_response *response, struct await *await) {
     shmipc_response view = {.data = NULL};
-    int error = shmi_caller_send_copy(p, l, request);
+    int error = shmi_send_copy(p, l, request);
     if (error) {
         shmi_pool_release(p, l);
         return error;
@@ -134,7 +135,7 @@ int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *
     struct deadline deadline = deadline_in(timeout);
     int error = check_call(p, request, response, timeout);
     if (error == SHMIPC_OK)
-        error = caller_check(p, request->type, request->length);
+        error = send_check(p, request->type, request->length);
     return error ? error : call_in_free_slot(p, request, response, &deadline);
 }
 
@@ -147,7 +148,7 @@ int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request, shmipc_res
     if (error == SHMIPC_OK)
         error = check_call(slot.peer, request, response, timeout);
     if (error == SHMIPC_OK)
-        error = caller_check(slot.peer, request->type, request->length);
+        error = send_check(slot.peer, request->type, request->length);
     if (error == SHMIPC_OK)
         error = pool_admit(slot.peer, l);
     return error ? error : call_in_slot(slot.peer, l, request, response, &await);

@@ -1,26 +1,10 @@
 /*
- * The calling side of a slot that is claimed: send a request, await its answer, or give it up.
+ * The calling side of a request that was sent: await its answer, or give it up.
  */
 #ifndef SHMIPC_CALLER_H
 #define SHMIPC_CALLER_H
 
-#include "call/pool.h"
-#include "wire/types.h"
-
-COLD int shmi_caller_refuse(const shmipc_peer *peer, uint32_t type, size_t length);
-
-/* TYPE or TOO_LARGE for a request that an application may not send. */
-static inline int caller_check(const shmipc_peer *p, uint32_t type, size_t length) {
-    return type_is_sendable(type) && length <= p->calls.request_capacity
-               ? SHMIPC_OK
-               : shmi_caller_refuse(p, type, length);
-}
-
-/* Publish a checked request, copied or written in place. CORRUPT: nothing was sent. */
-int shmi_caller_send_copy(shmipc_peer *peer, struct local_slot *local,
-                          const shmipc_request *request);
-int shmi_caller_send_in_place(shmipc_peer *peer, struct local_slot *local, uint32_t type,
-                              size_t length, uint32_t flags);
+#include "call/send.h"
 
 /* How one answer is awaited. */
 struct await {
@@ -52,10 +36,6 @@ bool shmi_caller_has_ended(shmipc_peer *peer, struct local_slot *local, word see
 
 /* The same, and once per tick looks whether the responder is alive. */
 bool shmi_caller_would_end(shmipc_peer *peer, struct local_slot *local);
-
-/* For a thread that may have several requests in flight, before it sleeps: if a worker sleeps,
-   notifies as many as this peer has requests that are not taken. True if it notified. */
-bool shmi_caller_notify_for_all(shmipc_peer *peer);
 
 /* Gives back the slot, and gives up a request under way. */
 void shmi_caller_abandon(shmipc_peer *peer, struct local_slot *local);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/thread.h"
+#include "call/pool.h"
 
 int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
     struct deadline deadline = deadline_in(timeout);
@@ -41,10 +42,10 @@ int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t fl
     if ((flags & ~(SHMIPC_ALIGN_END | SHMIPC_WAIT_READY)) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "the flags are 0x%x, allowed: 0x%x", (unsigned)flags,
                          SHMIPC_ALIGN_END | SHMIPC_WAIT_READY);
-    error = caller_check(slot.peer, type, length);
+    error = send_check(slot.peer, type, length);
     if (error == SHMIPC_OK)
         error = peer_refusal(slot.peer);
-    return error ? error : shmi_caller_send_in_place(slot.peer, l, type, length, flags);
+    return error ? error : shmi_send_in_place(slot.peer, l, type, length, flags);
 }
 
 static int resolve_sent(shmipc_slot slot, struct local_slot **l) {

@@ -3,6 +3,7 @@
  */
 #include "base/error.h"
 #include "call/caller.h"
+#include "call/pool.h"
 #include "region/slot.h"
 
 struct several {
@@ -96,7 +97,7 @@ static size_t sleep_for_any(const struct several *s, struct deadline *deadline) 
     bool look_for_deaths = load_relaxed32(&s->peer->remote_alive) == 0;
     uint64_t look_at = shmi_clock_now() + TICK_NS;
     size_t ended;
-    (void)shmi_caller_notify_for_all(s->peer);
+    (void)shmi_send_notify_for_all(s->peer);
     do {
         ended = find(s, look_for_deaths ? would_end_now : has_ended);
         if (ended != s->count || shmi_deadline_passed(deadline))
