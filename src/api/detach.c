@@ -61,12 +61,12 @@ static void cut_off(shmipc_peer *p, const struct region *real) {
 /* Both exchanges are partners of shmi_peer_await_settlement. */
 bool shmi_detach(shmipc_peer *p, struct region *real) {
     *real = p->region;
-    exchange_seq_cst32(&p->cutting, 1);
+    exchange_seq_cst32(&p->life.cutting, 1);
     real->shared = shmi_object_detach(p->region.object);
     if (real->shared != NULL)
         cut_off(p, real);
-    exchange_seq_cst32(&p->cutting, 0);
-    (void)shmi_word_wake(NULL, &p->cutting, WAKE_ALL);
+    exchange_seq_cst32(&p->life.cutting, 0);
+    (void)shmi_word_wake(NULL, &p->life.cutting, WAKE_ALL);
     return real->shared != NULL;
 }
 

@@ -84,7 +84,7 @@ static int join(struct region region, const struct peer_settings *settings, shmi
     owner self = enter_table(&region, index, settings->calls_only);
     error = shmi_peer_open(region, index, self, settings, peer);
     if (error == SHMIPC_OK) {
-        (*peer)->known[HOST] = (struct known_peer){.epoch = 1, .present = true};
+        (*peer)->membership.known[HOST] = (struct known_peer){.epoch = 1, .present = true};
         shmi_membership_announce(*peer);
     }
     return error;

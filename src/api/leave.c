@@ -28,13 +28,13 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
         bool settled = shmi_clock_now() >= seen;
-        uint32_t exit_sequence = load_seq_cst32(&p->exit_sequence);
+        uint32_t exit_sequence = load_seq_cst32(&p->life.exit_sequence);
         if (shmi_peer_is_quiet(p, inside))
             return true;
         if (shmi_deadline_passed(deadline))
             return false;
         uint64_t until = shmi_deadline_or_tick(deadline);
-        (void)shmi_word_wait(NULL, &p->exit_sequence, exit_sequence,
+        (void)shmi_word_wait(NULL, &p->life.exit_sequence, exit_sequence,
                              settled ? until : sooner(until, seen), NO_HOME);
     }
 }
@@ -43,11 +43,11 @@ static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t insi
    Threads that ended with the process never leave. */
 static void await_threads(shmipc_peer *p) {
     for (;;) {
-        uint32_t exit_sequence = load_seq_cst32(&p->exit_sequence);
-        if (load_seq_cst32(&p->users) == 0 || shmi_process_ends())
+        uint32_t exit_sequence = load_seq_cst32(&p->life.exit_sequence);
+        if (load_seq_cst32(&p->life.users) == 0 || shmi_process_ends())
             return;
-        (void)shmi_word_wait(NULL, &p->exit_sequence, exit_sequence, shmi_clock_now() + TICK_NS,
-                             NO_HOME);
+        (void)shmi_word_wait(NULL, &p->life.exit_sequence, exit_sequence,
+                             shmi_clock_now() + TICK_NS, NO_HOME);
     }
 }
 
@@ -75,7 +75,7 @@ static void vacate(const shmipc_peer *p, const struct region *r) {
 static void unpublish(shmipc_peer *p, struct object *object) {
     if (shmi_object_unpublish(object) == SHMIPC_OK)
         return;
-    p->name_stays = shmipc_last_os_error();
+    p->life.name_stays = shmipc_last_os_error();
     shmi_peer_log(p, SHMIPC_LOG_WARN, "the region's name stays behind: %s", shmipc_last_error());
 }
 
@@ -98,7 +98,7 @@ static void leave_and_disown(shmipc_peer *p, const struct region *r) {
 /* If the threads that stay cannot be cut off, the region stays mapped and the lock held until the
    peer is freed. A host still leaves the region for its guests; a guest keeps its index. */
 static void stay_mapped(shmipc_peer *p) {
-    p->stays_mapped = true;
+    p->life.stays_mapped = true;
     if (peer_is_host(p))
         leave_region(p, &p->region);
 }
@@ -120,21 +120,21 @@ static void depart(shmipc_peer *p) {
 /* Of several threads that close, one departs; the others return when it is done. */
 static void depart_once(shmipc_peer *p) {
     uint32_t ahead = DEPARTURE_AHEAD;
-    if (cas_seq_cst32(&p->gone, &ahead, DEPARTING)) {
+    if (cas_seq_cst32(&p->life.gone, &ahead, DEPARTING)) {
         depart(p);
-        exchange_seq_cst32(&p->gone, DEPARTED); /* release: pairs with the loads below */
-        (void)shmi_word_wake(NULL, &p->gone, WAKE_ALL);
+        exchange_seq_cst32(&p->life.gone, DEPARTED); /* release: pairs with the loads below */
+        (void)shmi_word_wake(NULL, &p->life.gone, WAKE_ALL);
     }
-    while (load_acquire32(&p->gone) == DEPARTING)
-        (void)shmi_word_wait(NULL, &p->gone, DEPARTING, CLOCK_NEVER, NO_HOME);
+    while (load_acquire32(&p->life.gone) == DEPARTING)
+        (void)shmi_word_wait(NULL, &p->life.gone, DEPARTING, CLOCK_NEVER, NO_HOME);
 }
 
 /* The first thread that closes counts as inside, so that another one does not depart before it is
    done. seq_cst: the partner is a thread that claims, enters, or takes a request, then reads the
    phase. */
 static void end_everything(shmipc_peer *p) {
-    add_seq_cst32(&p->users, 1);
-    if (exchange_seq_cst32(&p->phase, PEER_CLOSED) != PEER_CLOSED)
+    add_seq_cst32(&p->life.users, 1);
+    if (exchange_seq_cst32(&p->life.phase, PEER_CLOSED) != PEER_CLOSED)
         wake_everybody_here(p);
     shmi_peer_leave(p);
 }
@@ -162,7 +162,7 @@ static int check_thread(const shmipc_peer *p, const char *what) {
 
 int shmipc_close(shmipc_peer *p) {
     int error = check_thread(p, "shmipc_close");
-    if (error || p == NULL || load_relaxed32(&p->forked))
+    if (error || p == NULL || load_relaxed32(&p->life.forked))
         return error;
     end_and_depart(p, true);
     return SHMIPC_OK;
@@ -171,7 +171,7 @@ int shmipc_close(shmipc_peer *p) {
 /* From now on new calls are refused: here at once, on the other side when it sees the status. */
 static int begin_draining(shmipc_peer *p) {
     uint32_t open = PEER_OPEN;
-    if (!cas_seq_cst32(&p->phase, &open, PEER_DRAINING))
+    if (!cas_seq_cst32(&p->life.phase, &open, PEER_DRAINING))
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed or shutting down");
     store_release32(&peer_own_record(p)->status, PEER_LEAVING);
     shmi_membership_announce(p);
@@ -200,9 +200,9 @@ static int drain(shmipc_peer *p, int64_t timeout) {
 }
 
 static int check_name(const shmipc_peer *p) {
-    if (p->name_stays == 0)
+    if (p->life.name_stays == 0)
         return SHMIPC_OK;
-    return shmi_fail_os(SHMIPC_E_DENIED, p->name_stays,
+    return shmi_fail_os(SHMIPC_E_DENIED, p->life.name_stays,
                         "closed, but this process may not remove the region's name any more");
 }
 
@@ -224,7 +224,7 @@ int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
 
 /* Called by the last holder: shmipc_free, or the last thread that a shutdown left serving. */
 static void end_peer(shmipc_peer *p) {
-    if (p->stays_mapped && !peer_is_host(p) && !load_relaxed32(&p->forked))
+    if (p->life.stays_mapped && !peer_is_host(p) && !load_relaxed32(&p->life.forked))
         leave_and_disown(p, &p->region);
     shmi_region_close(&p->region);
     shmi_memory_free(p->slots);
@@ -234,9 +234,9 @@ static void end_peer(shmipc_peer *p) {
 static void free_peer(shmipc_peer *p) {
     if (check_thread(p, "shmipc_free") != SHMIPC_OK)
         return;
-    if (load_acquire32(&p->gone) != DEPARTED)
+    if (load_acquire32(&p->life.gone) != DEPARTED)
         (void)shmipc_close(p);
-    p->end = end_peer;
+    p->life.end = end_peer;
     shmi_peer_let_go(p);
 }
 

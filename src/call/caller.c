@@ -17,9 +17,9 @@ static bool is_pending(word seen) {
 /* Prefetches after the hold-off, when the answer is due, and to write, since the next request
    probably changes the same lines. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
-    bool held = reach_is_foreseeable(l->reach) && wait_hold_off(&l->hold_off);
+    bool held = reach_is_foreseeable(l->call.reach) && wait_hold_off(&l->hold_off);
     if (held)
-        slot_fetch_to_change(l->shared, l->reach);
+        slot_fetch_to_change(l->shared, l->call.reach);
     if (held || !await->one_of_several)
         spin_tightly(spin, hold_off_retry(&l->hold_off));
 }
@@ -32,7 +32,7 @@ static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
     if (next == p->slots + p->calls.first + p->calls.count)
         next = p->slots + p->calls.first;
     if (hold_off_is_needless(&l->hold_off) && load_relaxed32(&next->claim) % 2 != 0)
-        slot_fetch_to_change(next->shared, l->reach);
+        slot_fetch_to_change(next->shared, l->call.reach);
 }
 
 /* Learns from a wait that ended while this thread spun. */
@@ -40,7 +40,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
                        const struct await *await) {
     bool at_once = spin_was_needless(spin);
     spin_won(spin);
-    if (!l->woke_worker && reach_is_foreseeable(l->reach))
+    if (!l->call.woke_worker && reach_is_foreseeable(l->call.reach))
         hold_off_learn(&l->hold_off, at_once);
     if (at_once && await->one_of_several)
         fetch_next(p, l);
@@ -49,7 +49,7 @@ static void learn_from(const shmipc_peer *p, struct local_slot *l, const struct 
 static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const struct await *await) {
     struct spin spin = spin_begin(&l->spins);
     word seen;
-    if (l->woke_worker)
+    if (l->call.woke_worker)
         shmi_cpu_yield(); /* the woken worker may be waiting for this processor */
     else
         hold_off(l, await, &spin);
@@ -63,7 +63,7 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
 }
 
 static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_slot *l) {
-    if (load_seq_cst32(&p->phase) == PEER_CLOSED)
+    if (load_seq_cst32(&p->life.phase) == PEER_CLOSED)
         return &shmi_reason_closed;
     return load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim) ? &shmi_reason_cancelled
                                                                       : NULL;
@@ -88,15 +88,15 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
 static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
     shmi_membership_reap_dead(p);
     (void)shmi_reclaim_slot(&p->region, index, seen);
-    store_relaxed32(&p->remote_alive, 0); /* as after reaping a guest */
+    store_relaxed32(&p->membership.remote_alive, 0); /* as after reaping a guest */
 }
 
 /* True if no live peer could answer, and the call does not wait for a guest to come. No guest comes
    to a region that has lost its name. */
 static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
-    bool may_come = peer_is_host(p) && l->waits_ready;
+    bool may_come = peer_is_host(p) && l->call.waits_ready;
     return !shmi_peer_remote_is_alive(p) &&
-           !(may_come && load_relaxed32(&p->host_lost) == HOST_PRESENT);
+           !(may_come && load_relaxed32(&p->membership.host_lost) == HOST_PRESENT);
 }
 
 /* Looks for the responder of a pending call. Returns the reason to end the call, or NULL. */
@@ -112,8 +112,8 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
                    ? &shmi_reason_shutting_down
                    : NULL;
     if (!peer_is_host(p)) /* a host answers nothing between two steps of leaving */
-        return load_relaxed32(&p->host_lost) == HOST_PRESENT ? &shmi_reason_shutting_down
-                                                             : &shmi_reason_host_lost;
+        return load_relaxed32(&p->membership.host_lost) == HOST_PRESENT ? &shmi_reason_shutting_down
+                                                                        : &shmi_reason_host_lost;
     /* If a guest attaches and takes the request just now, the withdrawal fails. */
     return shmi_slot_withdraw(l->shared, &seen) ? &shmi_reason_host_lost : NULL;
 }
@@ -121,9 +121,9 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 /* True once per tick and slot, for a thread that does not sleep until a tick comes. */
 static bool look_is_due(struct local_slot *l) {
     uint64_t now = shmi_clock_now();
-    if (now - l->looked_after < TICK_NS)
+    if (now - l->call.looked_after < TICK_NS)
         return false;
-    l->looked_after = now;
+    l->call.looked_after = now;
     return true;
 }
 
@@ -150,18 +150,18 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
         reason = &shmi_reason_timed_out;
     if (reason != NULL)
         return shmi_outcome_give_up(p, l, reason, await->deadline->timeout, &await->answered);
-    l->slept |= word_state(seen) == SLOT_WORKING;
+    l->call.slept |= word_state(seen) == SLOT_WORKING;
     if (parked && (seen & WORD_PARKED) != 0)
         sleep_for_answer(p, l, seen, await);
     return SHMIPC_OK;
 }
 
 COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
-    await->check_responder =
-        load_relaxed32(&p->remote_alive) == 0 || load_relaxed32(&p->host_lost) != 0;
+    await->check_responder = load_relaxed32(&p->membership.remote_alive) == 0 ||
+                             load_relaxed32(&p->membership.host_lost) != 0;
     await->look_at = shmi_clock_now() + TICK_NS;
     if (await->one_of_several && shmi_send_notify_for_all(p))
-        l->notified = true;
+        l->call.notified = true;
     word seen = slot_look(l->shared);
     while (is_pending(seen) && slot_is_valid_successor(l->last, seen)) {
         int error = await_round(p, l, seen, await);
@@ -175,7 +175,7 @@ COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await 
 /* ---- The answer ---- */
 
 static int check_answer_type(shmipc_peer *p, const struct local_slot *l, uint32_t type) {
-    if (type_is_sendable(type) || (type == TYPE_HEARTBEAT_REPLY && l->type == TYPE_HEARTBEAT))
+    if (type_is_sendable(type) || (type == TYPE_HEARTBEAT_REPLY && l->call.type == TYPE_HEARTBEAT))
         return SHMIPC_OK;
     return shmi_peer_mark_corrupt(p, "a response of the reserved type %u", (unsigned)type);
 }
@@ -216,8 +216,8 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     if (!is_answer(error)) {
         count64(&l->failed);
         shmi_pool_release(p, l);
-    } else if (load_relaxed32(&p->remote_alive) == 0) {
-        store_relaxed32(&p->remote_alive, 1);
+    } else if (load_relaxed32(&p->membership.remote_alive) == 0) {
+        store_relaxed32(&p->membership.remote_alive, 1);
     }
     return error;
 }
@@ -225,25 +225,25 @@ static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
 /* If no worker polls, handlers may be long, and the workers may need this processor. Such a wait
    counts among the long ones until it is over. */
 static bool may_spin(shmipc_peer *p, struct local_slot *l) {
-    if (l->polled)
+    if (l->call.polled)
         return true;
-    l->is_in_crowd = true;
-    shmi_crowd_enter(&p->long_waits);
-    return crowd_leaves_room(&p->long_waits, p->processors);
+    l->call.is_in_crowd = true;
+    shmi_crowd_enter(&p->calling.long_waits);
+    return crowd_leaves_room(&p->calling.long_waits, p->processors);
 }
 
 /* A caller that notified at publishing, and sleeps at once, need not notify again. */
 static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await *await) {
     if (may_spin(p, l))
         return spin_for_answer(p, l, await);
-    l->notified = l->woke_worker;
+    l->call.notified = l->call.woke_worker;
     return slot_look(l->shared);
 }
 
 /* The parts of a slot are replaced by copies one by one: an answer that came meanwhile may be torn.
    Follows an acquire of the word: an answer that was seen before the peer closed is whole. */
 static bool is_lost(shmipc_peer *p, const struct local_slot *l) {
-    return load_relaxed32(&p->phase) == PEER_CLOSED && shmi_outcome_started_in_region(p, l);
+    return load_relaxed32(&p->life.phase) == PEER_CLOSED && shmi_outcome_started_in_region(p, l);
 }
 
 int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *await,
@@ -263,7 +263,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 /* A caller that only looks, and never sleeps, also learns of a death here. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!look_is_due(l))
-        return load_relaxed32(&p->host_lost) == HOST_IS_DEAD;
+        return load_relaxed32(&p->membership.host_lost) == HOST_IS_DEAD;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
         return is_hopeless(p, l);
     if (shmi_owner_is_dead(&p->region, seen))
@@ -274,7 +274,7 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
 
 bool shmi_caller_has_ended(shmipc_peer *p, struct local_slot *l, word seen) {
     return !is_pending(seen) || !slot_is_valid_successor(l->last, seen) ||
-           load_seq_cst32(&p->phase) == PEER_CLOSED ||
+           load_seq_cst32(&p->life.phase) == PEER_CLOSED ||
            load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim);
 }
 

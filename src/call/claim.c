@@ -19,7 +19,7 @@ int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
     if (error == SHMIPC_OK)
         error = shmi_pool_claim(p, &deadline, &l);
     if (error == SHMIPC_OK) {
-        l->held = true;
+        l->call.held = true;
         *slot = (shmipc_slot){p, (uint32_t)(l - p->slots), load_relaxed32(&l->claim)};
     }
     return error;

@@ -58,12 +58,12 @@ static bool has_ended(shmipc_peer *p, struct local_slot *l) {
 
 /* Looks for the responder now, however recent the last look. */
 static bool would_end_now(shmipc_peer *p, struct local_slot *l) {
-    l->looked_after = 0;
+    l->call.looked_after = 0;
     return shmi_caller_would_end(p, l);
 }
 
 static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
-    struct spin spin = spin_begin(&s->peer->collect_spins);
+    struct spin spin = spin_begin(&s->peer->calling.collect_spins);
     size_t ended;
     do {
         ended = find(s, has_ended);
@@ -77,7 +77,7 @@ static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
 /* *look_at: when to look for deaths next, however often the thread is notified. */
 static size_t sleep_once(const struct several *s, struct deadline *deadline, uint64_t *look_at,
                          bool *look_for_deaths) {
-    struct local_eventcount *answers = &s->peer->answers;
+    struct local_eventcount *answers = &s->peer->calling.answers;
     uint32_t generation = shmi_eventcount_prepare(answers);
     size_t ended = find(s, ends_or_is_parked);
     if (ended == s->count) {
@@ -94,7 +94,7 @@ static size_t sleep_once(const struct several *s, struct deadline *deadline, uin
 }
 
 static size_t sleep_for_any(const struct several *s, struct deadline *deadline) {
-    bool look_for_deaths = load_relaxed32(&s->peer->remote_alive) == 0;
+    bool look_for_deaths = load_relaxed32(&s->peer->membership.remote_alive) == 0;
     uint64_t look_at = shmi_clock_now() + TICK_NS;
     size_t ended;
     (void)shmi_send_notify_for_all(s->peer);

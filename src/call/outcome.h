@@ -18,9 +18,9 @@ extern const struct reason shmi_reason_timed_out, shmi_reason_cancelled, shmi_re
 
 /* The call is no longer among the long waits. */
 static inline void leave_crowd(shmipc_peer *p, struct local_slot *l) {
-    if (l->is_in_crowd)
-        shmi_crowd_leave(&p->long_waits);
-    l->is_in_crowd = false;
+    if (l->call.is_in_crowd)
+        shmi_crowd_leave(&p->calling.long_waits);
+    l->call.is_in_crowd = false;
 }
 
 /* Gives the request up, and the slot back. OK with *answered: the answer came first. */
@@ -30,7 +30,8 @@ int shmi_outcome_give_up(shmipc_peer *peer, struct local_slot *local, const stru
 /* Of a request that was withdrawn, as no live peer could answer it; `now` is the slot's word. */
 int shmi_outcome_withdrawn(shmipc_peer *peer, struct local_slot *local, word now);
 
-/* Of a call during which this peer was closed and its memory replaced, after a handler had started. */
+/* Of a call during which this peer was closed and its memory replaced, after a handler had started.
+   */
 COLD int shmi_outcome_cut_off(shmipc_peer *peer, struct local_slot *local);
 
 /* Of an answer that stands for a dead responder: its slot was reclaimed. */

@@ -29,7 +29,7 @@ COLD static bool recover_quarantined(struct local_slot *l) {
 /* The region may be unmapped at any moment unless this thread has a claim, and has since seen the
    phase not closed. */
 static bool is_usable(const shmipc_peer *p, struct local_slot *l) {
-    if (load_seq_cst32(&p->phase) == PEER_CLOSED)
+    if (load_seq_cst32(&p->life.phase) == PEER_CLOSED)
         return false;
     if (!peer_is_host(p))
         return claim_shared(p, l);
@@ -105,8 +105,8 @@ static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
    One of the threads that wait for a slot reclaims for all of them. */
 static bool reclaim_is_due(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
-    uint64_t due = load_relaxed64(&p->next_reclaim);
-    return now >= due && cas_acquire64(&p->next_reclaim, &due, now + TICK_NS);
+    uint64_t due = load_relaxed64(&p->calling.next_reclaim);
+    return now >= due && cas_acquire64(&p->calling.next_reclaim, &due, now + TICK_NS);
 }
 
 enum wake_up { WOKEN_TO_LOOK, WOKEN_BY_NOTIFY, WOKEN_TOO_LATE };
@@ -135,12 +135,12 @@ static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up,
         return NULL;
     struct local_slot *l = try_any(p);
     if (l != NULL && wake_up == WOKEN_TO_LOOK)
-        store_relaxed32(&p->turns.left_early, 1);
+        store_relaxed32(&p->calling.turns.left_early, 1);
     return l;
 }
 
 static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
-    return load_seq_cst32(&p->phase) == PEER_OPEN && peer_refusal(p) == SHMIPC_OK &&
+    return load_seq_cst32(&p->life.phase) == PEER_OPEN && peer_refusal(p) == SHMIPC_OK &&
            !shmi_deadline_passed(deadline);
 }
 
@@ -151,17 +151,17 @@ static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
 static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
     struct local_eventcount *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_eventcount_prepare(vacancies);
-    uint32_t ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
+    uint32_t ticket = add_seq_cst32(&p->calling.newest_waiter, 1) + 1;
     struct local_slot *l = aside ? NULL : try_any(p);
     uint32_t looks = 0;
     while (l == NULL && may_wait(p, deadline)) {
-        bool is_newest = load_relaxed32(&p->newest_waiter) == ticket;
+        bool is_newest = load_relaxed32(&p->calling.newest_waiter) == ticket;
         uint64_t sleep = vacancy_sleep(is_newest, looks++, load_relaxed32(&vacancies->waiters));
         enum wake_up wake_up = sleep_once(p, generation, deadline, sleep);
         generation = shmi_eventcount_generation(vacancies);
         l = look_after_sleep(p, wake_up, looks);
         if (wake_up == WOKEN_BY_NOTIFY) {
-            ticket = add_seq_cst32(&p->newest_waiter, 1) + 1;
+            ticket = add_seq_cst32(&p->calling.newest_waiter, 1) + 1;
             looks = 0;
         }
     }
@@ -177,7 +177,7 @@ static bool spins_for_slot(shmipc_peer *p, const struct deadline *deadline, stru
 
 static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
                          struct local_slot **slot) {
-    struct spin spin = spin_begin(&p->claim_spins);
+    struct spin spin = spin_begin(&p->calling.claim_spins);
     for (;;) {
         int error = peer_refusal(p);
         if (error)
@@ -190,7 +190,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
             if (spinning)
                 spin_won(&spin);
             else
-                shmi_turn_begin(&(*slot)->turn, &p->turns, shmi_clock_now());
+                shmi_turn_begin(&(*slot)->turn, &p->calling.turns, shmi_clock_now());
             return SHMIPC_OK;
         }
         if (!spinning && shmi_deadline_passed(deadline))
@@ -232,7 +232,7 @@ int shmi_pool_claim(shmipc_peer *p, struct deadline *deadline, struct local_slot
     *slot = l;
     if (error)
         return error;
-    l->held = false;
+    l->call.held = false;
     return pool_admit(p, l);
 }
 

@@ -17,7 +17,7 @@ int shmi_send_refuse(const shmipc_peer *p, uint32_t type, size_t length) {
 /* Until a dead guest is reaped, its bit among the sleepers costs every call a system call. */
 static void note_vain_notify(shmipc_peer *p) {
     enum { VAIN_NOTIFIES_BEFORE_LOOK = 64 };
-    uint32_t notifies = add_relaxed32(&p->vain_notifies);
+    uint32_t notifies = add_relaxed32(&p->calling.vain_notifies);
     if (peer_is_host(p) && notifies % VAIN_NOTIFIES_BEFORE_LOOK == VAIN_NOTIFIES_BEFORE_LOOK - 1)
         shmi_membership_reap_dead(p);
 }
@@ -56,13 +56,13 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
             (unsigned)(l - p->slots));
     l->last = published;
     l->phase = PHASE_SENT;
-    l->type = type;
-    l->reach = reach_of(length);
-    l->notified = false;
-    l->polled = eventcount_has_pollers(&p->calls.requests);
-    l->woke_worker = !l->polled && eventcount_has_sleepers(&p->calls.requests);
+    l->call.type = type;
+    l->call.reach = reach_of(length);
+    l->call.notified = false;
+    l->call.polled = eventcount_has_pollers(&p->calls.requests);
+    l->call.woke_worker = !l->call.polled && eventcount_has_sleepers(&p->calls.requests);
     count64(&l->calls);
-    if (l->woke_worker)
+    if (l->call.woke_worker)
         notify_home(p, l, last);
     if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
         yield_processor(p);
@@ -81,7 +81,7 @@ static bool waits_ready(const shmipc_peer *p, uint32_t flags) {
 
 int shmi_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     size_t length = request->length;
-    l->waits_ready = waits_ready(p, request->flags);
+    l->call.waits_ready = waits_ready(p, request->flags);
     if (length <= INLINE_SIZE)
         return send_inline(p, l, request->type, request->data, length, belongs_at_end(length));
     memcpy(region_request_buffer(l->shared), request->data, length);
@@ -91,7 +91,7 @@ int shmi_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *r
 int shmi_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
                        uint32_t flags) {
     bool at_end = (flags & SHMIPC_ALIGN_END) != 0;
-    l->waits_ready = waits_ready(p, flags);
+    l->call.waits_ready = waits_ready(p, flags);
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
     const uint8_t *buffer = region_request_buffer(l->shared);
@@ -101,10 +101,10 @@ int shmi_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size
 }
 
 void shmi_send_notify_parked(shmipc_peer *p, struct local_slot *l, word seen) {
-    if (l->notified || word_state(seen) != SLOT_REQUEST ||
+    if (l->call.notified || word_state(seen) != SLOT_REQUEST ||
         !eventcount_has_sleepers(&p->calls.requests))
         return;
-    l->notified = true;
+    l->call.notified = true;
     count64(&l->wakes);
     notify_workers(p, WAKE_ONE);
 }

@@ -7,18 +7,19 @@
 
 static bool begin_scan(shmipc_peer *p) {
     uint32_t idle = 0;
-    return cas_seq_cst32(&p->scan, &idle, 1);
+    return cas_seq_cst32(&p->membership.scan, &idle, 1);
 }
 
 static void end_scan(shmipc_peer *p) {
-    store_release32(&p->scan, 0); /* pairs with the CAS of the next scan */
+    store_release32(&p->membership.scan, 0); /* pairs with the CAS of the next scan */
 }
 
 static void reap_each(shmipc_peer *p) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         if (!shmi_reap_guest(&p->region, i))
             continue;
-        store_relaxed32(&p->remote_alive, 0); /* the next call looks sooner for other live guests */
+        store_relaxed32(&p->membership.remote_alive,
+                        0); /* the next call looks sooner for other live guests */
         shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
     }
 }
@@ -31,7 +32,7 @@ void shmi_membership_reap_dead(shmipc_peer *p) {
 }
 
 void shmi_membership_announce(shmipc_peer *p) {
-    (void)shmi_eventcount_notify(&p->members, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->membership.changes, WAKE_ALL);
 }
 
 /* ---- Events ---- */
@@ -56,13 +57,14 @@ static bool left_gracefully(const struct peer_record *record, uint32_t epoch) {
 /* True for a guest that came and went between two looks. Its lock is free, so it is not a guest
    that is just attaching. */
 static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
-    return epoch != p->known[index].epoch && !shmi_peer_is_locked(p->region.object, index);
+    return epoch != p->membership.known[index].epoch &&
+           !shmi_peer_is_locked(p->region.object, index);
 }
 
 /* Finds how one peer has changed since the last look. A peer that came is reported as attached
    first, even if it has gone again. */
 static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
-    struct known_peer *known = &p->known[index];
+    struct known_peer *known = &p->membership.known[index];
     const struct peer_record *record = &p->region.shared->peers[index];
     bool there = is_there(p, index);
     uint32_t epoch = load_acquire32(&record->epoch);
@@ -100,7 +102,7 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
 }
 
 static int event_refusal(shmipc_peer *p) {
-    switch (load_seq_cst32(&p->phase)) {
+    switch (load_seq_cst32(&p->life.phase)) {
     case PEER_OPEN:
         if (peer_is_host(p))
             shmi_peer_look_for_name(p);
@@ -115,7 +117,7 @@ static int event_refusal(shmipc_peer *p) {
 static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
-        uint32_t generation = shmi_eventcount_generation(&p->members);
+        uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
         if (scan_for_event(p, event))
             return SHMIPC_OK;
         int error = event_refusal(p);
@@ -124,7 +126,8 @@ static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
                              (long long)timeout);
-        (void)shmi_eventcount_commit(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_eventcount_commit(&p->membership.changes, generation,
+                                     shmi_deadline_or_tick(&deadline));
     }
 }
 
@@ -145,12 +148,12 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
 
 static bool tick_is_due(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
-    uint64_t due = load_relaxed64(&p->next_tick);
-    return now >= due && cas_acquire64(&p->next_tick, &due, now + TICK_NS);
+    uint64_t due = load_relaxed64(&p->membership.next_tick);
+    return now >= due && cas_acquire64(&p->membership.next_tick, &due, now + TICK_NS);
 }
 
 uint64_t shmi_membership_last_look(const shmipc_peer *p) {
-    return load_relaxed64(&p->next_tick) - TICK_NS;
+    return load_relaxed64(&p->membership.next_tick) - TICK_NS;
 }
 
 bool shmi_membership_tick(shmipc_peer *p, bool death) {
@@ -166,7 +169,7 @@ bool shmi_membership_tick(shmipc_peer *p, bool death) {
     shmi_peer_tell_trouble(p);
     /* Reading slots that are in no cache is half the cost of an idle peer: once in several ticks is
        enough. */
-    if (add_seq_cst32(&p->ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
+    if (add_seq_cst32(&p->membership.ticks, 1) % TICKS_PER_PUBLISHING == TICKS_PER_PUBLISHING - 1)
         shmi_membership_publish_counters(p, peer_own_record(p));
     return true;
 }
@@ -181,7 +184,7 @@ static uint32_t count_guests(shmipc_peer *p) {
 }
 
 static bool serves_itself(shmipc_peer *p) {
-    return !p->calls_only && load_seq_cst32(&p->phase) == PEER_OPEN;
+    return !p->calls_only && load_seq_cst32(&p->life.phase) == PEER_OPEN;
 }
 
 static uint32_t count_serving(shmipc_peer *p) {
@@ -194,7 +197,7 @@ static uint32_t count_serving(shmipc_peer *p) {
 static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
-        uint32_t generation = shmi_eventcount_generation(&p->members);
+        uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
         uint32_t guests = count_serving(p);
         if (guests >= count)
             return SHMIPC_OK;
@@ -204,7 +207,8 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "%u of %u guests that serve came within %lld ns",
                              (unsigned)guests, (unsigned)count, (long long)timeout);
-        (void)shmi_eventcount_commit(&p->members, generation, shmi_deadline_or_tick(&deadline));
+        (void)shmi_eventcount_commit(&p->membership.changes, generation,
+                                     shmi_deadline_or_tick(&deadline));
     }
 }
 
@@ -258,8 +262,8 @@ int shmipc_get_info(shmipc_peer *p, shmipc_info *info) {
 static void add_slot(const struct local_slot *l, shmipc_stats *stats) {
     stats->calls += load_relaxed64(&l->calls);
     stats->failed += load_relaxed64(&l->failed);
-    stats->served += load_relaxed64(&l->served);
-    stats->discarded += load_relaxed64(&l->discarded);
+    stats->served += load_relaxed64(&l->service.served);
+    stats->discarded += load_relaxed64(&l->service.discarded);
     stats->parks += load_relaxed64(&l->parks);
     stats->wakes += load_relaxed64(&l->wakes);
 }

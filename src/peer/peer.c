@@ -29,9 +29,9 @@ static struct direction direction_of(const shmipc_peer *p, bool host_slots) {
    only. */
 static void forget_region(void *context) {
     shmipc_peer *p = context;
-    store_relaxed32(&p->phase, PEER_CLOSED);
-    store_relaxed32(&p->gone, DEPARTED);
-    store_relaxed32(&p->forked, 1);
+    store_relaxed32(&p->life.phase, PEER_CLOSED);
+    store_relaxed32(&p->life.gone, DEPARTED);
+    store_relaxed32(&p->life.forked, 1);
     for (uint32_t i = 0; i < region_slots(&p->region); i++) {
         uint32_t claim = load_relaxed32(&p->slots[i].claim);
         store_relaxed32(&p->slots[i].claim, claim + claim % 2);
@@ -49,19 +49,19 @@ static void set_up(shmipc_peer *p, const struct peer_settings *settings) {
         p->slots[i].spins = spins;
         p->slots[i].hold_off = hold_off;
     }
-    store_relaxed32(&p->holders, 1);
+    store_relaxed32(&p->life.holders, 1);
     p->processors = shmi_cpu_count();
-    p->claim_spins = spins;
-    p->wait_spins = spins;
-    p->serve_spins = spins;
-    p->serve_hold_off = hold_off;
-    p->collect_spins = spins;
+    p->calling.claim_spins = spins;
+    p->serving.wait_spins = spins;
+    p->serving.spins = spins;
+    p->serving.hold_off = hold_off;
+    p->calling.collect_spins = spins;
     p->calls = direction_of(p, peer_is_host(p));
     p->serves = direction_of(p, !peer_is_host(p));
-    shmi_turns_begin(&p->turns);
-    shmi_durations_begin(&p->durations, p->processors, p->serves.count);
-    p->members = eventcount_of(p, EVENTCOUNT_MEMBERS);
-    p->answers = region_answers(&p->region, p->index);
+    shmi_turns_begin(&p->calling.turns);
+    shmi_durations_begin(&p->serving.durations, p->processors, p->serves.count);
+    p->membership.changes = eventcount_of(p, EVENTCOUNT_MEMBERS);
+    p->calling.answers = region_answers(&p->region, p->index);
     p->calls_only = settings->calls_only;
     p->wait_ready = settings->wait_ready;
     p->log = settings->log;
@@ -107,24 +107,24 @@ int shmi_refuse_timeout(int64_t timeout) {
 
 /* seq_cst: the partner is the thread that stores 1, then detaches. */
 void shmi_peer_await_settlement(shmipc_peer *p) {
-    while (load_seq_cst32(&p->cutting) != 0)
-        (void)shmi_word_wait(NULL, &p->cutting, 1, CLOCK_NEVER, NO_HOME);
+    while (load_seq_cst32(&p->life.cutting) != 0)
+        (void)shmi_word_wait(NULL, &p->life.cutting, 1, CLOCK_NEVER, NO_HOME);
 }
 
 void shmi_peer_tell_departure(shmipc_peer *p) {
-    add_seq_cst32(&p->exit_sequence, 1);
-    (void)shmi_word_wake(NULL, &p->exit_sequence, WAKE_ALL);
+    add_seq_cst32(&p->life.exit_sequence, 1);
+    (void)shmi_word_wake(NULL, &p->life.exit_sequence, WAKE_ALL);
 }
 
 void shmi_peer_leave(shmipc_peer *p) {
-    add_seq_cst32(&p->users, UINT32_MAX);
+    add_seq_cst32(&p->life.users, UINT32_MAX);
     peer_note_departure(p);
 }
 
 /* seq_cst: either the closing thread sees us inside, or we see that it closes. */
 bool shmi_peer_try_enter(shmipc_peer *p) {
-    add_seq_cst32(&p->users, 1);
-    if (load_seq_cst32(&p->phase) != PEER_CLOSED)
+    add_seq_cst32(&p->life.users, 1);
+    if (load_seq_cst32(&p->life.phase) != PEER_CLOSED)
         return true;
     shmi_peer_leave(p);
     return false;
@@ -138,7 +138,7 @@ int shmi_peer_enter(shmipc_peer *p) {
 
 void shmi_peer_begin_serving(shmipc_peer *p, struct served *served) {
     struct thread_state *thread = shmi_thread_state();
-    add_seq_cst32(&p->holders, 1);
+    add_seq_cst32(&p->life.holders, 1);
     *served = (struct served){.peer = p, .outer = thread->serving};
     thread->serving = served;
 }
@@ -162,21 +162,21 @@ bool shmi_peer_is_served_here(const shmipc_peer *p) {
 /* seq_cst: everything that the holders did precedes `end`, which was stored before the user's
    reference was dropped. */
 void shmi_peer_let_go(shmipc_peer *p) {
-    if (add_seq_cst32(&p->holders, UINT32_MAX) == 1)
-        p->end(p);
+    if (add_seq_cst32(&p->life.holders, UINT32_MAX) == 1)
+        p->life.end(p);
 }
 
 int shmi_peer_refuse(const shmipc_peer *p) {
-    uint32_t phase = load_seq_cst32(&p->phase);
+    uint32_t phase = load_seq_cst32(&p->life.phase);
     if (phase == PEER_CLOSED)
         return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
     if (phase == PEER_DRAINING)
         return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
-    if (load_relaxed32(&p->corrupt))
+    if (load_relaxed32(&p->life.corrupt))
         return shmi_fail(SHMIPC_E_CORRUPT, "the region was found corrupt before");
-    if (load_relaxed32(&p->host_lost) == NAME_IS_LOST)
+    if (load_relaxed32(&p->membership.host_lost) == NAME_IS_LOST)
         return shmi_peer_name_refusal(p);
-    if (load_relaxed32(&p->host_lost))
+    if (load_relaxed32(&p->membership.host_lost))
         return shmi_fail(SHMIPC_E_NO_PEER, "the host of the region has died");
     return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down");
 }
@@ -185,7 +185,7 @@ static void log_text(const shmipc_peer *p, shmipc_log_level level, const char *f
                      va_list arguments) {
     char text[256];
     char line[512];
-    if (p->log == NULL || load_relaxed32(&p->gone) == DEPARTED) /* its user may be gone too */
+    if (p->log == NULL || load_relaxed32(&p->life.gone) == DEPARTED) /* its user may be gone too */
         return;
     (void)vsnprintf(text, sizeof text, format, arguments);
     shmi_text_escape(line, sizeof line, text, strlen(text));
@@ -213,7 +213,7 @@ int shmi_peer_mark_corrupt(shmipc_peer *p, const char *format, ...) {
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    store_relaxed32(&p->corrupt, 1);
+    store_relaxed32(&p->life.corrupt, 1);
     shmi_peer_log(p, SHMIPC_LOG_ERROR, "region corrupt: %s", text);
     return shmi_fail(SHMIPC_E_CORRUPT, "region corrupt: %s", text);
 }
@@ -233,7 +233,7 @@ static bool host_left_in_order(const shmipc_peer *p) {
 }
 
 int shmi_peer_name_refusal(const shmipc_peer *p) {
-    if (load_relaxed32(&p->host_lost) != NAME_IS_LOST)
+    if (load_relaxed32(&p->membership.host_lost) != NAME_IS_LOST)
         return SHMIPC_OK;
     return shmi_fail(SHMIPC_E_NAME_LOST, "somebody else has removed the region's name");
 }
@@ -242,7 +242,7 @@ int shmi_peer_name_refusal(const shmipc_peer *p) {
 static void tell_that_name_is_lost(shmipc_peer *p) {
     shmi_peer_log(p, SHMIPC_LOG_WARN,
                   "somebody else has removed the region's name: shut down and create it again");
-    (void)shmi_eventcount_notify(&p->members, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->membership.changes, WAKE_ALL);
     (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
     (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
 }
@@ -250,7 +250,7 @@ static void tell_that_name_is_lost(shmipc_peer *p) {
 void shmi_peer_look_for_name(shmipc_peer *p) {
     uint32_t not_yet = HOST_PRESENT;
     if (!shmi_object_has_name(p->region.object) &&
-        cas_seq_cst32(&p->host_lost, &not_yet, NAME_IS_LOST))
+        cas_seq_cst32(&p->membership.host_lost, &not_yet, NAME_IS_LOST))
         tell_that_name_is_lost(p);
 }
 
@@ -266,8 +266,8 @@ static bool look_for_remote(shmipc_peer *p) {
     if (peer_is_host(p))
         return look_for_guests(p);
     bool alive = shmi_host_is_alive(&p->region);
-    if (!alive && !host_left_in_order(p) && load_relaxed32(&p->host_lost) == 0) {
-        store_relaxed32(&p->host_lost, HOST_IS_DEAD);
+    if (!alive && !host_left_in_order(p) && load_relaxed32(&p->membership.host_lost) == 0) {
+        store_relaxed32(&p->membership.host_lost, HOST_IS_DEAD);
         shmi_peer_log(p, SHMIPC_LOG_WARN, "the host of the region has died");
     }
     return alive;
@@ -275,13 +275,13 @@ static bool look_for_remote(shmipc_peer *p) {
 
 bool shmi_peer_remote_is_alive(shmipc_peer *p) {
     bool remote_alive = look_for_remote(p);
-    store_relaxed32(&p->remote_alive, remote_alive);
+    store_relaxed32(&p->membership.remote_alive, remote_alive);
     return remote_alive;
 }
 
 /* seq_cst: the partner is a thread that claims or enters, then reads the phase. */
 struct occupants shmi_peer_occupants(const shmipc_peer *p) {
-    struct occupants occupants = {.threads = load_seq_cst32(&p->users)};
+    struct occupants occupants = {.threads = load_seq_cst32(&p->life.users)};
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)
         occupants.slots += load_seq_cst32(&p->slots[i].claim) % 2;
     return occupants;

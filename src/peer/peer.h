@@ -30,33 +30,46 @@ enum slot_phase {
     PHASE_ANSWERED, /* the user reads the response */
 };
 
-/* This process's private state of one slot. Each has its own cache lines: threads that use
-   neighbouring slots do not disturb each other. */
-struct local_slot {
-    /* The claim: odd while the slot is claimed; the odd value is the claim's ticket. */
-    _Alignas(2 * CACHE_LINE) atomic_u32 claim;
-    atomic_u32 cancelled; /* the ticket whose call is to end */
-    enum slot_phase phase;
-    uint32_t type;         /* of the request under way */
+/* The serving side's part of a slot. */
+struct slot_service {
+    atomic_u32 residents;         /* home.c's: workers of this process that are at home here, */
+    atomic_u32 keepers;           /* and those of them that a request may be left to */
+    atomic_u64 served, discarded; /* counts: responder.c's */
+};
+
+/* What the claimer notes of the call under way, for its wait and for the end of its turn. */
+struct slot_call {
+    uint32_t type;         /* of the request */
+    enum reach reach;      /* of the request */
     uint64_t looked_after; /* when a caller that does not sleep last looked for the responder */
-    word last;             /* the last word we stored, or saw the other side store */
-    struct slot *shared;
-    atomic_u64 calls, failed, served, discarded, parks, wakes;
+    bool waits_ready;      /* the call waits for a guest that can answer */
+    bool polled;           /* a worker polled when this request was published, */
+    bool woke_worker;      /* or one was asleep, and was notified */
+    bool notified;         /* a worker was notified when its caller was about to sleep */
+    bool is_in_crowd;      /* its wait counts in calling.long_waits */
+    bool slept;            /* the last call slept while its handler ran */
+    bool held;             /* claimed by the user, whose thread may not call again soon */
+};
+
+/* This process's private state of one slot. Each has its own cache lines: threads that use
+   neighbouring slots do not disturb each other. A slot is called in or served; a field that is not
+   said to be another's is written by the thread that has claimed the slot, or works on it. */
+struct local_slot {
+    /* The claim: odd while the slot is claimed; the odd value is the claim's ticket. By each thread
+       that claims or gives back: pool.c. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 claim;
+    atomic_u32 cancelled; /* the ticket whose call is to end: by a thread that cancels, detach.c */
+    enum slot_phase phase;
+    word last;           /* the last word we stored, or saw the other side store */
+    struct slot *shared; /* never changes */
+    struct slot_call call;
+    atomic_u64 calls, failed, parks, wakes;
     struct spin_budget spins; /* of waits for this slot's answers */
     struct hold_off hold_off; /* of the same waits */
-    enum reach reach;         /* of the request */
-    bool waits_ready;         /* the call waits for a guest that can answer */
-    bool polled;              /* a worker polled when this request was published, */
-    bool woke_worker;         /* or one was asleep, and was notified */
-    bool notified;            /* a worker was notified when its caller was about to sleep */
-    bool is_in_crowd;         /* its wait counts in long_waits */
-    atomic_u32 residents;     /* home.c's: workers of this process that are at home here, */
-    atomic_u32 keepers;       /* and those of them that a request may be left to */
-    bool slept;               /* the last call slept while its handler ran */
-    bool held;                /* claimed by the user, whose thread may not call again soon */
     struct turn turn;         /* while others wait for a slot */
     bool quarantined;         /* given up while WORKING: not ours until its responder lets go */
-    atomic_u64 settled;       /* the region's word when the closing thread gave up the call */
+    atomic_u64 settled; /* the region's word when the closing thread gave up the call: detach.c's */
+    struct slot_service service;
 };
 
 /* Why a peer finds no other in this region any more. */
@@ -79,45 +92,61 @@ struct known_peer {
     bool present;
 };
 
-// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): some fields have lines of their own
-struct shmipc_peer {
-    struct region region;
-    uint32_t index;          /* in the peer table: HOST or a guest's */
-    owner self;              /* 0 for the host */
-    bool calls_only;         /* a guest that does not serve */
-    bool wait_ready;         /* every call of this host waits for a guest that can answer */
-    atomic_u32 phase;        /* enum peer_phase; only rises */
-    atomic_u32 corrupt;      /* set once, for ever */
-    atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
-    atomic_u32 remote_alive; /* a peer on the other side answered, and was not found dead since */
-    atomic_u32 gone;         /* enum departure; only rises */
-    atomic_u32 cutting;      /* 1 while the threads inside are being cut off; futex */
-    int name_stays;          /* errno: why the departing thread could not remove the name */
-    atomic_u32 forked;       /* this is a child's copy: there is no region behind it */
-    uint32_t processors;     /* that this process may use at a time */
-    struct local_slot *slots;
-    struct direction calls;
-    struct direction serves;
-    struct spin_budget claim_spins;
-    struct spin_budget wait_spins;    /* of shmipc_wait */
-    struct spin_budget serve_spins;   /* a worker's at first */
-    struct hold_off serve_hold_off;   /* a worker's at first */
-    struct spin_budget collect_spins; /* of waits for the first of several answers */
-    struct local_eventcount members;
-    struct local_eventcount answers; /* for threads that wait for the first of several answers */
+/* Coming and going. */
+struct peer_life {
+    atomic_u32 phase;   /* enum peer_phase; only rises: leave.c's */
+    atomic_u32 corrupt; /* set once, for ever: peer.c's */
+    atomic_u32 gone;    /* enum departure; only rises: leave.c's */
+    atomic_u32 cutting; /* 1 while the threads inside are being cut off; futex: detach.c's */
+    int name_stays;     /* errno: why the departing thread could not remove the name */
+    atomic_u32 forked;  /* this is a child's copy: there is no region behind it */
+    bool stays_mapped;  /* departed, but could not be detached; set before `gone` */
 
-    /* References to this structure: the user's until shmipc_free, and one of each thread that
-       serves. The last holder calls `end`, which shmipc_free has set. */
+    /* References to the peer: the user's until shmipc_free, and one of each thread that serves. The
+       last holder calls `end`, which shmipc_free has set. */
     atomic_u32 holders;
     void (*end)(shmipc_peer *peer);
-    bool stays_mapped; /* departed, but could not be detached; set before `gone` */
 
-    /* Threads inside, for which close waits: in calls that hold no slot, and serving. */
-    atomic_u32 users;
+    /* Threads inside, for which close waits: in calls that hold no slot, and serving. On lines of
+       their own, since every call reads the phase. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 users;
     atomic_u32 exit_sequence; /* futex; moves when a thread leaves a closed peer */
+};
 
-    /* Serving. Each group has its own cache lines: fields that workers change when they park, and
-       around long handlers, do not disturb those that are read with each request. */
+/* Who else is there: membership.c's, but for what is said. */
+struct peer_membership {
+    atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
+    atomic_u32 remote_alive; /* a peer on the other side answered, and was not found dead since */
+    struct local_eventcount changes;
+    atomic_u64 next_tick; /* when a thread must look for deaths */
+    atomic_u32 ticks;
+    atomic_u32 scan;                /* held by the one thread that looks, */
+    struct known_peer known[PEERS]; /* and writes these */
+};
+
+/* What the calling threads share. */
+struct peer_calling {
+    struct spin_budget claim_spins;
+    struct spin_budget collect_spins; /* of waits for the first of several answers */
+    struct local_eventcount answers;  /* for threads that wait for the first of several answers */
+    atomic_u32 vain_notifies;         /* notifications that woke no thread: send.c's */
+
+    /* Waits while no worker polls: caller.c's. */
+    _Alignas(2 * CACHE_LINE) struct crowd long_waits;
+
+    /* More callers than slots. */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* its number; waits for a slot: pool.c's */
+    struct turns turns;      /* of calling threads while others wait for a slot: turns.c's */
+    atomic_u64 next_reclaim; /* when a waiter must look for slots of dead owners: pool.c's */
+};
+
+/* What the workers share. Each group has its own cache lines: fields that workers change when they
+   park, and around long handlers, do not disturb those that are read with each request. */
+struct peer_serving {
+    struct spin_budget wait_spins; /* of shmipc_wait */
+    struct spin_budget spins;      /* a worker's at first */
+    struct hold_off hold_off;      /* a worker's at first */
+
     _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
 
@@ -129,32 +158,35 @@ struct shmipc_peer {
 
     _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* long handlers that run: running.c's */
 
-    /* Waits of callers while no worker polls: caller.c's. */
-    _Alignas(2 * CACHE_LINE) struct crowd long_waits;
-
     _Alignas(2 * CACHE_LINE) struct durations durations;
     atomic_u32 sentry; /* sentry.c's */
     /* Low half: threads in shmipc_serve and shmipc_wait; high half: calls of shmipc_wake. In one
        word, so that a wake either finds a waiter or is for the next one. */
     atomic_u64 waiters_and_wakes;
     atomic_u32 wake_pending;
+};
 
-    /* Calling, with more callers than slots. */
-    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* its number; waits for a slot: pool.c's */
-    struct turns turns; /* of calling threads while others wait for a slot: turns.c's */
-
-    atomic_u64 next_tick;    /* when a thread must look for deaths */
-    atomic_u64 next_reclaim; /* when a waiter for a slot must look for slots of dead owners */
-    atomic_u32 ticks;
-
-    /* Membership; the one thread that looks holds `scan`. */
-    atomic_u32 scan;
-    struct known_peer known[PEERS];
-
-    atomic_u32 vain_notifies; /* notifications that woke no thread */
-    atomic_u64 parks, wakes;  /* counts of waits that belong to no slot */
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): some fields have lines of their own
+struct shmipc_peer {
+    /* Never change after opening; `region` is replaced by private memory when this peer leaves
+       while others stay: detach.c. */
+    struct region region;
+    uint32_t index;      /* in the peer table: HOST or a guest's */
+    owner self;          /* 0 for the host */
+    bool calls_only;     /* a guest that does not serve */
+    bool wait_ready;     /* every call of this host waits for a guest that can answer */
+    uint32_t processors; /* that this process may use at a time */
+    struct local_slot *slots;
+    struct direction calls;
+    struct direction serves;
     shmipc_log log;
     void *log_context;
+
+    struct peer_life life;
+    atomic_u64 parks, wakes; /* counts of waits that belong to no slot */
+    struct peer_calling calling;
+    struct peer_serving serving;
+    struct peer_membership membership;
 };
 
 struct peer_settings {
@@ -175,7 +207,7 @@ static inline bool peer_is_host(const shmipc_peer *p) {
 
 /* Threads in shmipc_serve and shmipc_wait. */
 static inline uint32_t peer_servers(const shmipc_peer *p) {
-    return (uint32_t)load_relaxed64(&p->waiters_and_wakes);
+    return (uint32_t)load_relaxed64(&p->serving.waiters_and_wakes);
 }
 
 static inline struct peer_record *peer_own_record(shmipc_peer *p) {
@@ -208,7 +240,7 @@ COLD void shmi_peer_await_settlement(shmipc_peer *peer);
 COLD void shmi_peer_tell_departure(shmipc_peer *peer);
 
 static inline void peer_note_departure(shmipc_peer *p) {
-    if (load_seq_cst32(&p->phase) != PEER_OPEN)
+    if (load_seq_cst32(&p->life.phase) != PEER_OPEN)
         shmi_peer_tell_departure(p);
 }
 
@@ -223,8 +255,8 @@ COLD int shmi_peer_refuse(const shmipc_peer *peer);
 /* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, NAME_LOST, or OK. Follows a claim: seq_cst; the partner is
    the closing store. */
 static inline int peer_refusal(shmipc_peer *p) {
-    if (load_seq_cst32(&p->phase) == PEER_OPEN && !load_relaxed32(&p->corrupt) &&
-        !load_relaxed32(&p->host_lost) && !peer_host_is_leaving(p))
+    if (load_seq_cst32(&p->life.phase) == PEER_OPEN && !load_relaxed32(&p->life.corrupt) &&
+        !load_relaxed32(&p->membership.host_lost) && !peer_host_is_leaving(p))
         return SHMIPC_OK;
     return shmi_peer_refuse(p);
 }

@@ -28,10 +28,10 @@ int shmi_ending_by_wake(shmipc_peer *peer, const struct until *until);
 
 /* Between two requests, since there may always be another one: reads private memory only. */
 static inline int ending_while_busy(shmipc_peer *p, const struct until *until) {
-    if (load_relaxed32(&p->phase) != PEER_OPEN || load_relaxed32(&p->corrupt))
+    if (load_relaxed32(&p->life.phase) != PEER_OPEN || load_relaxed32(&p->life.corrupt))
         return shmi_ending_of_peer(p);
-    if (!stop_is_asked(until->stop) && load_relaxed32(&p->wake_pending) == 0 &&
-        ending_wakes(load_seq_cst64(&p->waiters_and_wakes)) == until->wakes_before)
+    if (!stop_is_asked(until->stop) && load_relaxed32(&p->serving.wake_pending) == 0 &&
+        ending_wakes(load_seq_cst64(&p->serving.waiters_and_wakes)) == until->wakes_before)
         return SHMIPC_OK;
     return shmi_ending_by_wake(p, until);
 }

@@ -10,9 +10,9 @@ static struct local_slot *slot_of(shmipc_peer *p, uint32_t home) {
 /* The slot with the fewest residents, and their number. */
 static uint32_t emptiest(shmipc_peer *p, uint32_t *residents) {
     uint32_t home = 0;
-    *residents = load_seq_cst32(&slot_of(p, 0)->residents);
+    *residents = load_seq_cst32(&slot_of(p, 0)->service.residents);
     for (uint32_t slot = 1; slot < p->serves.count; slot++) {
-        uint32_t seen = load_seq_cst32(&slot_of(p, slot)->residents);
+        uint32_t seen = load_seq_cst32(&slot_of(p, slot)->service.residents);
         if (seen < *residents) {
             *residents = seen;
             home = slot;
@@ -29,8 +29,8 @@ void shmi_home_settle(shmipc_peer *p, struct worker *worker) {
         return;
     do {
         home = emptiest(p, &residents);
-    } while (!cas_seq_cst32(&slot_of(p, home)->residents, &residents, residents + 1));
-    add_seq_cst32(&slot_of(p, home)->keepers, 1);
+    } while (!cas_seq_cst32(&slot_of(p, home)->service.residents, &residents, residents + 1));
+    add_seq_cst32(&slot_of(p, home)->service.keepers, 1);
     worker->home = home;
 }
 
@@ -38,8 +38,8 @@ void shmi_home_move_out(shmipc_peer *p, struct worker *worker) {
     if (worker->home == NO_HOME)
         return;
     shmi_home_come_back(p, worker);
-    add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
-    add_seq_cst32(&slot_of(p, worker->home)->residents, UINT32_MAX);
+    add_seq_cst32(&slot_of(p, worker->home)->service.keepers, UINT32_MAX);
+    add_seq_cst32(&slot_of(p, worker->home)->service.residents, UINT32_MAX);
 }
 
 /* Another worker may have left a request to this keeper. A poller need not look here: it passes
@@ -48,7 +48,7 @@ void shmi_home_go_out(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     if (slot == worker->home || worker->home == NO_HOME)
         return;
     worker->is_out = true;
-    add_seq_cst32(&slot_of(p, worker->home)->keepers, UINT32_MAX);
+    add_seq_cst32(&slot_of(p, worker->home)->service.keepers, UINT32_MAX);
     if (worker->state != WORKER_POLLING && requests_wait_in(p, worker->home))
         shmi_poller_pass_on(p);
 }
@@ -57,7 +57,7 @@ void shmi_home_come_back(shmipc_peer *p, struct worker *worker) {
     if (!worker->is_out)
         return;
     worker->is_out = false;
-    add_seq_cst32(&slot_of(p, worker->home)->keepers, 1);
+    add_seq_cst32(&slot_of(p, worker->home)->service.keepers, 1);
 }
 
 /* Reads the poller before `superseded`: a supersession counts itself before it vacates the

@@ -28,8 +28,9 @@ void shmi_home_come_back(shmipc_peer *peer, struct worker *worker);
 
 /* True if this worker leaves a request in `slot` to a keeper of it. */
 static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
-    return worker->keeps_home && slot != worker->home && load_seq_cst32(&p->superseded) == 0 &&
-           load_seq_cst32(&p->slots[p->serves.first + slot].keepers) != 0;
+    return worker->keeps_home && slot != worker->home &&
+           load_seq_cst32(&p->serving.superseded) == 0 &&
+           load_seq_cst32(&p->slots[p->serves.first + slot].service.keepers) != 0;
 }
 
 enum home_look {

@@ -23,8 +23,9 @@ bool shmi_park_sleep(shmipc_peer *p, uint32_t generation, uint64_t until, uint32
 /* One parked worker, the ticker, looks for dead peers. The others look rarely, in case the ticker
    is woken and does not return from its handler. */
 static bool ticks_for_all(shmipc_peer *p, const struct worker *worker) {
-    uint32_t ticker = load_relaxed32(&p->ticker);
-    return ticker == worker->id || (ticker == 0 && cas_seq_cst32(&p->ticker, &ticker, worker->id));
+    uint32_t ticker = load_relaxed32(&p->serving.ticker);
+    return ticker == worker->id ||
+           (ticker == 0 && cas_seq_cst32(&p->serving.ticker, &ticker, worker->id));
 }
 
 static uint64_t next_tick(shmipc_peer *p, const struct worker *worker, uint32_t ticks) {
@@ -44,7 +45,7 @@ static bool sleep_once(shmipc_peer *p, struct worker *worker, uint32_t generatio
     if (!shmi_sentry_look(p, &worker->sentry))
         return notified;
     (void)shmi_poller_supersede(p);
-    store_relaxed32(&p->idle_at, generation + NOT_IDLE);
+    store_relaxed32(&p->serving.idle_at, generation + NOT_IDLE);
     return true;
 }
 
@@ -69,11 +70,11 @@ static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct unti
     *slept = look != HOME_NEEDED;
     if (!*slept)
         return SHMIPC_OK;
-    store_relaxed32(&p->idle_at, generation + (look == HOME_QUIET ? 0 : NOT_IDLE));
-    store_relaxed64(&p->rests_since, shmi_clock_now());
+    store_relaxed32(&p->serving.idle_at, generation + (look == HOME_QUIET ? 0 : NOT_IDLE));
+    store_relaxed64(&p->serving.rests_since, shmi_clock_now());
     int error = sleep_until_needed(p, worker, until, generation);
     uint32_t ticker = worker->id;
-    (void)cas_seq_cst32(&p->ticker, &ticker, 0);
+    (void)cas_seq_cst32(&p->serving.ticker, &ticker, 0);
     return error;
 }
 
@@ -81,8 +82,8 @@ static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct unti
    implies exactly one pending request. */
 static void cancel(shmipc_peer *p) {
     uint32_t generation = shmi_eventcount_generation(&p->serves.requests);
-    if (load_relaxed32(&p->idle_at) == generation)
-        store_relaxed32(&p->idle_at, generation + NOT_IDLE);
+    if (load_relaxed32(&p->serving.idle_at) == generation)
+        store_relaxed32(&p->serving.idle_at, generation + NOT_IDLE);
     shmi_eventcount_cancel(&p->serves.requests);
 }
 
@@ -90,7 +91,7 @@ static void cancel(shmipc_peer *p) {
    on them. If the worker did not sleep it may have polled, so nobody may have been notified of the
    request that it found, or of others. */
 static struct wakeup wake_up(const shmipc_peer *p, bool slept) {
-    uint32_t idle_at = load_relaxed32(&p->idle_at);
+    uint32_t idle_at = load_relaxed32(&p->serving.idle_at);
     return (struct wakeup){
         .just_woken = true,
         .sole_request = slept && shmi_eventcount_notified_once(&p->serves.requests, idle_at)};

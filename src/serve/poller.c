@@ -7,12 +7,12 @@
    home. */
 bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     uint32_t nobody = 0;
-    if (!cas_seq_cst32(&p->poller, &nobody, POLLER_CHANGES))
+    if (!cas_seq_cst32(&p->serving.poller, &nobody, POLLER_CHANGES))
         return false;
     shmi_eventcount_join_pollers(&p->serves.requests);
     worker->state = WORKER_POLLING;
     worker->keeps_home = false;
-    exchange_seq_cst32(&p->poller, worker->id);
+    exchange_seq_cst32(&p->serving.poller, worker->id);
     if (worker->home != NO_HOME && requests_wait_in(p, worker->home))
         worker->scan.next = worker->home;
     return true;
@@ -20,17 +20,17 @@ bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
 
 /* Removes the poller if it is still this worker. */
 static bool vacate(shmipc_peer *p, uint32_t poller) {
-    if (!cas_seq_cst32(&p->poller, &poller, POLLER_CHANGES))
+    if (!cas_seq_cst32(&p->serving.poller, &poller, POLLER_CHANGES))
         return false;
     shmi_eventcount_leave_pollers(&p->serves.requests);
-    exchange_seq_cst32(&p->poller, 0);
+    exchange_seq_cst32(&p->serving.poller, 0);
     return true;
 }
 
 void shmi_poller_stop(shmipc_peer *p, struct worker *worker) {
     worker->state = WORKER_SEARCHING;
     if (!vacate(p, worker->id))
-        add_seq_cst32(&p->superseded, UINT32_MAX);
+        add_seq_cst32(&p->serving.superseded, UINT32_MAX);
 }
 
 void shmi_poller_pass_on(shmipc_peer *p) {
@@ -53,7 +53,7 @@ static bool still_waits(const shmipc_peer *p, uint32_t slot, word seen) {
 
 bool shmi_poller_takes(const shmipc_peer *p, uint32_t slot) {
     const word seen = slot_look_again(requests_slot(p, slot));
-    uint32_t pauses = poller_patience(&p->serve_spins);
+    uint32_t pauses = poller_patience(&p->serving.spins);
     if (word_state(seen) != SLOT_REQUEST)
         return true;
     for (; pauses > 0 && poller_exists(p); pauses--) {
@@ -65,19 +65,19 @@ bool shmi_poller_takes(const shmipc_peer *p, uint32_t slot) {
 }
 
 bool shmi_poller_supersede(shmipc_peer *p) {
-    uint32_t poller = load_seq_cst32(&p->poller);
+    uint32_t poller = load_seq_cst32(&p->serving.poller);
     if (poller == 0 || poller == POLLER_CHANGES)
         return poller != 0;
-    add_seq_cst32(&p->superseded, 1); /* before the poller can notice */
+    add_seq_cst32(&p->serving.superseded, 1); /* before the poller can notice */
     if (!vacate(p, poller))
-        add_seq_cst32(&p->superseded, UINT32_MAX);
+        add_seq_cst32(&p->serving.superseded, UINT32_MAX);
     return true;
 }
 
 void shmi_poller_notice_superseded(shmipc_peer *p, struct worker *worker) {
     worker->state = WORKER_SEARCHING;
-    add_seq_cst32(&p->superseded, UINT32_MAX);
-    shmi_duration_learn_long(&p->durations, worker->type);
+    add_seq_cst32(&p->serving.superseded, UINT32_MAX);
+    shmi_duration_learn_long(&p->serving.durations, worker->type);
 }
 
 void shmi_poller_resign(shmipc_peer *p, struct worker *worker) {

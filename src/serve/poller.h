@@ -40,14 +40,14 @@ void shmi_poller_notice_superseded(shmipc_peer *peer, struct worker *worker);
 
 /* True if the worker polls. A worker that was superseded does not, and becomes SEARCHING here. */
 static inline bool poller_is(shmipc_peer *p, struct worker *worker) {
-    if (worker->state == WORKER_POLLING && load_relaxed32(&p->poller) != worker->id)
+    if (worker->state == WORKER_POLLING && load_relaxed32(&p->serving.poller) != worker->id)
         shmi_poller_notice_superseded(p, worker);
     return worker->state == WORKER_POLLING;
 }
 
 /* Whether any worker of the peer polls. seq_cst: see sentry.c and home.c. */
 static inline bool poller_exists(const shmipc_peer *p) {
-    return load_seq_cst32(&p->poller) != 0;
+    return load_seq_cst32(&p->serving.poller) != 0;
 }
 
 /* For a worker that ends. It may have been notified of a request that still waits, so it notifies

@@ -30,7 +30,7 @@ struct job {
 };
 
 static void discard(shmipc_peer *p, struct local_slot *l) {
-    add_relaxed64(&l->discarded);
+    add_relaxed64(&l->service.discarded);
     if (eventcount_wants_notify(&p->serves.vacancies))
         shmi_peer_notify(p, &p->serves.vacancies, WAKE_ONE);
 }
@@ -38,7 +38,7 @@ static void discard(shmipc_peer *p, struct local_slot *l) {
 static void wake_caller(const struct job *job) {
     uint64_t begin = shmi_clock_now();
     shmi_wake_caller(&job->peer->region, job->request.slot, job->request.peer);
-    shmi_duration_learn_wake(&job->peer->durations, shmi_clock_now() - begin);
+    shmi_duration_learn_wake(&job->peer->serving.durations, shmi_clock_now() - begin);
 }
 
 static int publish(struct job *job) {
@@ -112,7 +112,7 @@ static int answer_success(struct job *job, const shmipc_response *response) {
 COLD static void answer_for_handler(struct job *job) {
     static const char text[] = "the handler threw an exception, or ended its thread";
     _Static_assert(sizeof text <= CACHE_LINE, "no region's answers are shorter than a line");
-    count64(&job->slot->served);
+    count64(&job->slot->service.served);
     (void)answer_error(job, SHMIPC_E_HANDLER, text, sizeof text - 1);
 }
 
@@ -132,7 +132,7 @@ static int answer_by_handler(struct job *job, struct worker *worker) {
     int failed = run_handler(job->peer, worker, &job->request, &response);
     unanswered = NULL;
     response.data = region_response_buffer(&job->peer->region, slot);
-    count64(&job->slot->served);
+    count64(&job->slot->service.served);
     return failed ? answer_failure(job, &response) : answer_success(job, &response);
 }
 
@@ -206,8 +206,8 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
 /* True if this request ends a long idle period. A notification may wake two workers, and either may
    take the request: so taking a request ends the rest, not waking up. */
 static bool end_rest(shmipc_peer *p) {
-    uint64_t since = load_relaxed64(&p->rests_since);
-    store_relaxed64(&p->rests_since, 0);
+    uint64_t since = load_relaxed64(&p->serving.rests_since);
+    store_relaxed64(&p->serving.rests_since, 0);
     return since != 0 && shmi_clock_now() - since >= REST_NS;
 }
 
@@ -225,7 +225,7 @@ static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
 /* A peer that closes looks for the requests it has taken, and may not see this one: so no handler
    runs for it. seq_cst: the partner of the closing store. */
 static bool may_run(const shmipc_peer *p) {
-    return load_seq_cst32(&p->phase) != PEER_CLOSED;
+    return load_seq_cst32(&p->life.phase) != PEER_CLOSED;
 }
 
 static enum reach further(enum reach a, enum reach b) {

@@ -17,7 +17,7 @@ static void end_run(struct run *run) {
         return;
     run->peer = NULL;
     run->worker->state = WORKER_SEARCHING;
-    shmi_crowd_leave(&p->long_handlers);
+    shmi_crowd_leave(&p->serving.long_handlers);
     shmi_home_come_back(p, run->worker);
 }
 
@@ -31,7 +31,7 @@ static void begin_run(struct run *run, uint32_t slot) {
     run->worker->state = WORKER_RUNNING;
     run->worker->ran_long = true;
     run->worker->keeps_home = run->worker->home != NO_HOME;
-    shmi_crowd_enter(&p->long_handlers);
+    shmi_crowd_enter(&p->serving.long_handlers);
 }
 
 static int measure(shmipc_peer *p, const struct worker *worker, const shmipc_request *request,
@@ -39,7 +39,7 @@ static int measure(shmipc_peer *p, const struct worker *worker, const shmipc_req
     const uint32_t type = request->type;
     uint64_t begin = shmi_clock_now();
     int failed = worker->handler(worker->context, request, response);
-    shmi_duration_learn(&p->durations, type, shmi_clock_now() - begin);
+    shmi_duration_learn(&p->serving.durations, type, shmi_clock_now() - begin);
     return failed;
 }
 
@@ -63,7 +63,7 @@ static int run_short(shmipc_peer *p, const struct worker *worker, const shmipc_r
    ends. */
 int shmi_run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                      shmipc_response *response) {
-    if (duration_is_long(&p->durations, request->type))
+    if (duration_is_long(&p->serving.durations, request->type))
         return run_long(p, worker, request, response);
     if (worker->state != WORKER_POLLING)
         shmi_home_go_out(p, worker, request->slot - p->serves.first);

@@ -15,7 +15,7 @@ int shmi_run_handler(shmipc_peer *peer, struct worker *worker, const shmipc_requ
 static inline int run_handler(shmipc_peer *p, struct worker *worker, const shmipc_request *request,
                               shmipc_response *response) {
     if (worker->state == WORKER_POLLING && !worker->measures_next &&
-        durations_are_short(&p->durations))
+        durations_are_short(&p->serving.durations))
         return worker->handler(worker->context, request, response);
     return shmi_run_handler(p, worker, request, response);
 }

@@ -3,7 +3,7 @@
 #include "serve/poller.h"
 
 static bool change(shmipc_peer *p, uint32_t from, uint32_t to) {
-    return cas_seq_cst32(&p->sentry, &from, to);
+    return cas_seq_cst32(&p->serving.sentry, &from, to);
 }
 
 void shmi_sentry_call(shmipc_peer *p) {
@@ -14,7 +14,7 @@ void shmi_sentry_call(shmipc_peer *p) {
 }
 
 void shmi_sentry_miss(shmipc_peer *p) {
-    if (load_relaxed32(&p->sentry) == SENTRY_CALLED)
+    if (load_relaxed32(&p->serving.sentry) == SENTRY_CALLED)
         (void)change(p, SENTRY_CALLED, SENTRY_ABSENT);
 }
 
@@ -29,7 +29,7 @@ void shmi_sentry_join(shmipc_peer *p, struct sentry *s) {
 
 void shmi_sentry_leave(shmipc_peer *p, struct sentry *s) {
     if (s->is_on_duty)
-        exchange_seq_cst32(&p->sentry, SENTRY_ABSENT);
+        exchange_seq_cst32(&p->serving.sentry, SENTRY_ABSENT);
     else
         shmi_sentry_miss(p);
     s->is_on_duty = false;
@@ -58,7 +58,7 @@ bool shmi_sentry_look(shmipc_peer *p, struct sentry *s) {
 }
 
 void shmi_sentry_resign(shmipc_peer *p, struct sentry *s) {
-    const bool is_missed = s->is_on_duty || load_relaxed32(&p->sentry) == SENTRY_CALLED;
+    const bool is_missed = s->is_on_duty || load_relaxed32(&p->serving.sentry) == SENTRY_CALLED;
     shmi_sentry_leave(p, s);
     if (is_missed)
         shmi_sentry_call(p);

@@ -20,7 +20,7 @@ enum sentry_state {
 /* For a poller that has taken a request. seq_cst: the partner of a sentry that leaves because no
    worker polls. */
 static inline bool sentry_wants_call(const shmipc_peer *peer) {
-    return load_seq_cst32(&peer->sentry) < SENTRY_CALLED;
+    return load_seq_cst32(&peer->serving.sentry) < SENTRY_CALLED;
 }
 
 /* Clears the sentry's doubt, or calls a sentry if there is none. */

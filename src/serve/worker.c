@@ -70,7 +70,8 @@ static bool may_find(shmipc_peer *p, struct worker *worker) {
 
 /* A worker without work polls; after long handlers only if no other thread needs its processor. */
 static int wait_for_work(shmipc_peer *p, struct worker *worker, const struct until *until) {
-    bool may_poll = !worker->keeps_home || crowd_leaves_room(&p->long_handlers, p->processors);
+    bool may_poll =
+        !worker->keeps_home || crowd_leaves_room(&p->serving.long_handlers, p->processors);
     if (may_poll && shmi_poller_begin(p, worker)) {
         shmi_sentry_leave(p, &worker->sentry);
         return poll_turn(p, worker, until);
@@ -121,31 +122,31 @@ static int check_handler(const shmipc_peer *p, shmipc_handler handler) {
 static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
     uint32_t id = 0;
     while (id == 0 || id == POLLER_CHANGES) /* `poller` has other meanings for these */
-        id = add_seq_cst32(&p->next_worker, 1) + 1;
+        id = add_seq_cst32(&p->serving.next_worker, 1) + 1;
     return (struct worker){.handler = handler,
                            .context = context,
                            .id = id,
                            .home = NO_HOME,
-                           .spins = p->serve_spins,
-                           .hold_off = p->serve_hold_off};
+                           .spins = p->serving.spins,
+                           .hold_off = p->serving.hold_off};
 }
 
 static int enter_waiter(shmipc_peer *p, struct until *until) {
     int error = shmi_peer_enter(p);
     if (error == SHMIPC_OK)
-        until->wakes_before = ending_wakes(add_seq_cst64(&p->waiters_and_wakes, 1));
+        until->wakes_before = ending_wakes(add_seq_cst64(&p->serving.waiters_and_wakes, 1));
     return error;
 }
 
 static void leave_waiter(shmipc_peer *p) {
-    add_seq_cst64(&p->waiters_and_wakes, UINT64_MAX);
+    add_seq_cst64(&p->serving.waiters_and_wakes, UINT64_MAX);
     shmi_peer_leave(p);
 }
 
 /* In a forked child there is nothing left to notify. */
 static void wake_server(void *context) {
     shmipc_peer *p = context;
-    if (!load_relaxed32(&p->forked))
+    if (!load_relaxed32(&p->life.forked))
         shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);
 }
 
@@ -271,7 +272,7 @@ static int wait_turn(shmipc_peer *p, const struct until *until, struct deadline 
 
 static int wait_for_request(shmipc_peer *p, int64_t timeout, const struct until *until) {
     struct deadline deadline = deadline_in(timeout);
-    struct spin spin = spin_begin(&p->wait_spins);
+    struct spin spin = spin_begin(&p->serving.wait_spins);
     int error;
     do {
         if (requests_wait(p)) {
@@ -304,9 +305,9 @@ int shmipc_wake(shmipc_peer *p) {
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    uint32_t waiters = (uint32_t)add_seq_cst64(&p->waiters_and_wakes, UINT64_C(1) << 32);
+    uint32_t waiters = (uint32_t)add_seq_cst64(&p->serving.waiters_and_wakes, UINT64_C(1) << 32);
     if (waiters == 0)
-        exchange_seq_cst32(&p->wake_pending, 1);
+        exchange_seq_cst32(&p->serving.wake_pending, 1);
     shmi_peer_notify(p, &p->serves.requests, WAKE_ALL);
     shmi_peer_leave(p);
     return SHMIPC_OK;

@@ -136,7 +136,7 @@ static void test_a_stop_in_a_forked_child_touches_no_region(void **state) {
     struct pair pair;
     pair_open(&pair, NULL);
     pthread_t thread = thread_start(serve_until_the_parent_stops, pair.guest);
-    eventually(atomic_load(&pair.guest->rests_since) != 0);
+    eventually(atomic_load(&pair.guest->serving.rests_since) != 0);
     must_equal(child_wait(child_start(stop_in_child, NULL)), 0);
     shmipc_stop(&of_parent);
     thread_join(thread);

@@ -580,10 +580,10 @@ static void a_call_in_a_claimed_slot_that_is_refused_releases_it(void **state) {
     struct side s;
     open_side(&s, true, NULL);
     shmipc_slot slot = must_claim(s.caller, SHMIPC_FOREVER);
-    store_relaxed32(&s.caller->phase, PEER_DRAINING);
+    store_relaxed32(&s.caller->life.phase, PEER_DRAINING);
     assert_int_equal(call_in(slot, 0, 0, SHMIPC_FOREVER), SHMIPC_E_SHUTDOWN);
     assert_stale(slot);
-    store_relaxed32(&s.caller->phase, PEER_OPEN);
+    store_relaxed32(&s.caller->life.phase, PEER_OPEN);
     assert_whole_pool_is_free(s.caller);
     close_side(&s);
 }
@@ -1027,12 +1027,12 @@ static void be_answered_corruptly(struct side *s, shmipc_slot slot) {
 static void lose_the_host(struct side *s, shmipc_slot slot) {
     (void)slot;
     assert_int_equal(shmipc_close(s->responder), SHMIPC_OK);
-    store_relaxed32(&s->caller->remote_alive, 0);
+    store_relaxed32(&s->caller->membership.remote_alive, 0);
 }
 
 static void close_meanwhile(struct side *s, shmipc_slot slot) {
     (void)slot;
-    exchange_seq_cst32(&s->caller->phase, PEER_CLOSED);
+    exchange_seq_cst32(&s->caller->life.phase, PEER_CLOSED);
 }
 
 static void expect_to_leave_the_crowd(bool host_calls, fate *befall, int expected) {
@@ -1043,8 +1043,8 @@ static void expect_to_leave_the_crowd(bool host_calls, fate *befall, int expecte
     assert_int_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
     befall(&s, slot);
     assert_int_equal(shmipc_slot_receive(slot, 10 * MILLISECOND, &response), expected);
-    assert_int_not_equal(load_relaxed32(&s.caller->long_waits.mean), 0); /* it was in it */
-    assert_int_equal(load_relaxed32(&s.caller->long_waits.now), 0);
+    assert_int_not_equal(load_relaxed32(&s.caller->calling.long_waits.mean), 0); /* it was in it */
+    assert_int_equal(load_relaxed32(&s.caller->calling.long_waits.now), 0);
     close_side(&s);
 }
 

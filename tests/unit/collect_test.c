@@ -164,7 +164,7 @@ static void *collect(void *context) {
 }
 
 static bool sleeps(const struct bunch *b) {
-    return load_seq_cst32(&b->caller->answers.shared->sleepers) != 0;
+    return load_seq_cst32(&b->caller->calling.answers.shared->sleepers) != 0;
 }
 
 static void a_sleeper_is_woken_by_the_one_that_is_answered(void **state) {

@@ -508,7 +508,7 @@ static void a_close_that_waits_delays_no_shutdown(void **state) {
         pthread_t caller = thread_start(call_once, &call);
         gate_await(&stayer.entered, 1);
         pthread_t leaver = thread_start(shut_down, &leaving);
-        eventually(load_seq_cst32(&scene.leaver->phase) != PEER_OPEN);
+        eventually(load_seq_cst32(&scene.leaver->life.phase) != PEER_OPEN);
         pthread_t closer = thread_start(close_peer, &closing);
         eventually(atomic_load(&leaving.done));
         thread_join(leaver);
@@ -609,7 +609,7 @@ static bool is_asleep(const struct waiter *w) {
     if (w->wait == wait_for_answer)
         return (slot_look(region_slot(&p->region, w->slot.index)) & WORD_PARKED) != 0;
     if (w->wait == wait_for_any)
-        return load_seq_cst32(&p->answers.waiters) != 0;
+        return load_seq_cst32(&p->calling.answers.waiters) != 0;
     if (w->wait == wait_for_slot)
         return load_seq_cst32(&p->calls.vacancies.waiters) != 0;
     return w->wait == wait_for_event || load_seq_cst32(&p->serves.requests.waiters) != 0;
@@ -801,9 +801,9 @@ static void eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off(void **sta
         struct scene scene = scene_open(host);
         shmipc_slot slot = must_claim(scene.leaver, 0);
         assert_shut_down(scene.leaver, SHMIPC_E_TIMEOUT);
-        uint32_t generation = shmi_eventcount_generation(&scene.leaver->members);
-        (void)shmi_eventcount_notify(&scene.other->members, WAKE_ALL);
-        assert_int_equal(shmi_eventcount_generation(&scene.leaver->members), generation);
+        uint32_t generation = shmi_eventcount_generation(&scene.leaver->membership.changes);
+        (void)shmi_eventcount_notify(&scene.other->membership.changes, WAKE_ALL);
+        assert_int_equal(shmi_eventcount_generation(&scene.leaver->membership.changes), generation);
         assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
         scene_close(&scene);
     }

@@ -159,13 +159,13 @@ static void giving_a_slot_back_while_the_peer_closes_keeps_the_text(void **state
     pair_open(&pair, NULL);
     assert_int_equal(shmipc_slot_claim(pair.host, SECOND, &slot), SHMIPC_OK);
     store_relaxed32(&pair.host->calls.vacancies.waiters, 1);
-    store_relaxed32(&pair.host->phase, PEER_CLOSED);
+    store_relaxed32(&pair.host->life.phase, PEER_CLOSED);
     fail_first();
     assert_int_equal(shmipc_slot_cancel(slot), SHMIPC_E_CLOSED);
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     assert_kept();
     store_relaxed32(&pair.host->calls.vacancies.waiters, 0);
-    store_relaxed32(&pair.host->phase, PEER_OPEN);
+    store_relaxed32(&pair.host->life.phase, PEER_OPEN);
     pair_close(&pair);
 }
 

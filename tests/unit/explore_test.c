@@ -254,7 +254,7 @@ static void send_both_and_collect(void *context) {
 static void end_collected(void *context) {
     struct stage *s = context;
     end_two(s);
-    must_equal(load_relaxed32(&s->caller->answers.shared->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->calling.answers.shared->sleepers), 0);
 }
 
 static void the_first_of_two_answers_is_found_in_any_order(void **state) {
@@ -275,7 +275,7 @@ static void begin_three(void *context) {
 static void end_three_collected(void *context) {
     struct stage *s = context;
     must_equal(s->served, 3);
-    must_equal(load_relaxed32(&s->caller->answers.shared->sleepers), 0);
+    must_equal(load_relaxed32(&s->caller->calling.answers.shared->sleepers), 0);
     assert_pool_is_free(s);
 }
 
@@ -653,7 +653,7 @@ static void begin_pairs(void *context) {
     s->late = run;
     expect_calls(s, 2);
     if (run % 2 == 0)
-        shmi_duration_learn_long(&s->responder->durations, LONG);
+        shmi_duration_learn_long(&s->responder->serving.durations, LONG);
 }
 
 static void serve_pairs(void *context) {
@@ -673,8 +673,8 @@ static void call_in_pairs_and_close(void *context) {
 static void end_pairs(void *context) {
     struct stage *s = context;
     must_equal(s->served, 2 * PAIRS);
-    must_equal(load_relaxed32(&s->responder->long_handlers.now), 0);
-    must_equal(load_relaxed32(&s->caller->long_waits.now), 0);
+    must_equal(load_relaxed32(&s->responder->serving.long_handlers.now), 0);
+    must_equal(load_relaxed32(&s->caller->calling.long_waits.now), 0);
     close_stage(s);
 }
 
@@ -717,7 +717,7 @@ static void begin_groups(void *context) {
     open_stage(s, s->host_calls, GROUP);
     s->late = run;
     if (run % 2 == 0)
-        shmi_duration_learn_long(&s->responder->durations, LONG);
+        shmi_duration_learn_long(&s->responder->serving.durations, LONG);
 }
 
 static void serve_groups(void *context) {
@@ -774,10 +774,10 @@ static void end_homes(void *context) {
     struct stage *s = context;
     for (uint32_t i = 0; i < 2; i++) {
         struct local_slot *l = &s->responder->slots[s->responder->serves.first + i];
-        must_equal(load_relaxed32(&l->residents), 1);
-        must_equal(load_relaxed32(&l->keepers), 1);
-        store_relaxed32(&l->residents, 0);
-        store_relaxed32(&l->keepers, 0);
+        must_equal(load_relaxed32(&l->service.residents), 1);
+        must_equal(load_relaxed32(&l->service.keepers), 1);
+        store_relaxed32(&l->service.residents, 0);
+        store_relaxed32(&l->service.keepers, 0);
     }
 }
 
@@ -815,10 +815,10 @@ static void supersede(void *context) {
 static void end_polling(void *context) {
     struct stage *s = context;
     struct worker worker = {.id = 1, .state = WORKER_POLLING};
-    if (load_seq_cst32(&s->responder->poller) == 0)
+    if (load_seq_cst32(&s->responder->serving.poller) == 0)
         must(!eventcount_has_pollers(&s->responder->serves.requests));
     shmi_poller_stop(s->responder, &worker);
-    must_equal(load_seq_cst32(&s->responder->superseded), 0);
+    must_equal(load_seq_cst32(&s->responder->serving.superseded), 0);
 }
 
 static void who_is_superseded_leaves_nothing_behind_in_any_order(void **state) {
@@ -835,9 +835,9 @@ static void begin_and_stop(void *context) {
 
 static void nobody_polls(void *context) {
     struct stage *s = context;
-    must_equal(load_seq_cst32(&s->responder->poller), 0);
+    must_equal(load_seq_cst32(&s->responder->serving.poller), 0);
     must(!eventcount_has_pollers(&s->responder->serves.requests));
-    must_equal(load_seq_cst32(&s->responder->superseded), 0);
+    must_equal(load_seq_cst32(&s->responder->serving.superseded), 0);
 }
 
 /* Either of the two may be the one that removes the poller. */
@@ -855,7 +855,7 @@ static void poll_if_nobody_does(void *context) {
 static void end_next_polling(void *context) {
     struct stage *s = context;
     struct worker next = {.id = 2, .state = WORKER_POLLING};
-    const bool polls = load_seq_cst32(&s->responder->poller) == next.id;
+    const bool polls = load_seq_cst32(&s->responder->serving.poller) == next.id;
     must_equal(eventcount_has_pollers(&s->responder->serves.requests), polls);
     if (polls)
         shmi_poller_stop(s->responder, &next);

@@ -44,7 +44,7 @@ static void open_houses(struct houses *h, bool host_calls) {
     pair_open(&h->pair, NULL);
     h->caller = host_calls ? h->pair.host : h->pair.guest;
     h->peer = host_calls ? h->pair.guest : h->pair.host;
-    shmi_duration_learn_long(&h->peer->durations, LONG);
+    shmi_duration_learn_long(&h->peer->serving.durations, LONG);
     for (int i = 0; i < 2; i++) {
         shmipc_slot slot;
         must_equal(shmipc_slot_claim(h->caller, 0, &slot), SHMIPC_OK);
@@ -59,7 +59,7 @@ static void close_houses(struct houses *h) {
 }
 
 static atomic_u32 *keepers_of(const struct houses *h, uint32_t slot) {
-    return &h->peer->slots[h->peer->serves.first + slot].keepers;
+    return &h->peer->slots[h->peer->serves.first + slot].service.keepers;
 }
 
 static uint32_t keepers(const struct houses *h, uint32_t slot) {
@@ -170,7 +170,7 @@ static void a_worker_keeps_its_home_while_it_is_not_out(void **state) {
             open_houses(&h, host_calls);
             shmi_home_settle(h.peer, &h.worker);
             if (cases[i].type == SHORT) /* as all are, for all that is known */
-                store_relaxed32(&h.peer->durations.long_places, 0);
+                store_relaxed32(&h.peer->serving.durations.long_places, 0);
             if (cases[i].polls)
                 assert_true(shmi_poller_begin(h.peer, &h.worker));
             run_one(&h, cases[i].slot, cases[i].type);
@@ -265,10 +265,10 @@ static void a_worker_leaves_a_request_to_a_poller_that_looks(void **state) {
     struct worker poller = {.handler = echo_handler, .id = 2, .home = NO_HOME};
     open_houses(&h, true);
     assert_true(shmi_poller_begin(h.peer, &poller));
-    h.peer->serve_spins.least = 100;
+    h.peer->serving.spins.least = 100;
     send_to(&h, 1, SHORT);
     assert_int_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
-    h.peer->serve_spins.least = UINT32_MAX;
+    h.peer->serving.spins.least = UINT32_MAX;
     struct look look = {.houses = &h, .poller = &poller};
     pthread_t thread = thread_start(look_soon, &look);
     assert_int_not_equal(shmi_home_look(h.peer, &h.worker), HOME_NEEDED);
@@ -302,7 +302,7 @@ static void nothing_is_left_in_the_look_before_sleeping_while_somebody_polls(voi
         struct worker poller = {.handler = echo_handler, .id = 2, .home = home};
         open_houses(&h, true);
         begin_at_home(&h);
-        h.peer->serve_spins.least = 100;
+        h.peer->serving.spins.least = 100;
         play_keeper(&h, 1);
         assert_true(shmi_poller_begin(h.peer, &poller));
         send_to(&h, 1, SHORT);
@@ -463,8 +463,8 @@ static void serve_with_a_keeper(void (*during)(void), bool keeper) {
     struct houses h;
     fake.processors = 1;
     open_houses(&h, true);
-    store_relaxed32(&h.peer->long_handlers.mean, CROWD_PARTS);
-    store_relaxed32(&h.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    store_relaxed32(&h.peer->serving.long_handlers.mean, CROWD_PARTS);
+    store_relaxed32(&h.peer->serving.sentry, SENTRY_CONTENT); /* so nobody notifies one */
     if (keeper)
         play_keeper(&h, 1);
     serving = &h;
@@ -521,7 +521,7 @@ static bool another_slot_is_served_with(uint32_t servers) {
     bool served = false;
     open_houses(&h, true);
     begin_at_home(&h);
-    store_relaxed64(&h.peer->waiters_and_wakes, servers);
+    store_relaxed64(&h.peer->serving.waiters_and_wakes, servers);
     send_to(&h, 0, SHORT);
     send_to(&h, 1, SHORT);
     for (int looks = 0; looks < 100 && !served; looks++) {

@@ -114,7 +114,7 @@ static void closing_waits_for_a_handler_that_runs(void **state) {
     call_start(&caller, p.host, SHMIPC_FOREVER);
     gate_await(&gated.entered, 1);
     pthread_t closing = thread_start(close_peer, p.guest);
-    eventually(load_seq_cst32(&p.guest->phase) == PEER_CLOSED);
+    eventually(load_seq_cst32(&p.guest->life.phase) == PEER_CLOSED);
     for (int i = 0; i < 20; i++)
         pause_briefly();
     assert_non_null(p.guest->region.shared);
@@ -187,7 +187,7 @@ static void a_slot_that_comes_back_while_its_guest_closes_is_announced(void **st
         pthread_t claiming = thread_start(claim_and_release, second);
         eventually(load_seq_cst32(&second->calls.vacancies.shared->sleepers) != 0);
         pthread_t closing = thread_start(close_peer, p.guest);
-        eventually(load_seq_cst32(&p.guest->phase) == PEER_CLOSED);
+        eventually(load_seq_cst32(&p.guest->life.phase) == PEER_CLOSED);
         for (int n = 0; n < 20; n++)
             pause_briefly();
         uint64_t begin = now_ns();
@@ -273,7 +273,7 @@ static void a_draining_peer_refuses_new_calls(void **state) {
         struct inside leaving = {.peer = host ? p.host : p.guest, .what = shut_down};
         assert_int_equal(shmipc_slot_claim(leaving.peer, 0, &slot), SHMIPC_OK);
         pthread_t thread = thread_start(run, &leaving);
-        eventually(load_seq_cst32(&leaving.peer->phase) == PEER_DRAINING);
+        eventually(load_seq_cst32(&leaving.peer->life.phase) == PEER_DRAINING);
         assert_int_equal(shmipc_call(leaving.peer, &nothing, NULL, 0), SHMIPC_E_SHUTDOWN);
         assert_int_equal(shmipc_slot_claim(leaving.peer, SHMIPC_FOREVER, &other),
                          SHMIPC_E_SHUTDOWN);

@@ -32,7 +32,7 @@ void meddle(const atomic_u64 *place, uint64_t expected) {
         return;
     must(++tries < ENOUGH);
     if (closed_first != NULL)
-        store_relaxed32(&closed_first->phase, PEER_CLOSED);
+        store_relaxed32(&closed_first->life.phase, PEER_CLOSED);
     else if (atomic_load(&meddled->word) == expected)
         atomic_store(&meddled->word, expected ^ bits);
 }
@@ -155,7 +155,7 @@ static void a_request_that_is_taken_while_the_peer_closes_runs_no_handler(void *
         assert_int_equal(shmipc_poll(scene.responder, echo_handler, NULL), 1);
         closed_first = NULL;
         leave_alone();
-        store_relaxed32(&scene.responder->phase, PEER_OPEN);
+        store_relaxed32(&scene.responder->life.phase, PEER_OPEN);
         assert_int_equal(shmipc_get_stats(scene.responder, &stats), SHMIPC_OK);
         assert_int_equal(stats.served, 0);
         assert_int_equal(shmipc_slot_receive(scene.slot, SECOND, &response), SHMIPC_E_SHUTDOWN);

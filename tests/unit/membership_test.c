@@ -160,8 +160,8 @@ static void a_guest_hears_of_its_host(void **state) {
 /* Dying is closing without leaving: the lock goes, the line stays. */
 static void die(shmipc_peer *peer) {
     shmi_region_close(&peer->region);
-    store_relaxed32(&peer->phase, PEER_CLOSED);
-    store_relaxed32(&peer->gone, DEPARTED);
+    store_relaxed32(&peer->life.phase, PEER_CLOSED);
+    store_relaxed32(&peer->life.gone, DEPARTED);
     shmipc_free(peer);
 }
 

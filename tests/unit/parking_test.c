@@ -63,7 +63,7 @@ static void serve_and_close(void) {
     must_equal(scene.asleep, 0);
     must_equal(load_relaxed32(&scene.eventcount->waiters), 0);
     must(!is_announced());
-    must_equal(load_relaxed32(&scene.peer->ticker), 0);
+    must_equal(load_relaxed32(&scene.peer->serving.ticker), 0);
     pair_close(&scene.pair);
 }
 
@@ -98,10 +98,10 @@ static void tick_for_all_or_end(void) {
 
 /* The first one is woken, and does not come back. */
 static void tick_rarely_then_for_all(void) {
-    const uint32_t ticker = load_relaxed32(&scene.peer->ticker);
+    const uint32_t ticker = load_relaxed32(&scene.peer->serving.ticker);
     must(ticker != 0);
     must_equal(sleep_time(), PARKED_TICK_NS);
-    store_relaxed32(&scene.peer->ticker, 0);
+    store_relaxed32(&scene.peer->serving.ticker, 0);
     go_on(tick_for_all_or_end);
 }
 
@@ -117,7 +117,7 @@ static void one_of_the_parked_workers_ticks(void **state) {
 }
 
 static int nobody_ticks(void *context, const shmipc_request *request, shmipc_response *response) {
-    must_equal(load_relaxed32(&scene.peer->ticker), 0);
+    must_equal(load_relaxed32(&scene.peer->serving.ticker), 0);
     return echo_handler(context, request, response);
 }
 

@@ -25,7 +25,7 @@ static void open_scene(void) {
     scene.peer = scene.pair.guest;
     scene.eventcount = &scene.peer->serves.requests;
     must_equal(shmipc_slot_claim(scene.pair.host, 0, &scene.slot), SHMIPC_OK);
-    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    store_relaxed32(&scene.peer->serving.sentry, SENTRY_CONTENT); /* so nobody notifies one */
 }
 
 static void close_scene(void) {
@@ -188,14 +188,14 @@ static void who_begins_or_stops_is_not_superseded(void **state) {
     (void)state;
     struct worker worker = new_worker(1);
     open_scene();
-    store_relaxed32(&scene.peer->poller, POLLER_CHANGES);
+    store_relaxed32(&scene.peer->serving.poller, POLLER_CHANGES);
     shmi_eventcount_join_pollers(scene.eventcount);
     assert_true(shmi_poller_supersede(scene.peer)); /* callers may not have notified */
     assert_true(is_polled());
     assert_true(poller_exists(scene.peer));
     assert_false(shmi_poller_begin(scene.peer, &worker));
-    assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
-    store_relaxed32(&scene.peer->poller, 0);
+    assert_int_equal(load_relaxed32(&scene.peer->serving.superseded), 0);
+    store_relaxed32(&scene.peer->serving.poller, 0);
     shmi_eventcount_leave_pollers(scene.eventcount);
     close_scene();
 }
@@ -209,16 +209,16 @@ static void a_superseded_worker_notices_and_learns(void **state) {
     assert_true(shmi_poller_begin(scene.peer, &worker));
     (void)shmi_poller_supersede(scene.peer);
     assert_int_equal(worker.state, WORKER_POLLING);
-    assert_true(durations_are_short(&scene.peer->durations));
+    assert_true(durations_are_short(&scene.peer->serving.durations));
     assert_true(shmi_poller_begin(scene.peer, &next));
 
     assert_false(poller_is(scene.peer, &worker));
     assert_int_equal(worker.state, WORKER_SEARCHING);
-    assert_true(duration_is_long(&scene.peer->durations, FIRST_TYPE));
-    assert_false(duration_is_long(&scene.peer->durations, FIRST_TYPE + 1));
+    assert_true(duration_is_long(&scene.peer->serving.durations, FIRST_TYPE));
+    assert_false(duration_is_long(&scene.peer->serving.durations, FIRST_TYPE + 1));
     assert_true(poller_is(scene.peer, &next));
-    assert_int_equal(load_relaxed32(&scene.peer->poller), 2);
-    assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
+    assert_int_equal(load_relaxed32(&scene.peer->serving.poller), 2);
+    assert_int_equal(load_relaxed32(&scene.peer->serving.superseded), 0);
     shmi_poller_stop(scene.peer, &next);
     close_scene();
 }
@@ -235,7 +235,7 @@ static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
         assert_true(shmi_poller_begin(scene.peer, &next));
         leaves[i](scene.peer, &worker);
         assert_int_equal(worker.state, WORKER_SEARCHING);
-        assert_int_equal(load_relaxed32(&scene.peer->superseded), 0);
+        assert_int_equal(load_relaxed32(&scene.peer->serving.superseded), 0);
         assert_true(is_polled());
         assert_true(poller_is(scene.peer, &next));
         shmi_poller_stop(scene.peer, &next);
@@ -249,7 +249,7 @@ static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
 typedef void meddle(struct slot *shared, word *seen);
 
 static void play_poller(void) {
-    store_relaxed32(&scene.peer->poller, SOMEBODY_ELSE);
+    store_relaxed32(&scene.peer->serving.poller, SOMEBODY_ELSE);
     shmi_eventcount_join_pollers(scene.eventcount);
 }
 
@@ -285,7 +285,7 @@ static bool is_taken(meddle *what) {
     open_scene();
     play_poller();
     send_one();
-    scene.peer->serve_spins.least = FOR_EVER;
+    scene.peer->serving.spins.least = FOR_EVER;
     pthread_t thread = thread_start(meddle_soon, &what);
     bool is = shmi_poller_takes(scene.peer, scene.slot.index - scene.peer->serves.first);
     thread_join(thread);
@@ -313,10 +313,10 @@ static void patience_has_an_end(void **state) {
     assert_true(shmi_poller_takes(scene.peer, slot)); /* there is none */
     play_poller();
     send_one();
-    scene.peer->serve_spins.least = 100;
+    scene.peer->serving.spins.least = 100;
     assert_false(shmi_poller_takes(scene.peer, slot));
     (void)shmi_poller_supersede(scene.peer);
-    scene.peer->serve_spins.least = FOR_EVER; /* which nobody is for where nobody polls */
+    scene.peer->serving.spins.least = FOR_EVER; /* which nobody is for where nobody polls */
     assert_false(shmi_poller_takes(scene.peer, slot));
     must_equal(shmipc_slot_release(scene.slot), SHMIPC_OK);
     pair_close(&scene.pair);
@@ -349,14 +349,14 @@ static void a_worker_polls_while_it_is_awake(void **state) {
 
 static int must_be_the_first(void *context, const shmipc_request *request,
                              shmipc_response *response) {
-    must_equal(load_relaxed32(&scene.peer->poller), 1);
+    must_equal(load_relaxed32(&scene.peer->serving.poller), 1);
     return must_poll(context, request, response);
 }
 
 static void no_worker_is_called_what_says_something_else(void **state) {
     (void)state;
     open_scene();
-    store_relaxed32(&scene.peer->next_worker, POLLER_CHANGES - 1);
+    store_relaxed32(&scene.peer->serving.next_worker, POLLER_CHANGES - 1);
     send_one();
     fake.during_sleep = must_not_poll;
     assert_int_equal(shmipc_serve(scene.peer, must_be_the_first, NULL), SHMIPC_E_WOKEN);
@@ -365,7 +365,7 @@ static void no_worker_is_called_what_says_something_else(void **state) {
 }
 
 static bool played_one_polls(void) {
-    return load_relaxed32(&scene.peer->poller) == SOMEBODY_ELSE;
+    return load_relaxed32(&scene.peer->serving.poller) == SOMEBODY_ELSE;
 }
 
 static void be_notified_in_vain_then_of_a_request(void) {
@@ -385,7 +385,7 @@ static void be_notified_in_vain_then_of_a_request(void) {
 static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void **state) {
     (void)state;
     open_scene();
-    scene.peer->serve_spins.least = 100;
+    scene.peer->serving.spins.least = 100;
     fake.sleeps = 0;
     fake.during_sleep = be_notified_in_vain_then_of_a_request;
     assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
@@ -401,7 +401,7 @@ static void be_notified_for_what_the_poller_takes(void) {
     must(fake.sleeps <= 2);
     if (fake.sleeps == 1) {
         play_poller();
-        scene.peer->serve_spins.least = FOR_EVER;
+        scene.peer->serving.spins.least = FOR_EVER;
         send_one();
         taker = thread_start(meddle_soon, &what);
         (void)shmi_eventcount_notify(scene.eventcount, WAKE_ONE);
@@ -425,7 +425,7 @@ static void a_woken_worker_leaves_a_poller_that_looks_in_its_place(void **state)
     fake.during_sleep = NULL;
     assert_int_equal(fake.sleeps, 2);
     assert_true(played_one_polls());
-    assert_true(durations_are_short(&scene.peer->durations));
+    assert_true(durations_are_short(&scene.peer->serving.durations));
     (void)shmi_poller_supersede(scene.peer);
     close_scene();
 }

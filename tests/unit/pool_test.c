@@ -276,8 +276,8 @@ static void a_waiter_reclaims_dead_guests_slots_without_ticks(void **state) {
     for (uint32_t i = pair.guest->calls.first; i < region_slots(&pair.guest->region); i++)
         exchange_seq_cst64(&region_slot(&pair.guest->region, i)->word,
                            word_with_owner(SLOT_BUSY, owner_make(9, 1)));
-    store_relaxed64(&pair.guest->next_tick, CLOCK_NEVER);
-    store_relaxed64(&pair.host->next_tick, CLOCK_NEVER);
+    store_relaxed64(&pair.guest->membership.next_tick, CLOCK_NEVER);
+    store_relaxed64(&pair.host->membership.next_tick, CLOCK_NEVER);
     assert_int_equal(shmipc_slot_claim(pair.guest, 5 * SECOND, &slot), SHMIPC_OK);
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
     pair_close(&pair);

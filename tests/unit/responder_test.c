@@ -120,7 +120,7 @@ static void *wait_or_serve(void *context) {
 }
 
 static uint32_t inside(const shmipc_peer *peer) {
-    return load_seq_cst32(&peer->users);
+    return load_seq_cst32(&peer->life.users);
 }
 
 static void one_wake_ends_all_that_wait_now(void **state) {
@@ -294,9 +294,9 @@ static void end_server(struct flood *f) {
     if (f->reason == SHMIPC_E_WOKEN)
         must_equal(shmipc_wake(f->pair.guest), SHMIPC_OK);
     else if (f->reason == SHMIPC_E_SHUTDOWN)
-        store_relaxed32(&f->pair.guest->phase, PEER_DRAINING);
+        store_relaxed32(&f->pair.guest->life.phase, PEER_DRAINING);
     else
-        store_relaxed32(&f->pair.guest->corrupt, 1);
+        store_relaxed32(&f->pair.guest->life.corrupt, 1);
 }
 
 static int flooded_handler(void *context, const shmipc_request *request,
@@ -324,7 +324,7 @@ static void a_worker_ends_though_there_is_always_another_request(void **state) {
         must_equal(shmipc_slot_claim(f.pair.host, 0, &f.slots[1]), SHMIPC_OK);
         assert_int_equal(shmipc_serve(f.pair.guest, flooded_handler, &f), f.reason);
         assert_int_equal(f.served, 3);
-        store_relaxed32(&f.pair.guest->phase, PEER_OPEN);
+        store_relaxed32(&f.pair.guest->life.phase, PEER_OPEN);
         pair_close(&f.pair);
     }
 }

@@ -28,15 +28,15 @@ static void open_scene(void) {
     scene.peer = scene.pair.guest;
     scene.eventcount = &scene.peer->serves.requests;
     scene.runs = 0;
-    store_relaxed32(&scene.peer->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    store_relaxed32(&scene.peer->serving.sentry, SENTRY_CONTENT); /* so nobody notifies one */
     or_seq_cst32(&scene.eventcount->shared->sleepers, ANOTHER_PEER);
-    shmi_duration_learn_long(&scene.peer->durations, LONG);
+    shmi_duration_learn_long(&scene.peer->serving.durations, LONG);
     for (int i = 0; i < 2; i++)
         must_equal(shmipc_slot_claim(scene.pair.host, 0, &scene.slots[i]), SHMIPC_OK);
 }
 
 static void close_scene(void) {
-    must_equal(load_relaxed32(&scene.peer->long_handlers.now), 0);
+    must_equal(load_relaxed32(&scene.peer->serving.long_handlers.now), 0);
     for (int i = 0; i < 2; i++)
         must_equal(shmipc_slot_release(scene.slots[i]), SHMIPC_OK);
     pair_close(&scene.pair);
@@ -66,7 +66,7 @@ static int callers_notify_if_long(void *context, const shmipc_request *request,
     (void)response;
     must_equal(eventcount_wants_notify(scene.eventcount), is_long);
     must_equal(poller_exists(scene.peer), !is_long);
-    must_equal(load_relaxed32(&scene.peer->long_handlers.now), is_long);
+    must_equal(load_relaxed32(&scene.peer->serving.long_handlers.now), is_long);
     scene.runs++;
     if (is_long)
         fake.now += LONG_NS;
@@ -118,8 +118,8 @@ static void what_waits_before_a_long_handler_is_notified_of(void **state) {
 static bool polls_after(uint32_t type, uint32_t at_once) {
     struct spin_budget spins = {.least = 1, .most = 1};
     open_scene();
-    scene.peer->serve_spins = spins;
-    store_relaxed32(&scene.peer->long_handlers.mean, at_once * CROWD_PARTS);
+    scene.peer->serving.spins = spins;
+    store_relaxed32(&scene.peer->serving.long_handlers.mean, at_once * CROWD_PARTS);
     send_one(0, type);
     fake.yields = 0;
     serve_with(callers_notify_if_long);
@@ -167,9 +167,9 @@ static void a_long_type_is_learned_from_the_handlers_that_are_measured(void **st
     for (unsigned count = 1; count <= 2; count++) {
         open_scene();
         serve_so_many(UNKNOWN, count);
-        assert_int_equal(load_relaxed32(&scene.peer->durations.ns[UNKNOWN % DURATIONS]),
+        assert_int_equal(load_relaxed32(&scene.peer->serving.durations.ns[UNKNOWN % DURATIONS]),
                          count == 2 ? LONG_NS / 8 : 0);
-        assert_int_equal(duration_is_long(&scene.peer->durations, UNKNOWN), count == 2);
+        assert_int_equal(duration_is_long(&scene.peer->serving.durations, UNKNOWN), count == 2);
         close_scene();
     }
 }
@@ -180,7 +180,7 @@ static void a_type_that_was_taken_for_long_is_soon_known_better(void **state) {
     open_scene();
     send_one(0, LONG);
     serve_with(echo_handler);
-    assert_false(duration_is_long(&scene.peer->durations, LONG));
+    assert_false(duration_is_long(&scene.peer->serving.durations, LONG));
     close_scene();
 }
 
@@ -195,17 +195,18 @@ static size_t line_of(size_t offset) {
 
 static void what_requests_read_shares_no_line_with_what_long_handlers_change(void **state) {
     (void)state;
-    const size_t read[] = {LINE_OF(durations.long_places),
-                           LINE_OF(durations.long_ns),
-                           LINE_OF(sentry),
-                           LINE_OF(waiters_and_wakes),
-                           LINE_OF(poller),
-                           LINE_OF(phase)};
-    const size_t changed[] = {LINE_OF(long_handlers.now), LINE_OF(long_handlers.mean),
-                              LINE_OF(long_waits.now),    LINE_OF(long_waits.mean),
-                              LINE_OF(durations.ns[0]),   LINE_OF(durations.ns[DURATIONS - 1]),
-                              LINE_OF(durations.wake_ns), LINE_OF(idle_at),
-                              LINE_OF(rests_since),       LINE_OF(users)};
+    const size_t read[] = {LINE_OF(serving.durations.long_places),
+                           LINE_OF(serving.durations.long_ns),
+                           LINE_OF(serving.sentry),
+                           LINE_OF(serving.waiters_and_wakes),
+                           LINE_OF(serving.poller),
+                           LINE_OF(life.phase)};
+    const size_t changed[] = {
+        LINE_OF(serving.long_handlers.now), LINE_OF(serving.long_handlers.mean),
+        LINE_OF(calling.long_waits.now),    LINE_OF(calling.long_waits.mean),
+        LINE_OF(serving.durations.ns[0]),   LINE_OF(serving.durations.ns[DURATIONS - 1]),
+        LINE_OF(serving.durations.wake_ns), LINE_OF(serving.idle_at),
+        LINE_OF(serving.rests_since),       LINE_OF(life.users)};
     for (size_t i = 0; i < sizeof read / sizeof *read; i++) {
         for (size_t j = 0; j < sizeof changed / sizeof *changed; j++)
             assert_int_not_equal(read[i], changed[j]);

@@ -15,18 +15,18 @@ static void serve_beside(void (*during)(void), uint32_t sleeps, uint32_t sentry_
     struct pair pair;
     pair_open(&pair, NULL);
     guest = pair.guest;
-    store_relaxed32(&guest->poller, PLAYED_POLLER);
+    store_relaxed32(&guest->serving.poller, PLAYED_POLLER);
     fake.sleeps = 0;
     fake.during_sleep = during;
     must_equal(shmipc_serve(guest, echo_handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     must_equal(fake.sleeps, sleeps);
-    must_equal(load_relaxed32(&guest->sentry), sentry_at_last);
+    must_equal(load_relaxed32(&guest->serving.sentry), sentry_at_last);
     pair_close(&pair);
 }
 
 static bool the_played_one_polls(void) {
-    return load_relaxed32(&guest->poller) == PLAYED_POLLER;
+    return load_relaxed32(&guest->serving.poller) == PLAYED_POLLER;
 }
 
 static uint64_t sleep_time(void) {
@@ -60,7 +60,7 @@ static void it_takes_the_place_of_a_poller_that_is_stuck(void **state) {
 /* A request after each look. Each time a caller notifies in vain, which delays no look. */
 static void take_request_upon_request(void) {
     must(the_played_one_polls());
-    must_equal(load_relaxed32(&guest->sentry),
+    must_equal(load_relaxed32(&guest->serving.sentry),
                fake.sleeps > 1 && fake.sleeps % 2 ? SENTRY_IN_DOUBT : SENTRY_CONTENT);
     shmi_sentry_call(guest);
     if (fake.sleeps == 20)
@@ -80,12 +80,12 @@ static void rest_and_serve_again(void) {
     must_equal(the_played_one_polls(), fake.sleeps <= 2 || fake.sleeps > FIRST_LONG);
     must_equal(sleep_time(), fake.sleeps == FIRST_LONG ? TICK_NS : SENTRY_TICK_NS);
     if (fake.sleeps == 2)
-        store_relaxed32(&guest->poller, 0);
+        store_relaxed32(&guest->serving.poller, 0);
     if (fake.sleeps > FIRST_LONG) {
         end();
     } else if (fake.sleeps == FIRST_LONG) {
         uint32_t before = eventcount();
-        store_relaxed32(&guest->poller, PLAYED_POLLER);
+        store_relaxed32(&guest->serving.poller, PLAYED_POLLER);
         must(sentry_wants_call(guest));
         shmi_sentry_call(guest);
         must(!sentry_wants_call(guest));
@@ -103,7 +103,7 @@ static void it_goes_while_the_poller_rests_and_comes_when_it_is_called(void **st
 /* Another standby may be asleep for long. */
 static void end_and_listen(void) {
     uint32_t before = eventcount();
-    must_equal(load_relaxed32(&guest->sentry), SENTRY_CONTENT);
+    must_equal(load_relaxed32(&guest->serving.sentry), SENTRY_CONTENT);
     end();
     must_equal(eventcount(), before + 1); /* the wake's */
 }

@@ -67,7 +67,7 @@ bool test_is_locked(struct object *object, uint32_t peer) {
     if (scene == NULL || peer != 1)
         return real_is_locked(object, peer);
     unseen = NULL;
-    exchange_seq_cst32(&scene->leaver->phase, PEER_CLOSED);
+    exchange_seq_cst32(&scene->leaver->life.phase, PEER_CLOSED);
     must_equal(shmipc_close(scene->leaver), SHMIPC_OK);
     return false;
 }

@@ -206,7 +206,7 @@ static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **
         struct local_slot *left = claim_before(&waiter);
         left->turn.began = shmi_clock_now();
         left->turn.to_go = 2;
-        while (load_relaxed64(&waiter.peer->next_reclaim) == 0) /* until it has slept once */
+        while (load_relaxed64(&waiter.peer->calling.next_reclaim) == 0) /* until it slept once */
             shmi_cpu_yield();
         store_relaxed64(&busy->turn.looked, shmi_clock_now());
         shmi_pool_release(waiter.peer, left);
@@ -250,7 +250,7 @@ static void who_holds_a_slot_for_long_notifies_who_waits(void **state) {
         struct local_slot *l = &waiter.peer->slots[waiter.peer->calls.first];
         l->turn.began = shmi_clock_now();
         l->turn.to_go = 1000;
-        store_relaxed32(&waiter.peer->turns.left_early, 0);
+        store_relaxed32(&waiter.peer->calling.turns.left_early, 0);
         shmipc_slot slot = must_claim(waiter.peer, SHMIPC_FOREVER);
         start_waiter(&waiter);
         uint32_t before = notifications(waiter.peer);

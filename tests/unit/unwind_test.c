@@ -101,13 +101,13 @@ static void echo_a_call(shmipc_peer *caller) {
 
 /* No thread serves or is counted as serving: a wake is kept for the next one. */
 static void expect_nobody(shmipc_peer *peer) {
-    must_equal(load_seq_cst32(&peer->poller), 0);
-    must_equal(load_seq_cst32(&peer->users), 0);
-    must_equal(load_seq_cst32(&peer->holders), 1);
+    must_equal(load_seq_cst32(&peer->serving.poller), 0);
+    must_equal(load_seq_cst32(&peer->life.users), 0);
+    must_equal(load_seq_cst32(&peer->life.holders), 1);
     must(!eventcount_has_pollers(&peer->serves.requests));
-    must_equal(load_seq_cst32(&peer->long_handlers.now), 0);
+    must_equal(load_seq_cst32(&peer->serving.long_handlers.now), 0);
     for (uint32_t i = 0; i < peer->serves.count; i++)
-        must_equal(load_seq_cst32(&peer->slots[peer->serves.first + i].keepers), 0);
+        must_equal(load_seq_cst32(&peer->slots[peer->serves.first + i].service.keepers), 0);
     must_equal(shmipc_wake(peer), SHMIPC_OK);
     must_equal(shmipc_serve(peer, echo_handler, NULL), SHMIPC_E_WOKEN);
 }
@@ -125,7 +125,7 @@ static void leave_by(const struct way *way, bool host_calls, bool polls, bool is
         struct crew_member m = {
             .peer = callee, .handler = way->handler, .token = &token, .polls = polls};
         if (is_long)
-            shmi_duration_learn_long(&callee->durations, FATAL);
+            shmi_duration_learn_long(&callee->serving.durations, FATAL);
         member_start(&m);
         echo_a_call(caller);
         fail_a_call(caller);

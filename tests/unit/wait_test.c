@@ -226,7 +226,7 @@ static void both_sides_hold_off_before_they_look(void **state) {
     uint64_t hold_off;
     pair_open(&p, NULL);
     struct local_slot *l = &p.host->slots[0];
-    l->hold_off = p.guest->serve_hold_off = long_hold_off(&hold_off);
+    l->hold_off = p.guest->serving.hold_off = long_hold_off(&hold_off);
 
     shmipc_slot slot;
     assert_int_equal(shmipc_slot_claim(p.host, 0, &slot), SHMIPC_OK);
@@ -269,7 +269,7 @@ static void neither_side_holds_off_for_messages_in_buffers(void **state) {
     config.host_slots = IN_BUFFERS;
     pair_open(&p, &config);
     const struct hold_off long_one = long_hold_off(&hold_off);
-    p.guest->serve_hold_off = long_one;
+    p.guest->serving.hold_off = long_one;
     for (int i = 0; i < IN_BUFFERS; i++) {
         p.host->slots[i].hold_off = long_one;
         assert_int_equal(shmipc_slot_claim(p.host, 0, &slots[i]), SHMIPC_OK);
@@ -312,7 +312,7 @@ static uint32_t notifications_of_requests(void) {
 static void note_at_sleep(void) {
     if (fake.sleeps == 1) {
         crowd.yields = fake.yields;
-        crowd.counted = load_relaxed32(&crowd.pair.host->long_waits.now);
+        crowd.counted = load_relaxed32(&crowd.pair.host->calling.long_waits.now);
         crowd.notified_asleep = notifications_of_requests();
     }
     must_equal(notifications_of_requests(), crowd.notified_asleep); /* not with each tick */
@@ -329,9 +329,9 @@ static void open_crowd(struct crowded with) {
         shmi_eventcount_join_pollers(&crowd.pair.guest->serves.requests);
     if (with.sleeper)
         (void)shmi_eventcount_prepare(&crowd.pair.guest->serves.requests);
-    store_relaxed32(&crowd.pair.host->long_waits.mean, with.at_once * CROWD_PARTS);
+    store_relaxed32(&crowd.pair.host->calling.long_waits.mean, with.at_once * CROWD_PARTS);
     if (with.at_once > 1)
-        store_relaxed32(&crowd.pair.host->long_waits.now, with.at_once - 1);
+        store_relaxed32(&crowd.pair.host->calling.long_waits.now, with.at_once - 1);
 }
 
 /* Copies, and calls for three ticks: from the sleep on it notifies no more. */

@@ -52,7 +52,7 @@ static void tick_send_or_end(void) {
     fake.now += by->rest;
     send_both();
     if (by->displaced)
-        store_relaxed32(&notified.pair.guest->poller, SOMEBODY_ELSE);
+        store_relaxed32(&notified.pair.guest->serving.poller, SOMEBODY_ELSE);
 }
 
 /* One of `during`'s sleeps ends it by shmipc_wake. */
@@ -106,7 +106,7 @@ static void a_worker_that_was_displaced_while_it_slept_gives_way(void **state) {
 }
 
 static int be_displaced(void *context, const shmipc_request *request, shmipc_response *response) {
-    store_relaxed32(&notified.pair.guest->poller, SOMEBODY_ELSE);
+    store_relaxed32(&notified.pair.guest->serving.poller, SOMEBODY_ELSE);
     return echo_handler(context, request, response);
 }
 
@@ -124,7 +124,7 @@ static void the_first_request_ends_the_rest(void **state) {
     shmipc_response response;
     pair_open(&pair, NULL);
     assert_int_equal(shmipc_slot_claim(pair.host, 0, &slot), SHMIPC_OK);
-    store_relaxed64(&pair.guest->rests_since, fake.now - MILLISECOND);
+    store_relaxed64(&pair.guest->serving.rests_since, fake.now - MILLISECOND);
     for (int i = 0; i < 2; i++) {
         struct worker worker = {.handler = echo_handler, .wakeup.just_woken = true};
         assert_int_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
@@ -174,7 +174,7 @@ static void send_one_silently_or_end(void) {
     uint32_t sleep = fake.sleeps - silent.with.displaced;
     must(sleep <= 2);
     if (sleep == 0) {
-        store_relaxed32(&silent.pair.guest->poller, SOMEBODY_ELSE);
+        store_relaxed32(&silent.pair.guest->serving.poller, SOMEBODY_ELSE);
         fake.now = fake.until;
         return;
     }
@@ -195,7 +195,8 @@ enum { ANOTHER_SLEEPER = 1 << 14 };
 static uint32_t notifications_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
-    store_relaxed32(&silent.pair.guest->sentry, SENTRY_CONTENT); /* so nobody notifies one */
+    store_relaxed32(&silent.pair.guest->serving.sentry,
+                    SENTRY_CONTENT); /* so nobody notifies one */
     (void)shmi_eventcount_notify(&silent.pair.guest->serves.requests, WAKE_ONE);
     or_seq_cst32(&silent.pair.guest->serves.requests.shared->sleepers, ANOTHER_SLEEPER);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
@@ -306,7 +307,7 @@ static void look_before_the_last_tick(void) {
     }
     if (fake.sleeps == TICKS_TO_IDLE + 1) {
         looked = fake.until - MILLISECOND;
-        store_relaxed64(&idler->next_tick, looked + TICK_NS);
+        store_relaxed64(&idler->membership.next_tick, looked + TICK_NS);
     }
     fake.now = fake.until;
 }
@@ -345,7 +346,7 @@ static struct {
 } late;
 
 static bool tick_of_late_guest_is_due(void) {
-    return load_relaxed64(&late.pair.guest->next_tick) <= fake.now;
+    return load_relaxed64(&late.pair.guest->membership.next_tick) <= fake.now;
 }
 
 static int note_whether_due(void *context, const shmipc_request *request,
@@ -360,7 +361,7 @@ static void send_when_due_or_end(void) {
         must_equal(shmipc_wake(late.pair.guest), SHMIPC_OK);
         return;
     }
-    store_relaxed64(&late.pair.guest->next_tick, fake.now);
+    store_relaxed64(&late.pair.guest->membership.next_tick, fake.now);
     must_equal(shmipc_slot_send(late.slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
 }
 

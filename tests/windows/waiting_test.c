@@ -59,7 +59,7 @@ struct sleeper {
 
 /* Says that it is about to sleep, and sleeps until the eventcount has been notified once more. */
 static void sleep_until_notified(struct sleeper *self) {
-    struct local_eventcount *eventcount = &self->peer->members;
+    struct local_eventcount *eventcount = &self->peer->membership.changes;
     uint32_t generation = shmi_eventcount_generation(eventcount);
     gate_pass(&self->stage->gates[AWAKE_GATE]);
     while (shmi_eventcount_generation(eventcount) == generation)
@@ -155,7 +155,7 @@ static void a_notification_of_all_reaches_every_thread_of_every_peer(void **stat
     start_sleepers(sleepers, host, stage);
     for (unsigned round = 1; round <= ROUNDS; round++) {
         gate_await(&stage->gates[AWAKE_GATE], round * PROCESSES * SLEEPERS);
-        (void)shmi_eventcount_notify(&host->members, WAKE_ALL);
+        (void)shmi_eventcount_notify(&host->membership.changes, WAKE_ALL);
         gate_pass(&stage->gates[RUNG_GATE]);
     }
     join_sleepers(sleepers);
@@ -181,7 +181,7 @@ static void a_notification_of_the_own_peer_reaches_its_thread(void **state) {
     for (unsigned round = 1; round <= ROUNDS; round++) {
         gate_await(&stage->gates[AWAKE_GATE], round);
         dawdle(round);
-        shmi_eventcount_notify_own(&sleeper.peer->members, HOST);
+        shmi_eventcount_notify_own(&sleeper.peer->membership.changes, HOST);
     }
     thread_join(sleeper.thread);
     shmipc_free(sleeper.peer);
@@ -275,8 +275,8 @@ static void deadlines_below_a_tick_are_kept(void **state) {
 /* ---- Processes ---- */
 
 static bool waits_until(shmipc_peer *host, uint64_t deadline) {
-    return shmi_eventcount_commit(&host->members, shmi_eventcount_generation(&host->members),
-                                  deadline);
+    return shmi_eventcount_commit(&host->membership.changes,
+                                  shmi_eventcount_generation(&host->membership.changes), deadline);
 }
 
 /* Its id alone does not make a process the peer's. */
