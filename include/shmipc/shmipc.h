@@ -15,8 +15,8 @@
  *     int error = shmipc_call(peer, &request, &response, SHMIPC_TIMEOUT_DEFAULT);
  *     if (error) fprintf(stderr, "%s\n", shmipc_last_error());
  *
- * Errors. Every function that can fail returns an int: SHMIPC_OK (0), or one of the negative
- * codes of shmipc_error. Functions that return a count return it as zero or more.
+ * Errors. Every function that can fail returns an int: SHMIPC_OK (0), or a negative code of
+ * shmipc_error. A count is zero or more. The comments below leave out the prefix SHMIPC_E_.
  *
  * Threads. Every function may be called from any thread at any time, also two on the same peer;
  * the exceptions are shmipc_free and the calls on one slot, and they say so.
@@ -29,7 +29,7 @@
  * cancellation disabled, a handler with the thread's own setting: see shmipc_handler. A thread that
  * is cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
  *
- * Time-outs are in nanoseconds. 0 means "do not wait", SHMIPC_FOREVER waits without end, other
+ * Time-outs. In nanoseconds: 0 means "do not wait", SHMIPC_FOREVER waits without end, other
  * negative values are refused with SHMIPC_E_INVALID. A wait may overrun its time-out by the time
  * it spins before it first looks at the clock, some 100 microseconds at most.
  *
@@ -46,7 +46,7 @@
  *
  * Trust. A process that may open a region may write all of it: docs/SECURITY.md.
  *
- * The library starts no thread, installs no signal handler, and prints nothing.
+ * Quiet. The library starts no thread, installs no signal handler, and prints nothing.
  */
 #ifndef SHMIPC_SHMIPC_H
 #define SHMIPC_SHMIPC_H
@@ -58,17 +58,19 @@
 extern "C" {
 #endif
 
+/* The header's version. A new major version may change the API and the ABI. */
 #define SHMIPC_VERSION_MAJOR 0
+/* A new minor version adds; while the major version is 0, it may change the API and the ABI too. */
 #define SHMIPC_VERSION_MINOR 1
+/* A new patch version changes neither. */
 #define SHMIPC_VERSION_PATCH 0
-/* The version as one number: major * 65536 + minor * 256 + patch. While the major version is 0,
-   a new minor version may change the ABI; a new patch never does. */
+/* The version as one number: major * 65536 + minor * 256 + patch. */
 #define SHMIPC_VERSION                                                                             \
     (SHMIPC_VERSION_MAJOR * 65536 + SHMIPC_VERSION_MINOR * 256 + SHMIPC_VERSION_PATCH)
 
-/* Define SHMIPC_SHARED to link with the DLL on Windows (the exported CMake target does).
-   SHMIPC_STATIC is for compiling the library's sources into another binary, which then exports none
-   of these functions. */
+/* Stands before each function. Define SHMIPC_SHARED to link with the DLL on Windows (the exported
+   CMake target does). SHMIPC_STATIC is for compiling the library's sources into another binary,
+   which then exports none of these functions. */
 #if defined(_WIN32) && defined(SHMIPC_SHARED)
 #ifdef SHMIPC_BUILDING
 #define SHMIPC_API __declspec(dllexport)
@@ -90,14 +92,15 @@ extern "C" {
 #define SHMIPC_PRINTF_LIKE(text, first)
 #endif
 
-/* The version of the library in use, to be compared with SHMIPC_VERSION of the header. */
+/* The version of the library in use; SHMIPC_VERSION is the header's. */
 SHMIPC_API uint32_t shmipc_version(void);
 
 /* ---- Errors ---------------------------------------------------------------------------------- */
 
-/* Values never change and new ones are only appended; some of them travel between peers. */
+/* What a function that can fail returns. Values never change, and new ones are appended. "Never
+   started" means: no handler has seen the request and none ever will. */
 typedef enum shmipc_error {
-    SHMIPC_OK = 0,
+    SHMIPC_OK = 0, /* success */
 
     /* The arguments, the machine. */
     SHMIPC_E_INVALID = -1,        /* an argument is outside its range */
@@ -120,7 +123,7 @@ typedef enum shmipc_error {
     SHMIPC_E_TRUNCATED = -16,    /* the object is smaller than its header says */
     SHMIPC_E_CORRUPT = -17,      /* the region holds what no correct peer could have written */
 
-    /* Calls. "Never started" means: no handler has seen the request and none ever will. */
+    /* Calls. */
     SHMIPC_E_TOO_LARGE = -18,         /* a message exceeds a capacity; nothing was cut */
     SHMIPC_E_TYPE = -19,              /* the message type is reserved for the library */
     SHMIPC_E_TIMEOUT = -20,           /* timed out; if it was a call, never started */
@@ -147,7 +150,7 @@ typedef enum shmipc_error {
 SHMIPC_API const char *shmipc_strerror(int error);
 
 /*
- * The last failure of this thread in a sentence that names the value and the limit, for people.
+ * This thread's last failure in a sentence: it names the value and the limit, for people.
  * Never NULL; "" when nothing failed yet. Kept per thread, and valid until the thread's next
  * failure: a call that succeeds does not change it. The functions that only give something back
  * never change it, whatever they return, so they may be called between a failure and
@@ -160,7 +163,7 @@ SHMIPC_API const char *shmipc_strerror(int error);
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
-/* The system's code (errno) behind this thread's last failure; 0 if it had no part in it. */
+/* The system's code (errno) of this thread's last failure; 0 if it had no part in it. */
 SHMIPC_API int shmipc_last_os_error(void);
 
 /* ---- Peers: create, attach, leave ------------------------------------------------------------ */
@@ -168,8 +171,8 @@ SHMIPC_API int shmipc_last_os_error(void);
 /* One end of a region: the host's, or a guest's. */
 typedef struct shmipc_peer shmipc_peer;
 
-#define SHMIPC_FOREVER INT64_C(-1)
-#define SHMIPC_TIMEOUT_DEFAULT INT64_C(10000000000) /* 10 s */
+#define SHMIPC_FOREVER INT64_C(-1)                  /* a time-out that never passes */
+#define SHMIPC_TIMEOUT_DEFAULT INT64_C(10000000000) /* a time-out of 10 s */
 
 #define SHMIPC_GUESTS_MAX 15            /* guests attached to one region at a time */
 #define SHMIPC_SLOTS_MAX 4096           /* slots in one direction */
@@ -180,58 +183,61 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_NAME_MAX 200
 
 /*
- * A token by which shmipc_stop ends shmipc_serve_until, and a guest's attach that waits for its
- * host. The application owns the token: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and
- * give the same token to all calls that are to end together, such as those of a pool of threads, of
- * one peer or of several. A token must not be moved or copied, must outlive every call that uses
- * it, and is of no use in a forked child, which initialises its own. Its words are private.
+ * A token by which shmipc_stop ends calls: shmipc_serve_until, and a guest's attach that waits for
+ * its host. The application owns the token: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory),
+ * and give the same token to all calls that are to end together, such as those of a pool of
+ * threads, of one peer or of several. A token must not be moved or copied, must outlive every call
+ * that uses it, and is of no use in a forked child, which initialises its own.
  */
 typedef struct shmipc_stop_token {
-    uint64_t words[8];
+    uint64_t words[8]; /* private */
 } shmipc_stop_token;
 
+/* Initialises a token: shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT; */
 #define SHMIPC_STOP_TOKEN_INIT                                                                     \
     {                                                                                              \
         { 0, 0, 0, 0, 0, 0, 0, 0 }                                                                 \
     }
 
 /*
- * Ends, with SHMIPC_E_CANCELLED, every call that runs with `token` and every call that begins with
- * it later: a token stays stopped. Calls without it go on. A running handler is not interrupted:
- * its worker ends when the handler returns. Returns at once. May be called from any thread, also
- * from a handler, and as often as you like. NULL is harmless.
+ * Stops `token`: ends, with SHMIPC_E_CANCELLED, every call that runs with it, and every call that
+ * begins with it later. Calls without it go on. A running handler is not interrupted: its worker
+ * ends when the handler returns. Returns at once. May be called from any thread, also from a
+ * handler, and as often as you like. NULL is harmless.
  */
 SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
 
-/* 1: shmipc_stop was called; 0: not yet, or NULL. For a handler that takes long. */
+/* Returns 1 once `token` is stopped; until then, or if it is NULL, 0. For long handlers. */
 SHMIPC_API int shmipc_stopped(const shmipc_stop_token *token);
 
+/* What a line of the log is about. */
 typedef enum shmipc_log_level {
-    SHMIPC_LOG_DEBUG = 0,
-    SHMIPC_LOG_INFO = 1,
-    SHMIPC_LOG_WARN = 2,
-    SHMIPC_LOG_ERROR = 3
+    SHMIPC_LOG_DEBUG = 0, /* not used yet */
+    SHMIPC_LOG_INFO = 1,  /* this peer came, or left */
+    SHMIPC_LOG_WARN = 2,  /* another peer died, or other code interfered */
+    SHMIPC_LOG_ERROR = 3  /* the region is corrupt, or this program made a mistake */
 } shmipc_log_level;
 
 /*
- * Receives one line of text, without a line end, valid during the call. Called by the thread that
- * meets the event, never on the path of a call that succeeds. Must not call the library, and must
- * return normally, not leave by longjmp or a C++ exception.
+ * Receives one line of text: without a line end, valid during the call. Called by the thread that
+ * meets the event, so by several at once, and never on the path of a call that succeeds. Must not
+ * call the library, and must return normally, not leave by longjmp or a C++ exception.
  */
 typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *text);
 
-/* Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. */
+/* How a host creates a region. Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. Of what
+   the pointers point to, only log_context is used after shmipc_host_create. */
 typedef struct shmipc_host_config {
-    size_t size;                /* sizeof(shmipc_host_config): set by the initialiser; Structures */
+    size_t size;                /* sizeof(shmipc_host_config): set by the initialiser */
     uint32_t host_slots;        /* calls to guests at one time: 0 to SHMIPC_SLOTS_MAX */
     uint32_t guest_slots;       /* calls to the host at one time, of all guests: same range */
-    uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX, */
-    uint32_t response_capacity; /* and of the largest response; both are rounded up to 64 */
+    uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
+    uint32_t response_capacity; /* bytes of the largest response. Both are rounded up to 64 */
     uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
     uint32_t flags;             /* of SHMIPC_LAZY, SHMIPC_GLOBAL and SHMIPC_WAIT_READY */
-    int64_t spin_ns;            /* how long a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
+    int64_t spin_ns;            /* ns that a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
     shmipc_log log;             /* NULL: no log */
-    void *log_context;
+    void *log_context;          /* given to each call of log */
 
     /* Windows: who may open the region, in the security descriptor definition language; a guest
        needs GRGW, and so does this user. NULL: this user alone. On other systems `sddl` must be
@@ -239,29 +245,23 @@ typedef struct shmipc_host_config {
     const char *sddl;
 } shmipc_host_config;
 
-/*
- * Do not reserve the region's memory at creation. Creation is then fast and memory is used only
- * where messages touch it. But if the file system fills up later, a process that touches the region
- * is killed (SIGBUS); without this flag creation would have failed with SHMIPC_E_NO_SPACE.
- */
+/* Do not reserve the region's memory at creation. Creation is then fast and memory is used only
+   where messages touch it. But if the file system fills up later, a process that touches the region
+   is killed (SIGBUS); without this flag creation would have failed with SHMIPC_E_NO_SPACE. */
 #define SHMIPC_LAZY 1u
 
 /*
  * Windows: the name means the same in every session of the machine, so that a service and a program
- * of a logged-in user can meet; both sides must set this flag, and only a process with a privilege
+ * of a logged-in user can meet. Both sides must set this flag, and only a process with a privilege
  * that services have can create the region. The program may open the region if the service's `sddl`
  * says so, and trusts the region if its own `owner_sid` names the service's user: docs/windows.md
- * has an example. Without SHMIPC_GLOBAL a name belongs to its session alone. Ignored on systems
- * without sessions.
+ * has an example. Without this flag a name belongs to its session. Ignored on other systems.
  */
 #define SHMIPC_GLOBAL 2u
 
-/*
- * A guest that only calls: it serves nothing, and shmipc_serve, shmipc_poll and shmipc_wait on it
- * are refused with SHMIPC_E_INVALID. A host's call does not wait for such a guest: if no other
- * guest is left, the call ends with SHMIPC_E_NO_PEER at once instead of by its time-out.
- * shmipc_wait_guests does not count such a guest.
- */
+/* A guest that only calls: shmipc_serve, shmipc_poll and shmipc_wait on it end with INVALID. A
+   host's call does not wait for such a guest: if no other guest is left, the call ends with NO_PEER
+   at once instead of by its time-out. shmipc_wait_guests does not count such a guest. */
 #define SHMIPC_CALLS_ONLY 4u
 
 /*
@@ -273,23 +273,24 @@ typedef struct shmipc_host_config {
  */
 #define SHMIPC_WAIT_READY 8u
 
-/* Spins for at most 50,000 ns, plus 1 ns for each 16 bytes that a request and a response may have
-   together, up to 100,000 ns; 0 on a single processor. A wait learns to spin less if spinning is in
-   vain. */
+/* At most 50,000 ns, plus 1 ns for each 16 bytes that request and response may have together, up to
+   100,000 ns; 0 on a single processor. A wait learns to spin less if spinning is in vain. */
 #define SHMIPC_SPIN_AUTO INT64_C(-1)
 
+/* The defaults: 4 host slots, 2 guest slots, 4,096 bytes each way, mode 0600, SHMIPC_SPIN_AUTO. */
 #define SHMIPC_HOST_CONFIG_INIT                                                                    \
     { sizeof(shmipc_host_config), 4, 2, 4096, 4096, 0600, 0, SHMIPC_SPIN_AUTO, NULL, NULL, NULL }
 
-/* Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. */
+/* How a guest attaches. Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. Of what the
+   pointers point to, only log_context is used after shmipc_guest_attach. */
 typedef struct shmipc_guest_config {
-    size_t size;     /* sizeof(shmipc_guest_config): set by the initialiser; Structures */
-    uint32_t mode;   /* most permission bits of the region; more: DENIED. Not on Windows */
-    uint32_t flags;  /* of SHMIPC_GLOBAL and SHMIPC_CALLS_ONLY */
-    int64_t owner;   /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
-    int64_t spin_ns; /* as in shmipc_host_config */
-    shmipc_log log;  /* NULL: no log */
-    void *log_context;
+    size_t size;       /* sizeof(shmipc_guest_config): set by the initialiser */
+    uint32_t mode;     /* most permission bits of the region; more: DENIED. Not on Windows */
+    uint32_t flags;    /* of SHMIPC_GLOBAL and SHMIPC_CALLS_ONLY */
+    int64_t owner;     /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
+    int64_t spin_ns;   /* as in shmipc_host_config */
+    shmipc_log log;    /* NULL: no log */
+    void *log_context; /* given to each call of log */
 
     /* Windows: the SID that must own the region, such as "S-1-5-18", or an abbreviation as in
        `sddl`, such as "SY". NULL: this user's; an elevated process also trusts the Administrators'.
@@ -299,8 +300,9 @@ typedef struct shmipc_guest_config {
     shmipc_stop_token *stop; /* ends an attach that waits for its host; NULL: nothing does */
 } shmipc_guest_config;
 
-#define SHMIPC_OWNER_SELF INT64_C(-1)
+#define SHMIPC_OWNER_SELF INT64_C(-1) /* the user that this process runs as */
 
+/* The defaults: mode 0600, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO. */
 #define SHMIPC_GUEST_CONFIG_INIT                                                                   \
     {                                                                                              \
         sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL,     \
@@ -321,7 +323,7 @@ SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *co
                                   shmipc_peer **peer);
 
 /*
- * Attaches to the region `name` as a guest, waiting up to `timeout` for its host to appear.
+ * Attaches to the region `name` as a guest; waits up to `timeout` for its host to appear.
  * `config` NULL means all defaults. On success the caller owns *peer, and frees it by shmipc_free;
  * on failure *peer is NULL. Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED
  * (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT,
@@ -368,33 +370,36 @@ SHMIPC_API int shmipc_close(shmipc_peer *peer);
  */
 SHMIPC_API void shmipc_free(shmipc_peer *peer);
 
+/* A region as it is, and this peer's place in it. */
 typedef struct shmipc_info {
-    uint32_t host_slots, guest_slots;
-    uint32_t request_capacity, response_capacity; /* bytes: multiples of 64 */
-    uint32_t index;                               /* 0: the host; 1 to 15: a guest */
-    uint32_t guests;                              /* guests attached and alive now */
-    uint64_t region_size;                         /* bytes of shared memory */
-    uint32_t serving; /* of those guests, how many have no SHMIPC_CALLS_ONLY and are not leaving */
+    uint32_t host_slots;        /* calls to guests at one time */
+    uint32_t guest_slots;       /* calls to the host at one time */
+    uint32_t request_capacity;  /* bytes of the largest request: a multiple of 64 */
+    uint32_t response_capacity; /* bytes of the largest response: a multiple of 64 */
+    uint32_t index;             /* of this peer: 0 is the host, 1 to 15 a guest */
+    uint32_t guests;            /* guests attached and alive now */
+    uint64_t region_size;       /* bytes of shared memory */
+    uint32_t serving;           /* of those guests: without SHMIPC_CALLS_ONLY, and not leaving */
     uint32_t reserved_word;
     uint64_t reserved[7];
 } shmipc_info;
 
-/* Errors: INVALID, CLOSED. */
+/* Stores in *info what the region and this peer are now. Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
-/* Host only: waits until at least `count` guests that serve are attached. Errors: INVALID, TIMEOUT,
-   SHUTDOWN, CLOSED, NAME_LOST. */
+/* Waits, in a host, for guests: until at least `count` that serve are attached. At most
+   SHMIPC_GUESTS_MAX. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* Message types 0 to 127 are the library's; of these an application may send only the next three. A
-   type only tells the application's messages apart: FLATBUFFER implies neither that the bytes were
-   verified nor SHMIPC_ALIGN_END. */
-#define SHMIPC_TYPE_NORMAL 0u
-#define SHMIPC_TYPE_FLATBUFFER 10u
-#define SHMIPC_TYPE_GUEST_CALL 11u
-#define SHMIPC_TYPE_APPLICATION 128u /* this and above are free for the application */
+   type only tells the application's messages apart. */
+
+#define SHMIPC_TYPE_NORMAL 0u      /* any bytes */
+#define SHMIPC_TYPE_FLATBUFFER 10u /* a FlatBuffer: not verified, and not always SHMIPC_ALIGN_END */
+#define SHMIPC_TYPE_GUEST_CALL 11u /* any bytes; SimpleIPC's type for a guest's calls */
+#define SHMIPC_TYPE_APPLICATION 128u /* this and all above are free for the application */
 
 /*
  * Alignment. Both ends of a request buffer and of a response buffer are 64-byte aligned. A message
@@ -408,27 +413,29 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
    the other side, its end, data + length, is aligned to 64, at any length. */
 #define SHMIPC_ALIGN_END 1u
 
+/* What a caller sends, and what a handler gets. */
 typedef struct shmipc_request {
-    const void *data;
-    size_t length; /* bytes: 0 to the request capacity */
-    uint32_t type;
-    uint32_t peer;  /* in a handler: the calling peer's index (0: the host), which another peer
-                       could forge. Ignored in a call */
-    uint32_t slot;  /* in a handler: index of the slot, over both directions. Ignored in a call */
-    uint32_t flags; /* 0 or SHMIPC_WAIT_READY; a call refuses others. In a handler 0 */
+    const void *data; /* may be NULL if length is 0 */
+    size_t length;    /* bytes: 0 to the request capacity */
+    uint32_t type;    /* SHMIPC_TYPE_NORMAL, ... */
+    uint32_t peer;    /* in a handler: the calling peer's index (0: the host), which another peer
+                         could forge. Ignored in a call */
+    uint32_t slot;    /* in a handler: index of the slot, over both directions. Ignored in a call */
+    uint32_t flags;   /* 0 or SHMIPC_WAIT_READY; a call refuses others. In a handler 0 */
     uint64_t reserved[4];
 } shmipc_request;
 
+/* What a handler answers, and what a caller gets. */
 typedef struct shmipc_response {
-    void *data;
+    void *data; /* the caller's memory, or the slot's: see shmipc_call and shmipc_slot_receive */
     size_t capacity; /* bytes at data */
     size_t length;   /* bytes of the response */
-    uint32_t type;
-    uint32_t flags; /* set by a handler: 0 or SHMIPC_ALIGN_END */
+    uint32_t type;   /* SHMIPC_TYPE_NORMAL, ... */
+    uint32_t flags;  /* set by a handler: 0 or SHMIPC_ALIGN_END */
 
     /* For calls that copy; NULL: none. See shmipc_call. */
     void *(*allocate)(void *context, size_t length);
-    void *allocate_context;
+    void *allocate_context; /* given to allocate */
     uint64_t reserved[2];
 } shmipc_response;
 
@@ -456,41 +463,37 @@ typedef struct shmipc_response {
 SHMIPC_API int shmipc_call(shmipc_peer *peer, const shmipc_request *request,
                            shmipc_response *response, int64_t timeout);
 
-/*
- * Sends a heartbeat, which the other side's library answers, and stores the round-trip time in
- * nanoseconds in *rtt (NULL: not wanted). Some thread of the other side must be serving.
- * Errors: as shmipc_call.
- */
+/* Measures a round trip: sends a heartbeat, which the other side's library answers, and stores the
+   time in nanoseconds in *rtt (NULL: not wanted). Some thread of the other side must be serving.
+   Errors: as shmipc_call. */
 SHMIPC_API int shmipc_ping(shmipc_peer *peer, int64_t timeout, int64_t *rtt);
 
-/* ---- Claimed slots: without copies, in flight, or one for many calls ------------------------- */
+/* ---- Slots: without copies, in flight, or one for many calls --------------------------------- */
 
 /*
- * A claimed slot, passed by value; its members are private. A slot belongs to one thread at a time;
+ * A claimed slot, passed by value. A slot belongs to one thread at a time;
  * only shmipc_slot_cancel may be called by another while it is in use. A slot that was released, or
  * whose call ended without an answer, is stale: every call on it is refused with SHMIPC_E_STALE and
  * touches nothing.
  */
 typedef struct shmipc_slot {
-    shmipc_peer *peer;
-    uint32_t index;
-    uint32_t ticket;
+    shmipc_peer *peer; /* private */
+    uint32_t index;    /* private */
+    uint32_t ticket;   /* private */
 } shmipc_slot;
 
-/* Claims a slot, waiting for one up to `timeout`. Errors: INVALID, TIMEOUT, NO_PEER (a guest's host
-   has died), SHUTDOWN, CLOSED, CORRUPT, NAME_LOST. On failure *slot is a slot that is stale. */
+/* Claims a slot, waiting for one up to `timeout`. On failure *slot is a slot that is stale. Errors:
+   INVALID, TIMEOUT, NO_PEER (a guest's host has died), SHUTDOWN, CLOSED, CORRUPT, NAME_LOST. */
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
-/*
- * Returns the request buffer, 64-byte aligned at both ends, and stores its size in *capacity (NULL:
- * not wanted). Returns NULL if the slot is stale or a request is under way. The buffer is valid
- * until the slot is sent or released.
- */
+/* Returns the request buffer; both its ends are aligned to 64 bytes. Stores its size in *capacity
+   (NULL: not wanted). Returns NULL if the slot is stale or a request is under way. The buffer is
+   valid until the slot is sent or released. */
 SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
 
 /*
- * Sends the first `length` bytes of the request buffer (with SHMIPC_ALIGN_END in `flags`: the
- * last) and returns at once. The buffer may not be touched until the answer has come. On an error,
+ * Sends a request and returns at once: the first `length` bytes of the request buffer, with
+ * SHMIPC_ALIGN_END the last. The buffer may not be touched until the answer has come. On an error,
  * CORRUPT too, nothing is sent and the slot stays claimed.
  * `flags`: 0, or one or both of SHMIPC_ALIGN_END and SHMIPC_WAIT_READY.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
@@ -498,13 +501,13 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
-/* 1: shmipc_slot_receive would return at once, with an answer or without; 0: not yet. Errors: STATE
-   (nothing sent), STALE. */
+/* Tells whether a call is over: 1 if shmipc_slot_receive would return at once, with an answer or
+   without; 0: not yet. Errors: STATE (nothing sent), STALE. */
 SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
 
 /*
- * Waits for the answer, and sets *response to it in shared memory, without a copy: response->data
- * is valid until the slot is sent again or released. A peer that breaks the protocol could still
+ * Waits for the answer: sets *response to it in shared memory, without a copy. response->data is
+ * valid until the slot is sent again or released. A peer that breaks the protocol could still
  * change these bytes: if you do not trust the other side, copy them before you check them.
  *
  * An answer, also one that says HANDLER, TOO_LARGE or TYPE, leaves the slot claimed, to be sent
@@ -516,11 +519,9 @@ SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_res
 
 /*
  * As shmipc_call, but in this slot: for a thread that calls often. It saves claiming a slot and
- * giving it back: an eighth of a short call (docs/benchmarks.md, rtt in a held slot). While a guest
- * holds a slot, all guests together have one less.
- *
- * An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed; any other
- * result releases it.
+ * giving it back: an eighth of a short call. While a guest holds a slot, all guests together have
+ * one less. An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed;
+ * any other result releases it.
  * Errors: as shmipc_call, and CANCELLED, CANCELLED_STARTED, STATE (a request is under way), STALE.
  */
 SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
@@ -538,11 +539,9 @@ SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
                                     size_t *which);
 
-/*
- * Makes the call under way on `slot` end with SHMIPC_E_CANCELLED or _CANCELLED_STARTED, unless its
- * answer is there already; if no call is under way, the next one sent with this claim. May be
- * called from any thread; returns at once. Errors: STALE, CLOSED.
- */
+/* Cancels the call under way on `slot`: it ends with CANCELLED or CANCELLED_STARTED, unless its
+   answer is there already. If none is under way, cancels the next one sent with this claim. May be
+   called from any thread; returns at once. Errors: STALE, CLOSED. */
 SHMIPC_API int shmipc_slot_cancel(shmipc_slot slot);
 
 /* Gives the slot back; a request under way is abandoned. Errors: STALE. */
@@ -562,8 +561,8 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  *
  * A handler should return. If it throws a C++ exception instead, or its thread ends in it
  * (pthread_exit, or cancellation at one of the handler's cancellation points), the caller gets
- * SHMIPC_E_HANDLER with a message that says so. Then the exception, or the end of the thread,
- * passes out of shmipc_serve or shmipc_poll, which cleans up first: catch it there.
+ * HANDLER with a message that says so. Then the exception, or the end of the thread, passes out of
+ * shmipc_serve or shmipc_poll, which cleans up first: catch it there.
  *
  * A handler must not leave without unwinding the stack, since the request would stay pending and
  * shmipc_shutdown would wait for it. This rules out longjmp out of a handler; the end of the
@@ -574,22 +573,19 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
 typedef int (*shmipc_handler)(void *context, const shmipc_request *request,
                               shmipc_response *response);
 
-/*
- * For `return shmipc_fail(response, "no such key: %s", key);` in a handler. Returns -1. The message
- * is truncated to the response capacity less 1 byte.
- */
+/* Makes a handler's answer a failure: `return shmipc_fail(response, "no such key: %s", key);`
+   Returns -1. The message is truncated to the response capacity less 1 byte. */
 SHMIPC_API int shmipc_fail(shmipc_response *response, const char *format, ...)
     SHMIPC_PRINTF_LIKE(2, 3);
 
-/* In a handler: 1 if the caller has given up, or a shutdown of this peer has cut the handler
-   off, so that nobody waits for the answer; else 0. */
+/* Tells a handler whether to stop: 1 if its caller has given up, or a shutdown of this peer has cut
+   the handler off, so that nobody waits for the answer; else 0. */
 SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 
 /*
  * Serves requests with this thread until something ends it; several threads may serve one peer.
- * While one of them runs a handler, the others serve the requests that come, as long as one of them
- * is free: at once if the caller waits for the answer, and within 40 ms if the request was only
- * sent.
+ * While one of them runs a handler, the others serve the requests that come, if one of them is
+ * free: at once if the caller waits for the answer, within 40 ms if the request was only sent.
  * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (graceful, here or by the
  * host), PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
  * CORRUPT, INVALID.
@@ -605,34 +601,32 @@ SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *con
 SHMIPC_API int shmipc_serve_until(shmipc_peer *peer, shmipc_handler handler, void *context,
                                   shmipc_stop_token *token);
 
-/*
- * Serves the requests that wait, without blocking, except in the handler. Returns the number of
- * requests served, or an error as shmipc_serve does.
- */
+/* Serves the requests that wait; does not block, except in the handler. Returns the number of
+   requests served, or an error as shmipc_serve does. */
 SHMIPC_API int shmipc_poll(shmipc_peer *peer, shmipc_handler handler, void *context);
 
 /* Waits until a request is there, and returns 0; or TIMEOUT, or an error as shmipc_serve does. */
 SHMIPC_API int shmipc_wait(shmipc_peer *peer, int64_t timeout);
 
-/*
- * Ends, with SHMIPC_E_WOKEN, every shmipc_serve and shmipc_wait that runs on `peer` now; if none
- * does, the next one. A thread that is about to begin while another one serves is not ended: use
- * shmipc_stop to stop a pool. May be called from any thread. Errors: INVALID, CLOSED.
- */
+/* Ends serving and waiting: every shmipc_serve and shmipc_wait that runs on `peer` now ends with
+   WOKEN; if none runs, the next one. A thread that is about to begin while another one serves is
+   not ended: use shmipc_stop to stop a pool. Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_wake(shmipc_peer *peer);
 
-/* ---- Notice ---------------------------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
+/* What happened to another peer. */
 typedef enum shmipc_event_kind {
     SHMIPC_EVENT_ATTACHED = 1, /* a peer is there */
     SHMIPC_EVENT_LEFT = 2,     /* a peer left gracefully */
     SHMIPC_EVENT_DIED = 3      /* a peer was killed or crashed */
 } shmipc_event_kind;
 
+/* A change among the other peers. */
 typedef struct shmipc_event {
-    shmipc_event_kind kind;
-    uint32_t peer; /* 0: the host; 1 to 15: a guest */
-    uint32_t pid;  /* for people; it may be of another pid namespace, or reused */
+    shmipc_event_kind kind; /* what happened */
+    uint32_t peer;          /* to whom: 0 is the host, 1 to 15 a guest */
+    uint32_t pid;           /* for people; it may be of another pid namespace, or reused */
     uint32_t reserved[5];
 } shmipc_event;
 
@@ -645,7 +639,7 @@ typedef struct shmipc_event {
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 
-/* ---- Dead regions ---------------------------------------------------------------------------- */
+/* ---- Regions of dead hosts ------------------------------------------------------------------- */
 
 /*
  * The region of a host that was killed keeps its name and its memory until the next host of the
@@ -662,9 +656,9 @@ SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_even
 /* Receives the name of one dead region. May call the library. */
 typedef void (*shmipc_dead_region)(void *context, const char *name);
 
-/* Calls found(context, name) for each dead region whose name begins with `prefix` (NULL and "": for
-   all), in no particular order. `found` NULL: only counts them. Returns how many there were.
-   Errors: NO_DESCRIPTORS, NO_MEMORY, DENIED (the directory), SYSTEM. */
+/* Lists dead regions: calls found(context, name) for each whose name begins with `prefix` (NULL and
+   "": for all), in no particular order, and returns how many there are. `found` NULL: only counts
+   them. Errors: NO_DESCRIPTORS, NO_MEMORY, DENIED (the directory), SYSTEM. */
 SHMIPC_API int shmipc_dead_regions(const char *prefix, shmipc_dead_region found, void *context);
 
 /* Removes the dead region `name`. Errors: INVALID, NAME, NAME_IN_USE (its host is alive),
@@ -672,14 +666,14 @@ SHMIPC_API int shmipc_dead_regions(const char *prefix, shmipc_dead_region found,
    TRUNCATED, CORRUPT, NO_DESCRIPTORS, NO_MEMORY, SYSTEM. */
 SHMIPC_API int shmipc_remove_dead_region(const char *name);
 
-/* Removes every dead region whose name begins with `prefix` (NULL and "": all). Returns how many it
-   removed; if it returns an error, it may have removed some. Errors: as shmipc_dead_regions. */
+/* Removes dead regions: each whose name begins with `prefix` (NULL and "": all). Returns how many;
+   if it returns an error, it may have removed some. Errors: as shmipc_dead_regions. */
 SHMIPC_API int shmipc_remove_dead_regions(const char *prefix);
 
 /* ---- Processors ------------------------------------------------------------------------------ */
 
 /*
- * Binds the calling thread to processor `cpu`, counted from 0 as the system does. The library never
+ * Binds the calling thread to processor `cpu`: counted from 0, as by the system. The library never
  * binds a thread on its own. A caller and a worker that exchange calls all the time do best on two
  * processors near each other (docs/benchmarks.md says what that gains, and what it may cost); bound
  * to the same processor, they wait for each other. Bind after creating or attaching: a process that
@@ -691,7 +685,7 @@ SHMIPC_API int shmipc_pin_thread(uint32_t cpu);
 
 /* ---- Counters -------------------------------------------------------------------------------- */
 
-/* Kept in this process, by this peer; exact when nothing is under way. */
+/* What a peer did since it came: kept in this process, exact when nothing is under way. */
 typedef struct shmipc_stats {
     uint64_t calls;     /* calls begun */
     uint64_t failed;    /* of those, ended without an answer */
@@ -702,11 +696,11 @@ typedef struct shmipc_stats {
     uint64_t reserved[10];
 } shmipc_stats;
 
-/* The whole peer's counters. Errors: INVALID, CLOSED. */
+/* Stores the whole peer's counters in *stats. Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_get_stats(shmipc_peer *peer, shmipc_stats *stats);
 
-/* One slot's; `slot` counts over both directions, host slots first. parks and wakes are those of
-   calls and answers on this slot. Errors: INVALID, CLOSED. */
+/* Stores one slot's counters in *stats; `slot` counts over both directions, host slots first. parks
+   and wakes are those of calls and answers on this slot. Errors: INVALID, CLOSED. */
 SHMIPC_API int shmipc_get_slot_stats(shmipc_peer *peer, uint32_t slot, shmipc_stats *stats);
 
 #ifdef __cplusplus
