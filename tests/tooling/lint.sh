@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# lint.sh <build directory>: clang-format, clang-tidy and shellcheck over the whole project; the rooms of src.
+# lint.sh <build directory>: clang-format, clang-tidy and shellcheck over the whole project; the rooms of src;
+# what the documents name; the reference pages.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -40,3 +41,4 @@ step tidy
 step scripts
 bash tests/tooling/rooms_test.sh
 bash tests/tooling/hazards.sh
+bash tests/tooling/reference_test.sh

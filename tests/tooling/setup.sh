@@ -37,6 +37,9 @@ missing() {
     if absent clang-tidy; then echo clang-tidy; fi
     if absent clang-format; then echo clang-format; fi
     if absent shellcheck; then echo shellcheck; fi
+    if absent doxygen; then echo doxygen; fi
+    if absent mandoc; then echo mandoc; fi
+    if absent man; then echo man-db; fi
     if absent spin; then echo spin; fi
     if absent musl-gcc; then echo musl-tools; fi
 }
