@@ -92,6 +92,16 @@ extern "C" {
 #define SHMIPC_PRINTF_LIKE(text, first)
 #endif
 
+/* Stands in the line above a declaration that a later version removes: the compiler warns of a use,
+   and says since which version, and what to do. Define SHMIPC_NO_DEPRECATED for no warning. */
+#if defined(__GNUC__) && !defined(SHMIPC_NO_DEPRECATED)
+#define SHMIPC_DEPRECATED(since, instead) __attribute__((deprecated("since " since ": " instead)))
+#elif defined(_MSC_VER) && !defined(SHMIPC_NO_DEPRECATED)
+#define SHMIPC_DEPRECATED(since, instead) __declspec(deprecated("since " since ": " instead))
+#else
+#define SHMIPC_DEPRECATED(since, instead)
+#endif
+
 /* The version of the library in use; SHMIPC_VERSION is the header's. */
 SHMIPC_API uint32_t shmipc_version(void);
 

@@ -8,6 +8,7 @@
 #
 # - a comment stands above what it describes, or behind it in the same line; one with an empty line under it
 #   describes its section;
+# - SHMIPC_DEPRECATED(...) has a line of its own;
 # - a comment's first sentence tells what it is; what follows "Errors:" in its last paragraph is a list;
 # - in comments, lines that are indented by four spaces are code, and `words` in backquotes parameters.
 
@@ -214,6 +215,8 @@ function own_page(n) {
     else
         declaration(item_code[n])
     put(".fi\n.SH DESCRIPTION")
+    if (item_note[n] != "")
+        put(marked(item_note[n]) "\n.PP")
     paragraphs(item_text[n], ".PP")
     list = errors
     if (item_kind[n] == "type")
@@ -349,10 +352,16 @@ function end_of_code(n, depth) {
 }
 
 # Reads the declaration in the lines `from` to `to`, whose comment is `text`.
-function item(from, to, text, i, code, name) {
+function item(from, to, text, i, code, name, note, words_of) {
     code = line[from]
     for (i = from + 1; i <= to; i++)
         code = code "\n" line[i]
+    note = ""
+    if (match(code, /^SHMIPC_DEPRECATED\("[^"]*", "[^"]*"\)\n/)) {
+        split(code, words_of, "\"")
+        note = "Deprecated since " words_of[2] ": " words_of[4] "."
+        code = substr(code, RLENGTH + 1)
+    }
     if (code ~ /^#/) {
         if (index(code, "/*") && text == "")
             text = text_of(from, to)
@@ -383,6 +392,7 @@ function item(from, to, text, i, code, name) {
     item_name[items] = name
     item_text[items] = text
     item_code[items] = code
+    item_note[items] = note
 }
 
 END {

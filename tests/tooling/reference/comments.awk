@@ -151,10 +151,15 @@ function without_value(text) {
 }
 
 # Prints line `n`, which is a declaration or a part of one, and returns the last line that is printed.
-function code(n, text, last) {
+function code(n, text, last, part) {
     text = line[n]
     if (text ~ /^ *uint(32|64)_t reserved|^template .* std::|namespace SHMIPC_NAMESPACE/) {
         print "" # not for users
+        return n
+    }
+    if (text ~ /^SHMIPC_DEPRECATED\("/) {
+        split(text, part, "\"")
+        print "/** @deprecated since " part[2] ": " prose(part[4]) " */"
         return n
     }
     follow(text)
