@@ -66,3 +66,4 @@ install(
   DIRECTORY docs
   DESTINATION "${doc_dir}"
   COMPONENT Documentation)
+include(src/packaging/man.cmake)

@@ -71,7 +71,7 @@ component() {
 
 step components
 component Runtime '/libshmipc\.so\.[0-9.]+$'
-component Development '/libshmipc\.(so|a|pc)$|/shmipc/(cxx/)?[a-z_]+\.hp*$|/cmake/libshmipc/'
+component Development '/libshmipc\.(so|a|pc)$|/shmipc/(cxx/)?[a-z_]+\.hp*$|/cmake/libshmipc/|/man/man[37]/'
 component Documentation '/share/doc/libshmipc/'
 count=$(find "$work"/{Runtime,Development,Documentation} ! -type d | wc -l)
 [[ $count == $(find "$work/both-prefix" ! -type d | wc -l) ]] ||
