@@ -40,5 +40,6 @@ step width
 step tidy
 step scripts
 bash tests/tooling/rooms_test.sh
+bash tests/tooling/platform_test.sh
 bash tests/tooling/hazards.sh
 bash tests/tooling/reference_test.sh
