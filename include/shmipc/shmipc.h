@@ -44,7 +44,7 @@
  * Processes. Create and attach after fork (and daemon), never before: in a forked child every call
  * ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
  *
- * Trust. A process that may open a region may write all of it: docs/SECURITY.md.
+ * Trust. A process that may open a region may write all of it, at any time: docs/SECURITY.md.
  *
  * Quiet. The library starts no thread, installs no signal handler, and prints nothing.
  */
@@ -60,7 +60,7 @@ extern "C" {
 
 /* The header's version. A new major version may change the API and the ABI. */
 #define SHMIPC_VERSION_MAJOR 0
-/* A new minor version adds; while the major version is 0, it may change the API and the ABI too. */
+/* A new minor version adds to the API; while the major version is 0, it may change both. */
 #define SHMIPC_VERSION_MINOR 1
 /* A new patch version changes neither. */
 #define SHMIPC_VERSION_PATCH 0
@@ -92,8 +92,8 @@ extern "C" {
 #define SHMIPC_PRINTF_LIKE(text, first)
 #endif
 
-/* Stands in the line above a declaration that a later version removes: the compiler warns of a use,
-   and says since which version, and what to do. Define SHMIPC_NO_DEPRECATED for no warning. */
+/* Stands in the line above what a later version removes: where that is used, the compiler warns,
+   and says since which version, and what to use. Define SHMIPC_NO_DEPRECATED for no warnings. */
 #if defined(__GNUC__) && !defined(SHMIPC_NO_DEPRECATED)
 #define SHMIPC_DEPRECATED(since, instead) __attribute__((deprecated("since " since ": " instead)))
 #elif defined(_MSC_VER) && !defined(SHMIPC_NO_DEPRECATED)
@@ -160,11 +160,10 @@ typedef enum shmipc_error {
 SHMIPC_API const char *shmipc_strerror(int error);
 
 /*
- * This thread's last failure in a sentence: it names the value and the limit, for people.
- * Never NULL; "" when nothing failed yet. Kept per thread, and valid until the thread's next
- * failure: a call that succeeds does not change it. The functions that only give something back
- * never change it, whatever they return, so they may be called between a failure and
- * shmipc_last_error: shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
+ * This thread's last failure in a sentence: it names the value and the limit, for people. Never
+ * NULL; "" when nothing failed yet. Valid until the thread's next failure: a call that succeeds
+ * does not change it, nor do the functions that only give something back, whatever they return:
+ * shmipc_slot_release, shmipc_slot_cancel, shmipc_close and shmipc_free.
  *
  * The sentence is one line of UTF-8, and so is each text for shmipc_log. In a part that comes from
  * elsewhere, such as a handler's message, line feed, return and tab are shown as \n, \r and \t, and
@@ -235,8 +234,8 @@ typedef enum shmipc_log_level {
  */
 typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *text);
 
-/* How a host creates a region. Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. Of what
-   the pointers point to, only log_context is used after shmipc_host_create. */
+/* How a host creates a region. Begin with SHMIPC_HOST_CONFIG_INIT, then set what differs. `sddl`
+   may be freed after shmipc_host_create; what log_context points to must outlive the peer. */
 typedef struct shmipc_host_config {
     size_t size;                /* sizeof(shmipc_host_config): set by the initialiser */
     uint32_t host_slots;        /* calls to guests at one time: 0 to SHMIPC_SLOTS_MAX */
@@ -291,8 +290,8 @@ typedef struct shmipc_host_config {
 #define SHMIPC_HOST_CONFIG_INIT                                                                    \
     { sizeof(shmipc_host_config), 4, 2, 4096, 4096, 0600, 0, SHMIPC_SPIN_AUTO, NULL, NULL, NULL }
 
-/* How a guest attaches. Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. Of what the
-   pointers point to, only log_context is used after shmipc_guest_attach. */
+/* How a guest attaches. Begin with SHMIPC_GUEST_CONFIG_INIT, then set what differs. `owner_sid` and
+   `stop` serve shmipc_guest_attach alone; what log_context points to must outlive the peer. */
 typedef struct shmipc_guest_config {
     size_t size;       /* sizeof(shmipc_guest_config): set by the initialiser */
     uint32_t mode;     /* most permission bits of the region; more: DENIED. Not on Windows */
@@ -406,9 +405,9 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 /* Message types 0 to 127 are the library's; of these an application may send only the next three. A
    type only tells the application's messages apart. */
 
-#define SHMIPC_TYPE_NORMAL 0u      /* any bytes */
-#define SHMIPC_TYPE_FLATBUFFER 10u /* a FlatBuffer: not verified, and not always SHMIPC_ALIGN_END */
-#define SHMIPC_TYPE_GUEST_CALL 11u /* any bytes; SimpleIPC's type for a guest's calls */
+#define SHMIPC_TYPE_NORMAL 0u        /* any bytes */
+#define SHMIPC_TYPE_FLATBUFFER 10u   /* a FlatBuffer, not verified; ALIGN_END or not */
+#define SHMIPC_TYPE_GUEST_CALL 11u   /* any bytes; SimpleIPC's type for a guest's calls */
 #define SHMIPC_TYPE_APPLICATION 128u /* this and all above are free for the application */
 
 /*
@@ -427,7 +426,7 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 typedef struct shmipc_request {
     const void *data; /* may be NULL if length is 0 */
     size_t length;    /* bytes: 0 to the request capacity */
-    uint32_t type;    /* SHMIPC_TYPE_NORMAL, ... */
+    uint32_t type;    /* SHMIPC_TYPE_NORMAL (0), one of the others, or an application's own */
     uint32_t peer;    /* in a handler: the calling peer's index (0: the host), which another peer
                          could forge. Ignored in a call */
     uint32_t slot;    /* in a handler: index of the slot, over both directions. Ignored in a call */
@@ -437,10 +436,10 @@ typedef struct shmipc_request {
 
 /* What a handler answers, and what a caller gets. */
 typedef struct shmipc_response {
-    void *data; /* the caller's memory, or the slot's: see shmipc_call and shmipc_slot_receive */
+    void *data;      /* a caller's memory; in a handler and in place, the slot's */
     size_t capacity; /* bytes at data */
     size_t length;   /* bytes of the response */
-    uint32_t type;   /* SHMIPC_TYPE_NORMAL, ... */
+    uint32_t type;   /* as in a request */
     uint32_t flags;  /* set by a handler: 0 or SHMIPC_ALIGN_END */
 
     /* For calls that copy; NULL: none. See shmipc_call. */
@@ -481,10 +480,9 @@ SHMIPC_API int shmipc_ping(shmipc_peer *peer, int64_t timeout, int64_t *rtt);
 /* ---- Slots: without copies, in flight, or one for many calls --------------------------------- */
 
 /*
- * A claimed slot, passed by value. A slot belongs to one thread at a time;
- * only shmipc_slot_cancel may be called by another while it is in use. A slot that was released, or
- * whose call ended without an answer, is stale: every call on it is refused with SHMIPC_E_STALE and
- * touches nothing.
+ * A claimed slot, passed by value. A slot belongs to one thread at a time; only shmipc_slot_cancel
+ * may be called by another while it is in use. A slot that was released, or whose call ended
+ * without an answer, is stale: every call on it is refused with STALE and touches nothing.
  */
 typedef struct shmipc_slot {
     shmipc_peer *peer; /* private */
@@ -538,12 +536,12 @@ SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
                                 shmipc_response *response, int64_t timeout);
 
 /*
- * Waits until one of several calls is over: looks through the `count` slots (1 to SHMIPC_SLOTS_MAX,
- * all of one peer) that have a request under way for one on which shmipc_slot_receive would return
- * at once, and stores its index in *which. On entry *which says where to begin looking: pass 0
- * first, then the last result plus 1, so that no slot starves behind its neighbours (an index
- * beyond the last slot means 0). Slots that are stale, zero, or not sent are passed over. During
- * the wait the slots belong to the calling thread. TIMEOUT ends no call.
+ * Waits until one of several calls is over: until shmipc_slot_receive would return at once on one
+ * of the `count` slots (1 to SHMIPC_SLOTS_MAX, all of one peer), whose index is then in *which. On
+ * entry *which says where to begin looking: pass 0 first, then the last result plus 1, so that no
+ * slot starves behind its neighbours (an index beyond the last slot means 0). Slots that are stale,
+ * zero, or not sent are passed over. During the wait the slots belong to the calling thread.
+ * TIMEOUT ends no call.
  * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
@@ -560,11 +558,12 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
 /* ---- Serving --------------------------------------------------------------------------------- */
 
 /*
- * Answers one request. `request` lies in shared memory and is valid until the handler returns;
- * it stays unchanged even if its caller gives up meanwhile. `response` comes with data and
- * capacity of the response buffer, length 0 and type SHMIPC_TYPE_NORMAL; the handler writes the
- * bytes there and sets length and type, or length and SHMIPC_ALIGN_END in flags if it wrote them
- * at the end. A length above capacity reaches the caller as SHMIPC_E_TOO_LARGE.
+ * Answers one request, in a thread that serves; several may run at once. `request` lies in shared
+ * memory and is valid until the handler returns; it stays unchanged even if its caller gives up
+ * meanwhile. `response` comes with data and capacity of the response buffer, length 0 and type
+ * SHMIPC_TYPE_NORMAL; the handler writes the bytes there and sets length and type, or length and
+ * SHMIPC_ALIGN_END in flags if it wrote them at the end. A length above capacity reaches the caller
+ * as TOO_LARGE.
  *
  * Returns 0. Any other value means that the handler failed: the caller gets SHMIPC_E_HANDLER and,
  * as its message, the first response->length bytes of response->data; shmipc_fail sets both.
@@ -596,9 +595,9 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
  * Serves requests with this thread until something ends it; several threads may serve one peer.
  * While one of them runs a handler, the others serve the requests that come, if one of them is
  * free: at once if the caller waits for the answer, within 40 ms if the request was only sent.
- * Returns WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (graceful, here or by the
- * host), PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a host),
- * CORRUPT, INVALID.
+ * Returns why it ended: WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (graceful, here
+ * or by the host), PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a
+ * host), CORRUPT, INVALID.
  */
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 

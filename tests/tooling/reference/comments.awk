@@ -66,7 +66,8 @@ function prose(text, out, word) {
 function linked(word) {
     if (word in is_error)
         return "\\ref SHMIPC_E_" word " \"" word "\""
-    if (language == "c" && word ~ /^(shmipc|SHMIPC)_[A-Za-z0-9_]*[A-Za-z0-9]$/ && word !~ /^SHMIPC_(SHARED|STATIC|NO_DEPRECATED|UNWINDS)$/)
+    if (language == "c" && word ~ /^(shmipc|SHMIPC)_[A-Za-z0-9_]*[A-Za-z0-9]$/ &&
+        word !~ /^SHMIPC_(SHARED|STATIC|NO_DEPRECATED|UNWINDS)$/)
         return "#" word
     return word
 }
