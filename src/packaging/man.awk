@@ -58,11 +58,11 @@ function verbatim(text) {
     text = escaped(text)
     gsub(/-/, "\\-", text)
     gsub(/'/, "\\(aq", text)
-    return text ~ /^\./ ? "\\\\&" text : text
+    return text ~ /^\./ ? "\\&" text : text
 }
 
 # Prose, with the names in it set apart.
-function marked(text, out, word, after) {
+function marked(text, out, word) {
     out = ""
     text = escaped(text)
     while (match(text, /`[^`]*`|[A-Za-z_][A-Za-z0-9_]*/)) {
@@ -119,8 +119,8 @@ function text_of(from, to, i, text, all) {
     return all
 }
 
-# Prints a comment's paragraphs; keeps the errors it lists in `errors`. `break` comes between paragraphs.
-function paragraphs(text, break_, rows, n, i, prose, code, first) {
+# Prints a comment's paragraphs, but for the errors that it lists: they are in `errors`.
+function paragraphs(text, rows, n, i, prose, first) {
     n = split(text "\n", rows, "\n")
     prose = errors = ""
     first = 1
@@ -134,12 +134,12 @@ function paragraphs(text, break_, rows, n, i, prose, code, first) {
         } else if (rows[i] != "") {
             prose = prose (prose == "" ? "" : " ") rows[i]
         } else if (prose != "") {
-            if (match(prose, /(^|[ ])Errors: /) && page !~ /7$/) {
+            if (match(prose, /(^| )Errors: /)) {
                 errors = substr(prose, RSTART + RLENGTH)
                 prose = substr(prose, 1, RSTART - 1)
             }
             if (prose != "")
-                paragraph(prose, first ? "" : break_)
+                paragraph(prose, first)
             first = 0
             prose = ""
         }
@@ -147,12 +147,12 @@ function paragraphs(text, break_, rows, n, i, prose, code, first) {
 }
 
 # A paragraph that begins with one word and a full stop has a title.
-function paragraph(prose, break_) {
+function paragraph(prose, first) {
     if (page ~ /7$/ && match(prose, /^[A-Z][a-z-]+( \([a-z_]+\))?\. /)) {
         put(".SS " quoted(substr(prose, 1, RLENGTH - 2)))
         prose = substr(prose, RLENGTH + 1)
-    } else if (break_ != "") {
-        put(break_)
+    } else if (!first) {
+        put(".PP")
     }
     fill(marked(prose))
 }
@@ -186,7 +186,6 @@ function begin_page(name, number, about) {
     if (page != "")
         close(page)
     page = man "/man" number "/" name "." number
-    printf "" >page
     put(".\\\" Made from shmipc.h by man.awk.")
     put(".TH " toupper(name) " " number " " date " " quoted("libshmipc " version) " " quoted("libshmipc"))
     put(".SH NAME\n" name " \\- " about)
@@ -217,7 +216,7 @@ function own_page(n) {
     put(".fi\n.SH DESCRIPTION")
     if (item_note[n] != "")
         put(marked(item_note[n]) "\n.PP")
-    paragraphs(item_text[n], ".PP")
+    paragraphs(item_text[n])
     list = errors
     if (item_kind[n] == "type")
         members(item_code[n])
@@ -282,18 +281,27 @@ function contents(section, heading, kinds, i, any) {
     }
 }
 
+# The value of a macro that has one in its line.
+function value(code) {
+    if (code !~ /^#define [A-Z_]+ [^\\]*$/)
+        return ""
+    sub(/^#define [A-Z_]+/, "", code)
+    sub(/ *(\/\*.*)?$/, "", code)
+    return code
+}
+
 function section_page(section, i) {
     begin_page(section, 3, subject(section))
     put(".fi\n.SH DESCRIPTION")
     if (about[section] == "")
         put("Declared in \\fIshmipc.h\\fR:")
-    paragraphs(about[section], ".PP")
+    paragraphs(about[section])
     contents(section, "Functions", "function")
     contents(section, "Types", "type pointer")
     for (i = 1; i <= items; i++) {
         if (item_section[i] == section && item_kind[i] == "macro") {
-            put(".SS " item_name[i])
-            paragraphs(item_text[i], ".PP")
+            put(".SS " quoted(verbatim(item_name[i] value(item_code[i]))))
+            paragraphs(item_text[i])
         }
     }
     put(".SH SEE ALSO\n.BR shmipc (7)")
@@ -302,7 +310,7 @@ function section_page(section, i) {
 function overview(text, i) {
     begin_page("shmipc", 7, summary(substr(text, index(text, ": ") + 2)))
     put(".SH DESCRIPTION")
-    paragraphs(substr(text, index(text, "\n\n") + 2), ".PP")
+    paragraphs(substr(text, index(text, "\n\n") + 2))
     put(".SH SEE ALSO")
     for (i = 1; i <= sections; i++) {
         put(".TP\n.BR " section_name[i] " (3)")
@@ -323,7 +331,7 @@ function begin_section(text, name) {
 
 # The last line of the comment that begins in line `n`.
 function end_of(n) {
-    while (line[n] !~ /\*\/$/)
+    while (line[n] !~ /\*\/$/ && n < NR)
         n++
     return n
 }
@@ -332,7 +340,7 @@ function end_of(n) {
 function end_of_code(n, depth) {
     depth = 0
     if (line[n] ~ /^#if/) {
-        for (;; n++) {
+        for (; n < NR; n++) {
             depth += (line[n] ~ /^#if/) - (line[n] ~ /^#endif/)
             if (!depth)
                 return n
@@ -384,7 +392,7 @@ function item(from, to, text, i, code, name, note, words_of) {
     }
     if (text == "") {
         print "man.awk: shmipc.h:" from ": " name " has no comment" >"/dev/stderr"
-        exit failed = 1
+        exit 1
     }
     items++
     item_section[items] = section
@@ -396,8 +404,6 @@ function item(from, to, text, i, code, name, note, words_of) {
 }
 
 END {
-    if (failed)
-        exit 1
     last = end_of(1)
     begin_section("Header: versions, linking, deprecation")
     first_text = text_of(1, last)

@@ -41,6 +41,7 @@ for words in 'int shmipc_get_stats(shmipc_peer \*peer, shmipc_stats \*stats);' '
     'shmipc_counters(3)'; do
     grep -q "$words" "$work/page" || fail "man shmipc_get_stats lacks $words"
 done
+manual shmipc_peers | grep -q 'SHMIPC_GUESTS_MAX 15$' || fail "man shmipc_peers does not show a limit"
 manual shmipc_error | grep -A 1 'SHMIPC_E_SYSTEM = -3' | grep -q 'shmipc_last_os_error(3) says why' ||
     fail "man shmipc_error does not explain the codes"
 

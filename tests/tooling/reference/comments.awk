@@ -110,7 +110,7 @@ function slug(title) {
 
 # The last line of the comment that begins in line `n`.
 function end_of(n) {
-    while (line[n] !~ /\*\/$/)
+    while (line[n] !~ /\*\/$/ && n < NR)
         n++
     return n
 }
