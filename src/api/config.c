@@ -5,11 +5,12 @@
 #include <string.h>
 
 enum {
-    MEMBER_ALIGNMENT = 8, /* no member crosses a multiple of it */
-    LARGEST_SIZE = 4096   /* of any version; so many bytes may be read */
+    MEMBER_ALIGNMENT = 8, /* sizes are multiples of it, and no member crosses one: none is copied
+                             in part */
+    LARGEST_SIZE = 4096   /* upper bound for all versions: limits how much is read */
 };
 
-/* The first byte from `first` on that is not 0; `size` if there is none. */
+/* Index of the first non-zero byte at or after `first`; `size` if there is none. */
 static size_t first_set(const unsigned char *bytes, size_t first, size_t size) {
     while (first < size && bytes[first] == 0)
         first++;

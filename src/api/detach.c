@@ -20,9 +20,9 @@ static void keep_claimed(shmipc_peer *p) {
     }
 }
 
-/* A worker that takes a request after this look sees that the peer is closed: seq_cst; the partner
-   is shmi_slot_take, then the read of the phase. The private word says that the caller gave up, so
-   that shmipc_abandoned tells the handler. */
+/* A worker that takes a request after this look sees that the peer is closed: the phase's store and
+   this look, both seq_cst, pair with shmi_slot_take and the load of the phase. The private word
+   says that the caller gave up, so that shmipc_abandoned tells the handler. */
 static void keep_taken(shmipc_peer *p) {
     const struct direction *d = &p->serves;
     for (uint32_t i = d->first; i < d->first + d->count; i++) {
@@ -58,7 +58,7 @@ static void cut_off(shmipc_peer *p, const struct region *real) {
     settle_calls(p, real);
 }
 
-/* Both exchanges are partners of shmi_peer_await_settlement. */
+/* Both exchanges pair with shmi_peer_await_settlement. */
 bool shmi_detach(shmipc_peer *p, struct region *real) {
     *real = p->region;
     exchange_seq_cst32(&p->life.cutting, 1);

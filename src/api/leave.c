@@ -22,8 +22,9 @@ static void wake_everybody_here(shmipc_peer *p) {
     shmi_caller_wake_all(p);
 }
 
-/* Waits until no thread is inside, or the deadline. A release just before may have missed that this
-   peer closes, and this thread the release: it looks once more after STORES_SEEN_NS. */
+/* Waits until no thread is inside, or until the deadline. A release just before may have missed
+   that this peer closes, and this thread the release: so the thread looks once more after
+   STORES_SEEN_NS. */
 static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
@@ -63,7 +64,7 @@ static void vacate(const shmipc_peer *p, const struct region *r) {
     shmi_membership_publish_counters(p, record);
     shmi_silence_eventcounts(r, p->index);
     shmi_vacate_record(record, load_relaxed32(&record->epoch));
-    /* Slots given back while this peer closed were not announced one by one. */
+    /* Releases while this peer closed did not notify. */
     (void)shmi_eventcount_notify(&vacancies, WAKE_ALL);
     /* Wake the guests' workers, which sleep long, to see that the host is gone. */
     if (host)
@@ -130,7 +131,7 @@ static void depart_once(shmipc_peer *p) {
 }
 
 /* The first thread that closes counts as inside, so that another one does not depart before it is
-   done. seq_cst: the partner is a thread that claims, enters, or takes a request, then reads the
+   done. seq_cst: pairs with a thread that claims, enters, or takes a request, then reads the
    phase. */
 static void end_everything(shmipc_peer *p) {
     add_seq_cst32(&p->life.users, 1);

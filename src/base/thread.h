@@ -16,8 +16,8 @@ struct last_failure {
 /* Zero at first. Its storage needs no destructor, so that the library can be unloaded. */
 struct thread_state {
     const struct served *serving; /* peer.h */
-    const void *steps_aside;      /* turns.c: the peer in whose slot its turn has just ended */
-    uint32_t affinity;            /* pool.c: the slot used last */
+    const void *steps_aside;      /* turns.c's: the peer in whose slot a turn has just ended */
+    uint32_t affinity;            /* pool.c's and turns.c's: the slot used last */
     struct last_failure last;     /* error.c */
 };
 

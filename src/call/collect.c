@@ -39,8 +39,8 @@ static bool any(shmipc_peer *p, struct local_slot *l) {
 }
 
 /* Called after the sleeper is announced. Reads the flags after PARKED is set: a thread that sets a
-   flag reads PARKED next. A word that still cannot be parked after so many tries is corrupt: its
-   call ends. */
+   flag reads PARKED next. A word that cannot be parked in WORD_CHANGES tries is corrupt: its call
+   ends. */
 static bool ends_or_is_parked(shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     for (int i = 0; !shmi_caller_has_ended(p, l, seen) && (seen & WORD_PARKED) == 0; i++) {

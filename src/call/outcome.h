@@ -27,24 +27,25 @@ static inline void leave_crowd(shmipc_peer *p, struct local_slot *l) {
 int shmi_outcome_give_up(shmipc_peer *peer, struct local_slot *local, const struct reason *reason,
                          int64_t timeout, bool *answered);
 
-/* Of a request that was withdrawn, as no live peer could answer it; `now` is the slot's word. */
+/* Ends a call whose request was withdrawn, since no live peer could answer it; `now` is the slot's
+   word. */
 int shmi_outcome_withdrawn(shmipc_peer *peer, struct local_slot *local, word now);
 
-/* Of a call during which this peer was closed and its memory replaced, after a handler had started.
-   */
+/* Ends a call during which this peer was closed and its memory replaced, after a handler had
+   started. */
 COLD int shmi_outcome_cut_off(shmipc_peer *peer, struct local_slot *local);
 
-/* Of an answer that stands for a dead responder: its slot was reclaimed. */
+/* Ends a call whose responder has died, so that the slot was reclaimed. */
 COLD int shmi_outcome_died(shmipc_peer *peer, struct local_slot *local);
 
-/* `seen` is a word that no correct peer could have stored. */
+/* Ends a call in whose slot `seen` was found, a word that no correct peer could have stored. */
 COLD int shmi_outcome_corrupt(shmipc_peer *peer, struct local_slot *local, word seen);
 
 /* For a call that ended unstarted, or answered, by the word that this peer sees. True if that word
    may be a copy, and a handler had started by the region's own word. */
 COLD bool shmi_outcome_started_in_region(shmipc_peer *peer, const struct local_slot *local);
 
-/* What an answer says that is an error. */
+/* The error that an error response reports. */
 COLD int shmi_outcome_of_error(shmipc_peer *peer, const shmipc_response *response);
 
 #endif

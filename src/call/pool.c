@@ -7,7 +7,7 @@
 #include "region/liveness.h"
 #include "region/slot.h"
 
-/* seq_cst: a look after prepare; its partner is the release that notifies. */
+/* seq_cst: this look after prepare pairs with the release that notifies. */
 static bool claim_shared(const shmipc_peer *p, struct local_slot *l) {
     word seen = slot_look_again(l->shared);
     if (word_state(seen) != SLOT_FREE || !shmi_slot_claim(l->shared, &seen, p->self))
@@ -85,7 +85,7 @@ static struct local_slot *try_any(shmipc_peer *p) {
     return NULL;
 }
 
-/* Reclaims slots that a dead responder, or another guest that died, still owns. */
+/* Reclaims slots that a dead responder or another, dead, guest still owns. */
 static void reclaim_dead_owners(shmipc_peer *p) {
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         word seen = slot_look(region_slot(&p->region, i));
@@ -128,7 +128,7 @@ static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadl
 }
 
 /* A waiter that looks by itself leaves the slots to the threads that have turns, but not for ever:
-   if a slot was free at several looks, its thread may never come back. */
+   after several looks it takes a free slot, whose thread may never come back. */
 static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up, uint32_t looks) {
     enum { SPARING_LOOKS = 3 };
     if (wake_up == WOKEN_TO_LOOK && looks <= SPARING_LOOKS && !shmi_turns_leave_room(p))
@@ -146,8 +146,8 @@ static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
 
 /* A sleeper tries once more before it gives up, so that no notification is wasted on it. The newest
    waiter's sleeps are short: a release just before may have missed this waiter, and this waiter the
-   release; and a thread that released in silence may never call again. A thread that steps aside
-   has notified another waiter, and does not look before it sleeps. */
+   release; and a thread that released without notifying may never call again. A thread that steps
+   aside has notified another waiter, and does not look before it sleeps. */
 static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
     struct local_eventcount *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_eventcount_prepare(vacancies);
@@ -198,7 +198,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
     }
 }
 
-/* In this process, or in another one that has slots in common with it. */
+/* In this process, or in another guest, which claims the same slots. */
 static bool others_wait_for_slot(const shmipc_peer *p) {
     return load_seq_cst32(&p->calls.vacancies.waiters) != 0 ||
            (!peer_is_host(p) && eventcount_has_sleepers(&p->calls.vacancies));
@@ -245,8 +245,8 @@ COLD static void notify_vacancies(shmipc_peer *p) {
 
 /* Release: pairs with the next try_claim, and with the thread that unmaps the region when no slot
    is claimed. The waiters and the phase may be read before others see the claim gone:
-   STORES_SEEN_NS. Once the claim is gone the region may be unmapped at any moment: only private
-   memory from there. */
+   STORES_SEEN_NS. Once the claim is gone the region may be unmapped at any moment: after that, only
+   private memory is touched. */
 static void return_claim(shmipc_peer *p, struct local_slot *l, bool others_wait) {
     const atomic_u32 *own = &p->calls.vacancies.waiters;
     bool silent = false;

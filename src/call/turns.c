@@ -4,6 +4,7 @@
 
 bool shmi_turns_leave_room(const shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
+    /* A waiter that was just notified counts as one. */
     uint32_t under_way = shmi_turn_is_handed_on(&p->calling.turns, now);
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         bool is_claimed = load_relaxed32(&p->slots[i].claim) % 2 != 0;
@@ -19,9 +20,9 @@ static void end_turn(const shmipc_peer *p) {
     thread->affinity = UINT32_MAX;
 }
 
-/* A thread without a turn yet, or whose user held the slot, may not come back soon, so it
-   notifies. */
 bool shmi_turns_keep(shmipc_peer *p, struct local_slot *l) {
+    /* A thread that had no turn, or whose user held the slot, may not call again soon: its release
+       notifies. */
     const bool comes_back = l->turn.began != 0 && !l->call.held;
     const bool slept = l->call.slept;
     l->call.slept = false;

@@ -1,16 +1,16 @@
 /*
- * Turns: if more threads call than there are slots, a thread keeps its slot for a turn of calls,
- * then steps aside. policy.h decides how long a turn is, and how many are under way at a time; this
- * file has what a release does with these decisions. No thread depends on a turn's end: a waiter
- * for a slot also looks by itself (pool.c).
+ * Turns: if more threads call than there are slots, a thread's releases wake nobody for a turn of
+ * calls, so the thread finds the same slot free again; then it steps aside. policy.h decides how
+ * long a turn is, and how many are under way at a time; this file applies these decisions to a
+ * release. No thread depends on a turn's end: a waiter for a slot also looks by itself (pool.c).
  */
 #ifndef SHMIPC_TURNS_H
 #define SHMIPC_TURNS_H
 
 #include "peer/peer.h"
 
-/* For a release while others wait. True: the slot is given back in silence, since this thread's
-   turn lasts, or enough other turns are under way. */
+/* For a release while others wait. True: release without notifying, since this thread's turn
+   lasts, or enough other turns are under way. */
 COLD bool shmi_turns_keep(shmipc_peer *peer, struct local_slot *local);
 
 /* True, once, if the calling thread's turn in a slot of this peer is over: it must let others go

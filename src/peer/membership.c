@@ -18,8 +18,8 @@ static void reap_each(shmipc_peer *p) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         if (!shmi_reap_guest(&p->region, i))
             continue;
-        store_relaxed32(&p->membership.remote_alive,
-                        0); /* the next call looks sooner for other live guests */
+        /* The next call that sleeps checks at once for live guests. */
+        store_relaxed32(&p->membership.remote_alive, 0);
         shmi_peer_log(p, SHMIPC_LOG_WARN, "guest %u has died", (unsigned)i);
     }
 }
@@ -114,6 +114,8 @@ static int event_refusal(shmipc_peer *p) {
     }
 }
 
+/* No prepare: a peer that comes or leaves notifies all sleepers, announced or not; ticks find the
+   dead. */
 static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
@@ -194,6 +196,7 @@ static uint32_t count_serving(shmipc_peer *p) {
     return count;
 }
 
+/* No prepare: as await_event. */
 static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {

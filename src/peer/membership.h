@@ -20,7 +20,7 @@ uint64_t shmi_membership_last_look(const shmipc_peer *peer);
 /* Writes the peer's counters to its record, where other processes can read them. */
 void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_record *record);
 
-/* Notifies all peers that something about this peer has changed. */
+/* Notifies all threads that wait for peers to come or go: this peer came, or is leaving. */
 void shmi_membership_announce(shmipc_peer *peer);
 
 #endif

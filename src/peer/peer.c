@@ -105,7 +105,7 @@ int shmi_refuse_timeout(int64_t timeout) {
                      (long long)timeout);
 }
 
-/* seq_cst: the partner is the thread that stores 1, then detaches. */
+/* seq_cst: pairs with the thread that stores 1, then detaches. */
 void shmi_peer_await_settlement(shmipc_peer *p) {
     while (load_seq_cst32(&p->life.cutting) != 0)
         (void)shmi_word_wait(NULL, &p->life.cutting, 1, CLOCK_NEVER, NO_HOME);
@@ -279,7 +279,7 @@ bool shmi_peer_remote_is_alive(shmipc_peer *p) {
     return remote_alive;
 }
 
-/* seq_cst: the partner is a thread that claims or enters, then reads the phase. */
+/* seq_cst: pairs with a thread that claims or enters, then reads the phase. */
 struct occupants shmi_peer_occupants(const shmipc_peer *p) {
     struct occupants occupants = {.threads = load_seq_cst32(&p->life.users)};
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++)

@@ -1,6 +1,9 @@
 /*
  * One end of a region in this process: the common part of host and guest. A peer calls in one
  * direction and serves in the other; both roles use the same code.
+ *
+ * Once the peer is open, a field that is marked "home.c's" is written only by that file, and by
+ * peer.c in a forked child.
  */
 #ifndef SHMIPC_PEER_H
 #define SHMIPC_PEER_H
@@ -32,33 +35,33 @@ enum slot_phase {
 
 /* The serving side's part of a slot. */
 struct slot_service {
-    atomic_u32 residents;         /* home.c's: workers of this process that are at home here, */
-    atomic_u32 keepers;           /* and those of them that a request may be left to */
-    atomic_u64 served, discarded; /* counts: responder.c's */
+    atomic_u32 residents;         /* home.c's: workers of this process that are at home here */
+    atomic_u32 keepers;           /* home.c's: those of them that a request may be left to */
+    atomic_u64 served, discarded; /* responder.c's: counts */
 };
 
 /* What the claimer notes of the call under way, for its wait and for the end of its turn. */
 struct slot_call {
     uint32_t type;         /* of the request */
     enum reach reach;      /* of the request */
-    uint64_t looked_after; /* when a caller that does not sleep last looked for the responder */
+    uint64_t looked_after; /* when a caller that does not sleep last checked the responder */
     bool waits_ready;      /* the call waits for a guest that can answer */
     bool polled;           /* a worker polled when this request was published, */
     bool woke_worker;      /* or one was asleep, and was notified */
-    bool notified;         /* a worker was notified when its caller was about to sleep */
+    bool notified;         /* the caller need not notify (again) before it sleeps */
     bool is_in_crowd;      /* its wait counts in calling.long_waits */
-    bool slept;            /* the last call slept while its handler ran */
+    bool slept;            /* a call slept while its handler ran, since turns.c last cleared this */
     bool held;             /* claimed by the user, whose thread may not call again soon */
 };
 
 /* This process's private state of one slot. Each has its own cache lines: threads that use
-   neighbouring slots do not disturb each other. A slot is called in or served; a field that is not
-   said to be another's is written by the thread that has claimed the slot, or works on it. */
+   neighbouring slots do not disturb each other. This process calls in the slot or serves it:
+   fields without a mark are written by the thread that has claimed the slot, or serves it. */
 struct local_slot {
-    /* The claim: odd while the slot is claimed; the odd value is the claim's ticket. By each thread
-       that claims or gives back: pool.c. */
+    /* Odd while the slot is claimed: then it is the claim's ticket. Every claim and every release
+       changes it: pool.c's. */
     _Alignas(2 * CACHE_LINE) atomic_u32 claim;
-    atomic_u32 cancelled; /* the ticket whose call is to end: by a thread that cancels, detach.c */
+    atomic_u32 cancelled; /* ticket of the call to cancel: set by claim.c, cleared by caller.c */
     enum slot_phase phase;
     word last;           /* the last word we stored, or saw the other side store */
     struct slot *shared; /* never changes */
@@ -68,7 +71,7 @@ struct local_slot {
     struct hold_off hold_off; /* of the same waits */
     struct turn turn;         /* while others wait for a slot */
     bool quarantined;         /* given up while WORKING: not ours until its responder lets go */
-    atomic_u64 settled; /* the region's word when the closing thread gave up the call: detach.c's */
+    atomic_u64 settled; /* detach.c's: the region's word when the closing thread gave up the call */
     struct slot_service service;
 };
 
@@ -80,7 +83,7 @@ enum peer_phase { PEER_OPEN, PEER_DRAINING, PEER_CLOSED };
 /* Whether a closed peer has left the region. */
 enum departure { DEPARTURE_AHEAD, DEPARTING, DEPARTED };
 
-/* The peers that a thread serves, the innermost first. Each lies on the stack of its
+/* The peers that a thread serves, the innermost first. Each entry lies on the stack of its call of
    shmipc_serve or shmipc_poll. */
 struct served {
     shmipc_peer *peer;
@@ -94,16 +97,16 @@ struct known_peer {
 
 /* Coming and going. */
 struct peer_life {
-    atomic_u32 phase;   /* enum peer_phase; only rises: leave.c's */
-    atomic_u32 corrupt; /* set once, for ever: peer.c's */
-    atomic_u32 gone;    /* enum departure; only rises: leave.c's */
-    atomic_u32 cutting; /* 1 while the threads inside are being cut off; futex: detach.c's */
-    int name_stays;     /* errno: why the departing thread could not remove the name */
-    atomic_u32 forked;  /* this is a child's copy: there is no region behind it */
+    atomic_u32 phase;   /* leave.c's: enum peer_phase; only rises */
+    atomic_u32 corrupt; /* peer.c's: 1 once the region was found corrupt */
+    atomic_u32 gone;    /* leave.c's: enum departure; only rises */
+    atomic_u32 cutting; /* detach.c's: 1 while the threads inside are being cut off; futex */
+    int name_stays;     /* errno: why the departing thread could not remove the name; or 0 */
+    atomic_u32 forked;  /* 1: a forked child's copy; there is no region behind it */
     bool stays_mapped;  /* departed, but could not be detached; set before `gone` */
 
-    /* References to the peer: the user's until shmipc_free, and one of each thread that serves. The
-       last holder calls `end`, which shmipc_free has set. */
+    /* References to the peer: the user's until shmipc_free, and one for each thread that serves.
+       The last holder calls `end`, which shmipc_free has set. */
     atomic_u32 holders;
     void (*end)(shmipc_peer *peer);
 
@@ -113,15 +116,19 @@ struct peer_life {
     atomic_u32 exit_sequence; /* futex; moves when a thread leaves a closed peer */
 };
 
-/* Who else is there: membership.c's, but for what is said. */
+/* The other peers. */
 struct peer_membership {
-    atomic_u32 host_lost;    /* enum host_loss; set once: a guest's host died, a host's name went */
-    atomic_u32 remote_alive; /* a peer on the other side answered, and was not found dead since */
-    struct local_eventcount changes;
-    atomic_u64 next_tick; /* when a thread must look for deaths */
-    atomic_u32 ticks;
-    atomic_u32 scan;                /* held by the one thread that looks, */
-    struct known_peer known[PEERS]; /* and writes these */
+    atomic_u32 host_lost; /* peer.c's: enum host_loss; set once */
+
+    /* 1: a peer of the other side was seen alive, and none was seen dead since. Written by peer.c,
+       caller.c and membership.c. */
+    atomic_u32 remote_alive;
+
+    struct local_eventcount changes; /* a peer came or went */
+    atomic_u64 next_tick;            /* membership.c's: when a thread must look for deaths */
+    atomic_u32 ticks;                /* membership.c's: a count */
+    atomic_u32 scan;                 /* membership.c's: 1 while a thread looks at all peers; */
+    struct known_peer known[PEERS];  /* that thread writes these */
 };
 
 /* What the calling threads share. */
@@ -129,15 +136,15 @@ struct peer_calling {
     struct spin_budget claim_spins;
     struct spin_budget collect_spins; /* of waits for the first of several answers */
     struct local_eventcount answers;  /* for threads that wait for the first of several answers */
-    atomic_u32 vain_notifies;         /* notifications that woke no thread: send.c's */
+    atomic_u32 vain_notifies;         /* send.c's: notifications that woke no thread */
 
-    /* Waits while no worker polls: caller.c's. */
+    /* Waits of calls that were sent while no worker polled. Written by caller.c and outcome.h. */
     _Alignas(2 * CACHE_LINE) struct crowd long_waits;
 
     /* More callers than slots. */
-    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* its number; waits for a slot: pool.c's */
-    struct turns turns;      /* of calling threads while others wait for a slot: turns.c's */
-    atomic_u64 next_reclaim; /* when a waiter must look for slots of dead owners: pool.c's */
+    _Alignas(2 * CACHE_LINE) atomic_u32 newest_waiter; /* pool.c's: number of the newest waiter */
+    struct turns turns;                                /* pool.c's and turns.c's */
+    atomic_u64 next_reclaim; /* pool.c's: when a waiter must look for slots of dead owners */
 };
 
 /* What the workers share. Each group has its own cache lines: fields that workers change when they
@@ -150,26 +157,26 @@ struct peer_serving {
     _Alignas(2 * CACHE_LINE) atomic_u32 poller; /* poller.c's: the worker that polls; 0: none */
     atomic_u32 next_worker;
 
-    /* The generation of serves.requests when a worker last found no request and slept. */
+    /* parking.c's: generation of serves.requests when a worker last found no request and slept. */
     _Alignas(2 * CACHE_LINE) atomic_u32 idle_at;
-    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request has come since */
+    atomic_u64 rests_since; /* when a worker last went to sleep; 0: a request was taken since */
     atomic_u32 ticker;      /* parking.c's: the parked worker that looks for deaths; 0: none */
     atomic_u32 superseded;  /* poller.c's: superseded pollers that have not noticed */
 
-    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* long handlers that run: running.c's */
+    _Alignas(2 * CACHE_LINE) struct crowd long_handlers; /* running.c's: long handlers that run */
 
     _Alignas(2 * CACHE_LINE) struct durations durations;
-    atomic_u32 sentry; /* sentry.c's */
-    /* Low half: threads in shmipc_serve and shmipc_wait; high half: calls of shmipc_wake. In one
-       word, so that a wake either finds a waiter or is for the next one. */
+    atomic_u32 sentry; /* sentry.c's: enum sentry_state */
+    /* worker.c's. Low half: threads in shmipc_serve and shmipc_wait; high half: calls of
+       shmipc_wake. In one word, so that a wake either finds a waiter or is for the next one. */
     atomic_u64 waiters_and_wakes;
-    atomic_u32 wake_pending;
+    atomic_u32 wake_pending; /* 1: a wake found no waiter, and is for the next one */
 };
 
 // NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): some fields have lines of their own
 struct shmipc_peer {
-    /* Never change after opening; `region` is replaced by private memory when this peer leaves
-       while others stay: detach.c. */
+    /* Do not change while the peer is open. If threads stay inside when this peer leaves, a private
+       mapping replaces the memory of `region`: detach.c. */
     struct region region;
     uint32_t index;      /* in the peer table: HOST or a guest's */
     owner self;          /* 0 for the host */
@@ -221,8 +228,9 @@ int shmi_peer_enter(shmipc_peer *peer);
 bool shmi_peer_try_enter(shmipc_peer *peer);
 void shmi_peer_leave(shmipc_peer *peer);
 
-/* Around serving, outside of entering and leaving: keeps the structure, and marks the thread as
-   serving. Ending is harmless if it was done before, or serving never began (the peer is NULL). */
+/* Bracket shmi_peer_enter and shmi_peer_leave while serving: hold a reference, and mark the thread
+   as serving. Ending is harmless if it was done before, or serving never began (the peer is
+   NULL). */
 void shmi_peer_begin_serving(shmipc_peer *peer, struct served *served);
 void shmi_peer_end_serving(struct served *served);
 
@@ -232,11 +240,11 @@ bool shmi_peer_is_served_here(const shmipc_peer *peer);
 /* Drops one reference. */
 void shmi_peer_let_go(shmipc_peer *peer);
 
-/* Waits while this peer is being cut off. If it was cut off, `settled` may be read now; if not,
-   everything that this thread did before, it did in the region itself. */
+/* Waits while this peer is being cut off (detach.c). Afterwards, if the peer was cut off, `settled`
+   may be read; if not, this thread's earlier accesses went to the region itself. */
 COLD void shmi_peer_await_settlement(shmipc_peer *peer);
 
-/* Wakes a closing thread, if there is one: a thread has left. */
+/* For a thread that has left: wakes the closing thread, if there is one. */
 COLD void shmi_peer_tell_departure(shmipc_peer *peer);
 
 static inline void peer_note_departure(shmipc_peer *p) {
@@ -252,8 +260,8 @@ static inline bool peer_host_is_leaving(const shmipc_peer *p) {
 
 COLD int shmi_peer_refuse(const shmipc_peer *peer);
 
-/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, NAME_LOST, or OK. Follows a claim: seq_cst; the partner is
-   the closing store. */
+/* CLOSED, SHUTDOWN, CORRUPT, NO_PEER, NAME_LOST, or OK. Call it after claiming: this seq_cst load
+   pairs with the closing thread's store. */
 static inline int peer_refusal(shmipc_peer *p) {
     if (load_seq_cst32(&p->life.phase) == PEER_OPEN && !load_relaxed32(&p->life.corrupt) &&
         !load_relaxed32(&p->membership.host_lost) && !peer_host_is_leaving(p))
@@ -272,8 +280,8 @@ void shmi_peer_notify_for_several(shmipc_peer *peer, uint32_t slot);
 
 void shmi_peer_log(const shmipc_peer *peer, shmipc_log_level level, const char *format, ...);
 
-/* For a thread that has just looked which peers are alive: logs any trouble that the system layer
-   met. */
+/* For a thread that has just checked which peers are alive: logs any trouble that the platform
+   layer met. */
 void shmi_peer_tell_trouble(const shmipc_peer *peer);
 
 /* True if a live peer on the other side may answer. Costs a system call or two, and one for each

@@ -132,8 +132,8 @@ uint32_t shmi_word_wake(struct object *object, atomic_u32 *word, uint32_t count)
    system does not report it. A system that cannot choose wakes only a sleeper of the own peer. */
 uint32_t shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer);
 
-/* The same for a sleeper of that peer with this home. May wake another one instead, as many homes
-   share few bits. Returns 0 if the system cannot choose. */
+/* The same for a sleeper of that peer with this home. May wake another one instead, since many
+   homes share few bits. Returns 0 if the system cannot choose. */
 uint32_t shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer, uint32_t home);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
@@ -164,7 +164,7 @@ static inline void cpu_branch(void) {
 #endif
 }
 
-/* Takes a few cycles for each turn: for delays shorter than a pause. */
+/* Takes a few cycles for each of the `turns` iterations: for delays shorter than a pause. */
 static inline void cpu_delay(uint32_t turns) {
     for (volatile uint32_t left = turns; left > 0; left--) {
     }

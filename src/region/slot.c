@@ -21,9 +21,9 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller) {
 }
 
 /* Acquire: pairs with slot_publish_request; the request may be read. Release: a thread that sees
-   the owner sees its epoch in the peer table. seq_cst: the taker reads its peer's phase next; the
-   partner is a peer that closes, then looks for the requests it has taken (detach.c). PARKED stays
-   as it is. */
+   the owner sees its epoch in the peer table. seq_cst: the taker reads its peer's phase next;
+   this pairs with a peer that closes, then looks for the requests it has taken (detach.c). PARKED
+   stays as it is. */
 bool shmi_slot_take(struct slot *slot, word seen, owner bound, word *taken) {
     *taken = word_with_owner((seen & ~WORD_STATE) | (uint64_t)SLOT_WORKING, bound);
     return cas_seq_cst64(&slot->word, &seen, *taken);
@@ -79,7 +79,7 @@ bool shmi_slot_withdraw(struct slot *slot, word *seen) {
     return true;
 }
 
-/* seq_cst: the caller reads its cancel and close flags next; the partner is shmi_slot_unpark. */
+/* seq_cst: the caller reads its cancel and close flags next; pairs with shmi_slot_unpark. */
 bool shmi_slot_park(struct slot *slot, word *seen) {
     word parked = *seen | WORD_PARKED;
     if (!cas_seq_cst64(&slot->word, seen, parked))

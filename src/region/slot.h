@@ -23,7 +23,7 @@ static inline word slot_look(const struct slot *slot) {
     return load_acquire64(&slot->word);
 }
 
-/* The same for a look that follows shmi_eventcount_prepare: seq_cst; its partner is a thread that
+/* The same for a look that follows shmi_eventcount_prepare: seq_cst, pairs with a thread that
    publishes, then reads the sleepers. */
 static inline word slot_look_again(const struct slot *slot) {
     return load_seq_cst64(&slot->word);
@@ -36,8 +36,8 @@ bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 /* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw its word as
    `last`. `caller` is the owner in a guest slot, 0 in a host slot. False: an incorrect peer changed
    the word, and nothing was published.
-   seq_cst: releases the request to shmi_slot_take, and is the first half of the pair with the
-   worker that joins the sleepers and looks again (eventcount.h). */
+   seq_cst: releases the request to shmi_slot_take, and pairs with the worker that joins the
+   sleepers and looks again (eventcount.h): the sender reads the sleepers next. */
 static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
                                         word *published) {
     *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;

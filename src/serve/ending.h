@@ -13,7 +13,7 @@ struct until {
     shmipc_stop_token *stop;
 };
 
-/* The half of shmipc_peer.waiters_and_wakes that counts wakes. */
+/* The half of shmipc_peer.serving.waiters_and_wakes that counts wakes. */
 static inline uint32_t ending_wakes(uint64_t waiters_and_wakes) {
     return (uint32_t)(waiters_and_wakes >> 32);
 }

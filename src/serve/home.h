@@ -5,8 +5,8 @@
  *
  * A keeper of a slot is a worker at home there that polls, or is not in a handler for another slot.
  * A worker that comes out of a long handler leaves the requests in slots with keepers to these
- * keepers. In its look before it sleeps it leaves none while another worker polls, as callers do
- * not notify then. No request is lost: a parked keeper was notified of the request, and any other
+ * keepers. While another worker polls, callers do not notify: then it leaves none in its look
+ * before it sleeps. No request is lost: a parked keeper was notified of the request, and any other
  * keeper looks at its home before it sleeps, before it goes out, and first of all when it begins to
  * poll. A worker that was woken, or polls, leaves nothing to others. No worker does while a
  * superseded poller has not noticed, as that poller is in a handler.
@@ -34,9 +34,9 @@ static inline bool home_is_kept(const shmipc_peer *p, const struct worker *worke
 }
 
 enum home_look {
-    HOME_QUIET,  /* no request waits but those that the poller takes, */
-    HOME_LEFT,   /* the worker leaves all the others to keepers, */
-    HOME_NEEDED, /* or has to take one itself */
+    HOME_QUIET,  /* no request waits, or the poller has taken each */
+    HOME_LEFT,   /* the worker leaves the other requests to keepers */
+    HOME_NEEDED, /* a request waits that this worker has to take */
 };
 
 /* A worker's look at all slots before it sleeps. */

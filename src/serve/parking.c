@@ -6,7 +6,7 @@
 #include "serve/requests.h"
 #include "serve/sentry.h"
 
-#define NOT_IDLE (UINT32_C(1) << 31) /* no eventcount gets so far ahead of `idle_at` */
+#define NOT_IDLE (UINT32_C(1) << 31) /* no generation gets this far ahead of `idle_at` */
 
 /* A tick after a sleep is no reason to expect a request. After a notification a caller waits, so a
    tick that is due then is made before the next sleep. */

@@ -2,9 +2,8 @@
 
 #include "serve/requests.h"
 
-/* The poller looks first at a request that was left to it at home (home.h). If it served another
-   one first it could be in a handler for long, and no worker would be notified of the one at
-   home. */
+/* The poller first takes a request that was left to it at home (home.h). If it served another one
+   first, its handler could take long, and no worker would be notified of the request at home. */
 bool shmi_poller_begin(shmipc_peer *p, struct worker *worker) {
     uint32_t nobody = 0;
     if (!cas_seq_cst32(&p->serving.poller, &nobody, POLLER_CHANGES))

@@ -8,8 +8,8 @@
 
 #include "serve/worker_state.h"
 
-/* The value of shmipc_peer.poller while one thread changes the bit. Only one thread changes it at a
-   time, so the bit never reflects an earlier poller. */
+/* The value of shmipc_peer.serving.poller while one thread changes the bit. Only one thread changes
+   the bit at a time, so it always describes the worker named in that field. */
 #define POLLER_CHANGES UINT32_MAX
 
 /* SEARCHING -> POLLING. False if another worker of this peer polls. */

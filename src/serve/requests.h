@@ -12,19 +12,19 @@ static inline struct slot *requests_slot(const shmipc_peer *p, uint32_t slot) {
     return region_slot(&p->region, p->serves.first + slot);
 }
 
-/* The slot after this one, and after the last the first. */
+/* The next slot; after the last one, the first. */
 static inline uint32_t requests_slot_behind(const shmipc_peer *p, uint32_t slot) {
     return slot + 1 < p->serves.count ? slot + 1 : 0;
 }
 
-/* seq_cst: the second half of the pair with slot_publish_request. The first half: a sleeper was
-   announced, the generation was read, or a poller has left. */
+/* seq_cst: pairs with slot_publish_request. Before this look the thread has announced a sleeper,
+   read the generation, or left the pollers. */
 static inline bool requests_wait_in(const shmipc_peer *p, uint32_t slot) {
     return word_state(slot_look_again(requests_slot(p, slot))) == SLOT_REQUEST;
 }
 
-/* The first slot in which a request waits, from `first` on and round; the number of slots if
-   none. */
+/* The first slot in which a request waits, in a round that begins at `first`; the number of slots
+   if none. */
 static inline uint32_t requests_find(const shmipc_peer *p, uint32_t first) {
     for (uint32_t n = 0, slot = first; n < p->serves.count;
          n++, slot = requests_slot_behind(p, slot)) {

@@ -204,7 +204,7 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
 }
 
 /* True if this request ends a long idle period. A notification may wake two workers, and either may
-   take the request: so taking a request ends the rest, not waking up. */
+   take the request: so the period ends when a request is taken, not when a worker wakes up. */
 static bool end_rest(shmipc_peer *p) {
     uint64_t since = load_relaxed64(&p->serving.rests_since);
     store_relaxed64(&p->serving.rests_since, 0);
@@ -212,7 +212,7 @@ static bool end_rest(shmipc_peer *p) {
 }
 
 /* The notification that ended the sleep may have been for another request than the one found. Then
-   the seeming rest was a wait for a processor. */
+   the worker was not idle, but waited for a processor. */
 static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
     wakeup->just_woken = false;
     bool rested = end_rest(p);
@@ -223,7 +223,7 @@ static void on_wakeup(shmipc_peer *p, struct wakeup *wakeup) {
 }
 
 /* A peer that closes looks for the requests it has taken, and may not see this one: so no handler
-   runs for it. seq_cst: the partner of the closing store. */
+   runs for it. This seq_cst load pairs with the closing thread's store. */
 static bool may_run(const shmipc_peer *p) {
     return load_seq_cst32(&p->life.phase) != PEER_CLOSED;
 }

@@ -9,7 +9,7 @@
 
 #include "serve/worker_state.h"
 
-/* The values of shmipc_peer.sentry. */
+/* The values of shmipc_peer.serving.sentry. */
 enum sentry_state {
     SENTRY_ABSENT,
     SENTRY_IN_DOUBT, /* at its last look a worker polled, which has taken nothing since */
@@ -17,8 +17,8 @@ enum sentry_state {
     SENTRY_CONTENT,
 };
 
-/* For a poller that has taken a request. seq_cst: the partner of a sentry that leaves because no
-   worker polls. */
+/* For a poller that has taken a request. This seq_cst load pairs with a sentry that leaves because
+   no worker polls. */
 static inline bool sentry_wants_call(const shmipc_peer *peer) {
     return load_seq_cst32(&peer->serving.sentry) < SENTRY_CALLED;
 }

@@ -13,7 +13,8 @@ struct sentry {
     uint64_t look_at; /* when it is to look next */
 };
 
-/* Where a worker looks next: scan.c's. Slots are counted within the direction. */
+/* Where a worker looks next: scan.c's, but poller.c may change `next`. Slots are counted within the
+   direction. */
 struct scan {
     uint32_t last;                 /* the slot served last */
     uint32_t next;                 /* the one after it */
@@ -34,7 +35,7 @@ enum worker_state {
 struct wakeup {
     bool just_woken;   /* no request was taken since the wake-up */
     bool sole_request; /* only the request of the notification waited, and none was served */
-    bool owes_yield;   /* has answered a request that ended a rest, or woken a caller */
+    bool owes_yield;   /* has answered a request that ended an idle period, or woken a caller */
 };
 
 /* All fields are its own thread's. */

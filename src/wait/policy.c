@@ -271,7 +271,7 @@ uint32_t shmi_policy_random(void) {
     return seed ^ seed >> 13;
 }
 
-/* As late as the overrun of time-outs in shmipc.h allows, roughly, in pauses. */
+/* Parks about as late as the overrun of time-outs in shmipc.h allows, counted in pauses. */
 static enum step park_late(struct spin *spin) {
     enum { PAUSES = 500 };
     if (spin->stage == SPIN_LEAST) {

@@ -13,53 +13,54 @@
 
 enum {
     YIELDS = 2,           /* between spinning and sleeping */
-    SPIN_LEAST_NS = 2000, /* every wait spins this long, if there is a processor to spare */
-    SPIN_AUTO_NS = 50000, /* the most: outlasts a timer interrupt on the other side */
-    COPIED_PER_NS = 16,   /* bytes, roughly: a wait also spins while the messages are copied */
-    SPIN_MAX_NS = 100000, /* the overrun of time-outs that shmipc.h promises */
-    SPIN_PROBE = 32,      /* one long wait in so many spins to the end, to learn anew, */
-    SPIN_SOON = 64,       /* and so does a long one after so many short ones */
+    SPIN_LEAST_NS = 2000, /* every wait spins this long, or the whole setting if that is shorter */
+    SPIN_AUTO_NS = 50000, /* the default limit, without copying: outlasts a timer interrupt */
+    COPIED_PER_NS = 16,   /* bytes, roughly: the time to copy the messages is added to the limit */
+    SPIN_MAX_NS = 100000, /* the highest limit: the overrun of time-outs that shmipc.h allows */
+    SPIN_PROBE = 32,      /* one long wait in this many spins to the limit, to learn anew; */
+    SPIN_SOON = 64,       /* so does the first long wait after this many short ones */
 
-    HOLD_OFF_MOST_NS = 250, /* about one round trip on slow machines; also the maximum overshoot */
-    HOLD_OFF_STEPS_PER_NS = 4,
-    HOLD_OFF_GROWTH = 64,
-    HOLD_OFF_SHARE = 512,
+    HOLD_OFF_MOST_NS = 250,    /* the longest hold-off: about one round trip on slow machines */
+    HOLD_OFF_STEPS_PER_NS = 4, /* a first look in vain makes it longer by a step, */
+    HOLD_OFF_GROWTH = 64,      /* and by this fraction, */
+    HOLD_OFF_SHARE = 512,      /* and success makes it shorter by this one */
 
     TIGHT_LOOKS = 4, /* the first looks of a wait, with less than a pause between them */
 
-    CALLS_PER_TURN = 8192, /* calls in one slot, after which a thread among many yields */
+    CALLS_PER_TURN = 8192, /* a crowded peer's thread yields once in this many calls of a slot */
 
-    RECENT_SLOTS = 4,     /* a worker first looks at so many recently served slots, */
-    SWEPT_SLOTS = 8,      /* then at so many others; */
-    LOOKS_PER_SWEEP = 16, /* once in so many looks, one of the others comes first */
-    QUIET_LOOKS = 3,      /* the sentry leaves after so many without a poller */
+    RECENT_SLOTS = 4,     /* a worker first looks at this many slots that it served lately, */
+    SWEPT_SLOTS = 8,      /* then at this many others; */
+    LOOKS_PER_SWEEP = 16, /* in one look of this many, one of the others comes before them */
+    QUIET_LOOKS = 3,      /* the sentry leaves after this many looks without a poller */
 
-    DURATIONS = 16,          /* places of struct durations */
-    DURATION_SAMPLES = 1024, /* one handler in so many is measured */
-    DURATION_MOST_NS = 200000,
-    LONG_LEAST_NS = 1000, /* no handler is long that is shorter than this, */
-    NS_PER_SLOT = 8,      /* or than a look at all slots */
-    WAKE_FIRST_NS = 2500,
-    WAKE_MOST_NS = 20000,
-    CROWD_PARTS = 64, /* a mean of 1 is stored as this */
-    CROWD_MOVES = 8,  /* it moves by an eighth of the way */
+    DURATIONS = 16,            /* buckets of struct durations */
+    DURATION_SAMPLES = 1024,   /* one handler in this many is measured */
+    DURATION_MOST_NS = 200000, /* a longer handler counts as this long */
+    LONG_LEAST_NS = 1000,      /* a handler shorter than this is never long, */
+    NS_PER_SLOT = 8,           /* nor one shorter than this for each slot: a look at all slots */
+    WAKE_FIRST_NS = 2500,      /* to wake a caller, until it was measured */
+    WAKE_MOST_NS = 20000,      /* a longer wake-up counts as this long */
+    CROWD_PARTS = 64,          /* fixed-point 1.0 of a crowd's mean */
+    CROWD_MOVES = 8,           /* weight of a sample in that moving average: 1/8 */
 
-    TURN_RELEASES = 64,      /* the most between two looks at the clock */
-    TURN_NOTIFIES_UP_TO = 4, /* a look after so few releases notifies, if turns are left early */
-    TURN_PARTS = 64,         /* a mean of 1 is stored as this */
-    TURN_MOVES = 8,          /* it moves by an eighth of the way */
+    TURN_RELEASES = 64,      /* the most releases between two looks at the clock */
+    TURN_NOTIFIES_UP_TO = 4, /* while turns are left early, a look notifies if the next look is at
+                                most this many releases away */
+    TURN_PARTS = 64,         /* fixed-point 1.0 of `slept` */
+    TURN_MOVES = 8,          /* weight of a sample in that moving average: 1/8 */
 
-    PAUSE_BITS = 12, /* hold-offs are counted in 4,096ths of a pause */
-    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8,
+    PAUSE_BITS = 12,                            /* hold-offs are counted in 4,096ths of a pause; */
+    HOLD_OFF_LEAST = (1 << PAUSE_BITS) * 3 / 8, /* shorter ones are skipped */
 };
 
-#define TICK_NS UINT64_C(100000000)         /* between a sleeper's looks for deaths, */
-#define IDLE_TICK_NS UINT64_C(180000000)    /* between a worker's */
-enum { TICKS_TO_IDLE = 10 };                /* after so many ticks, */
-#define PARKED_TICK_NS UINT64_C(5000000000) /* between those of a worker that is not the ticker; */
-#define SENTRY_TICK_NS UINT64_C(20000000)   /* between the sentry's looks at the poller */
+#define TICK_NS UINT64_C(100000000)         /* a sleeper looks for deaths this often; */
+#define IDLE_TICK_NS UINT64_C(180000000)    /* the ticker (parking.c), once idle, this often */
+enum { TICKS_TO_IDLE = 10 };                /* idle: after this many ticks in one sleep */
+#define PARKED_TICK_NS UINT64_C(5000000000) /* other parked workers look for deaths this often */
+#define SENTRY_TICK_NS UINT64_C(20000000)   /* the sentry looks at the poller this often */
 
-/* A peer that rests for longer than this is called by few threads. */
+/* A longer idle period shows that few threads call. */
 #define REST_NS UINT64_C(250000)
 
 /* Release is a store, then a load of the waiters, without a full barrier, which would cost as much
@@ -67,11 +68,11 @@ enum { TICKS_TO_IDLE = 10 };                /* after so many ticks, */
    time, in ns. Processors hold a store back for less than a microsecond. */
 #define STORES_SEEN_NS UINT64_C(1000000)
 
-#define TURN_ROUND_NS UINT64_C(24000000) /* in which each waiter for a slot has one turn, */
-#define TURN_MOST_NS UINT64_C(1500000)   /* of this length at most */
-#define TURN_LOOK_NS UINT64_C(60000)     /* if two looks are so far apart, each release looks */
-#define TURN_LEFT_NS UINT64_C(200000)    /* a slot that is free for so long was left early, */
-#define TURN_STALE_NS UINT64_C(4000000)  /* one that is claimed for so long is held by its user */
+#define TURN_ROUND_NS UINT64_C(24000000) /* each waiter for a slot has a turn within this time; */
+#define TURN_MOST_NS UINT64_C(1500000)   /* a turn lasts no longer than this */
+#define TURN_LOOK_NS UINT64_C(60000)     /* after looks this far apart, each release looks */
+#define TURN_LEFT_NS UINT64_C(200000)    /* a slot that is free for this long was left early; */
+#define TURN_STALE_NS UINT64_C(4000000)  /* one that is claimed for this long is held by its user */
 
 /* ---- Policies of the tests ---- */
 
@@ -111,8 +112,8 @@ struct spin_budget {
     uint32_t least;
     uint32_t most;
     atomic_u32 now;
-    atomic_u32 waits;   /* waits that went beyond `least` */
-    atomic_u32 soon;    /* waits that did not, since the last that did */
+    atomic_u32 waits;   /* long waits: those that went beyond `least` */
+    atomic_u32 soon;    /* shorter waits since the last long one */
     atomic_u32 yielded; /* 1: yielding ended a wait */
 };
 
@@ -139,7 +140,7 @@ struct hold_off {
     uint32_t now;
     uint32_t step;
     uint32_t most;  /* 0: never hold off */
-    uint32_t turns; /* of cpu_delay in a pause */
+    uint32_t turns; /* cpu_delay's iterations in a pause */
 };
 
 /* For waits whose budget was made for `ns`. */
@@ -150,7 +151,7 @@ static inline bool hold_off_is_needless(const struct hold_off *h) {
     return policy_decides(h->now < HOLD_OFF_LEAST, true);
 }
 
-/* A hold-off in whole pauses, and its remainder in turns of cpu_delay. */
+/* A hold-off in whole pauses, and its remainder in iterations of cpu_delay. */
 static inline uint32_t hold_off_pauses(const struct hold_off *h) {
     return h->now >> PAUSE_BITS;
 }
@@ -159,7 +160,7 @@ static inline uint32_t hold_off_turns(const struct hold_off *h) {
     return (h->now & ((1 << PAUSE_BITS) - 1)) * h->turns >> PAUSE_BITS;
 }
 
-/* The delay between two looks at the same word, in turns of cpu_delay: half a pause. */
+/* The delay between two looks at the same word, in iterations of cpu_delay: half a pause. */
 static inline uint32_t hold_off_retry(const struct hold_off *h) {
     return h->turns / 2;
 }
@@ -175,10 +176,10 @@ static inline void hold_off_learn(struct hold_off *h, bool found_at_once) {
 
 /* What a wait does before it looks again. */
 enum step {
-    STEP_DELAY, /* spin.turns of cpu_delay */
+    STEP_DELAY, /* spin.turns iterations of cpu_delay */
     STEP_PAUSE,
     STEP_YIELD,
-    STEP_PARK, /* no further look before the wait sleeps */
+    STEP_PARK, /* stop spinning: announce, look again, sleep */
 };
 
 enum spin_stage { SPIN_LEAST, SPIN_LONGER, SPIN_PROBING, SPIN_YIELDING };
@@ -188,7 +189,7 @@ struct spin {
     struct spin_budget *budget;
     uint32_t left;  /* pauses, or yields in the last stage */
     uint32_t tight; /* while more are left than this, it delays instead of pausing */
-    uint32_t turns; /* of cpu_delay */
+    uint32_t turns; /* iterations of cpu_delay */
     enum spin_stage stage;
 };
 
@@ -197,10 +198,10 @@ static inline struct spin spin_begin(struct spin_budget *budget) {
         .budget = budget, .left = budget->least, .tight = UINT32_MAX, .stage = SPIN_LEAST};
 }
 
-/* For a message that is due: only `turns` of cpu_delay pass between the first looks. A late look
-   delays our message, so the peer's next first look comes too early; both then lengthen their
-   hold-off. Not for a wait without a hold-off: with several calls in flight, a side that has caught
-   up should poll less. */
+/* For a message that is due: only `turns` iterations of cpu_delay pass between the first looks.
+   A late look delays our message, so the peer's next first look comes too early; both then lengthen
+   their hold-off. Not for a wait without a hold-off: with several calls in flight, a side that has
+   caught up should poll less. */
 static inline void spin_tightly(struct spin *spin, uint32_t turns) {
     spin->tight = spin->left > TIGHT_LOOKS ? spin->left - TIGHT_LOOKS : 0;
     spin->turns = turns;
@@ -250,20 +251,20 @@ static inline void spin_won(const struct spin *spin) {
  * For more calling threads than slots. Waking a waiter takes longer than a short call, so a thread
  * that calls again and again keeps its slot for a turn: until the turn ends, its releases wake no
  * waiter. Then it notifies, and steps aside. A thread may also stop calling in the middle of its
- * turn, so one of the waiters looks by itself again and again. If it finds a slot that way,
- * `left_early` says that turns are left early; until a turn lasts, releases then notify early in
- * each turn. While a worker polls, callers spin, so no more threads have turns at a time than there
- * are processors beside the worker's.
+ * turn, so one of the waiters looks by itself again and again. If that waiter finds a free slot,
+ * `left_early` says that turns are left early: until a turn lasts to its end, releases then notify
+ * early in each turn. Callers of short handlers spin, so unless most callers sleep, no more threads
+ * have turns at a time than there are processors beside the worker's.
  */
 struct turns {
     atomic_u64 handed_on;  /* when a waiter was notified, until it has a slot; 0: none */
-    atomic_u32 left_early; /* 1: a turn was left, and none has lasted since */
-    atomic_u32 slept;      /* mean: so many of TURN_PARTS callers slept while handlers ran */
+    atomic_u32 left_early; /* 1: a turn was left, and none has lasted to its end since */
+    atomic_u32 slept;      /* mean share, in TURN_PARTS, of callers that slept while handlers ran */
 };
 
 /* A slot's turn. Only the thread with the claim uses it, except for `looked`. */
 struct turn {
-    uint64_t began;    /* 0: there is none yet */
+    uint64_t began;    /* 0: there is no turn yet */
     atomic_u64 looked; /* last look at the clock; 0: none in this turn */
     uint32_t releases; /* from one look at the clock to the next */
     uint32_t to_go;    /* releases left until that look */
@@ -275,7 +276,7 @@ static inline void turn_reset(struct turn *t) {
     store_relaxed64(&t->looked, 0);
 }
 
-/* Assumes that turns are left early until one has lasted. */
+/* Assumes that turns are left early until one has lasted to its end. */
 void shmi_turns_begin(struct turns *turns);
 
 /* A waiter gets its slot at `now`: its turn begins. */
@@ -322,9 +323,9 @@ static inline uint64_t vacancy_sleep(bool is_newest, uint32_t looks, uint32_t wa
 /* ---- When the poller does not look ---- */
 
 /* How long a worker that was notified waits for the poller to take a request, in pauses: the
-   shortest wait. In that time a poller that looks passes a dozen slots, even if a cache line's
-   round trip is slow; and compared with the wake-up before, the delay costs the caller little.
-   Without spinning there is no processor to wait on. */
+   budget's least. A poller that looks passes a dozen slots in that time, even if a cache line's
+   round trip is slow; next to the wake-up that preceded, the delay is small. If spinning is off,
+   the worker does not wait. */
 static inline uint32_t poller_patience(const struct spin_budget *b) {
     return policy_decides(true, false) ? b->least : 0;
 }
@@ -332,8 +333,8 @@ static inline uint32_t poller_patience(const struct spin_budget *b) {
 /* ---- Handlers that run beside others ---- */
 
 /*
- * How long handlers take, by message type; several types may share a place. The set of long places
- * is one word, as it is read between taking a request and answering it.
+ * How long handlers take, by message type; several types may share a bucket. The bitmap of long
+ * buckets is one word, as it is read between taking a request and answering it.
  */
 struct durations {
     /* Written for each handler that is measured, and for each caller that is woken. */
@@ -341,8 +342,8 @@ struct durations {
     atomic_u32 wake_ns; /* how long it takes to wake a caller */
 
     /* Read with each request. */
-    _Alignas(2 * CACHE_LINE) atomic_u32 long_places; /* a set */
-    atomic_u32 long_ns;                              /* shortest long handler */
+    _Alignas(2 * CACHE_LINE) atomic_u32 long_places; /* bitmap of long buckets */
+    atomic_u32 long_ns;                              /* a handler this long is long */
     uint32_t helpers; /* processors besides the worker's own, at least 1 */
     uint32_t look_ns; /* how long it takes to look at all slots */
 };
@@ -359,8 +360,8 @@ static inline bool duration_is_long(const struct durations *d, uint32_t type) {
     return policy_decides((load_relaxed32(&d->long_places) >> type % DURATIONS & 1) != 0, true);
 }
 
-/* True if the next handler, after so many, is measured even if it is expected to be short:
-   frequently at first, later rarely, as reading the clock delays an answer. */
+/* True if a worker that has run `handlers` handlers measures the next one even if it is expected to
+   be short: frequently at first, later rarely, as reading the clock delays an answer. */
 static inline bool duration_is_sampled(uint32_t handlers) {
     return (handlers & (handlers + 1)) == 0 || handlers % DURATION_SAMPLES == 0;
 }
@@ -374,7 +375,7 @@ void shmi_duration_learn_long(struct durations *durations, uint32_t type);
    longer than these wake-ups, divided by the helping processors. */
 void shmi_duration_learn_wake(struct durations *durations, uint64_t ns);
 
-/* How many threads are in a long handler, or another long task, at once. */
+/* How many threads run long handlers, or how many callers wait, at once. */
 struct crowd {
     atomic_u32 now;
     atomic_u32 mean; /* of `now` at the entries, in CROWD_PARTS */
@@ -383,8 +384,8 @@ struct crowd {
 void shmi_crowd_enter(struct crowd *crowd);
 void shmi_crowd_leave(struct crowd *crowd);
 
-/* True if a thread that only waits may spin: each of the crowd needs a processor, and so does the
-   thread that waits for it. */
+/* True if a thread that only waits may spin: each thread of the crowd needs a processor, and so
+   does the caller or worker on its other side. */
 static inline bool crowd_leaves_room(const struct crowd *c, uint32_t processors) {
     return policy_decides(load_relaxed32(&c->mean) * 2 <= processors * CROWD_PARTS, false);
 }

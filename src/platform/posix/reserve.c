@@ -16,7 +16,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-/* Signals are blocked only while so much is reserved: some milliseconds. */
+/* Signals are blocked only while this much is reserved: some milliseconds. */
 #define PIECE (UINT64_C(4) << 20)
 
 static int fail_reserving(uint64_t size, const char *call) {
