@@ -26,7 +26,7 @@ static void hold_off(const struct local_slot *l, const struct await *await, stru
 
 /* Slots that a thread claims in succession mostly lie side by side, and are received in that order.
    If most answers are ready at once, and this one was, the next may be too: prefetch it while this
-   one is read. Its claim may belong to another thread; this one cannot tell. */
+   one is read. The next slot may be another thread's claim; this thread cannot tell. */
 static void fetch_next(const shmipc_peer *p, const struct local_slot *l) {
     const struct local_slot *next = l + 1;
     if (next == p->slots + p->calls.first + p->calls.count)

@@ -71,8 +71,8 @@ int shmi_object_try(struct object *object);
    another object by now. */
 int shmi_object_settle(struct object *object);
 
-/* Interference with the object by other code that the user should read in the log; returned once.
-   NULL: none. */
+/* A sentence for the user's log, returned once, if other code has interfered with the object; else
+   NULL. */
 const char *shmi_object_trouble(struct object *object);
 
 /* Unmaps and closes; the locks go with it. NULL is allowed. */

@@ -78,7 +78,7 @@ void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
     and_seq_cst32(&r->shared->peers[index].answers.sleepers, 0);
 }
 
-/* The other side may change such a word meanwhile, by an answer or by giving up, but at most once:
+/* The other side may change the word meanwhile, by an answer or by giving up, but at most once:
    the next try reclaims the new word. */
 static void reclaim_from_index(const struct region *r, uint32_t slot, uint32_t index) {
     enum { TRIES = 4 };

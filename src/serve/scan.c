@@ -12,7 +12,7 @@ static void keep_recent(struct scan *scan, uint32_t slot) {
         scan->recent[scan->eldest++ % RECENT_SLOTS] = slot;
 }
 
-/* Prefetches a slot in which a request has come or is about to. */
+/* Prefetches a slot in which a request has come or is about to come. */
 static void expect(const shmipc_peer *p, const struct worker *worker, uint32_t slot) {
     slot_fetch_to_change(requests_slot(p, slot), worker->reach);
 }

@@ -1,6 +1,6 @@
 /*
  * The processor quota of the control groups (cgroups) that this process is in. A group is limited
- * by its own quota and by that of every group around it. Versions 1 and 2 of the interface may both
+ * by its own quota and by that of every ancestor. Versions 1 and 2 of the interface may both
  * be mounted, but only one of them has the cpu controller.
  *
  * /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which

@@ -1,5 +1,5 @@
 /*
- * The library's errors for those of the system.
+ * Translates the system's error codes into the library's.
  */
 #include "platform/posix/object.h"
 

@@ -1,5 +1,5 @@
 /*
- * Windows' error codes as the library's.
+ * Translates Windows' error codes into the library's.
  */
 #ifndef SHMIPC_WIN32_FAILURE_H
 #define SHMIPC_WIN32_FAILURE_H
