@@ -76,7 +76,7 @@ static void vacate(const shmipc_peer *p, const struct region *r) {
 static void unpublish(shmipc_peer *p, struct object *object) {
     if (shmi_object_unpublish(object) == SHMIPC_OK)
         return;
-    p->life.name_stays = shmipc_last_os_error();
+    p->life.unlink_error = shmipc_last_os_error();
     shmi_peer_log(p, SHMIPC_LOG_WARN, "the region's name stays behind: %s", shmipc_last_error());
 }
 
@@ -201,9 +201,9 @@ static int drain(shmipc_peer *p, int64_t timeout) {
 }
 
 static int check_name(const shmipc_peer *p) {
-    if (p->life.name_stays == 0)
+    if (p->life.unlink_error == 0)
         return SHMIPC_OK;
-    return shmi_fail_os(SHMIPC_E_DENIED, p->life.name_stays,
+    return shmi_fail_os(SHMIPC_E_DENIED, p->life.unlink_error,
                         "closed, but this process may not remove the region's name any more");
 }
 

@@ -119,11 +119,11 @@ static const struct reason *look_after_responder(shmipc_peer *p, struct local_sl
 }
 
 /* True once per tick and slot, for a thread that does not sleep until a tick comes. */
-static bool look_is_due(struct local_slot *l) {
+static bool take_look(struct local_slot *l) {
     uint64_t now = shmi_clock_now();
-    if (now - l->call.looked_after < TICK_NS)
+    if (now - l->call.checked_at < TICK_NS)
         return false;
-    l->call.looked_after = now;
+    l->call.checked_at = now;
     return true;
 }
 
@@ -137,7 +137,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
         return shmi_outcome_corrupt(p, l, seen);
     const struct reason *reason = reason_to_stop(p, l);
     bool over = shmi_deadline_passed(await->deadline);
-    if (over && look_is_due(l)) /* the time-outs may all be shorter than a tick */
+    if (over && take_look(l)) /* the time-outs may all be shorter than a tick */
         await->check_responder = true;
     if (parked && reason == NULL && await->check_responder) {
         reason = look_after_responder(p, l, seen);
@@ -262,7 +262,7 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 
 /* A caller that only looks, and never sleeps, also learns of a death here. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
-    if (!look_is_due(l))
+    if (!take_look(l))
         return load_relaxed32(&p->membership.host_lost) == HOST_IS_DEAD;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
         return is_hopeless(p, l);

@@ -58,7 +58,7 @@ static bool has_ended(shmipc_peer *p, struct local_slot *l) {
 
 /* Looks for the responder now, however recent the last look. */
 static bool would_end_now(shmipc_peer *p, struct local_slot *l) {
-    l->call.looked_after = 0;
+    l->call.checked_at = 0;
     return shmi_caller_would_end(p, l);
 }
 

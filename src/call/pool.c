@@ -103,7 +103,7 @@ static int no_slot(const shmipc_peer *p, const struct deadline *deadline) {
 
 /* Separate from the peer's ticks, since the thread that makes a tick may wait for something else.
    One of the threads that wait for a slot reclaims for all of them. */
-static bool reclaim_is_due(shmipc_peer *p) {
+static bool take_reclaim(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint64_t due = load_relaxed64(&p->calling.next_reclaim);
     return now >= due && cas_acquire64(&p->calling.next_reclaim, &due, now + TICK_NS);
@@ -119,7 +119,7 @@ static enum wake_up sleep_once(shmipc_peer *p, uint32_t generation, struct deadl
     bool death =
         shmi_eventcount_commit(vacancies, generation, sooner(shmi_deadline_at(deadline), look));
     (void)shmi_membership_tick(p, death);
-    if (death || reclaim_is_due(p))
+    if (death || take_reclaim(p))
         reclaim_dead_owners(p);
     if (shmi_deadline_passed(deadline))
         return WOKEN_TOO_LATE;

@@ -64,7 +64,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     count64(&l->calls);
     if (l->call.woke_worker)
         notify_home(p, l, last);
-    if (load_relaxed64(&l->calls) % CALLS_PER_TURN == 0)
+    if (load_relaxed64(&l->calls) % CALLS_PER_YIELD == 0)
         yield_processor(p);
     return SHMIPC_OK;
 }

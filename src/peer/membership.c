@@ -148,7 +148,7 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
 
 /* ---- Ticks ---- */
 
-static bool tick_is_due(shmipc_peer *p) {
+static bool take_tick(shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
     uint64_t due = load_relaxed64(&p->membership.next_tick);
     return now >= due && cas_acquire64(&p->membership.next_tick, &due, now + TICK_NS);
@@ -160,7 +160,7 @@ uint64_t shmi_membership_last_look(const shmipc_peer *p) {
 
 bool shmi_membership_tick(shmipc_peer *p, bool death) {
     enum { TICKS_PER_PUBLISHING = 10 };
-    if (!tick_is_due(p) && !death)
+    if (!take_tick(p) && !death)
         return false;
     if (peer_is_host(p)) {
         shmi_membership_reap_dead(p);
@@ -185,14 +185,14 @@ static uint32_t count_guests(shmipc_peer *p) {
     return count;
 }
 
-static bool serves_itself(shmipc_peer *p) {
+static bool own_guest_serves(shmipc_peer *p) {
     return !p->calls_only && load_seq_cst32(&p->life.phase) == PEER_OPEN;
 }
 
 static uint32_t count_serving(shmipc_peer *p) {
     uint32_t count = 0;
     for (uint32_t i = HOST + 1; i < PEERS; i++)
-        count += i == p->index ? serves_itself(p) : shmi_guest_serves(&p->region, i);
+        count += i == p->index ? own_guest_serves(p) : shmi_guest_serves(&p->region, i);
     return count;
 }
 

@@ -42,16 +42,16 @@ struct slot_service {
 
 /* What the claimer notes of the call under way, for its wait and for the end of its turn. */
 struct slot_call {
-    uint32_t type;         /* of the request */
-    enum reach reach;      /* of the request */
-    uint64_t looked_after; /* when a caller that does not sleep last checked the responder */
-    bool waits_ready;      /* the call waits for a guest that can answer */
-    bool polled;           /* a worker polled when this request was published, */
-    bool woke_worker;      /* or one was asleep, and was notified */
-    bool notified;         /* the caller need not notify (again) before it sleeps */
-    bool is_in_crowd;      /* its wait counts in calling.long_waits */
-    bool slept;            /* a call slept while its handler ran, since turns.c last cleared this */
-    bool held;             /* claimed by the user, whose thread may not call again soon */
+    uint32_t type;       /* of the request */
+    enum reach reach;    /* of the request */
+    uint64_t checked_at; /* when a caller that does not sleep last checked the responder */
+    bool waits_ready;    /* the call waits for a guest that can answer */
+    bool polled;         /* a worker polled when this request was published, */
+    bool woke_worker;    /* or one was asleep, and was notified */
+    bool notified;       /* the caller need not notify (again) before it sleeps */
+    bool is_in_crowd;    /* its wait counts in calling.long_waits */
+    bool slept;          /* a call slept while its handler ran, since turns.c last cleared this */
+    bool held;           /* claimed by the user, whose thread may not call again soon */
 };
 
 /* This process's private state of one slot. Each has its own cache lines: threads that use
@@ -103,7 +103,7 @@ struct peer_life {
     atomic_u32 corrupt; /* peer.c's: 1 once the region was found corrupt */
     atomic_u32 gone;    /* leave.c's: enum departure; only rises */
     atomic_u32 cutting; /* detach.c's: 1 while the threads inside are being cut off; futex */
-    int name_stays;     /* errno: why the departing thread could not remove the name; or 0 */
+    int unlink_error;   /* errno: why the departing thread could not remove the name; or 0 */
     atomic_u32 forked;  /* 1: a forked child's copy; there is no region behind it */
     bool stays_mapped;  /* departed, but could not be detached; set before `gone` */
 

@@ -37,7 +37,7 @@ void shmi_sentry_leave(shmipc_peer *p, struct sentry *s) {
 
 /* A worker announces that it polls, then takes a request and looks for a sentry; the sentry leaves,
    then looks for a poller. So at least one of the two sees the other. */
-static void leave_at_rest(shmipc_peer *p, struct sentry *s) {
+static void leave_unless_needed(shmipc_peer *p, struct sentry *s) {
     shmi_sentry_leave(p, s);
     shmi_sentry_join(p, s);
 }
@@ -53,7 +53,7 @@ bool shmi_sentry_look(shmipc_peer *p, struct sentry *s) {
     }
     (void)change(p, SENTRY_IN_DOUBT, SENTRY_CONTENT);
     if (++s->quiet >= QUIET_LOOKS)
-        leave_at_rest(p, s);
+        leave_unless_needed(p, s);
     return false;
 }
 

@@ -27,7 +27,7 @@ enum {
 
     TIGHT_LOOKS = 4, /* the first looks of a wait, with less than a pause between them */
 
-    CALLS_PER_TURN = 8192, /* a crowded peer's thread yields once in this many calls of a slot */
+    CALLS_PER_YIELD = 8192, /* a crowded peer's thread yields once in this many calls of a slot */
 
     RECENT_SLOTS = 4,     /* a worker first looks at this many slots that it served lately, */
     SWEPT_SLOTS = 8,      /* then at this many others; */
