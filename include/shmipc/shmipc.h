@@ -192,11 +192,12 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_NAME_MAX 200
 
 /*
- * A token by which shmipc_stop ends calls: shmipc_serve_until, and a guest's attach that waits for
- * its host. The application owns the token: begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory),
- * and give the same token to all calls that are to end together, such as those of a pool of
- * threads, of one peer or of several. A token must not be moved or copied, must outlive every call
- * that uses it, and is of no use in a forked child, which initialises its own.
+ * A token by which shmipc_stop ends what waits: shmipc_serve_until, a guest's attach, and all that
+ * a thread waits for, if it has called shmipc_set_thread_token. The application owns the token:
+ * begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and give the same token to all calls that
+ * are to end together, such as those of a pool of threads, of one peer or of several. A token must
+ * not be moved or copied, must outlive every call that uses it, and is of no use in a forked child,
+ * which initialises its own.
  */
 typedef struct shmipc_stop_token {
     uint64_t words[8]; /* private */
@@ -212,12 +213,26 @@ typedef struct shmipc_stop_token {
  * Stops `token`: ends, with SHMIPC_E_CANCELLED, every call that runs with it, and every call that
  * begins with it later. Calls without it go on. A running handler is not interrupted: its worker
  * ends when the handler returns. Returns at once. May be called from any thread, also from a
- * handler, and as often as you like. NULL is harmless.
+ * handler, as often as you like; and, except on Windows, in a signal handler: it allocates nothing,
+ * waits for no lock, and changes neither errno nor shmipc_last_error. NULL is harmless.
  */
 SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
 
 /* Returns 1 once `token` is stopped; until then, or if it is NULL, 0. For long handlers. */
 SHMIPC_API int shmipc_stopped(const shmipc_stop_token *token);
+
+/*
+ * Has `token` end this thread's waits from now on (NULL: nothing ends them). A thread that sleeps,
+ * or is about to, when the token is stopped ends its call with CANCELLED or CANCELLED_STARTED, and
+ * any other wait with CANCELLED: claims, waits, attaches, serving. shmipc_slot_wait_any ends no
+ * call; shmipc_shutdown and shmipc_close wait on. A call that is answered before its thread would
+ * sleep does not look at the token. A token that is passed to a function (shmipc_serve_until,
+ * config.stop) takes this one's place there.
+ *
+ * Returns the token before, to be set again. A token must live as long as it is set. While no call
+ * uses it, SHMIPC_STOP_TOKEN_INIT may be assigned to it again: for the next statement, say.
+ */
+SHMIPC_API shmipc_stop_token *shmipc_set_thread_token(shmipc_stop_token *token);
 
 /* What a line of the log is about. */
 typedef enum shmipc_log_level {
@@ -335,7 +350,7 @@ SHMIPC_API int shmipc_host_create(const char *name, const shmipc_host_config *co
  * Attaches to the region `name` as a guest; waits up to `timeout` for its host to appear.
  * `config` NULL means all defaults. On success the caller owns *peer, and frees it by shmipc_free;
  * on failure *peer is NULL. Errors: INVALID, NAME, NOT_FOUND (the time-out passed), CANCELLED
- * (config->stop), DENIED, FULL, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT,
+ * (a stop token), DENIED, FULL, NOT_A_REGION, BYTE_ORDER, VERSION, NOT_READY, TRUNCATED, CORRUPT,
  * NO_DESCRIPTORS, NO_MEMORY, NOT_SUPPORTED, SYSTEM.
  */
 SHMIPC_API int shmipc_guest_attach(const char *name, const shmipc_guest_config *config,
@@ -397,7 +412,7 @@ typedef struct shmipc_info {
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
 /* Waits, in a host, for guests: until at least `count` that serve are attached. At most
-   SHMIPC_GUESTS_MAX. Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST. */
+   SHMIPC_GUESTS_MAX. Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, NAME_LOST. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -466,8 +481,9 @@ typedef struct shmipc_response {
  * NO_MEMORY, and response->length is the answer's size. A C++ exception out of allocate passes
  * through shmipc_call, which gives its slot back; longjmp out of it is not allowed.
  *
- * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, NO_PEER, PEER_DIED, SHUTDOWN,
- * HANDLER, NO_MEMORY, CLOSED, CLOSED_STARTED, CORRUPT, NAME_LOST.
+ * Errors: INVALID, TYPE, TOO_LARGE, TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED (a stop
+ * token of the thread), NO_PEER, PEER_DIED, SHUTDOWN, HANDLER, NO_MEMORY, CLOSED, CLOSED_STARTED,
+ * CORRUPT, NAME_LOST.
  */
 SHMIPC_API int shmipc_call(shmipc_peer *peer, const shmipc_request *request,
                            shmipc_response *response, int64_t timeout);
@@ -491,7 +507,8 @@ typedef struct shmipc_slot {
 } shmipc_slot;
 
 /* Claims a slot, waiting for one up to `timeout`. On failure *slot is a slot that is stale. Errors:
-   INVALID, TIMEOUT, NO_PEER (a guest's host has died), SHUTDOWN, CLOSED, CORRUPT, NAME_LOST. */
+   INVALID, TIMEOUT, CANCELLED, NO_PEER (a guest's host has died), SHUTDOWN, CLOSED, CORRUPT,
+   NAME_LOST. */
 SHMIPC_API int shmipc_slot_claim(shmipc_peer *peer, int64_t timeout, shmipc_slot *slot);
 
 /* Returns the request buffer; both its ends are aligned to 64 bytes. Stores its size in *capacity
@@ -530,7 +547,7 @@ SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_res
  * giving it back: an eighth of a short call. While a guest holds a slot, all guests together have
  * one less. An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed;
  * any other result releases it.
- * Errors: as shmipc_call, and CANCELLED, CANCELLED_STARTED, STATE (a request is under way), STALE.
+ * Errors: as shmipc_call, and STATE (a request is under way), STALE.
  */
 SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
                                 shmipc_response *response, int64_t timeout);
@@ -542,7 +559,7 @@ SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
  * slot starves behind its neighbours (an index beyond the last slot means 0). Slots that are stale,
  * zero, or not sent are passed over. During the wait the slots belong to the calling thread.
  * TIMEOUT ends no call.
- * Errors: INVALID, STATE (no request is under way in any), TIMEOUT.
+ * Errors: INVALID, STATE (no request is under way in any), TIMEOUT, CANCELLED.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
                                     size_t *which);
@@ -595,17 +612,17 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
  * Serves requests with this thread until something ends it; several threads may serve one peer.
  * While one of them runs a handler, the others serve the requests that come, if one of them is
  * free: at once if the caller waits for the answer, within 40 ms if the request was only sent.
- * Returns why it ended: WOKEN (shmipc_wake), CLOSED (shmipc_close here), SHUTDOWN (graceful, here
- * or by the host), PEER_DIED (in a guest: the host is gone; attach again by name), NAME_LOST (in a
- * host), CORRUPT, INVALID.
+ * Returns why it ended: WOKEN (shmipc_wake), CANCELLED (shmipc_stop of the thread's token), CLOSED
+ * (shmipc_close here), SHUTDOWN (graceful, here or by the host), PEER_DIED (in a guest: the host is
+ * gone; attach again by name), NAME_LOST (in a host), CORRUPT, INVALID.
  */
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 
 /*
- * As shmipc_serve, but also ends when `token` is stopped; if the token was stopped before the call,
- * returns CANCELLED and serves nothing. So a token reliably stops a pool of threads, including
- * threads that are only about to begin. shmipc_wake ends it too. `token` NULL: as shmipc_serve.
- * Returns CANCELLED (shmipc_stop), and as shmipc_serve.
+ * As shmipc_serve, but `token` takes the place of the thread's token: when it is stopped, this
+ * returns CANCELLED; if it was stopped before the call, this serves nothing. So a token reliably
+ * stops a pool of threads, including threads that are only about to begin. shmipc_wake ends this
+ * too. `token` NULL: as shmipc_serve. Returns as shmipc_serve.
  */
 SHMIPC_API int shmipc_serve_until(shmipc_peer *peer, shmipc_handler handler, void *context,
                                   shmipc_stop_token *token);
@@ -644,7 +661,7 @@ typedef struct shmipc_event {
  * Each change is reported once per peer handle. A guest that came and went between two calls is
  * reported as attached, then as left or dead; if several guests used one index between two calls,
  * only the last is reported. A death is noticed within 200 ms.
- * Errors: INVALID, TIMEOUT, SHUTDOWN, CLOSED, NAME_LOST.
+ * Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 

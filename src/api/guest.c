@@ -109,20 +109,25 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     return error;
 }
 
-/* The system does not tell when a name appears, so an attach polls for the name, and for a stop,
-   every few milliseconds. The interval grows in proportion to the wait so far, to use almost no
+/* The system does not tell when a name appears, so an attach polls for it every few
+   milliseconds. The interval grows in proportion to the wait so far, to use almost no
    processor time. */
 static uint64_t retry_after(uint64_t waited_ns) {
     uint64_t share = waited_ns / 32;
     return share < RETRY_NS ? RETRY_NS : share > RETRY_MOST_NS ? RETRY_MOST_NS : share;
 }
 
-static void pause_between_tries(uint64_t began, struct deadline *deadline) {
-    atomic_u32 nobody_wakes = 0;
+static void pause_between_tries(uint64_t began, struct deadline *deadline, atomic_u32 *stopped) {
     uint64_t now = shmi_clock_now();
     uint64_t until = now + retry_after(now - began);
     uint64_t at = shmi_deadline_at(deadline);
-    (void)shmi_word_wait(NULL, &nobody_wakes, 0, at < until ? at : until, NO_HOME);
+    (void)shmi_word_wait(NULL, stopped, 0, sooner(at, until), NO_HOME);
+}
+
+static void wake_attach(void *context) {
+    atomic_u32 *stopped = context;
+    exchange_seq_cst32(stopped, 1);
+    (void)shmi_word_wake(NULL, stopped, WAKE_ONE);
 }
 
 static int attach_unless_stopped(const char *name, const shmipc_guest_config *config,
@@ -136,11 +141,15 @@ static int attach(const char *name, const shmipc_guest_config *config, int64_t t
                   shmipc_peer **peer) {
     struct deadline deadline = deadline_in(timeout);
     const uint64_t began = shmi_clock_now();
+    atomic_u32 stopped = 0;
+    struct stop_waiter waiter = {.wake = wake_attach, .context = &stopped};
+    shmi_stop_join(config->stop, &waiter);
     int error = attach_unless_stopped(name, config, peer);
     while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
-        pause_between_tries(began, &deadline);
+        pause_between_tries(began, &deadline, &stopped);
         error = attach_unless_stopped(name, config, peer);
     }
+    shmi_stop_leave(config->stop, &waiter);
     if (error == SHMIPC_E_NOT_FOUND)
         return shmi_fail(error, "no live host had a region named %s within %lld ns", name,
                          (long long)timeout);
@@ -165,6 +174,8 @@ int shmipc_guest_attach(const char *name, const shmipc_guest_config *config, int
     /* Failed tries are no failure of an attach that succeeds. */
     const struct last_failure kept = shmi_thread_state()->last;
     const int cancellation = shmi_cancellation_off();
+    if (known.stop == NULL)
+        known.stop = shmi_stop_of_thread();
     error = attach(name, &known, timeout, peer);
     shmi_cancellation_restore(cancellation);
     if (error == SHMIPC_OK)

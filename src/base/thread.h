@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+struct shmipc_stop_token;
+
 /* The system's code, and a sentence. A function that must not change it saves a copy and restores
    it. */
 struct last_failure {
@@ -15,10 +17,11 @@ struct last_failure {
 
 /* Zero at first. Its storage needs no destructor, so that the library can be unloaded. */
 struct thread_state {
-    const struct served *serving; /* peer.h */
-    const void *steps_aside;      /* turns.c's: the peer in whose slot a turn has just ended */
-    uint32_t affinity;            /* pool.c's and turns.c's: the slot used last */
-    struct last_failure last;     /* error.c */
+    const struct served *serving;   /* peer.h */
+    const void *steps_aside;        /* turns.c's: the peer in whose slot a turn has just ended */
+    uint32_t affinity;              /* pool.c's and turns.c's: the slot used last */
+    struct shmipc_stop_token *stop; /* stop.c's: ends this thread's waits; NULL: none */
+    struct last_failure last;       /* error.c */
 };
 
 struct thread_state *shmi_thread_state(void);

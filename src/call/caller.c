@@ -7,6 +7,7 @@
 #include "region/liveness.h"
 #include "region/slot.h"
 #include "region/wake_caller.h"
+#include "wait/stop.h"
 
 /* ---- Awaiting the answer ---- */
 
@@ -62,11 +63,13 @@ static word spin_for_answer(const shmipc_peer *p, struct local_slot *l, const st
     return seen;
 }
 
-static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_slot *l) {
+static const struct reason *reason_to_stop(shmipc_peer *p, const struct local_slot *l,
+                                           const struct await *await) {
     if (load_seq_cst32(&p->life.phase) == PEER_CLOSED)
         return &shmi_reason_closed;
-    return load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim) ? &shmi_reason_cancelled
-                                                                      : NULL;
+    if (load_seq_cst32(&l->cancelled) == load_relaxed32(&l->claim) || stop_is_asked(await->stop))
+        return &shmi_reason_cancelled;
+    return NULL;
 }
 
 /* Sleeps until the answer, a tick, a death, or the deadline. */
@@ -135,7 +138,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     bool parked = shmi_slot_park(l->shared, &seen);
     if (!parked && ++await->missed > WORD_CHANGES)
         return shmi_outcome_corrupt(p, l, seen);
-    const struct reason *reason = reason_to_stop(p, l);
+    const struct reason *reason = reason_to_stop(p, l, await);
     bool over = shmi_deadline_passed(await->deadline);
     if (over && take_look(l)) /* the time-outs may all be shorter than a tick */
         await->check_responder = true;
@@ -156,7 +159,7 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     return SHMIPC_OK;
 }
 
-COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
+static int await_rounds(shmipc_peer *p, struct local_slot *l, struct await *await) {
     await->check_responder = load_relaxed32(&p->membership.remote_alive) == 0 ||
                              load_relaxed32(&p->membership.host_lost) != 0;
     await->look_at = shmi_clock_now() + TICK_NS;
@@ -170,6 +173,31 @@ COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await 
         seen = slot_look(l->shared);
     }
     return SHMIPC_OK;
+}
+
+struct stoppable_call {
+    shmipc_peer *peer;
+    struct local_slot *local;
+};
+
+/* May run in a signal handler, and in a forked child, which cannot enter; also when the call has
+   just ended, and its slot is another thread's. */
+static void wake_stopped(void *context) {
+    const struct stoppable_call *call = context;
+    if (!shmi_peer_try_enter(call->peer)) /* a closing peer wakes all callers anyway */
+        return;
+    shmi_caller_wake(call->peer, call->local);
+    shmi_peer_leave(call->peer);
+}
+
+COLD static int await_asleep(shmipc_peer *p, struct local_slot *l, struct await *await) {
+    struct stoppable_call call = {p, l};
+    struct stop_waiter waiter = {.wake = wake_stopped, .context = &call};
+    await->stop = shmi_stop_of_thread();
+    shmi_stop_join(await->stop, &waiter);
+    int error = await_rounds(p, l, await);
+    shmi_stop_leave(await->stop, &waiter);
+    return error;
 }
 
 /* ---- The answer ---- */

@@ -9,6 +9,7 @@
 /* How one answer is awaited. */
 struct await {
     struct deadline *deadline;
+    shmipc_stop_token *stop; /* the thread's; set when it goes to sleep */
     bool one_of_several; /* the thread may have other calls in flight */
 
     /* Set during the wait. */

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "call/caller.h"
 #include "call/pool.h"
+#include "peer/sleeper.h"
 #include "region/slot.h"
 
 struct several {
@@ -75,12 +76,12 @@ static size_t spin_for_any(const struct several *s, struct deadline *deadline) {
 }
 
 /* *look_at: when to look for deaths next, however often the thread is notified. */
-static size_t sleep_once(const struct several *s, struct deadline *deadline, uint64_t *look_at,
-                         bool *look_for_deaths) {
+static size_t sleep_once(const struct several *s, struct deadline *deadline,
+                         const struct sleeper *sleeper, uint64_t *look_at, bool *look_for_deaths) {
     struct local_eventcount *answers = &s->peer->calling.answers;
     uint32_t generation = shmi_eventcount_prepare(answers);
     size_t ended = find(s, ends_or_is_parked);
-    if (ended == s->count) {
+    if (ended == s->count && !sleeper_is_stopped(sleeper)) {
         uint64_t until = sooner(shmi_deadline_at(deadline), *look_at);
         add_relaxed64(&s->peer->parks);
         bool death = shmi_eventcount_commit(answers, generation, until);
@@ -93,16 +94,17 @@ static size_t sleep_once(const struct several *s, struct deadline *deadline, uin
     return ended;
 }
 
-static size_t sleep_for_any(const struct several *s, struct deadline *deadline) {
+static size_t sleep_for_any(const struct several *s, struct deadline *deadline,
+                            const struct sleeper *sleeper) {
     bool look_for_deaths = load_relaxed32(&s->peer->membership.remote_alive) == 0;
     uint64_t look_at = shmi_clock_now() + TICK_NS;
     size_t ended;
     (void)shmi_send_notify_for_all(s->peer);
     do {
         ended = find(s, look_for_deaths ? would_end_now : has_ended);
-        if (ended != s->count || shmi_deadline_passed(deadline))
+        if (ended != s->count || sleeper_is_stopped(sleeper) || shmi_deadline_passed(deadline))
             return ended;
-        ended = sleep_once(s, deadline, &look_at, &look_for_deaths);
+        ended = sleep_once(s, deadline, sleeper, &look_at, &look_for_deaths);
     } while (ended == s->count);
     return ended;
 }
@@ -129,16 +131,30 @@ static int check(const shmipc_slot *slots, size_t count, int64_t timeout, const 
     return check_timeout(timeout);
 }
 
+static int none_ended(const struct several *s, int64_t timeout, bool stopped) {
+    if (stopped)
+        return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop; all of %zu calls go on",
+                         s->count);
+    return shmi_fail(SHMIPC_E_TIMEOUT, "none of %zu calls ended within %lld ns; all go on",
+                     s->count, (long long)timeout);
+}
+
+static int await_any_asleep(const struct several *s, struct deadline *deadline, size_t *which) {
+    struct sleeper sleeper;
+    shmi_sleeper_begin(&sleeper, s->peer, &s->peer->calling.answers);
+    *which = sleep_for_any(s, deadline, &sleeper);
+    bool stopped = sleeper_is_stopped(&sleeper);
+    shmi_sleeper_end(&sleeper);
+    return *which < s->count ? SHMIPC_OK : none_ended(s, deadline->timeout, stopped);
+}
+
 static int await_any(const struct several *s, int64_t timeout, size_t *which) {
     struct deadline deadline = deadline_in(timeout);
     size_t ended = spin_for_any(s, &deadline);
-    if (ended == s->count)
-        ended = sleep_for_any(s, &deadline);
-    if (ended == s->count)
-        return shmi_fail(SHMIPC_E_TIMEOUT, "none of %zu calls ended within %lld ns; all go on",
-                         s->count, (long long)timeout);
-    *which = ended;
-    return SHMIPC_OK;
+    int error = ended == s->count ? await_any_asleep(s, &deadline, &ended) : SHMIPC_OK;
+    if (error == SHMIPC_OK)
+        *which = ended;
+    return error;
 }
 
 int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout, size_t *which) {

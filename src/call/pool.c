@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "call/turns.h"
 #include "peer/membership.h"
+#include "peer/sleeper.h"
 #include "region/liveness.h"
 #include "region/slot.h"
 
@@ -139,22 +140,23 @@ static struct local_slot *look_after_sleep(shmipc_peer *p, enum wake_up wake_up,
     return l;
 }
 
-static bool may_wait(shmipc_peer *p, struct deadline *deadline) {
-    return load_seq_cst32(&p->life.phase) == PEER_OPEN && peer_refusal(p) == SHMIPC_OK &&
-           !shmi_deadline_passed(deadline);
+static bool may_wait(shmipc_peer *p, struct deadline *deadline, const struct sleeper *sleeper) {
+    return !sleeper_is_stopped(sleeper) && load_seq_cst32(&p->life.phase) == PEER_OPEN &&
+           peer_refusal(p) == SHMIPC_OK && !shmi_deadline_passed(deadline);
 }
 
 /* A sleeper tries once more before it gives up, so that no notification is wasted on it. The newest
    waiter's sleeps are short: a release just before may have missed this waiter, and this waiter the
    release; and a thread that released without notifying may never call again. A thread that steps
    aside has notified another waiter, and does not look before it sleeps. */
-static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside) {
+static struct local_slot *sleep_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
+                                         const struct sleeper *sleeper) {
     struct local_eventcount *vacancies = &p->calls.vacancies;
     uint32_t generation = shmi_eventcount_prepare(vacancies);
     uint32_t ticket = add_seq_cst32(&p->calling.newest_waiter, 1) + 1;
     struct local_slot *l = aside ? NULL : try_any(p);
     uint32_t looks = 0;
-    while (l == NULL && may_wait(p, deadline)) {
+    while (l == NULL && may_wait(p, deadline, sleeper)) {
         bool is_newest = load_relaxed32(&p->calling.newest_waiter) == ticket;
         uint64_t sleep = vacancy_sleep(is_newest, looks++, load_relaxed32(&vacancies->waiters));
         enum wake_up wake_up = sleep_once(p, generation, deadline, sleep);
@@ -176,7 +178,7 @@ static bool spins_for_slot(shmipc_peer *p, const struct deadline *deadline, stru
 }
 
 static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
-                         struct local_slot **slot) {
+                         const struct sleeper *sleeper, struct local_slot **slot) {
     struct spin spin = spin_begin(&p->calling.claim_spins);
     for (;;) {
         int error = peer_refusal(p);
@@ -184,7 +186,7 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
             return error;
         bool spinning = !aside && spins_for_slot(p, deadline, &spin);
         spin_pay(&spin, p->calls.count);
-        *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline, aside);
+        *slot = spinning ? try_any(p) : sleep_for_slot(p, deadline, aside, sleeper);
         aside = false;
         if (*slot != NULL) {
             if (spinning)
@@ -193,6 +195,8 @@ static int wait_for_slot(shmipc_peer *p, struct deadline *deadline, bool aside,
                 shmi_turn_begin(&(*slot)->turn, &p->calling.turns, shmi_clock_now());
             return SHMIPC_OK;
         }
+        if (!spinning && sleeper_is_stopped(sleeper))
+            return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop; never started");
         if (!spinning && shmi_deadline_passed(deadline))
             return no_slot(p, deadline);
     }
@@ -212,7 +216,10 @@ static int wait_inside(shmipc_peer *p, struct deadline *deadline, bool aside,
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = wait_for_slot(p, deadline, aside && others_wait_for_slot(p), slot);
+    struct sleeper sleeper;
+    shmi_sleeper_begin(&sleeper, p, &p->calls.vacancies);
+    error = wait_for_slot(p, deadline, aside && others_wait_for_slot(p), &sleeper, slot);
+    shmi_sleeper_end(&sleeper);
     shmi_peer_leave(p);
     return error;
 }

@@ -1,6 +1,7 @@
 #include "peer/membership.h"
 
 #include "base/error.h"
+#include "peer/sleeper.h"
 #include "region/liveness.h"
 
 /* ---- Scanning: one thread at a time; the locks and `known` belong to the process ---- */
@@ -101,9 +102,12 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
     return found;
 }
 
-static int event_refusal(shmipc_peer *p) {
+/* The token is read after the generation: see sleeper.h. */
+static int event_refusal(shmipc_peer *p, const struct sleeper *sleeper) {
     switch (load_seq_cst32(&p->life.phase)) {
     case PEER_OPEN:
+        if (sleeper_is_stopped(sleeper))
+            return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop");
         if (peer_is_host(p))
             shmi_peer_look_for_name(p);
         return shmi_peer_name_refusal(p);
@@ -116,13 +120,14 @@ static int event_refusal(shmipc_peer *p) {
 
 /* No prepare: a peer that comes or leaves notifies all sleepers, announced or not; ticks find the
    dead. */
-static int await_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
+static int await_event(shmipc_peer *p, int64_t timeout, const struct sleeper *sleeper,
+                       shmipc_event *event) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
         uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
         if (scan_for_event(p, event))
             return SHMIPC_OK;
-        int error = event_refusal(p);
+        int error = event_refusal(p, sleeper);
         if (error)
             return error;
         if (shmi_deadline_passed(&deadline))
@@ -141,7 +146,10 @@ int shmipc_next_event(shmipc_peer *p, int64_t timeout, shmipc_event *event) {
         error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = await_event(p, timeout, event);
+    struct sleeper sleeper;
+    shmi_sleeper_begin(&sleeper, p, &p->membership.changes);
+    error = await_event(p, timeout, &sleeper, event);
+    shmi_sleeper_end(&sleeper);
     shmi_peer_leave(p);
     return error;
 }
@@ -197,14 +205,15 @@ static uint32_t count_serving(shmipc_peer *p) {
 }
 
 /* No prepare: as await_event. */
-static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
+static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout,
+                        const struct sleeper *sleeper) {
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
         uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
         uint32_t guests = count_serving(p);
         if (guests >= count)
             return SHMIPC_OK;
-        int error = event_refusal(p);
+        int error = event_refusal(p, sleeper);
         if (error)
             return error;
         if (shmi_deadline_passed(&deadline))
@@ -234,7 +243,10 @@ int shmipc_wait_guests(shmipc_peer *p, uint32_t count, int64_t timeout) {
         error = shmi_peer_enter(p);
     if (error)
         return error;
-    error = await_guests(p, count, timeout);
+    struct sleeper sleeper;
+    shmi_sleeper_begin(&sleeper, p, &p->membership.changes);
+    error = await_guests(p, count, timeout, &sleeper);
+    shmi_sleeper_end(&sleeper);
     shmi_peer_leave(p);
     return error;
 }

@@ -195,7 +195,7 @@ int shmipc_serve_until(shmipc_peer *p, shmipc_handler handler, void *context,
     if (error)
         return error;
     shmi_peer_begin_serving(p, &served);
-    error = serve_inside(p, handler, context, token);
+    error = serve_inside(p, handler, context, token != NULL ? token : shmi_stop_of_thread());
     shmi_peer_end_serving(&served);
     return error;
 }
@@ -288,7 +288,8 @@ static int wait_for_request(shmipc_peer *p, int64_t timeout, const struct until 
 }
 
 int shmipc_wait(shmipc_peer *p, int64_t timeout) {
-    struct until until = {.stop = NULL};
+    struct until until = {.stop = shmi_stop_of_thread()};
+    struct stop_waiter waiter = {.wake = wake_server, .context = p};
     int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
         error = check_server(p);
@@ -296,7 +297,9 @@ int shmipc_wait(shmipc_peer *p, int64_t timeout) {
         error = enter_waiter(p, &until);
     if (error)
         return error;
+    shmi_stop_join(until.stop, &waiter);
     error = wait_for_request(p, timeout, &until);
+    shmi_stop_leave(until.stop, &waiter);
     leave_waiter(p);
     return error;
 }

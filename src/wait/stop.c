@@ -1,5 +1,6 @@
 #include "wait/stop.h"
 
+#include "base/thread.h"
 #include "platform/platform.h"
 
 #include <errno.h>
@@ -67,6 +68,17 @@ void shmipc_stop(shmipc_stop_token *token) {
     exchange_seq_cst32(&s->untold, 1);
     tell(s);
     errno = before;
+}
+
+shmipc_stop_token *shmi_stop_of_thread(void) {
+    return shmi_thread_state()->stop;
+}
+
+shmipc_stop_token *shmipc_set_thread_token(shmipc_stop_token *token) {
+    struct thread_state *thread = shmi_thread_state();
+    shmipc_stop_token *before = thread->stop;
+    thread->stop = token;
+    return before;
 }
 
 int shmipc_stopped(const shmipc_stop_token *token) {

@@ -37,6 +37,9 @@ static inline bool stop_is_asked(shmipc_stop_token *token) {
     return token != NULL && load_seq_cst32(&stop_of(token)->stopped) != 0;
 }
 
+/* The token that ends this thread's waits; NULL: none. */
+shmipc_stop_token *shmi_stop_of_thread(void);
+
 /* From now on a trigger wakes the waiter. `token` NULL: no trigger ever does. */
 void shmi_stop_join(shmipc_stop_token *token, struct stop_waiter *waiter);
 

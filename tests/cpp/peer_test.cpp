@@ -86,6 +86,22 @@ static void serving_ends_by_token_and_wake() {
     must(p.guest.serve(echo).code() == shmipc::errc::woken);
 }
 
+static void a_scope_has_its_token_end_the_threads_waits() {
+    pair p;
+    shmipc::stop_token outer;
+    shmipc::stop_token inner;
+    inner.stop();
+    const shmipc::stop_scope scope(outer);
+    {
+        const shmipc::stop_scope narrower(inner);
+        must(p.host.call("x").error().code() == shmipc::errc::cancelled);
+    }
+    std::thread stopper([&] { outer.stop(); });
+    must(p.host.call("x", shmipc::type_normal, shmipc::forever).error().code() ==
+         shmipc::errc::cancelled);
+    stopper.join();
+}
+
 /* The log keeps its captures as long as the peer may write it. */
 static void a_log_has_captures() {
     std::mutex lock;
@@ -148,6 +164,6 @@ int main() {
         {SCENE(what_cannot_be_created_says_why), SCENE(a_configuration_begins_with_its_defaults),
          SCENE(a_moved_peer_is_where_it_was_moved_to), SCENE(a_destructor_closes),
          SCENE(a_peer_tells_what_it_is), SCENE(serving_ends_by_token_and_wake),
-         SCENE(a_log_has_captures), SCENE(a_handler_that_is_cut_off_outlives_its_peer),
-         SCENE(dead_regions_are_found)});
+         SCENE(a_scope_has_its_token_end_the_threads_waits), SCENE(a_log_has_captures),
+         SCENE(a_handler_that_is_cut_off_outlives_its_peer), SCENE(dead_regions_are_found)});
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -200,18 +199,6 @@ static void *wait_and_be_cancelled(void *context) {
     fixture_die(__FILE__, __LINE__, "the cancellation was lost");
 }
 
-static bool is_asleep(int thread) {
-    char path[64];
-    char state = '?';
-    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-    FILE *file = thread == 0 ? NULL : fopen(path, "re");
-    if (file == NULL)
-        return false;
-    must_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
-    must_equal(fclose(file), 0);
-    return state == 'S';
-}
-
 static void open_stage(struct stage *s, const struct wait *wait) {
     *s = (struct stage){.nobodys = new_name()};
     pair_open(&s->pair, NULL);
@@ -237,7 +224,7 @@ static void cancel_while_it_waits(const struct wait *wait) {
     void *result;
     open_stage(&stage, wait);
     pthread_t thread = thread_start(wait_and_be_cancelled, &victim);
-    eventually(is_asleep(atomic_load(&victim.id)));
+    eventually(thread_is_asleep(atomic_load(&victim.id)));
     must_equal(pthread_cancel(thread), 0);
     everybody_else_goes_on();
     must(!atomic_load(&victim.returned));

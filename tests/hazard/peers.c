@@ -263,3 +263,15 @@ void whole_pool_can_be_claimed(shmipc_peer *peer) {
     for (uint32_t i = 0; i < count; i++)
         must_equal(shmipc_slot_release(slots[i]), 0);
 }
+
+bool thread_is_asleep(int thread) {
+    char path[64];
+    char state = '?';
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+    FILE *file = thread == 0 ? NULL : fopen(path, "re");
+    if (file == NULL)
+        return false;
+    must_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
+    must_equal(fclose(file), 0);
+    return state == 'S';
+}

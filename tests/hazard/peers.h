@@ -84,4 +84,7 @@ uint32_t calling_slots(shmipc_peer *peer);
 /* Claims every slot of the calling direction, within a generous time each, and releases them. */
 void whole_pool_can_be_claimed(shmipc_peer *peer);
 
+/* Whether a thread of this process sleeps; `thread` is from gettid, and 0 is none. */
+bool thread_is_asleep(int thread);
+
 #endif

@@ -1,9 +1,12 @@
 /*
- * Ending servers and waiting attaches by a token: all that have it, and nobody else.
+ * Ending servers, attaches and a thread's waits by a token: all that have it, and nothing else.
  */
 #include "support/fixture.h"
 
+#include "wait/eventcount.h"
 #include "wait/stop.h"
+
+#include <errno.h>
 
 enum { POOL = 2 };
 
@@ -193,6 +196,142 @@ static void only_who_waits_is_woken(void **state) {
     assert_int_equal(wakes[1] + wakes[2], 0);
 }
 
+static void change_errno(void *context) {
+    count_wake(context);
+    errno = 4711;
+}
+
+/* A signal handler that stops interrupts code that reads errno next. */
+static void a_stop_keeps_errno(void **state) {
+    (void)state;
+    shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
+    unsigned wakes = 0;
+    struct stop_waiter waiter = {.wake = change_errno, .context = &wakes};
+    shmi_stop_join(&token, &waiter);
+    errno = 1;
+    shmipc_stop(&token);
+    assert_int_equal(errno, 1);
+    assert_int_equal(wakes, 1);
+    shmi_stop_leave(&token, &waiter);
+}
+
+/* ---- A thread's token ---- */
+
+/* Waits, of any kind, that would go on for ever. */
+static void no_wait_of_the_thread_begins(const struct pair *pair) {
+    const shmipc_request empty = {.length = 0};
+    shmipc_event event;
+    shmipc_peer *peer;
+    shmipc_slot slot;
+    struct region_name nobodys = new_name();
+    while (shmipc_next_event(pair->host, 0, &event) == SHMIPC_OK) {
+    }
+    assert_int_equal(shmipc_call(pair->host, &empty, NULL, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_call(pair->guest, &empty, NULL, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_wait(pair->guest, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_serve(pair->guest, echo_handler, NULL), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_wait_guests(pair->host, 2, SHMIPC_FOREVER), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_next_event(pair->host, SHMIPC_FOREVER, &event), SHMIPC_E_CANCELLED);
+    assert_int_equal(shmipc_guest_attach(nobodys.text, NULL, SHMIPC_FOREVER, &peer),
+                     SHMIPC_E_CANCELLED);
+    shmipc_slot held[2] = {must_claim(pair->host, 0), must_claim(pair->host, 0)};
+    assert_int_equal(shmipc_slot_claim(pair->host, SHMIPC_FOREVER, &slot), SHMIPC_E_CANCELLED);
+    for (int i = 0; i < 2; i++)
+        must_release(held[i]);
+}
+
+static void a_stopped_token_of_the_thread_ends_waits_that_begin(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
+    pair_open(&pair, NULL);
+    assert_null(shmipc_set_thread_token(&token));
+    shmipc_stop(&token);
+    no_wait_of_the_thread_begins(&pair);
+    assert_ptr_equal(shmipc_set_thread_token(NULL), &token);
+    assert_int_equal(shmipc_wait(pair.guest, 0), SHMIPC_E_TIMEOUT);
+    pair_close(&pair);
+}
+
+/* Linked in place of the library's own: a stop in the last moment before a sleeper is announced. */
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names */
+uint32_t __wrap_shmi_eventcount_prepare(struct local_eventcount *eventcount);
+uint32_t __real_shmi_eventcount_prepare(struct local_eventcount *eventcount);
+bool __wrap_shmi_eventcount_commit(struct local_eventcount *eventcount, uint32_t generation,
+                                   uint64_t deadline);
+bool __real_shmi_eventcount_commit(struct local_eventcount *eventcount, uint32_t generation,
+                                   uint64_t deadline);
+bool __wrap_shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_t generation,
+                                           uint64_t deadline, uint32_t home);
+bool __real_shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_t generation,
+                                           uint64_t deadline, uint32_t home);
+
+static struct {
+    shmipc_stop_token *token; /* NULL: no stop */
+    atomic_uint sleeps;
+} last_moment;
+
+uint32_t __wrap_shmi_eventcount_prepare(struct local_eventcount *eventcount) {
+    shmipc_stop(last_moment.token);
+    return __real_shmi_eventcount_prepare(eventcount);
+}
+
+bool __wrap_shmi_eventcount_commit(struct local_eventcount *eventcount, uint32_t generation,
+                                   uint64_t deadline) {
+    atomic_fetch_add(&last_moment.sleeps, 1);
+    return __real_shmi_eventcount_commit(eventcount, generation, deadline);
+}
+
+bool __wrap_shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_t generation,
+                                           uint64_t deadline, uint32_t home) {
+    atomic_fetch_add(&last_moment.sleeps, 1);
+    return __real_shmi_eventcount_commit_at_home(eventcount, generation, deadline, home);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
+static void a_stop_just_before_a_sleep_ends_the_wait(void **state) {
+    (void)state;
+    struct pair pair;
+    size_t which = 0;
+    pair_open(&pair, NULL);
+    shmipc_slot slots[2] = {must_claim(pair.host, 0), must_claim(pair.host, 0)};
+    assert_int_equal(shmipc_slot_send(slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    for (int i = 0; i < 3; i++) {
+        shmipc_slot slot;
+        shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
+        (void)shmipc_set_thread_token(&token);
+        last_moment.token = &token;
+        atomic_store(&last_moment.sleeps, 0);
+        int error = i == 0   ? shmipc_slot_wait_any(slots, 2, SHMIPC_FOREVER, &which)
+                    : i == 1 ? shmipc_slot_claim(pair.host, SHMIPC_FOREVER, &slot)
+                             : shmipc_wait(pair.host, SHMIPC_FOREVER);
+        last_moment.token = NULL;
+        assert_int_equal(error, SHMIPC_E_CANCELLED);
+        assert_int_equal(atomic_load(&last_moment.sleeps), 0);
+    }
+    (void)shmipc_set_thread_token(NULL);
+    for (int i = 0; i < 2; i++)
+        must_release(slots[i]);
+    pair_close(&pair);
+}
+
+/* What is passed to a function takes the place of the thread's. */
+static void a_token_of_its_own_is_the_one_that_counts(void **state) {
+    (void)state;
+    struct pair pair;
+    struct call_thread call;
+    shmipc_stop_token own = SHMIPC_STOP_TOKEN_INIT;
+    shmipc_stop_token threads = SHMIPC_STOP_TOKEN_INIT;
+    pair_open(&pair, NULL);
+    shmipc_stop(&threads);
+    (void)shmipc_set_thread_token(&threads);
+    call_start(&call, pair.host, 30 * SECOND);
+    assert_int_equal(shmipc_serve_until(pair.guest, stop_here, &own, &own), SHMIPC_E_CANCELLED);
+    (void)shmipc_set_thread_token(NULL);
+    assert_int_equal(call_join(&call), SHMIPC_OK);
+    pair_close(&pair);
+}
+
 static void nothing_may_be_stopped(void **state) {
     (void)state;
     shmipc_stop(NULL);
@@ -252,6 +391,10 @@ int main(void) {
         watched_test(who_had_the_list_wakes_for_a_trigger_that_found_it_locked),
         watched_test(only_who_waits_is_woken),
         watched_test(nothing_may_be_stopped),
+        watched_test(a_stop_keeps_errno),
+        watched_test(a_stopped_token_of_the_thread_ends_waits_that_begin),
+        watched_test(a_stop_just_before_a_sleep_ends_the_wait),
+        watched_test(a_token_of_its_own_is_the_one_that_counts),
         watched_test(an_attach_that_waits_for_ever_can_be_stopped),
         watched_test(an_attach_that_was_stopped_before_attaches_to_nothing),
     };

@@ -11,8 +11,8 @@
 namespace shmipc {
 inline namespace SHMIPC_NAMESPACE {
 
-/* Ends attach() and serve() from another thread; stays stopped. It must outlive the calls that use
-   it. */
+/* Ends attach() and serve() from another thread, and all waits of a thread with a stop_scope; stays
+   stopped. It must outlive the calls that use it. */
 class stop_token {
 public:
     stop_token() noexcept = default;
@@ -26,6 +26,20 @@ public:
 
 private:
     shmipc_stop_token token_ = SHMIPC_STOP_TOKEN_INIT;
+};
+
+/* From its construction to its destruction `token` ends the waits of the thread that made it:
+   shmipc_set_thread_token. Scopes of one thread nest. */
+class stop_scope {
+public:
+    SHMIPC_LOCAL explicit stop_scope(stop_token &token) noexcept
+        : before_(shmipc_set_thread_token(token.native())) {}
+    stop_scope(const stop_scope &) = delete;
+    stop_scope &operator=(const stop_scope &) = delete;
+    SHMIPC_LOCAL ~stop_scope() { shmipc_set_thread_token(before_); }
+
+private:
+    shmipc_stop_token *before_;
 };
 
 /* The members of shmipc_host_config with their defaults; and `logger`, which may have captures,

@@ -26,6 +26,7 @@ COUNTED(const char *, shmipc_last_error, (), ())
 COUNTED(int, shmipc_last_os_error, (), ())
 COUNTED(void, shmipc_stop, (shmipc_stop_token * token), (token))
 COUNTED(int, shmipc_stopped, (const shmipc_stop_token *token), (token))
+COUNTED(shmipc_stop_token *, shmipc_set_thread_token, (shmipc_stop_token * token), (token))
 COUNTED(int, shmipc_host_create,
         (const char *name, const shmipc_host_config *config, shmipc_peer **peer),
         (name, config, peer))
