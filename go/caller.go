@@ -5,6 +5,8 @@ import (
 	"math"
 	"runtime/debug"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Call calls the host and copies the answer: its bytes are appended to response[:0], which grows only if its capacity
@@ -27,17 +29,17 @@ func (g *Guest) Call(ctx context.Context, request Message, response []byte) (Mes
 // thread of the host must be serving. Errors: as Call.
 func (g *Guest) Ping(ctx context.Context) (time.Duration, error) {
 	start := now()
-	_, err := g.call(ctx, Message{Type: typeHeartbeat}, nil)
+	_, err := g.call(ctx, Message{Type: wire.TypeHeartbeat}, nil)
 	return time.Duration(now() - start), err
 }
 
 // checkRequest returns an error if an application may not send a request of this type and size.
 func (g *Guest) checkRequest(kind uint32, size int) error {
-	if !sendable(kind) {
+	if !wire.Sendable(kind) {
 		return &Error{Kind: ErrType, Value: uint64(kind), Limit: uint64(TypeApplication), unit: "type"}
 	}
-	if uint64(size) > uint64(g.requestCapacity) {
-		return tooLarge(uint64(size), uint64(g.requestCapacity))
+	if uint64(size) > uint64(g.geometry.RequestCapacity) {
+		return tooLarge(uint64(size), uint64(g.geometry.RequestCapacity))
 	}
 	return nil
 }
@@ -64,7 +66,7 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 // call sends the request, waits for the answer and appends its bytes to response[:0]; keep is as in found. An error
 // without keep ended the claim.
 func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
-	if err := e.publish(e.line.put(request.Data, e.request, request.Type)); err != nil {
+	if err := e.publish(e.line.Put(request.Data, e.request, request.Type)); err != nil {
 		e.release()
 		return Message{}, false, err
 	}
@@ -92,8 +94,8 @@ func (e *exchange) guard(old bool, err *error) {
 
 // publish sends the request that lies in the slot, and notifies if a worker of the host sleeps and none polls. On error
 // nothing is sent.
-func (e *exchange) publish(flags word) error {
-	e.reach = reachOf(int(e.line.length)) // as just written; only a hint
+func (e *exchange) publish(flags wire.Word) error {
+	e.reach = wire.ReachOf(int(e.line.Length)) // as just written; only a hint
 	sent, ok := e.send(e.word, flags)
 	if !ok {
 		return e.guest.markCorrupt("somebody else changed a slot that belongs to a caller; nothing was sent",
@@ -110,9 +112,9 @@ func (e *exchange) publish(flags word) error {
 
 // tellWorkers notifies of the request, unless a worker polls.
 func (e *exchange) tellWorkers() {
-	b := e.guest.eventcount(eventcountGuestRequest)
-	sets := b.sleepers.Load()
-	e.notified, e.polled = false, sets>>pollersAt != 0
+	b := e.guest.eventcount(wire.EventcountGuestRequest)
+	sets := b.Sleepers.Load()
+	e.notified, e.polled = false, sets>>wire.PollersAt != 0
 	if e.woke = sets != 0 && !e.polled; e.woke {
 		e.notify(b)
 	}
@@ -120,7 +122,7 @@ func (e *exchange) tellWorkers() {
 
 func (e *exchange) notify(b *eventcount) {
 	e.stats.wakes.Add(1)
-	e.guest.notifyHome(b, hostIndex, e.home)
+	e.guest.notifyHome(b, wire.HostIndex, e.home)
 }
 
 // await waits for the answer to the published request; oneOfSeveral: the goroutine may have other calls in flight. An
@@ -156,7 +158,7 @@ func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
 	return e.awaitParked(l)
 }
 
-func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
+func (e *exchange) awaitSpinning(oneOfSeveral bool) (w wire.Word, ok bool) {
 	s := e.budget.begin(&e.soon)
 	if e.woke {
 		e.guest.yieldProcessor() // the woken worker may be waiting for this very processor
@@ -165,7 +167,7 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 	}
 	for {
 		w := e.load()
-		if state := w.state(); state != stateRequest && state != stateWorking {
+		if state := w.State(); state != wire.StateRequest && state != wire.StateWorking {
 			e.learnFrom(&s, oneOfSeveral)
 			return w, true
 		}
@@ -178,7 +180,7 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w word, ok bool) {
 // holdOffFor holds off until the answer is expected. It then prefetches for writing: the next request may be like this
 // one and will change the same lines.
 func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
-	held := e.reach.isForeseeable() && e.holdOff.wait()
+	held := e.reach.IsForeseeable() && e.holdOff.wait()
 	if held {
 		e.fetchToChange(e.reach)
 	}
@@ -191,7 +193,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.wasNeedless()
 	s.won()
-	if !e.woke && e.reach.isForeseeable() {
+	if !e.woke && e.reach.IsForeseeable() {
 		e.holdOff.learn(atOnce)
 	}
 	if atOnce && oneOfSeveral {
@@ -217,7 +219,7 @@ func (e *exchange) fetchNext() {
 }
 
 // arrive checks the word that ended the wait, which should be a RESPONSE.
-func (e *exchange) arrive(w word) error {
+func (e *exchange) arrive(w wire.Word) error {
 	if e.guest.flags.Load()&flagClosing != 0 && e.startedInRegion() {
 		return e.lose() // cutting off copies a slot's parts one after the other: the answer may not be whole
 	}
@@ -235,7 +237,7 @@ func (e *exchange) lose() error {
 	return ErrClosedStarted
 }
 
-func (e *exchange) broken(why string, w word) error {
+func (e *exchange) broken(why string, w wire.Word) error {
 	err := e.guest.markCorrupt(why, "slot", e.index, "word", uint64(w))
 	e.stats.failed.Add(1)
 	e.drop()
@@ -251,7 +253,7 @@ func (e *exchange) awaitParked(l *limit) error {
 	leaving, missed := false, 0
 	for look := now() + tick; ; {
 		w := e.load()
-		if !validProgress(w, e.word) || w.state() == stateResponse {
+		if !validProgress(w, e.word) || w.State() == wire.StateResponse {
 			return e.arrive(w)
 		}
 		end := e.over(l)
@@ -259,7 +261,7 @@ func (e *exchange) awaitParked(l *limit) error {
 			leaving = e.guest.checkHost() == hostLeaving
 			end = e.over(l)
 		}
-		if (end == goOn || end == timedOut) && leaving && w.state() == stateRequest {
+		if (end == goOn || end == timedOut) && leaving && w.State() == wire.StateRequest {
 			end = shutDown
 		}
 		if end != goOn {
@@ -288,9 +290,9 @@ func (e *exchange) awaitParked(l *limit) error {
 // notifyOnceMore notifies again if the request is still not taken when its caller stops spinning: the poller may be in
 // a handler, and a worker that was notified at publishing may have found another request first. Without sleepers no
 // notification is needed: a worker that is about to sleep finds the request.
-func (e *exchange) notifyOnceMore(w word) {
-	b := e.guest.eventcount(eventcountGuestRequest)
-	if w.state() == stateRequest && !e.notified && b.hasSleepers() {
+func (e *exchange) notifyOnceMore(w wire.Word) {
+	b := e.guest.eventcount(wire.EventcountGuestRequest)
+	if w.State() == wire.StateRequest && !e.notified && b.hasSleepers() {
 		e.notified = true
 		e.notify(b)
 	}
@@ -302,14 +304,14 @@ const noSlot = math.MaxUint32
 // notifyOfAllInFlight does the same for every call that this guest's goroutines have in flight, except the one in slot
 // `own`, whose caller notifies itself.
 func (g *Guest) notifyOfAllInFlight(own uint32) {
-	b := g.eventcount(eventcountGuestRequest)
+	b := g.eventcount(wire.EventcountGuestRequest)
 	if !b.hasSleepers() {
 		return
 	}
 	untaken := 0
 	for i := range g.guestSlots {
 		s := &g.guestSlots[i]
-		if w := s.load(); w.state() == stateRequest && w.owner() == g.me && s.index != own {
+		if w := s.load(); w.State() == wire.StateRequest && w.Owner() == g.me && s.index != own {
 			untaken++
 		}
 	}
@@ -321,14 +323,14 @@ func (g *Guest) notifyOfAllInFlight(own uint32) {
 
 // sleep parks on the word unless the call must end. A goroutine that wants the sleeper to look at something else sets
 // that first, then clears PARKED; so sleep sets PARKED first, then looks. parked: false if the word has changed.
-func (e *exchange) sleep(w word, l *limit) (parked, ended bool) {
+func (e *exchange) sleep(w wire.Word, l *limit) (parked, ended bool) {
 	asleep, ok := e.park(w)
 	if !ok || e.over(l) != goOn {
 		return ok, false
 	}
-	e.mayLeave = e.mayLeave || w.state() == stateWorking
+	e.mayLeave = e.mayLeave || w.State() == wire.StateWorking
 	e.stats.parks.Add(1)
-	return true, e.guest.wait(lowHalf(&e.line.state), asleep.low(), l.tick(tick), noHome)
+	return true, e.guest.wait(wire.LowHalf(&e.line.State), asleep.Low(), l.tick(tick), noHome)
 }
 
 // over tells whether the call must end without its answer.
@@ -344,11 +346,11 @@ func (e *exchange) over(l *limit) ending {
 
 // giveUp ends the call in the state that w shows, and tells whether a handler had started; not ok: the word has changed
 // meanwhile. A corrupt region is not changed.
-func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
-	started = w.state() == stateWorking
+func (e *exchange) giveUp(w wire.Word, end ending) (started, ok bool) {
+	started = w.State() == wire.StateWorking
 	switch {
 	case end == corrupted:
-	case w.state() == stateRequest:
+	case w.State() == wire.StateRequest:
 		if !e.withdraw(w) {
 			return false, false
 		}
@@ -368,7 +370,7 @@ func (e *exchange) giveUp(w word, end ending) (started, ok bool) {
 func (e *exchange) nudge() {
 	for n := 0; n < wordChanges; n++ {
 		w := e.load()
-		if w.owner() != e.guest.me || !w.mayBeSlept() {
+		if w.Owner() != e.guest.me || !w.MayBeSlept() {
 			return
 		}
 		if e.unpark(w) {
@@ -391,18 +393,18 @@ func (e *exchange) nudgeFromOutside() {
 // found returns the answer in place. keep is false if that ended the claim; if keep is true, err is what the answer
 // says.
 func (e *exchange) found(requestType uint32) (m Message, keep bool, err error) {
-	if e.word&flagReclaimed != 0 {
+	if e.word&wire.FlagReclaimed != 0 {
 		return Message{}, false, e.endDied()
 	}
-	m, ok := e.line.get(e.response, e.word.flags(), e.guest.responseCapacity)
+	m, ok := messageIn(e.line, e.response, e.word.Flags(), e.guest.geometry.ResponseCapacity)
 	if !ok {
 		return Message{}, false, e.broken("the answer's length exceeds the capacity", e.word)
 	}
-	if e.word&flagError != 0 {
+	if e.word&wire.FlagError != 0 {
 		if err, ok = decodeError(m); ok {
 			return Message{}, e.keepAfter(err), err
 		}
-	} else if sendable(m.Type) || requestType == typeHeartbeat && m.Type == typeHeartbeatReply {
+	} else if wire.Sendable(m.Type) || requestType == wire.TypeHeartbeat && m.Type == wire.TypeHeartbeatReply {
 		return m, true, nil
 	}
 	return Message{}, false, e.broken("the answer's type is reserved", e.word)

@@ -11,26 +11,28 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // requestOn waits until the guest's slot holds a request, and returns its word.
-func (h *testHost) requestOn(i uint32) word {
+func (h *testHost) requestOn(i uint32) wire.Word {
 	h.tb.Helper()
-	var w word
+	var w wire.Word
 	eventually(h.tb, "no request came", func() bool {
-		w = word(h.guestSlot(i).state.Load())
-		return w.state() == stateRequest
+		w = wire.Word(h.guestSlot(i).State.Load())
+		return w.State() == wire.StateRequest
 	})
 	return w
 }
 
 // takeOn waits for a request in the guest's slot and takes it, as a worker of the host does.
-func (h *testHost) takeOn(i uint32) word {
+func (h *testHost) takeOn(i uint32) wire.Word {
 	h.tb.Helper()
 	for {
 		w := h.requestOn(i)
-		working := w.to(stateWorking, w.flags())
-		if h.guestSlot(i).state.CompareAndSwap(uint64(w), uint64(working)) {
+		working := w.To(wire.StateWorking, w.Flags())
+		if h.guestSlot(i).State.CompareAndSwap(uint64(w), uint64(working)) {
 			return working
 		}
 	}
@@ -50,7 +52,7 @@ func TestCallThatWasNeverTakenTimesOut(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal("it does not match context.DeadlineExceeded")
 		}
-		if w := word(h.guestSlot(0).state.Load()); !validFree(w) || w.state() != stateFree {
+		if w := wire.Word(h.guestSlot(0).State.Load()); !validFree(w) || w.State() != wire.StateFree {
 			t.Fatalf("the slot is left %#x", uint64(w))
 		}
 		if s := g.Stats(); s.Calls != 1 || s.Failed != 1 {
@@ -82,13 +84,13 @@ func TestCallThatWasTakenTimesOutAsStarted(t *testing.T) {
 		call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
 		working := h.takeOn(0)
 		wantError(t, call(), ErrTimeoutStarted)
-		if w := word(h.guestSlot(0).state.Load()); w.state() != stateCancelled {
+		if w := wire.Word(h.guestSlot(0).State.Load()); w.State() != wire.StateCancelled {
 			t.Fatalf("the slot is %#x", uint64(w))
 		}
 		// Its responder still has the slot: no other caller gets it.
 		_, err := g.Call(short(t, time.Millisecond), Message{}, nil)
 		wantError(t, err, ErrTimeout)
-		h.publish(h.hostCount, working, 0)
+		h.publish(h.geometry.HostCount, working, 0)
 		h.serve(echo)
 		if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
 			t.Fatal("the slot did not come back: ", err)
@@ -140,7 +142,7 @@ func TestCallEndsWithItsContext(t *testing.T) {
 			want := ErrCancelled
 			if taken {
 				working := h.takeOn(0)
-				defer h.publish(h.hostCount, working, 0)
+				defer h.publish(h.geometry.HostCount, working, 0)
 				want = ErrCancelledStarted
 			} else {
 				h.requestOn(0)
@@ -162,7 +164,7 @@ func TestCallParkedHearsOfItsContextAtOnce(t *testing.T) {
 	for i := 0; i < 20; i++ {
 		ctx, cancel := context.WithCancel(context.Background())
 		call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
-		eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
+		eventually(t, "it does not park", func() bool { return wire.Word(h.guestSlot(0).State.Load()).Parked() })
 		start := time.Now()
 		cancel()
 		wantError(t, call(), ErrCancelled)
@@ -240,8 +242,8 @@ func TestCallRefusesWhatCannotBeSent(t *testing.T) {
 func TestCallReportsErrorsInTheAnswer(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 20})
 	g := h.attach(nil)
-	var sizes [sizesLength]byte
-	encodeSizes(&sizes, 999, 20)
+	var sizes [wire.SizesLength]byte
+	wire.EncodeSizes(&sizes, 999, 20)
 	for _, c := range []struct {
 		kind uint32
 		data []byte
@@ -252,8 +254,8 @@ func TestCallReportsErrorsInTheAnswer(t *testing.T) {
 	} {
 		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 		working := h.takeOn(0)
-		h.guestSlot(0).put(c.data, nil, c.kind)
-		h.publish(h.hostCount, working, flagError)
+		h.guestSlot(0).Put(c.data, nil, c.kind)
+		h.publish(h.geometry.HostCount, working, wire.FlagError)
 		err := call()
 		wantError(t, err, c.want)
 		if c.want == ErrHandler && !bytes.Contains([]byte(err.Error()), c.data) {
@@ -278,27 +280,36 @@ func TestPingIsAnsweredByTheLibrary(t *testing.T) {
 
 // Words that a host must never write after a request; each marks the guest corrupt.
 func TestCallMarksTheGuestCorruptOnImpossibleWords(t *testing.T) {
-	for name, forge := range map[string]func(h *testHost, w word) word{
-		"another sequence":       func(h *testHost, w word) word { return w.to(stateResponse, 0) + 1<<8 },
-		"another owner":          func(h *testHost, w word) word { return w.to(stateResponse, 0).owned(ownerB) },
-		"free":                   func(h *testHost, w word) word { return w.to(stateFree, 0) },
-		"busy":                   func(h *testHost, w word) word { return w.to(stateBusy, 0) },
-		"cancelled":              func(h *testHost, w word) word { return w.to(stateCancelled, 0) },
-		"state 15":               func(h *testHost, w word) word { return w | stateMask },
-		"length over capacity":   func(h *testHost, w word) word { h.guestSlot(0).length = 65; return w.to(stateResponse, 0) },
-		"length 2^32-1 as error": func(h *testHost, w word) word { h.guestSlot(0).length--; return w.to(stateResponse, flagError) },
-		"reserved type":          func(h *testHost, w word) word { h.guestSlot(0).kind = 3; return w.to(stateResponse, 0) },
-		"forged heartbeat reply": func(h *testHost, w word) word { h.guestSlot(0).kind = 2; return w.to(stateResponse, 0) },
-		"unknown error":          func(h *testHost, w word) word { h.guestSlot(0).kind = 17; return w.to(stateResponse, flagError) },
+	for name, forge := range map[string]func(h *testHost, w wire.Word) wire.Word{
+		"another sequence": func(h *testHost, w wire.Word) wire.Word { return w.To(wire.StateResponse, 0) + 1<<8 },
+		"another owner":    func(h *testHost, w wire.Word) wire.Word { return w.To(wire.StateResponse, 0).Owned(ownerB) },
+		"free":             func(h *testHost, w wire.Word) wire.Word { return w.To(wire.StateFree, 0) },
+		"busy":             func(h *testHost, w wire.Word) wire.Word { return w.To(wire.StateBusy, 0) },
+		"cancelled":        func(h *testHost, w wire.Word) wire.Word { return w.To(wire.StateCancelled, 0) },
+		"state 15":         func(h *testHost, w wire.Word) wire.Word { return w | wire.StateMask },
+		"length over capacity": func(h *testHost, w wire.Word) wire.Word {
+			h.guestSlot(0).Length = 65
+			return w.To(wire.StateResponse, 0)
+		},
+		"length 2^32-1 as error": func(h *testHost, w wire.Word) wire.Word {
+			h.guestSlot(0).Length--
+			return w.To(wire.StateResponse, wire.FlagError)
+		},
+		"reserved type":          func(h *testHost, w wire.Word) wire.Word { h.guestSlot(0).Kind = 3; return w.To(wire.StateResponse, 0) },
+		"forged heartbeat reply": func(h *testHost, w wire.Word) wire.Word { h.guestSlot(0).Kind = 2; return w.To(wire.StateResponse, 0) },
+		"unknown error": func(h *testHost, w wire.Word) wire.Word {
+			h.guestSlot(0).Kind = 17
+			return w.To(wire.StateResponse, wire.FlagError)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHeapHost(t, shape{1, 1, 64, 64})
 			g := h.attach(nil)
 			call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 			working := h.takeOn(0)
-			eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
-			h.guestSlot(0).state.Store(uint64(forge(h, working)))
-			h.wake(lowHalf(&h.guestSlot(0).state), 1)
+			eventually(t, "it does not park", func() bool { return wire.Word(h.guestSlot(0).State.Load()).Parked() })
+			h.guestSlot(0).State.Store(uint64(forge(h, working)))
+			h.wake(wire.LowHalf(&h.guestSlot(0).State), 1)
 			wantError(t, call(), ErrCorrupt)
 			_, err := g.Call(deadline(t), Message{}, nil)
 			wantError(t, err, ErrCorrupt)
@@ -317,14 +328,14 @@ func TestCallIgnoresSpuriousWakes(t *testing.T) {
 	call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 	working := h.takeOn(0)
 	for i := 0; i < 50; i++ {
-		h.wake(lowHalf(&h.guestSlot(0).state), 1)
+		h.wake(wire.LowHalf(&h.guestSlot(0).State), 1)
 		time.Sleep(50 * time.Microsecond)
 	}
-	if w := word(h.guestSlot(0).state.Load()); w&^flagParked != working&^flagParked {
+	if w := wire.Word(h.guestSlot(0).State.Load()); w&^wire.FlagParked != working&^wire.FlagParked {
 		t.Fatalf("the word is %#x", uint64(w))
 	}
-	h.guestSlot(0).put(nil, nil, TypeNormal)
-	h.publish(h.hostCount, working, 0)
+	h.guestSlot(0).Put(nil, nil, TypeNormal)
+	h.publish(h.geometry.HostCount, working, 0)
 	if err := call(); err != nil {
 		t.Fatal(err)
 	}
@@ -338,15 +349,15 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	slept := 0
 	g.parking.wait = func(address *uint32, value uint32, until int64, _ int) bool {
 		slept++
-		w := word(h.guestSlot(0).state.Load())
-		if !w.parked() || w.low() != value || address != lowHalf(&h.guestSlot(0).state) {
+		w := wire.Word(h.guestSlot(0).State.Load())
+		if !w.Parked() || w.Low() != value || address != wire.LowHalf(&h.guestSlot(0).State) {
 			t.Errorf("it sleeps on %#x while the word is %#x", value, uint64(w))
 		}
 		if until > now()+tick {
 			t.Errorf("it would sleep %d ns", until-now())
 		}
-		h.guestSlot(0).put(nil, nil, TypeNormal)
-		h.publish(h.hostCount, w.to(stateWorking, w.flags()), 0)
+		h.guestSlot(0).Put(nil, nil, TypeNormal)
+		h.publish(h.geometry.HostCount, w.To(wire.StateWorking, w.Flags()), 0)
 		return false
 	}
 	if _, err := g.Call(context.Background(), Message{}, nil); err != nil || slept != 1 {
@@ -358,11 +369,11 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 // often the caller notified a worker of the host.
 func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() error) (notifies int) {
 	t.Helper()
-	before, slept := h.eventcount(eventcountGuestRequest).generation.Load(), 0
+	before, slept := h.eventcount(wire.EventcountGuestRequest).Generation.Load(), 0
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept == 3 {
-			notifies = int(h.eventcount(eventcountGuestRequest).generation.Load() - before)
-			h.answer(h.hostCount, h.takeOn(0), echo)
+			notifies = int(h.eventcount(wire.EventcountGuestRequest).Generation.Load() - before)
+			h.answer(h.geometry.HostCount, h.takeOn(0), echo)
 		}
 		return false
 	}
@@ -375,14 +386,14 @@ func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() err
 // A caller notifies when it publishes if a worker sleeps and none polls, and once more before it sleeps if the request
 // is not taken; but not if no worker sleeps.
 func TestCallNotifiesWhoeverSleeps(t *testing.T) {
-	const polls = 1 << pollersAt
+	const polls = 1 << wire.PollersAt
 	for _, c := range []struct {
 		sets     uint32
 		notifies int
 	}{{0, 0}, {1, 2}, {polls, 0}, {1 | polls, 1}} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
 		g := h.attachHeap(1, &Config{Spin: -1})
-		h.eventcount(eventcountGuestRequest).want(c.sets)
+		h.eventcount(wire.EventcountGuestRequest).want(c.sets)
 		notifies := h.notifiesUntilItSleeps(t, g, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 		if notifies != c.notifies {
 			t.Errorf("with the sets %#x it notified %d times, not %d", c.sets, notifies, c.notifies)
@@ -395,13 +406,13 @@ func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 	for _, isHome := range []bool{true, false} {
 		h := newHeapHost(t, shape{1, 3, 64, 64})
 		g := h.attachHeap(1, &Config{Spin: -1})
-		b := h.eventcount(eventcountGuestRequest)
+		b := h.eventcount(wire.EventcountGuestRequest)
 		b.want(1)
 		slots := []Slot{mustClaim(t, g), mustClaim(t, g)}
 		var homes []int
 		others := 0
 		g.parking.wakeHome = func(word *uint32, peer uint32, home int) bool {
-			if word != eventcountWord(b) || peer != hostIndex || b.generation.Load() == 0 {
+			if word != eventcountWord(b) || peer != wire.HostIndex || b.Generation.Load() == 0 {
 				t.Error("it wakes somebody else, or too soon")
 			}
 			homes = append(homes, home)
@@ -420,11 +431,11 @@ func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 // If waiters and responders need all processors, a caller whose request no worker polls for does not spin, but sleeps
 // at once, and need not notify again.
 func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
-	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << pollersAt: 0, 1 | 1<<pollersAt: 1} {
+	for sets, want := range map[uint32]int{0: 0, 1: 1, 1 << wire.PollersAt: 0, 1 | 1<<wire.PollersAt: 1} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
 		g := h.attachHeap(1, nil)
 		g.processors = 0
-		h.eventcount(eventcountGuestRequest).want(sets)
+		h.eventcount(wire.EventcountGuestRequest).want(sets)
 		e := &g.pool.exchanges[0]
 		e.budget.setUp(spinMin)
 		e.budget.waits.Store(spinProbe - 1) // makes a spin visible
@@ -433,7 +444,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 			_, err := s.Call(deadline(t), Message{}, nil)
 			return err
 		})
-		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>pollersAt != 0; spun != polled || notifies != want {
+		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>wire.PollersAt != 0; spun != polled || notifies != want {
 			t.Errorf("sets %#x: it spun: %v, it notified %d times, not %d", sets, spun, notifies, want)
 		}
 		if n := g.pool.longWaits.now.Load(); n != 0 {
@@ -466,7 +477,7 @@ func TestLongWaitsCount(t *testing.T) {
 func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{1, 3, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
-	b := h.eventcount(eventcountGuestRequest)
+	b := h.eventcount(wire.EventcountGuestRequest)
 	woken := 0
 	g.parking.wakeHome = func(*uint32, uint32, int) bool { return false }
 	g.parking.wake = func(word *uint32, n int) {
@@ -483,7 +494,7 @@ func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	}
 	b.want(1)
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.answer(h.hostCount, h.takeOn(0), echo)
+		h.answer(h.geometry.HostCount, h.takeOn(0), echo)
 		return false
 	}
 	if _, err := slots[0].Receive(deadline(t)); err != nil || woken != 3 {
@@ -569,7 +580,7 @@ func TestCallerYieldsToWhomItWakes(t *testing.T) {
 	if n := yielded.Load(); n != 0 {
 		t.Fatalf("%d times, and nobody sleeps", n)
 	}
-	h.eventcount(eventcountGuestRequest).want(1)
+	h.eventcount(wire.EventcountGuestRequest).want(1)
 	spinningCall(t, g)()
 	if n := yielded.Load(); n != 1 {
 		t.Fatalf("%d times, to one that slept", n)
@@ -614,7 +625,7 @@ func TestCallHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
 	e := &g.pool.exchanges[0]
 	long, shortest := longHoldOff()
-	e.holdOff, e.reach = long, reachesBuffer
+	e.holdOff, e.reach = long, wire.ReachesBuffer
 	least := int64(math.MaxInt64)
 	for i := 0; i < 10; i++ {
 		s := e.budget.begin(&e.soon)
@@ -625,16 +636,5 @@ func TestCallHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	}
 	if least > shortest/10 || e.holdOff.now != long.now {
 		t.Fatalf("it looked after %d ns; from %d it has come to %d", least, long.now, e.holdOff.now)
-	}
-}
-
-func TestReachOfAMessage(t *testing.T) {
-	for size, want := range map[int]reach{
-		0: reachesFirstLine, firstLine: reachesFirstLine, firstLine + 1: reachesSecondLine,
-		Inline: reachesSecondLine, Inline + 1: reachesBuffer,
-	} {
-		if got := reachOf(size); got != want {
-			t.Errorf("%d bytes: %d, want %d", size, got, want)
-		}
 	}
 }

@@ -74,7 +74,7 @@ func childCall(t *testing.T, name string) {
 
 // childHost is a host that answers until it is killed.
 func childHost(t *testing.T, name string) {
-	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, smallShape)}
+	h := &testHost{tb: t, name: name, mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	h.unname()
 	h.create()
 	h.serve(echo)
@@ -84,7 +84,7 @@ func childHost(t *testing.T, name string) {
 
 // childSilent is a host that answers nothing.
 func childSilent(t *testing.T, name string) {
-	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+	h := &testHost{tb: t, name: name, mapped: mapped{geometry: mustGeometry(t, shape{1, 1, 64, 64})}}
 	h.create()
 	childWait(t, name)
 }

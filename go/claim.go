@@ -3,6 +3,8 @@ package shmipc
 import (
 	"context"
 	"runtime/debug"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Slot is a claimed slot: write into Buffer, Send, Receive the answer where it lies, and Send
@@ -41,7 +43,7 @@ func (s Slot) held() bool {
 func (s Slot) claim(flags uint64) uint64 { return s.ticket<<ticketAt | flags }
 
 // underWay tells whether a request was sent and its answer not yet received.
-func (s Slot) underWay() bool { return s.exchange.word.state() == stateRequest }
+func (s Slot) underWay() bool { return s.exchange.word.State() == wire.StateRequest }
 
 // Buffer is the request buffer in shared memory, both its ends 64-byte aligned, as large as a request may be;
 // nil if the slot is stale or a request is under way. Valid until the slot is sent or released.
@@ -62,7 +64,7 @@ func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	}
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
-	w := e.line.putInPlace(e.request, n, kind, flags)
+	w := e.line.PutInPlace(e.request, n, kind, flags&AlignEnd != 0)
 	e.claimed.Store(s.claim(claimTaken | claimSent))
 	if err := e.publish(w); err != nil {
 		e.claimed.Store(s.claim(claimTaken))
@@ -117,7 +119,7 @@ func (s Slot) Ready() (ready bool, err error) {
 	w := e.load()
 	e.notifyOnceMore(w)
 	e.lookForDeath()
-	waiting := w.state() == stateRequest || w.state() == stateWorking
+	waiting := w.State() == wire.StateRequest || w.State() == wire.StateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0
 	return !waiting || cancelled || endingOf(e.guest.flags.Load(), false) != goOn, nil
 }
@@ -231,7 +233,7 @@ func (e *exchange) abandon() {
 		case e.guest.flags.Load()&flagCorrupt != 0:
 			_, _ = e.giveUp(w, corrupted)
 			return
-		case w.state() == stateResponse && validProgress(w, e.word):
+		case w.State() == wire.StateResponse && validProgress(w, e.word):
 			e.word = w
 			e.release()
 			return

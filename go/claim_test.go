@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func mustClaim(t *testing.T, g *Guest) Slot {
@@ -195,8 +197,8 @@ func TestSlotKeepsItsClaimAfterAnAnswerThatSaysError(t *testing.T) {
 			t.Fatal(err)
 		}
 		working := h.takeOn(0)
-		h.guestSlot(0).put([]byte("no"), nil, 29)
-		h.publish(h.hostCount, working, flagError)
+		h.guestSlot(0).Put([]byte("no"), nil, 29)
+		h.publish(h.geometry.HostCount, working, wire.FlagError)
 		_, err := s.Receive(deadline(t))
 		wantError(t, err, ErrHandler)
 	}
@@ -216,11 +218,11 @@ func TestSlotCancelEndsTheCall(t *testing.T) {
 		want := ErrCancelled
 		if taken {
 			working := h.takeOn(0)
-			defer h.publish(h.hostCount, working, 0)
+			defer h.publish(h.geometry.HostCount, working, 0)
 			want = ErrCancelledStarted
 		}
 		receive := background(t, func() error { _, err := s.Receive(context.Background()); return err })
-		eventually(t, "it does not park", func() bool { return word(h.guestSlot(0).state.Load()).parked() })
+		eventually(t, "it does not park", func() bool { return wire.Word(h.guestSlot(0).State.Load()).Parked() })
 		start := time.Now()
 		if err := s.Cancel(); err != nil {
 			t.Fatal(err)
@@ -262,7 +264,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	h.eventcount(eventcountGuestRequest).want(1)
+	h.eventcount(wire.EventcountGuestRequest).want(1)
 	cancelled := false
 	g.parking.wake = func(*uint32, int) {
 		if !cancelled {
@@ -295,7 +297,7 @@ func TestSlotCancelIsSeenWhileParking(t *testing.T) {
 		if err := s.Cancel(); err != nil {
 			t.Error(err)
 		}
-		if w := word(h.guestSlot(0).state.Load()); w.low() == value {
+		if w := wire.Word(h.guestSlot(0).State.Load()); w.Low() == value {
 			t.Error("the sleeper's word did not change: it would sleep on")
 		}
 		return false
@@ -305,29 +307,29 @@ func TestSlotCancelIsSeenWhileParking(t *testing.T) {
 }
 
 func TestSlotReleaseAbandonsTheRequest(t *testing.T) {
-	for _, state := range []word{stateRequest, stateWorking, stateResponse} {
+	for _, state := range []wire.Word{wire.StateRequest, wire.StateWorking, wire.StateResponse} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
 		g := h.attach(nil)
 		s := mustClaim(t, g)
 		if err := s.Send(0, 0, 0); err != nil {
 			t.Fatal(err)
 		}
-		if state != stateRequest {
+		if state != wire.StateRequest {
 			working := h.takeOn(0)
-			if state == stateResponse {
-				h.publish(h.hostCount, working, 0)
+			if state == wire.StateResponse {
+				h.publish(h.geometry.HostCount, working, 0)
 			} else {
-				defer h.publish(h.hostCount, working, 0)
+				defer h.publish(h.geometry.HostCount, working, 0)
 			}
 		}
 		if err := s.Release(); err != nil {
 			t.Fatal(err)
 		}
-		want := stateFree
-		if state == stateWorking {
-			want = stateCancelled
+		want := wire.StateFree
+		if state == wire.StateWorking {
+			want = wire.StateCancelled
 		}
-		if w := word(h.guestSlot(0).state.Load()); w.state() != want {
+		if w := wire.Word(h.guestSlot(0).State.Load()); w.State() != want {
 			t.Fatalf("after state %d the word is %#x", state, uint64(w))
 		}
 	}
@@ -340,8 +342,8 @@ func TestSlotIsReleasedByAnAnswerThatSaysShutdown(t *testing.T) {
 	s := mustClaim(t, g)
 	sendByte(t, s, 1)
 	working := h.takeOn(0)
-	h.guestSlot(0).put(nil, nil, errorType(ErrShutdown))
-	h.publish(h.hostCount, working, flagError)
+	h.guestSlot(0).Put(nil, nil, errorType(ErrShutdown))
+	h.publish(h.geometry.HostCount, working, wire.FlagError)
 	_, err := s.Receive(deadline(t))
 	wantError(t, err, ErrShutdown)
 	wantStale(t, s)
@@ -387,13 +389,13 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 					t.Fatal(err)
 				}
 				line := h.guestSlot(0)
-				w := word(line.state.Load())
-				m, ok := line.get(h.requestBuffer(1), w.flags(), h.requestCapacity)
+				w := wire.Word(line.State.Load())
+				m, ok := messageIn(line, h.requestBuffer(1), w.Flags(), h.geometry.RequestCapacity)
 				if !ok || !bytes.Equal(m.Data, pattern(n, 1)) {
 					t.Fatal(n, flags, m)
 				}
 				checkAligned(t, m.Data, flags)
-				h.publish(1, w.to(stateWorking, 0), line.putInPlace(h.responseBuffer(1), n, 0, flags))
+				h.publish(1, w.To(wire.StateWorking, 0), line.PutInPlace(h.responseBuffer(1), n, 0, flags&AlignEnd != 0))
 				m, err := s.Receive(deadline(t))
 				if err != nil || len(m.Data) != n {
 					t.Fatal(n, flags, m, err)
@@ -409,7 +411,7 @@ func TestMessagesAreAlignedAsPromised(t *testing.T) {
 				}
 				c := h.send(0, TypeNormal, pattern(n, 2))
 				wk.scanAll()
-				m, ok = h.slot(0).get(h.responseBuffer(0), h.word(0).flags(), h.responseCapacity)
+				m, ok = messageIn(h.slot(0), h.responseBuffer(0), h.word(0).Flags(), h.geometry.ResponseCapacity)
 				if !ok || !bytes.Equal(m.Data, pattern(n, 2)) {
 					t.Fatal(n, flags, m, c)
 				}
@@ -442,14 +444,14 @@ func TestWordThatChangesForEverEndsByTheDeadline(t *testing.T) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		for state := &h.guestSlot(0).state; ; {
+		for state := &h.guestSlot(0).State; ; {
 			select {
 			case <-stop:
 				return
 			default:
 			}
-			if w := state.Load(); word(w).state() == stateRequest {
-				state.CompareAndSwap(w, w^uint64(flagParked))
+			if w := state.Load(); wire.Word(w).State() == wire.StateRequest {
+				state.CompareAndSwap(w, w^uint64(wire.FlagParked))
 			}
 		}
 	}()

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func newTestClient(t *testing.T, name string) *Client {
@@ -107,9 +109,9 @@ func TestClientThatIsClosedEndsACallThatHasStarted(t *testing.T) {
 	call := background(t, func() error { _, err := c.Call(context.Background(), Message{}, nil); return err })
 	line := h.guestSlot(0)
 	eventually(t, "the call has started", func() bool {
-		found := word(line.state.Load())
-		working := found.to(stateWorking, found.flags())
-		return found.state() == stateRequest && line.state.CompareAndSwap(uint64(found), uint64(working))
+		found := wire.Word(line.State.Load())
+		working := found.To(wire.StateWorking, found.Flags())
+		return found.State() == wire.StateRequest && line.State.CompareAndSwap(uint64(found), uint64(working))
 	})
 	if err := c.Close(); err != nil {
 		t.Fatal(err)

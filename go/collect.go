@@ -3,6 +3,8 @@ package shmipc
 import (
 	"context"
 	"runtime/debug"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // WaitAny waits until one of several calls is over: it returns the index of a slot for which Receive would return at
@@ -69,7 +71,7 @@ func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
 // hasEnded tells whether Receive would return at once. It reads only the state word, the claim word and the flags.
 func (e *exchange) hasEnded() bool {
 	w := e.load()
-	return w.state() == stateResponse || !validProgress(w, e.word) ||
+	return w.State() == wire.StateResponse || !validProgress(w, e.word) ||
 		e.claimed.Load()&claimCancel != 0 || endingOf(e.guest.flags.Load(), false) != goOn
 }
 
@@ -85,10 +87,10 @@ func (e *exchange) wouldEnd() bool {
 func (e *exchange) endsOrIsParked() bool {
 	for n := 0; n < wordChanges && !e.hasEnded(); n++ {
 		w := e.load()
-		if w.parked() {
+		if w.Parked() {
 			return e.hasEnded()
 		}
-		if w.state() == stateRequest || w.state() == stateWorking {
+		if w.State() == wire.StateRequest || w.State() == wire.StateWorking {
 			e.park(w)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The test vectors of every implementation. They lie in the repository, outside this module.
@@ -50,45 +52,45 @@ func number(t *testing.T, text string, base int) uint64 {
 
 // facts are this package's values for the layout, by kind and name in the golden file.
 func facts() map[string]int64 {
-	var p peerRecord
+	var p wire.PeerRecord
 	var b eventcount
-	var e exchangeLine
+	var e wire.ExchangeLine
 	f := map[string]int64{
-		"offset header": 0, "size header": headerSize, "offset peers": peersOffset, "size peer": int64(unsafe.Sizeof(p)),
-		"const peers": peersMax, "offset eventcounts": eventcountsOffset, "size eventcount_line": lineSize, "const eventcounts": eventcountCount,
-		"offset slots":      slotsOffset,
-		"offset peer.epoch": int64(unsafe.Offsetof(p.epoch)), "offset peer.status": int64(unsafe.Offsetof(p.status)),
-		"offset peer.pid": int64(unsafe.Offsetof(p.pid)), "offset peer.left": int64(unsafe.Offsetof(p.left)),
-		"offset peer.served": int64(unsafe.Offsetof(p.served)), "offset peer.discarded": int64(unsafe.Offsetof(p.discarded)),
-		"offset peer.calls": int64(unsafe.Offsetof(p.calls)), "offset peer.failed": int64(unsafe.Offsetof(p.failed)),
-		"offset peer.origin": int64(unsafe.Offsetof(p.origin)), "offset peer.answers": int64(unsafe.Offsetof(p.answers)),
+		"offset header": 0, "size header": wire.HeaderSize, "offset peers": wire.PeersOffset, "size peer": int64(unsafe.Sizeof(p)),
+		"const peers": wire.PeersMax, "offset eventcounts": wire.EventcountsOffset, "size eventcount_line": wire.LineSize, "const eventcounts": wire.Eventcounts,
+		"offset slots":      wire.SlotsOffset,
+		"offset peer.epoch": int64(unsafe.Offsetof(p.Epoch)), "offset peer.status": int64(unsafe.Offsetof(p.Status)),
+		"offset peer.pid": int64(unsafe.Offsetof(p.PID)), "offset peer.left": int64(unsafe.Offsetof(p.Left)),
+		"offset peer.served": int64(unsafe.Offsetof(p.Served)), "offset peer.discarded": int64(unsafe.Offsetof(p.Discarded)),
+		"offset peer.calls": int64(unsafe.Offsetof(p.Calls)), "offset peer.failed": int64(unsafe.Offsetof(p.Failed)),
+		"offset peer.origin": int64(unsafe.Offsetof(p.Origin)), "offset peer.answers": int64(unsafe.Offsetof(p.Answers)),
 		"size peer.answers":            int64(unsafe.Sizeof(b)),
-		"offset eventcount.generation": int64(unsafe.Offsetof(b.generation)), "offset eventcount.sleepers": int64(unsafe.Offsetof(b.sleepers)),
-		"offset slot.state": int64(unsafe.Offsetof(e.state)), "offset slot.word": int64(unsafe.Offsetof(e.state)),
-		"offset slot.length": int64(unsafe.Offsetof(e.length)),
-		"offset slot.type":   int64(unsafe.Offsetof(e.kind)), "offset slot.payload": int64(unsafe.Offsetof(e.inline)),
-		"size slot.payload": Inline, "offset slot.request": requestOffset,
-		"const magic": magic, "const version": protocolVersion, "const ready": 1, "const inline": Inline,
-		"const host": hostIndex, "const guests_max": guestsMax, "const slots_max": slotsMax,
-		"const capacity_max": capacityMax, "const epoch_max": epochMax, "const name_max": nameMax,
+		"offset eventcount.generation": int64(unsafe.Offsetof(b.Generation)), "offset eventcount.sleepers": int64(unsafe.Offsetof(b.Sleepers)),
+		"offset slot.state": int64(unsafe.Offsetof(e.State)), "offset slot.word": int64(unsafe.Offsetof(e.State)),
+		"offset slot.length": int64(unsafe.Offsetof(e.Length)),
+		"offset slot.type":   int64(unsafe.Offsetof(e.Kind)), "offset slot.payload": int64(unsafe.Offsetof(e.Payload)),
+		"size slot.payload": Inline, "offset slot.request": wire.RequestOffset,
+		"const magic": wire.Magic, "const version": wire.ProtocolVersion, "const ready": 1, "const inline": Inline,
+		"const host": wire.HostIndex, "const guests_max": wire.GuestsMax, "const slots_max": wire.SlotsMax,
+		"const capacity_max": wire.CapacityMax, "const epoch_max": wire.EpochMax, "const name_max": nameMax,
 		"const tick_ns": tick, "const idle_tick_ns": idleTick, "const parked_tick_ns": parkedTick,
-		"const lock_offset": lockOffset,
-		"state FREE":        int64(stateFree), "state BUSY": int64(stateBusy), "state REQUEST": int64(stateRequest),
-		"state WORKING": int64(stateWorking), "state RESPONSE": int64(stateResponse), "state CANCELLED": int64(stateCancelled),
-		"status vacant": statusVacant, "status attached": statusAttached, "status leaving": statusLeaving,
-		"status calls_only": statusCalling, "const alignment": lineSize,
-		"eventcount host_request": eventcountHostRequest, "eventcount guest_request": eventcountGuestRequest, "eventcount host_free": eventcountHostFree,
-		"eventcount guest_free": eventcountGuestFree, "eventcount members": eventcountMembership,
-		"type normal": int64(TypeNormal), "type heartbeat": int64(typeHeartbeat), "type heartbeat_reply": int64(typeHeartbeatReply),
+		"const lock_offset": wire.LockOffset,
+		"state FREE":        int64(wire.StateFree), "state BUSY": int64(wire.StateBusy), "state REQUEST": int64(wire.StateRequest),
+		"state WORKING": int64(wire.StateWorking), "state RESPONSE": int64(wire.StateResponse), "state CANCELLED": int64(wire.StateCancelled),
+		"status vacant": wire.StatusVacant, "status attached": wire.StatusAttached, "status leaving": wire.StatusLeaving,
+		"status calls_only": wire.StatusCalling, "const alignment": wire.LineSize,
+		"eventcount host_request": wire.EventcountHostRequest, "eventcount guest_request": wire.EventcountGuestRequest, "eventcount host_free": wire.EventcountHostFree,
+		"eventcount guest_free": wire.EventcountGuestFree, "eventcount members": wire.EventcountMembership,
+		"type normal": int64(TypeNormal), "type heartbeat": int64(wire.TypeHeartbeat), "type heartbeat_reply": int64(wire.TypeHeartbeatReply),
 		"type shutdown": 3, "type flatbuffer": int64(TypeFlatBuffer), "type guest_call": int64(TypeGuestCall),
 		"type application":     int64(TypeApplication),
 		"type error.too_large": int64(errorType(ErrTooLarge)), "type error.type": int64(errorType(ErrType)),
 		"type error.shutdown": int64(errorType(ErrShutdown)), "type error.handler": int64(errorType(ErrHandler)),
-		"mask state": int64(stateMask), "mask parked": int64(flagParked), "mask error": int64(flagError),
-		"mask reclaimed": int64(flagReclaimed), "mask align_end": int64(flagAlignEnd),
-		"mask sequence_low": int64(sequenceLowMask) << sequenceLowAt, "mask owner_index": int64(ownerIndexMask) << ownerAt,
-		"mask owner_epoch":   int64(0xfff) << (ownerAt + ownerEpochAt),
-		"mask sequence_high": int64(int16(-1)) << sequenceHighAt,
+		"mask state": int64(wire.StateMask), "mask parked": int64(wire.FlagParked), "mask error": int64(wire.FlagError),
+		"mask reclaimed": int64(wire.FlagReclaimed), "mask align_end": int64(wire.FlagAlignEnd),
+		"mask sequence_low": int64(wire.SequenceLowMask) << wire.SequenceLowAt, "mask owner_index": int64(wire.OwnerIndexMask) << wire.OwnerAt,
+		"mask owner_epoch":   int64(0xfff) << (wire.OwnerAt + wire.OwnerEpochAt),
+		"mask sequence_high": int64(int16(-1)) << wire.SequenceHighAt,
 	}
 	for name, code := range codesByName {
 		f["error "+name] = int64(code)
@@ -132,10 +134,10 @@ func TestConformanceOfGeometries(t *testing.T) {
 		for i := range n {
 			n[i] = uint32(number(t, f[i], 10))
 		}
-		g, ok := newGeometry(n[0], n[1], n[2], n[3])
+		g, ok := wire.NewGeometry(n[0], n[1], n[2], n[3])
 		got := "invalid"
 		if ok {
-			got = fmt.Sprintf("%d %d %d %d %d", g.requestCapacity, g.responseCapacity, g.responseOffset, g.stride, g.total)
+			got = fmt.Sprintf("%d %d %d %d %d", g.RequestCapacity, g.ResponseCapacity, g.ResponseOffset, g.Stride, g.Total)
 		}
 		if want := strings.Join(f[4:], " "); got != want {
 			t.Errorf("%q: got %s", line, got)
@@ -146,31 +148,31 @@ func TestConformanceOfGeometries(t *testing.T) {
 func TestConformanceOfEpochs(t *testing.T) {
 	eachLine(t, "epochs.txt", func(line string, f []string) {
 		epoch := uint32(number(t, f[0], 10))
-		if got := fmt.Sprint(epochInWord(epoch), nextEpoch(epoch)); got != strings.Join(f[1:], " ") {
+		if got := fmt.Sprint(wire.EpochInWord(epoch), wire.NextEpoch(epoch)); got != strings.Join(f[1:], " ") {
 			t.Errorf("%q: got %s", line, got)
 		}
 	})
 }
 
 // checkFile returns what attach returns for a file of this size with this beginning.
-func checkFile(size uint64, header [headerSize]byte) error {
-	if size < headerSize {
-		return truncated(size, headerSize)
+func checkFile(size uint64, header [wire.HeaderSize]byte) error {
+	if size < wire.HeaderSize {
+		return truncated(size, wire.HeaderSize)
 	}
-	g, err := decodeHeader(&header)
-	if err == nil && size < g.total {
-		err = truncated(size, g.total)
+	g, err := wire.DecodeHeader(&header)
+	if err == nil && size < g.Total {
+		err = truncated(size, g.Total)
 	}
-	return err
+	return public(err)
 }
 
 func TestConformanceOfHeaders(t *testing.T) {
 	eachLine(t, "attach.txt", func(line string, f []string) {
 		bytes, err := hex.DecodeString(f[3])
-		if err != nil || len(bytes) != headerSize {
+		if err != nil || len(bytes) != wire.HeaderSize {
 			t.Fatalf("%q: %v", line, err)
 		}
-		err = checkFile(number(t, f[1], 10), [headerSize]byte(bytes))
+		err = checkFile(number(t, f[1], 10), [wire.HeaderSize]byte(bytes))
 		if f[2] == "OK" {
 			if err != nil {
 				t.Errorf("%s: %v", f[0], err)
@@ -187,7 +189,7 @@ func TestConformanceOfHeaders(t *testing.T) {
 // transition is one line of the vectors.
 type transition struct {
 	name, direction string
-	seen, argument  word
+	seen, argument  wire.Word
 }
 
 // outcome runs a transition on a slot, and returns its outcome in the vectors' words; false: the guest's role has no
@@ -196,19 +198,19 @@ func (c transition) outcome(s *slot) (string, bool) {
 	guests := c.direction == "guest"
 	switch c.name {
 	case "claim":
-		_, ok := s.claim(c.seen, c.argument.owner())
+		_, ok := s.claim(c.seen, c.argument.Owner())
 		return choose(ok, "claimed", "refused"), guests
 	case "publish":
 		if !guests {
 			return "", false
 		}
-		_, ok := s.send(c.seen, c.argument.flags())
+		_, ok := s.send(c.seen, c.argument.Flags())
 		return choose(ok, "published", "corrupt"), true
 	case "take":
-		_, ok := s.take(c.seen, c.argument.owner())
+		_, ok := s.take(c.seen, c.argument.Owner())
 		return choose(ok, "taken", "refused"), true
 	case "respond":
-		return respondOutcome(s, c.seen, c.argument.flags()), true
+		return respondOutcome(s, c.seen, c.argument.Flags()), true
 	case "give-up":
 		return giveUpOutcome(s, c.seen), guests
 	case "park":
@@ -216,8 +218,8 @@ func (c transition) outcome(s *slot) (string, bool) {
 		return choose(ok, "parked", "refused"), true
 	case "unpark":
 		w := s.load()
-		mine := w.owner() == c.argument.owner()
-		return choose(mine && w.mayBeSlept() && s.unpark(w), "woken", "nothing"), guests
+		mine := w.Owner() == c.argument.Owner()
+		return choose(mine && w.MayBeSlept() && s.unpark(w), "woken", "nothing"), guests
 	case "release":
 		return choose(s.release(c.seen), "freed", "corrupt"), guests
 	case "reclaim":
@@ -235,34 +237,34 @@ func choose(ok bool, yes, no string) string {
 	return no
 }
 
-func respondOutcome(s *slot, working, flags word) string {
+func respondOutcome(s *slot, working, flags wire.Word) string {
 	found, ok := s.answer(working, flags)
 	switch {
 	case ok:
-		return choose(found.parked(), "woken", "delivered")
-	case found.state() == stateCancelled && found.sameExchange(working):
+		return choose(found.Parked(), "woken", "delivered")
+	case found.State() == wire.StateCancelled && found.SameExchange(working):
 		s.discard(found)
 		return "discarded"
 	}
 	return "corrupt"
 }
 
-func giveUpOutcome(s *slot, sent word) string {
+func giveUpOutcome(s *slot, sent wire.Word) string {
 	w := s.load()
 	switch {
 	case !validProgress(w, sent):
 		return "corrupt"
-	case w.state() == stateResponse:
+	case w.State() == wire.StateResponse:
 		return "answered"
-	case w.state() == stateRequest && s.withdraw(w):
+	case w.State() == wire.StateRequest && s.withdraw(w):
 		return "never-started"
-	case w.state() == stateWorking && s.cancel(w):
+	case w.State() == wire.StateWorking && s.cancel(w):
 		return "started"
 	}
 	return "unknown"
 }
 
-func reclaimOutcome(s *slot, seen word, guests bool) string {
+func reclaimOutcome(s *slot, seen wire.Word, guests bool) string {
 	reclaim := s.reclaimResponder
 	if guests {
 		reclaim = s.reclaimCaller
@@ -271,12 +273,12 @@ func reclaimOutcome(s *slot, seen word, guests bool) string {
 	switch {
 	case !changed:
 		return "nothing"
-	case now.state() == stateFree:
+	case now.State() == wire.StateFree:
 		return "freed"
-	case now.state() == stateCancelled:
+	case now.State() == wire.StateCancelled:
 		return "cancelled"
 	}
-	return choose(seen.parked(), "woken", "answered")
+	return choose(seen.Parked(), "woken", "answered")
 }
 
 func TestConformanceOfTransitions(t *testing.T) {
@@ -284,13 +286,13 @@ func TestConformanceOfTransitions(t *testing.T) {
 	eachLine(t, "transitions.txt", func(line string, f []string) {
 		c := transition{name: f[0], direction: f[1]}
 		if f[2] != "-" {
-			c.seen = word(number(t, f[2], 16))
+			c.seen = wire.Word(number(t, f[2], 16))
 		}
 		if f[4] != "-" {
-			c.argument = word(number(t, f[4], 16))
+			c.argument = wire.Word(number(t, f[4], 16))
 		}
-		s := &slot{line: new(exchangeLine)}
-		s.line.state.Store(number(t, f[3], 16))
+		s := &slot{line: new(wire.ExchangeLine)}
+		s.line.State.Store(number(t, f[3], 16))
 		outcome, mine := c.outcome(s)
 		if !mine {
 			return

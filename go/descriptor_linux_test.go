@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The package's descriptors in a process that other code shares: none is a standard one, none that a child inherits
@@ -298,7 +300,7 @@ func (u *usurper) wantUntouched() {
 	if err := syscall.Fstat(u.fd, &st); err != nil || st.Size != 0 {
 		u.t.Fatalf("its file has %d bytes, %v", st.Size, err)
 	}
-	for index := uint32(0); index <= guestsMax+1; index++ {
+	for index := uint32(0); index <= wire.GuestsMax+1; index++ {
 		if !u.isLocked(index) {
 			u.t.Fatalf("its lock %d was given back", index)
 		}
@@ -368,7 +370,7 @@ func TestAnswerAboutAnotherFileIsNotBelieved(t *testing.T) {
 func TestOwnLockIsNotAnothers(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	if g.locked(g.index) || !g.locked(hostIndex) || !h.lockedByOther(g.index) {
+	if g.locked(g.index) || !g.locked(wire.HostIndex) || !h.lockedByOther(g.index) {
 		t.Fatal()
 	}
 }
@@ -396,7 +398,7 @@ func TestWhoCannotTellTakesEverybodyForAlive(t *testing.T) {
 	u := usurp(t, int(g.backing.(*regionFile).fd.Load()), false)
 	h.must(os.Rename(h.path(), h.path()+".elsewhere"))
 	for i := 0; i < 3; i++ {
-		if !g.locked(hostIndex) {
+		if !g.locked(wire.HostIndex) {
 			t.Fatal("the host is taken for dead")
 		}
 		g.checkHost()
@@ -408,7 +410,7 @@ func TestWhoCannotTellTakesEverybodyForAlive(t *testing.T) {
 		t.Errorf("%d warnings", n)
 	}
 	h.must(os.Rename(h.path()+".elsewhere", h.path()))
-	if !g.linked() || !g.locked(hostIndex) || g.locked(2) {
+	if !g.linked() || !g.locked(wire.HostIndex) || g.locked(2) {
 		t.Error("it was not opened again")
 	}
 	h.must(g.Close())

@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // sever detaches from the region and returns the second mapping, as detach does; the first is private from then on. A
 // caller that ends a call at that moment waits, and then knows what happened to the call in the region.
 func (g *Guest) sever() (memory []byte, real *region) {
@@ -20,7 +22,7 @@ func (g *Guest) sever() (memory []byte, real *region) {
 func (g *Guest) keepInUse() {
 	var fault error
 	defer g.catchFault(&fault)()
-	g.keep(g.bytes(0, slotsOffset))
+	g.keep(g.view.Bytes(0, wire.SlotsOffset))
 	for i := range g.pool.exchanges {
 		if e := &g.pool.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
 			g.keepSlot(&e.slot)
@@ -28,7 +30,7 @@ func (g *Guest) keepInUse() {
 	}
 	for i := range g.hostSlots {
 		s := &g.hostSlots[i]
-		if w := s.load(); w.owner() == g.me && (w.state() == stateWorking || w.state() == stateCancelled) {
+		if w := s.load(); w.Owner() == g.me && (w.State() == wire.StateWorking || w.State() == wire.StateCancelled) {
 			g.keepSlot(s)
 			s.abandon(w)
 		}
@@ -44,11 +46,13 @@ func (g *Guest) settleCalls(real *region) {
 	}
 }
 
-func (g *Guest) keepSlot(s *slot) { g.keep(g.bytes(g.slotOffset(s.index), g.stride)) }
+func (g *Guest) keepSlot(s *slot) {
+	g.keep(g.view.Bytes(g.geometry.SlotOffset(s.index), g.geometry.Stride))
+}
 
 // abandon gives up on the caller's behalf, in the private word of a kept slot: Request.Abandoned tells the handler.
-func (s *slot) abandon(w word) {
-	for i := 0; i < wordChanges && w.state() == stateWorking && !s.cancel(w); i++ {
+func (s *slot) abandon(w wire.Word) {
+	for i := 0; i < wordChanges && w.State() == wire.StateWorking && !s.cancel(w); i++ {
 		w = s.load()
 	}
 }
@@ -59,13 +63,13 @@ func (s *slot) abandon(w word) {
 func (e *exchange) settle(real *slot) {
 	for n := 0; n < wordChanges; n++ {
 		switch w := real.load(); {
-		case w.owner() != e.guest.me:
+		case w.Owner() != e.guest.me:
 			return
-		case w.state() == stateRequest:
+		case w.State() == wire.StateRequest:
 			if real.withdraw(w) {
 				return
 			}
-		case w.state() != stateWorking || real.cancel(w):
+		case w.State() != wire.StateWorking || real.cancel(w):
 			e.settled = w
 			return
 		}
@@ -77,5 +81,5 @@ func (e *exchange) settle(real *slot) {
 func (e *exchange) startedInRegion() bool {
 	e.guest.cutting.RLock()
 	defer e.guest.cutting.RUnlock()
-	return e.settled.sameExchange(e.word)
+	return e.settled.SameExchange(e.word)
 }

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 const (
@@ -47,7 +49,7 @@ func (f *regionFile) mapPrivately(size int) []byte {
 	if err != nil {
 		return nil
 	}
-	const same = headerSize - 4 // all but the ready word, which others may still read
+	const same = wire.HeaderSize - 4 // all but the ready word, which others may still read
 	if bytes.Equal(private[:same], f.memory[:same]) && syscall.Madvise(private, dontFork) == nil {
 		return private
 	}

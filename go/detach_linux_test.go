@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // scribbler is a handler that repeatedly reads its request and writes to its answer.
@@ -94,10 +96,10 @@ func TestNoByteThatIsWrittenLateGetsAnywhere(t *testing.T) {
 		} else {
 			within(t, "Close", func() { h.must(g.Close()) })
 		}
-		if w, err := call.wait(watchdog); err != nil || w.flags()&^flagParked != flagReclaimed {
+		if w, err := call.wait(watchdog); err != nil || w.Flags()&^wire.FlagParked != wire.FlagReclaimed {
 			t.Fatalf("the call ended with %#x, %v", w, err)
 		}
-		if h.lockedByOther(1) || h.peer(1).status.Load() != statusVacant {
+		if h.lockedByOther(1) || h.peer(1).Status.Load() != wire.StatusVacant {
 			t.Fatal("its place is not free")
 		}
 		next := h.attach(nil)

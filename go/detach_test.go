@@ -7,6 +7,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // soon is far above the delays of a loaded machine, far below the time for which a slot is held.
@@ -72,10 +74,10 @@ func TestHeldSlotDelaysNoShutdown(t *testing.T) {
 			copy(s.Buffer(), pattern(8192, 3))
 			leave(t, g)
 			wantCutOff(t, s, 3)
-			if w := word(h.guestSlot(0).state.Load()); w.state() != stateFree {
-				t.Fatalf("the slot is in state %d", w.state())
+			if w := wire.Word(h.guestSlot(0).State.Load()); w.State() != wire.StateFree {
+				t.Fatalf("the slot is in state %d", w.State())
 			}
-			if h.heap == nil && h.peer(1).status.Load() != statusVacant {
+			if h.heap == nil && h.peer(1).Status.Load() != wire.StatusVacant {
 				t.Fatal("it has not left")
 			}
 		}
@@ -102,8 +104,8 @@ func TestRequestInAHeldSlotDelaysNoShutdown(t *testing.T) {
 			wantError(t, err, want)
 			wantError(t, s.Release(), ErrStale)
 			h.finish()
-			if w := word(h.guestSlot(0).state.Load()); w.state() != stateFree {
-				t.Fatalf("the slot is in state %d", w.state())
+			if w := wire.Word(h.guestSlot(0).State.Load()); w.State() != wire.StateFree {
+				t.Fatalf("the slot is in state %d", w.State())
 			}
 		})
 	}
@@ -195,7 +197,7 @@ func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	call := h.send(0, TypeNormal, nil)
 	<-running
 	wantTimeout(t, g)
-	if h.peer(1).status.Load() == statusVacant || h.heap.closed.Load() {
+	if h.peer(1).Status.Load() == wire.StatusVacant || h.heap.closed.Load() {
 		t.Fatal("it has left under a handler")
 	}
 	goOn <- true
@@ -210,7 +212,7 @@ func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	}
 	h.must(s.Release())
 	eventually(t, "it does not leave", h.heap.closed.Load)
-	if h.peer(1).status.Load() != statusVacant || h.word(1).state() != stateFree {
+	if h.peer(1).Status.Load() != wire.StatusVacant || h.word(1).State() != wire.StateFree {
 		t.Fatal("it has not left gracefully")
 	}
 }
@@ -220,10 +222,10 @@ func TestCallIsToldThatItsHostLeftUnderItsHandler(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
 		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
-		h.publish(h.hostCount, h.takeOn(0), flagReclaimed)
+		h.publish(h.geometry.HostCount, h.takeOn(0), wire.FlagReclaimed)
 		wantError(t, call(), ErrPeerDied)
-		if w := h.word(h.hostCount); w.state() != stateFree {
-			t.Fatalf("the slot is in state %d", w.state())
+		if w := h.word(h.geometry.HostCount); w.State() != wire.StateFree {
+			t.Fatalf("the slot is in state %d", w.State())
 		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"net"
 	"strconv"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
 )
 
 // Code is a kind of failure. The constants are the sentinels for errors.Is, and their values are those of the C
@@ -168,7 +170,7 @@ func (e *Error) Error() string {
 	if e.Cause != nil {
 		text += ": " + e.Cause.Error()
 	}
-	return printable(text)
+	return base.Printable(text)
 }
 
 // Code returns the number that the C library uses for this failure.
@@ -183,6 +185,18 @@ func (e *Error) Unwrap() []error {
 		return []error{e.Kind}
 	}
 	return []error{e.Kind, e.Cause}
+}
+
+// public is the error of an internal package as this package's callers see it; other errors stay as they are.
+func public(err error) error {
+	switch inner := err.(type) {
+	case base.Code:
+		return Code(inner)
+	case *base.Failure:
+		return &Error{Kind: Code(inner.Kind), Value: inner.Value, Limit: inner.Limit, unit: inner.Unit,
+			Message: inner.Message, Cause: inner.Cause}
+	}
+	return err
 }
 
 // failure is an Error with a detail.

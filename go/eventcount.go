@@ -3,18 +3,26 @@ package shmipc
 import (
 	"math"
 	"sync/atomic"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
+
+// eventcount is an eventcount of the region, or of a peer's record, with what is done on it.
+type eventcount wire.Eventcount
+
+// eventcountWord is the word on which its sleepers sleep.
+func eventcountWord(b *eventcount) *uint32 { return wire.GenerationWord((*wire.Eventcount)(b)) }
 
 // notify announces something on an eventcount and wakes up to n sleepers.
 func (p *parking) notify(b *eventcount, n int) {
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	p.wake(eventcountWord(b), n)
 }
 
 // notifyHome announces something on an eventcount and wakes one sleeper: one of this peer with this home or, if there
 // is none, any.
 func (p *parking) notifyHome(b *eventcount, peer uint32, home int) {
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	if word := eventcountWord(b); !p.wakeHome(word, peer, home) {
 		p.wake(word, 1)
 	}
@@ -23,7 +31,7 @@ func (p *parking) notifyHome(b *eventcount, peer uint32, home int) {
 // notifySeveral is notifyHome when several requests may wait: it adds 2 to the generation, so the woken worker does not
 // take it for the only notification (notifiedOnce).
 func (p *parking) notifySeveral(b *eventcount, peer uint32, home int) {
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	p.notifyHome(b, peer, home)
 }
 
@@ -32,7 +40,7 @@ func (p *parking) notifyAll(b *eventcount) { p.notify(b, math.MaxInt32) }
 
 // notifyOwn notifies one sleeper of this very peer, announced or not, and wakes no other peer.
 func (p *parking) notifyOwn(b *eventcount) {
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	p.wakeOwn(eventcountWord(b))
 }
 
@@ -40,13 +48,13 @@ func (p *parking) notifyOwn(b *eventcount) {
 // sequential consistency; this load is sequentially consistent too. A thread that joined the sleepers or left the
 // pollers too late to be seen here sees that store when it looks once more before it sleeps.
 func (b *eventcount) wantsNotify() bool {
-	sets := b.sleepers.Load()
-	return sets != 0 && sets>>pollersAt == 0
+	sets := b.Sleepers.Load()
+	return sets != 0 && sets>>wire.PollersAt == 0
 }
 
 // hasSleepers tells whether some thread sleeps, or is about to look once more before it does; that look sees everything
 // stored before this call with sequential consistency.
-func (b *eventcount) hasSleepers() bool { return b.sleepers.Load()&(1<<pollersAt-1) != 0 }
+func (b *eventcount) hasSleepers() bool { return b.Sleepers.Load()&(1<<wire.PollersAt-1) != 0 }
 
 // notifyIfWanted notifies one sleeper, if a notification is wanted.
 func (p *parking) notifyIfWanted(b *eventcount) bool {
@@ -63,11 +71,11 @@ func (p *parking) notifyIfWanted(b *eventcount) bool {
 // The generation is read before the pollers: a thread that began to poll after that is awake, and takes requests that
 // were not announced.
 func (b *eventcount) notifiedOnce(generation uint32) bool {
-	return b.generation.Load() == generation+1 && !b.hasPollers()
+	return b.Generation.Load() == generation+1 && !b.hasPollers()
 }
 
 // hasPollers tells whether a caller may have skipped its notification because a thread polls.
-func (b *eventcount) hasPollers() bool { return b.sleepers.Load()>>pollersAt != 0 }
+func (b *eventcount) hasPollers() bool { return b.Sleepers.Load()>>wire.PollersAt != 0 }
 
 // setsChanges is how often a change of an eventcount's sets is tried. Each peer's workers change them once for each
 // sleep, so only a peer that breaks the protocol can make that many tries fail. Then a sleeper that is not announced
@@ -77,7 +85,7 @@ const setsChanges = 1000
 // want sets a peer's bit: it wants to be notified. Sequentially consistent, see wantsNotify.
 func (b *eventcount) want(bit uint32) {
 	for n := 0; n < setsChanges; n++ {
-		old := b.sleepers.Load()
+		old := b.Sleepers.Load()
 		if old&bit == bit || b.swapSets(old, old|bit) {
 			return
 		}
@@ -87,7 +95,7 @@ func (b *eventcount) want(bit uint32) {
 // unwant clears a peer's bit, or several.
 func (b *eventcount) unwant(bits uint32) {
 	for n := 0; n < setsChanges; n++ {
-		old := b.sleepers.Load()
+		old := b.Sleepers.Load()
 		if old&bits == 0 || b.swapSets(old, old&^bits) {
 			return
 		}
@@ -95,9 +103,9 @@ func (b *eventcount) unwant(bits uint32) {
 }
 
 // joinPollers adds a peer's bit to the pollers. The peer must look again and again, and once more after leavePollers.
-func (b *eventcount) joinPollers(bit uint32) { b.want(bit << pollersAt) }
+func (b *eventcount) joinPollers(bit uint32) { b.want(bit << wire.PollersAt) }
 
-func (b *eventcount) leavePollers(bit uint32) { b.unwant(bit << pollersAt) }
+func (b *eventcount) leavePollers(bit uint32) { b.unwant(bit << wire.PollersAt) }
 
 // localEventcount is this guest's end of an eventcount on which several goroutines may sleep; waiters counts the
 // goroutines that share the guest's bit.
@@ -110,7 +118,7 @@ type localEventcount struct {
 // prepare announces a sleeper, which must then look again for what it waits for before it sleeps.
 func (d *localEventcount) prepare() (generation uint32) {
 	d.waiters.Add(1)
-	generation = d.generation.Load()
+	generation = d.Generation.Load()
 	d.want(d.bit)
 	return generation
 }

@@ -3,6 +3,8 @@ package shmipc
 import (
 	"sync"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func TestEventcountNotifiesOnlySleepers(t *testing.T) {
@@ -14,12 +16,12 @@ func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 		}
 		woken += n
 	}}
-	if p.notifyIfWanted(&b) || b.generation.Load() != 0 || woken != 0 {
+	if p.notifyIfWanted(&b) || b.Generation.Load() != 0 || woken != 0 {
 		t.Fatal("it notified nobody")
 	}
 	b.want(1 << 3)
-	if !p.notifyIfWanted(&b) || b.generation.Load() != 1 || woken != 1 {
-		t.Fatalf("generation %d, woken %d", b.generation.Load(), woken)
+	if !p.notifyIfWanted(&b) || b.Generation.Load() != 1 || woken != 1 {
+		t.Fatalf("generation %d, woken %d", b.Generation.Load(), woken)
 	}
 	b.unwant(1 << 3)
 	if p.notifyIfWanted(&b) {
@@ -31,7 +33,7 @@ func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 func TestEventcountChangesBeforeItWakes(t *testing.T) {
 	var b eventcount
 	p := parking{wake: func(*uint32, int) {
-		if b.generation.Load() != 1 {
+		if b.Generation.Load() != 1 {
 			t.Error("woken before the change")
 		}
 	}}
@@ -41,17 +43,17 @@ func TestEventcountChangesBeforeItWakes(t *testing.T) {
 func TestEventcountBitsOfPeersAreIndependent(t *testing.T) {
 	var b eventcount
 	var peers sync.WaitGroup
-	for i := 0; i < peersMax; i++ {
+	for i := 0; i < wire.PeersMax; i++ {
 		peers.Add(1)
 		go func(bit uint32) {
 			defer peers.Done()
 			for n := 0; n < 1000; n++ {
 				b.want(bit)
-				if b.sleepers.Load()&bit == 0 {
+				if b.Sleepers.Load()&bit == 0 {
 					t.Error("another peer cleared the bit")
 				}
 				b.unwant(bit)
-				if b.sleepers.Load()&bit != 0 {
+				if b.Sleepers.Load()&bit != 0 {
 					t.Error("another peer set the bit")
 				}
 			}
@@ -69,11 +71,11 @@ func TestEventcountTellsOneNotificationFromNoneAndFromSeveral(t *testing.T) {
 		}
 	}
 	want("not notified", false)
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	want("notified", true)
 	b.joinPollers(1 << 15)
 	want("polled", false)
 	b.leavePollers(1 << 15)
-	b.generation.Add(1)
+	b.Generation.Add(1)
 	want("notified again", false)
 }

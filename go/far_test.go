@@ -7,6 +7,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Deadlines so far away that adding them to anything overflows.
@@ -144,7 +146,7 @@ func TestFarDeadlinesEndNoWaitForEvents(t *testing.T) {
 
 func TestFarDeadlinesEndNoAttach(t *testing.T) {
 	eachFarDeadline(t, func(t *testing.T, ctx context.Context, config *Config) {
-		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+		h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, shape{1, 1, 64, 64})}}
 		attach := background(t, func() error {
 			g, err := Attach(ctx, h.name, config)
 			if err == nil {
@@ -165,7 +167,7 @@ func TestFarDeadlinesOfASleep(t *testing.T) {
 	for _, deadline := range []int64{forever, forever - 1, forever - now()} {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(nil)
-		word := eventcountWord(g.eventcount(eventcountMembership))
+		word := eventcountWord(g.eventcount(wire.EventcountMembership))
 		var slept <-chan error
 		for tries := 100; slept == nil; tries-- {
 			if tries == 0 {

@@ -28,7 +28,7 @@ func (r *region) faultError(p any) error {
 // isFault tells whether a recovered panic is a fault in the mapping.
 func (r *region) isFault(p any) bool {
 	fault, ok := p.(interface{ Addr() uintptr })
-	return ok && r.contains(fault.Addr(), r.total)
+	return ok && r.view.Contains(fault.Addr(), r.geometry.Total)
 }
 
 // guard turns a fault in the mapping into an error; for defer, where a caller has already asked for panics.

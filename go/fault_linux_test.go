@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // After the file is truncated every operation returns an error and none crashes, and Close still works.
@@ -19,8 +21,8 @@ func TestTruncatedFileIsAnError(t *testing.T) {
 		// All of them must sleep: the race detector touches the memory of an atomic operation twice, and cannot recover
 		// from a fault in between.
 		eventually(t, "they do not sleep", func() bool {
-			return g.workersSleep() && h.word(h.hostCount+1).parked() &&
-				h.eventcount(eventcountMembership).sleepers.Load() != 0
+			return g.workersSleep() && h.word(h.geometry.HostCount+1).Parked() &&
+				h.eventcount(wire.EventcountMembership).Sleepers.Load() != 0
 		})
 		h.must(os.Truncate(h.path(), size))
 		wantError(t, slot.Send(TypeNormal, 8192, 0), ErrCorrupt)

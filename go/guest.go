@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Version is the version of this package.
@@ -164,7 +166,7 @@ func checkMachine(littleEndian bool, bits int) error {
 }
 
 func newSettings(name string, config *Config) (settings, error) {
-	if err := checkMachine(littleEndian(), strconv.IntSize); err != nil {
+	if err := checkMachine(wire.LittleEndian(), strconv.IntSize); err != nil {
 		return settings{}, err
 	}
 	if err := checkName(name); err != nil {
@@ -218,11 +220,11 @@ func newGuest(r *region, name string, s settings) *Guest {
 		region: r, name: name, timeout: s.timeout, log: s.log, calls: s.callsOnly, processors: processors(),
 		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
 	}
-	spin := spinTime(s.spin, uint64(r.requestCapacity)+uint64(r.responseCapacity))
+	spin := spinTime(s.spin, uint64(r.geometry.RequestCapacity)+uint64(r.geometry.ResponseCapacity))
 	g.pool.setUp(g, spin)
 	g.serving.setUp(g, spin)
 	g.events.setUp()
-	g.answers.eventcount, g.answers.bit = &r.peer(r.index).answers, r.bit
+	g.answers.eventcount, g.answers.bit = r.answersOf(r.index), r.bit
 	g.collecting.setUp(spin)
 	g.info("attached", "guest", r.index)
 	return g
@@ -246,20 +248,20 @@ func (g *Guest) Info() (info Info, err error) {
 	defer g.exit(&err)()
 	guests, serving := g.countGuests()
 	return Info{
-		HostSlots: g.hostCount, GuestSlots: g.guestCount,
-		RequestCapacity: g.requestCapacity, ResponseCapacity: g.responseCapacity,
-		Index: g.index, Guests: guests, Serving: serving, RegionSize: g.total,
+		HostSlots: g.geometry.HostCount, GuestSlots: g.geometry.GuestCount,
+		RequestCapacity: g.geometry.RequestCapacity, ResponseCapacity: g.geometry.ResponseCapacity,
+		Index: g.index, Guests: guests, Serving: serving, RegionSize: g.geometry.Total,
 	}, nil
 }
 
 func (g *Guest) countGuests() (all, serving uint32) {
-	for index := uint32(1); index <= guestsMax; index++ {
-		status := g.peer(index).status.Load()
-		if status == statusVacant || index != g.index && !g.locked(index) {
+	for index := uint32(1); index <= wire.GuestsMax; index++ {
+		status := g.peer(index).Status.Load()
+		if status == wire.StatusVacant || index != g.index && !g.locked(index) {
 			continue
 		}
 		all++
-		if status == statusAttached {
+		if status == wire.StatusAttached {
 			serving++
 		}
 	}

@@ -20,7 +20,7 @@ func TestCallEchoesEverySize(t *testing.T) {
 	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
 		h.serve(echo)
-		for _, n := range sizes(h.requestCapacity) {
+		for _, n := range sizes(h.geometry.RequestCapacity) {
 			want := pattern(n, byte(n))
 			m, err := g.Call(context.Background(), Message{TypeApplication, want}, nil)
 			if err != nil || m.Type != TypeApplication || !bytes.Equal(m.Data, want) {
@@ -34,7 +34,7 @@ func TestServeEchoesEverySize(t *testing.T) {
 	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
 		g := h.attach(nil)
 		serveWith(t, g, echoHandler)
-		for _, n := range sizes(h.requestCapacity) {
+		for _, n := range sizes(h.geometry.RequestCapacity) {
 			want := pattern(n, byte(n))
 			m, err := h.call(uint32(n)%4, TypeFlatBuffer, want)
 			if err != nil || m.Type != TypeFlatBuffer || !bytes.Equal(m.Data, want) {
@@ -88,7 +88,7 @@ func TestAttachWithoutADeadlineKeepsTheConfigsTimeout(t *testing.T) {
 // Run waits for a host as long as it takes, with a short time-out and without one.
 func TestRunOutlastsTheConfigsTimeout(t *testing.T) {
 	for _, timeout := range []time.Duration{time.Nanosecond, -1} {
-		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+		h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, shape{1, 1, 64, 64})}}
 		ended := errors.New("the test's own")
 		ran := background(t, func() error {
 			return Run(context.Background(), h.name, &Config{Timeout: timeout},

@@ -6,6 +6,8 @@ import (
 	"math"
 	"sync"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func (g *Guest) keepersOf(slot int) int32 { return g.serving.homes[slot].keepers.Load() }
@@ -96,7 +98,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		}, true},
 		"that has slept": {func(_ *testHost, w, _ *worker) {
 			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-				w.guest.notify(w.guest.eventcount(eventcountHostRequest), 1)
+				w.guest.notify(w.guest.eventcount(wire.EventcountHostRequest), 1)
 				return false
 			}
 			w.park()
@@ -106,7 +108,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 		c.setUp(h, w, keeper)
 		h.send(uint32(keeper.home), TypeNormal, nil)
 		w.scanSome()
-		if served := h.word(uint32(keeper.home)).state() == stateResponse; served != c.served {
+		if served := h.word(uint32(keeper.home)).State() == wire.StateResponse; served != c.served {
 			t.Errorf("%s: it serves the request: %v", name, served)
 		}
 	}
@@ -187,7 +189,7 @@ func TestWorkerThatHasLeftARequestTakesNoNotificationForTheOnlyOne(t *testing.T)
 	for _, left := range []bool{false, true} {
 		h, w, keeper := outOfALongHandler(t)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-			w.guest.notify(w.guest.eventcount(eventcountHostRequest), 1)
+			w.guest.notify(w.guest.eventcount(wire.EventcountHostRequest), 1)
 			return false
 		}
 		if left {
@@ -229,7 +231,7 @@ func TestKeeperThatGoesOutPassesOnOnce(t *testing.T) {
 		h.someoneSleeps(g)
 		other := uint32(1 - w.home)
 		h.sendQuietly(other, 0)
-		h.slot(other).kind = c.kind
+		h.slot(other).Kind = c.kind
 		notifies := uint32(math.MaxUint32)
 		before := g.hostNotifies()
 		w.workerPool.handler = func(*Request, *Response) error { notifies = uint32(g.hostNotifies() - before); return nil }
@@ -262,7 +264,7 @@ func TestWorkerThatBeginsToPollLooksAtHomeFirst(t *testing.T) {
 	h.send(uint32(w.home), TypeNormal, nil)
 	h.send(uint32(other), TypeNormal, nil)
 	w.beginPolling()
-	if w.scanSome(); h.word(uint32(w.home)).state() != stateResponse || h.word(uint32(other)).state() != stateRequest {
+	if w.scanSome(); h.word(uint32(w.home)).State() != wire.StateResponse || h.word(uint32(other)).State() != wire.StateRequest {
 		t.Fatal("it looks elsewhere first")
 	}
 	w.stopPolling()

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = futexParking(hostIndex)
+var heapParking = futexParking(wire.HostIndex)
 
 // hostFile is the region's file, as the host holds it.
 type hostFile struct {
@@ -25,12 +27,12 @@ func (h *testHost) create() {
 	const tmpfile = 0o20000000 | syscall.O_DIRECTORY
 	fd, err := syscall.Open("/dev/shm", tmpfile|syscall.O_RDWR|syscall.O_CLOEXEC, 0o600)
 	h.must(err)
-	h.must(syscall.Ftruncate(fd, int64(h.total)))
-	memory, err := syscall.Mmap(fd, 0, int(h.total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	h.must(syscall.Ftruncate(fd, int64(h.geometry.Total)))
+	memory, err := syscall.Mmap(fd, 0, int(h.geometry.Total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	h.must(err)
-	h.fd, h.open, h.parking = fd, true, futexParking(hostIndex)
+	h.fd, h.open, h.parking = fd, true, futexParking(wire.HostIndex)
 	h.setUp(memory)
-	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: lockOffset, Len: 1}
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: wire.LockOffset, Len: 1}
 	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))
 	linkat(h.tb, fd, h.path())
 }

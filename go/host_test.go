@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The test's own host: it creates regions as docs/protocol.md says, and plays the host's part of
@@ -22,8 +24,7 @@ import (
 type testHost struct {
 	tb   testing.TB
 	name string
-	geometry
-	view
+	mapped
 	parking
 	memory []byte
 	hostFile
@@ -38,12 +39,12 @@ type testHost struct {
 type heapBacking struct {
 	hostDead  atomic.Bool
 	unlinked  atomic.Bool
-	guestDead [peersMax]atomic.Bool
+	guestDead [wire.PeersMax]atomic.Bool
 	closed    atomic.Bool
 }
 
 func (b *heapBacking) locked(index uint32) bool {
-	if index == hostIndex {
+	if index == wire.HostIndex {
 		return !b.hostDead.Load()
 	}
 	return !b.guestDead[index].Load()
@@ -81,18 +82,18 @@ func TestMain(m *testing.M) {
 }
 
 func (h *testHost) setUp(memory []byte) {
-	h.memory, h.view = memory, newView(memory)
+	h.memory, h.view = memory, wire.NewView(memory)
 	copy(memory, header(h.geometry))
-	h.peer(hostIndex).epoch.Store(1)
-	h.peer(hostIndex).pid.Store(processID())
-	h.peer(hostIndex).origin.Store(processOrigin())
-	h.peer(hostIndex).status.Store(statusAttached)
-	h.claimed = make([]sync.Mutex, h.hostCount)
+	h.peer(wire.HostIndex).Epoch.Store(1)
+	h.peer(wire.HostIndex).PID.Store(processID())
+	h.peer(wire.HostIndex).Origin.Store(processOrigin())
+	h.peer(wire.HostIndex).Status.Store(wire.StatusAttached)
+	h.claimed = make([]sync.Mutex, h.geometry.HostCount)
 }
 
 // newHost creates a region in a file. Everything is gone when the test ends.
 func newHost(tb testing.TB, s shape) *testHost {
-	h := &testHost{tb: tb, name: uniqueName(tb), geometry: mustGeometry(tb, s)}
+	h := &testHost{tb: tb, name: uniqueName(tb), mapped: mapped{geometry: mustGeometry(tb, s)}}
 	h.create()
 	tb.Cleanup(h.die)
 	return h
@@ -119,24 +120,24 @@ func (h *testHost) kill() {
 
 // leave leaves gracefully.
 func (h *testHost) leave() {
-	h.peer(hostIndex).status.Store(statusLeaving)
-	h.notifyAll(h.eventcount(eventcountHostRequest))
-	h.notifyAll(h.eventcount(eventcountMembership))
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
+	h.notifyAll(h.eventcount(wire.EventcountHostRequest))
+	h.notifyAll(h.eventcount(wire.EventcountMembership))
 	h.stopServing()
-	h.peer(hostIndex).left.Store(1)
-	h.peer(hostIndex).status.Store(statusVacant)
+	h.peer(wire.HostIndex).Left.Store(1)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusVacant)
 	h.unname()
-	h.notifyAll(h.eventcount(eventcountMembership))
+	h.notifyAll(h.eventcount(wire.EventcountMembership))
 	h.kill()
 }
 
 // newHeapHost makes a region in the heap, and attach attaches guests to it.
 func newHeapHost(tb testing.TB, s shape) *testHost {
-	h := &testHost{tb: tb, name: "heap", geometry: mustGeometry(tb, s), heap: &heapBacking{}}
-	memory := make([]byte, h.total+127)
+	h := &testHost{tb: tb, name: "heap", mapped: mapped{geometry: mustGeometry(tb, s)}, heap: &heapBacking{}}
+	memory := make([]byte, h.geometry.Total+127)
 	skip := -int(uintptr(unsafe.Pointer(&memory[0]))) & 127
 	h.parking = heapParking
-	h.setUp(memory[skip : skip+int(h.total)])
+	h.setUp(memory[skip : skip+int(h.geometry.Total)])
 	tb.Cleanup(h.stopServing)
 	return h
 }
@@ -165,36 +166,38 @@ func (h *testHost) attach(config *Config) *Guest {
 	return g
 }
 
-func (h *testHost) slot(index uint32) *exchangeLine { return h.exchange(h.slotOffset(index)) }
+func (h *testHost) slot(index uint32) *wire.ExchangeLine {
+	return h.view.Exchange(h.geometry.SlotOffset(index))
+}
 
-func (h *testHost) guestSlot(i uint32) *exchangeLine { return h.slot(h.hostCount + i) }
+func (h *testHost) guestSlot(i uint32) *wire.ExchangeLine { return h.slot(h.geometry.HostCount + i) }
 
-func (h *testHost) word(index uint32) word { return word(h.slot(index).state.Load()) }
+func (h *testHost) word(index uint32) wire.Word { return wire.Word(h.slot(index).State.Load()) }
 
 // responseBuffer and requestBuffer are the buffers of a slot.
 func (h *testHost) requestBuffer(index uint32) []byte {
-	return h.bytes(h.slotOffset(index)+requestOffset, h.requestCapacity)
+	return h.view.Bytes(h.geometry.SlotOffset(index)+wire.RequestOffset, h.geometry.RequestCapacity)
 }
 
 func (h *testHost) responseBuffer(index uint32) []byte {
-	return h.bytes(h.slotOffset(index)+uint64(h.responseOffset), h.responseCapacity)
+	return h.view.Bytes(h.geometry.SlotOffset(index)+uint64(h.geometry.ResponseOffset), h.geometry.ResponseCapacity)
 }
 
 // hostCall is one call on a host slot.
 type hostCall struct {
 	host  *testHost
 	index uint32
-	sent  word
+	sent  wire.Word
 }
 
 // send publishes a request on a host slot, which the test must own.
 func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
 	line := h.slot(index)
-	old := word(line.state.Load())
-	sent := old.next(line.put(data, h.requestBuffer(index), kind), 0)
-	line.state.Store(uint64(sent))
-	if b := h.eventcount(eventcountHostRequest); b.wantsNotify() {
-		h.notifyHome(b, old.owner().index(), int(index))
+	old := wire.Word(line.State.Load())
+	sent := old.Next(line.Put(data, h.requestBuffer(index), kind), 0)
+	line.State.Store(uint64(sent))
+	if b := h.eventcount(wire.EventcountHostRequest); b.wantsNotify() {
+		h.notifyHome(b, old.Owner().Index(), int(index))
 	}
 	return hostCall{h, index, sent}
 }
@@ -202,16 +205,16 @@ func (h *testHost) send(index uint32, kind uint32, data []byte) hostCall {
 var errNoAnswer = errors.New("no answer")
 
 // wait waits for the answer, parked as a host would.
-func (c hostCall) wait(timeout time.Duration) (word, error) {
+func (c hostCall) wait(timeout time.Duration) (wire.Word, error) {
 	line, end := c.host.slot(c.index), now()+int64(timeout)
 	notified := false
 	for i := 0; ; i++ {
-		w := word(line.state.Load())
-		if w.state() == stateResponse {
+		w := wire.Word(line.State.Load())
+		if w.State() == wire.StateResponse {
 			return w, nil
 		}
-		if w.state() != stateRequest && w.state() != stateWorking {
-			return w, fmt.Errorf("state %d while waiting", w.state())
+		if w.State() != wire.StateRequest && w.State() != wire.StateWorking {
+			return w, fmt.Errorf("state %d while waiting", w.State())
 		}
 		if now() >= end {
 			return w, errNoAnswer
@@ -223,12 +226,12 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 			runtime.Gosched()
 			continue
 		}
-		if b := c.host.eventcount(eventcountHostRequest); w.state() == stateRequest && !notified && b.hasSleepers() {
+		if b := c.host.eventcount(wire.EventcountHostRequest); w.State() == wire.StateRequest && !notified && b.hasSleepers() {
 			notified = true
 			c.host.notify(b, 1)
 		}
-		if parked := w | flagParked; parked == w || line.state.CompareAndSwap(uint64(w), uint64(parked)) {
-			c.host.wait(lowHalf(&line.state), parked.low(), min(end, now()+tick), noHome)
+		if parked := w | wire.FlagParked; parked == w || line.State.CompareAndSwap(uint64(w), uint64(parked)) {
+			c.host.wait(wire.LowHalf(&line.State), parked.Low(), min(end, now()+tick), noHome)
 		}
 	}
 }
@@ -237,14 +240,14 @@ func (c hostCall) wait(timeout time.Duration) (word, error) {
 func (c hostCall) giveUp() (started bool) {
 	line := c.host.slot(c.index)
 	for {
-		w := word(line.state.Load())
-		switch w.state() {
-		case stateRequest:
-			if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateFree, 0).owned(0))) {
+		w := wire.Word(line.State.Load())
+		switch w.State() {
+		case wire.StateRequest:
+			if line.State.CompareAndSwap(uint64(w), uint64(w.To(wire.StateFree, 0).Owned(0))) {
 				return false
 			}
-		case stateWorking:
-			if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateCancelled, 0))) {
+		case wire.StateWorking:
+			if line.State.CompareAndSwap(uint64(w), uint64(w.To(wire.StateCancelled, 0))) {
 				return true
 			}
 		default:
@@ -254,8 +257,8 @@ func (c hostCall) giveUp() (started bool) {
 }
 
 // answer copies the answer of a call that has one.
-func (c hostCall) answer(w word) Message {
-	m, ok := c.host.slot(c.index).get(c.host.responseBuffer(c.index), w.flags(), c.host.responseCapacity)
+func (c hostCall) answer(w wire.Word) Message {
+	m, ok := messageIn(c.host.slot(c.index), c.host.responseBuffer(c.index), w.Flags(), c.host.geometry.ResponseCapacity)
 	if !ok {
 		c.host.tb.Fatal("the answer's length exceeds the capacity")
 	}
@@ -272,7 +275,7 @@ func (h *testHost) call(index uint32, kind uint32, data []byte) (Message, error)
 		return Message{}, err
 	}
 	m := c.answer(w)
-	if w.flags()&flagError != 0 {
+	if w.Flags()&wire.FlagError != 0 {
 		err, _ = decodeError(m)
 	}
 	return m, err
@@ -290,7 +293,7 @@ func (h *testHost) serve(handler func(Message) Message) {
 func echo(m Message) Message { return m }
 
 func (h *testHost) serveLoop(handler func(Message) Message) {
-	b := h.eventcount(eventcountGuestRequest)
+	b := h.eventcount(wire.EventcountGuestRequest)
 	for idle := 0; !h.stop.Load(); idle++ {
 		if h.serveAll(handler) {
 			idle = 0
@@ -305,7 +308,7 @@ func (h *testHost) serveLoop(handler func(Message) Message) {
 
 // sleepOn sleeps until a guest notifies, or for a short time.
 func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
-	seen := b.generation.Load()
+	seen := b.Generation.Load()
 	b.want(1)
 	if !h.serveAll(handler) {
 		h.wait(eventcountWord(b), seen, now()+int64(10*time.Millisecond), noHome)
@@ -314,14 +317,14 @@ func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
 }
 
 func (h *testHost) serveAll(handler func(Message) Message) (any bool) {
-	for i := uint32(0); i < h.guestCount; i++ {
-		index := h.hostCount + i
+	for i := uint32(0); i < h.geometry.GuestCount; i++ {
+		index := h.geometry.HostCount + i
 		w := h.word(index)
-		if w.state() != stateRequest {
+		if w.State() != wire.StateRequest {
 			continue
 		}
-		working := w.to(stateWorking, w.flags())
-		if h.slot(index).state.CompareAndSwap(uint64(w), uint64(working)) {
+		working := w.To(wire.StateWorking, w.Flags())
+		if h.slot(index).State.CompareAndSwap(uint64(w), uint64(working)) {
 			h.answer(index, working, handler)
 			any = true
 		}
@@ -330,35 +333,35 @@ func (h *testHost) serveAll(handler func(Message) Message) (any bool) {
 }
 
 // answer runs the handler for a slot in state WORKING and publishes its answer.
-func (h *testHost) answer(index uint32, working word, handler func(Message) Message) {
+func (h *testHost) answer(index uint32, working wire.Word, handler func(Message) Message) {
 	line := h.slot(index)
-	m, ok := line.get(h.requestBuffer(index), working.flags(), h.requestCapacity)
+	m, ok := messageIn(line, h.requestBuffer(index), working.Flags(), h.geometry.RequestCapacity)
 	if !ok {
 		panic("a request's length exceeds the capacity")
 	}
-	var flags word
-	if m.Type == typeHeartbeat {
-		line.put(nil, nil, typeHeartbeatReply)
+	var flags wire.Word
+	if m.Type == wire.TypeHeartbeat {
+		line.Put(nil, nil, wire.TypeHeartbeatReply)
 	} else {
 		answer := handler(m)
-		flags = line.put(answer.Data, h.responseBuffer(index), answer.Type)
+		flags = line.Put(answer.Data, h.responseBuffer(index), answer.Type)
 	}
 	h.publish(index, working, flags)
 }
 
 // publish changes WORKING to the answer's state.
-func (h *testHost) publish(index uint32, working, flags word) {
+func (h *testHost) publish(index uint32, working, flags wire.Word) {
 	line := h.slot(index)
 	for {
-		w := word(line.state.Load())
-		if w.state() == stateCancelled {
-			line.state.Store(uint64(w.to(stateFree, 0).owned(0)))
-			h.notifyIfWanted(h.eventcount(eventcountGuestFree))
+		w := wire.Word(line.State.Load())
+		if w.State() == wire.StateCancelled {
+			line.State.Store(uint64(w.To(wire.StateFree, 0).Owned(0)))
+			h.notifyIfWanted(h.eventcount(wire.EventcountGuestFree))
 			return
 		}
-		if line.state.CompareAndSwap(uint64(w), uint64(w.to(stateResponse, flags))) {
-			if w.parked() {
-				h.wakeCaller(line, &h.peer(w.owner().index()).answers)
+		if line.State.CompareAndSwap(uint64(w), uint64(w.To(wire.StateResponse, flags))) {
+			if w.Parked() {
+				h.wakeCaller(line, h.answersOf(w.Owner().Index()))
 			}
 			return
 		}

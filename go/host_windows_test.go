@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // hostFile is the region's objects, as the host holds them.
@@ -22,7 +24,7 @@ type hostFile struct {
 	page      syscall.Handle // the directory's section
 	names     names
 	section   syscall.Handle
-	view      unsafe.Pointer
+	mapping   unsafe.Pointer
 	sleeper   *sleeper
 	held      syscall.Handle // the host's lock
 }
@@ -94,15 +96,15 @@ func (h *testHost) create() {
 }
 
 func (h *testHost) createRegion() {
-	h.geometry.nonce = newNonce(h.tb)
-	h.names = newNames(false, h.geometry.nonce)
-	h.section, h.hostFile.view = h.createSection(string(h.names), h.total)
-	memory := unsafe.Slice((*byte)(h.hostFile.view), h.total)
-	h.sleeper = newSleeper(newView(memory), h.geometry, h.names, hostIndex, 0)
+	h.geometry.Nonce = newNonce(h.tb)
+	h.names = newNames(false, h.geometry.Nonce)
+	h.section, h.hostFile.mapping = h.createSection(string(h.names), h.geometry.Total)
+	memory := unsafe.Slice((*byte)(h.hostFile.mapping), h.geometry.Total)
+	h.sleeper = newSleeper(wire.NewView(memory), h.geometry, h.names, wire.HostIndex, 0)
 	h.parking = h.sleeper.parking()
 	h.setUp(memory)
-	binary.LittleEndian.PutUint64(memory[16:], h.geometry.nonce)
-	held, existed, err := createEvent(h.names.of("lock", hostIndex), nil)
+	binary.LittleEndian.PutUint64(memory[16:], h.geometry.Nonce)
+	held, existed, err := createEvent(h.names.of("lock", wire.HostIndex), nil)
 	h.must(err)
 	if existed {
 		h.tb.Fatal("somebody has the lock")
@@ -118,7 +120,7 @@ func (h *testHost) publishName() {
 	}
 	h.directory.pid.Store(processID())
 	h.directory.started.Store(processOrigin())
-	h.directory.nonce.Store(h.geometry.nonce)
+	h.directory.nonce.Store(h.geometry.Nonce)
 }
 
 // unname makes the name no longer lead to the region.
@@ -135,13 +137,13 @@ func (h *testHost) unname() {
 // named tells whether the name leads to the region.
 func (h *testHost) named() bool {
 	nonce, err := findRegion(directoryName(h.name, false), "")
-	return err == nil && nonce == h.geometry.nonce
+	return err == nil && nonce == h.geometry.Nonce
 }
 
 // drop drops mapping and locks.
 func (h *testHost) drop() {
 	if h.held != 0 {
-		unmapView(&h.hostFile.view)
+		unmapView(&h.hostFile.mapping)
 		h.sleeper.close()
 		closeHandle(h.section)
 		closeHandle(h.held)
@@ -158,8 +160,8 @@ func (h *testHost) lockedByOther(index uint32) bool {
 func place(t *testing.T, content []byte, size int64) string {
 	t.Helper()
 	h := &testHost{tb: t, name: uniqueName(t)}
-	h.geometry.nonce = newNonce(t)
-	section, view := createSection(t, string(newNames(false, h.geometry.nonce)), uint64(size))
+	h.geometry.Nonce = newNonce(t)
+	section, view := createSection(t, string(newNames(false, h.geometry.Nonce)), uint64(size))
 	copy(unsafe.Slice((*byte)(view), size), content)
 	h.publishName()
 	t.Cleanup(func() {

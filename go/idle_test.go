@@ -12,6 +12,8 @@ import (
 	"sort"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // idleTime is how long idleness is measured.
@@ -43,13 +45,13 @@ func spinningCall(t *testing.T, g *Guest) (stop func()) {
 	g.pool.exchanges[0].budget.least = math.MaxInt32
 	e := &g.pool.exchanges[0]
 	call := background(t, func() error { _, err := g.Call(context.Background(), Message{}, nil); return err })
-	eventually(t, "it does not call", func() bool { return e.load().state() == stateRequest })
+	eventually(t, "it does not call", func() bool { return e.load().State() == wire.StateRequest })
 	return func() {
 		w := e.load()
-		working := w.to(stateWorking, w.flags())
-		e.line.state.Store(uint64(working))
-		e.line.put(nil, nil, TypeNormal)
-		e.line.state.Store(uint64(working.to(stateResponse, 0)))
+		working := w.To(wire.StateWorking, w.Flags())
+		e.line.State.Store(uint64(working))
+		e.line.Put(nil, nil, TypeNormal)
+		e.line.State.Store(uint64(working.To(wire.StateResponse, 0)))
 		if err := call(); err != nil {
 			t.Error(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime/debug"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The flags that end a guest's life. A caller claims its exchange, then looks at the flags; a goroutine that ends the
@@ -104,9 +106,9 @@ func (g *Guest) tellIdle() {
 func (g *Guest) wakeAll() {
 	var fault error
 	defer g.catchFault(&fault)()
-	g.notifyAll(g.eventcount(eventcountHostRequest))
-	g.notifyAll(g.eventcount(eventcountGuestFree))
-	g.notifyAll(g.eventcount(eventcountMembership))
+	g.notifyAll(g.eventcount(wire.EventcountHostRequest))
+	g.notifyAll(g.eventcount(wire.EventcountGuestFree))
+	g.notifyAll(g.eventcount(wire.EventcountMembership))
 	for i := range g.pool.exchanges {
 		g.pool.exchanges[i].nudge()
 	}
@@ -255,7 +257,7 @@ func (g *Guest) announce() (err error) {
 	}
 	defer g.exit(&err)()
 	if g.end(flagDraining) {
-		g.peer(g.index).status.Store(statusLeaving)
+		g.peer(g.index).Status.Store(wire.StatusLeaving)
 		g.wakeAll()
 	}
 	return nil

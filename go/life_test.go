@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Close against many callers, workers and waiters: each ends with "closed", and nothing faults.
@@ -73,9 +75,9 @@ func TestCloseEndsEverything(t *testing.T) {
 
 // finish frees slots that were cancelled under a host that never answers.
 func (h *testHost) finish() {
-	for i := uint32(0); i < h.guestCount; i++ {
-		if w := word(h.guestSlot(i).state.Load()); w.state() == stateCancelled {
-			h.guestSlot(i).state.Store(uint64(w.to(stateFree, 0).owned(0)))
+	for i := uint32(0); i < h.geometry.GuestCount; i++ {
+		if w := wire.Word(h.guestSlot(i).State.Load()); w.State() == wire.StateCancelled {
+			h.guestSlot(i).State.Store(uint64(w.To(wire.StateFree, 0).Owned(0)))
 		}
 	}
 }
@@ -132,7 +134,7 @@ func TestShutdownDrains(t *testing.T) {
 		call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 		working := h.takeOn(0)
 		shutdown := background(t, func() error { return g.Shutdown(deadline(t)) })
-		eventually(t, "it does not say that it leaves", func() bool { return h.peer(1).status.Load() == statusLeaving })
+		eventually(t, "it does not say that it leaves", func() bool { return h.peer(1).Status.Load() == wire.StatusLeaving })
 		_, err := g.Call(deadline(t), Message{}, nil)
 		wantError(t, err, ErrShutdown)
 		goOn <- true
@@ -140,8 +142,8 @@ func TestShutdownDrains(t *testing.T) {
 		if _, err := request.wait(watchdog); err != nil {
 			t.Fatal(err)
 		}
-		h.guestSlot(0).put(nil, nil, 0)
-		h.publish(h.hostCount, working, 0)
+		h.guestSlot(0).Put(nil, nil, 0)
+		h.publish(h.geometry.HostCount, working, 0)
 		if err := call(); err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +219,7 @@ func TestShutdownWhileIdleIsQuick(t *testing.T) {
 		serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
 		event := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
 		eventually(t, "it does not sleep", func() bool {
-			return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 && h.eventcount(eventcountMembership).sleepers.Load() != 0
+			return h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 && h.eventcount(wire.EventcountMembership).Sleepers.Load() != 0
 		})
 		start := time.Now()
 		if err := g.Shutdown(deadline(t)); err != nil {

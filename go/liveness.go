@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // hostState is the state of the host, as far as a guest can know.
 type hostState uint8
 
@@ -12,14 +14,14 @@ const (
 
 // host looks whether the host is there. Its lock is the proof; its peer record tells how it left.
 func (r *region) host() hostState {
-	line := r.peer(hostIndex)
-	if r.locked(hostIndex) && line.epoch.Load() == r.hostEpoch && !r.nameIsLost() {
-		if line.status.Load() != statusAttached {
+	line := r.peer(wire.HostIndex)
+	if r.locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && !r.nameIsLost() {
+		if line.Status.Load() != wire.StatusAttached {
 			return hostLeaving
 		}
 		return hostAlive
 	}
-	if line.left.Load() == r.hostEpoch {
+	if line.Left.Load() == r.hostEpoch {
 		return hostLeft
 	}
 	return hostDied
@@ -38,9 +40,9 @@ func (r *region) nameIsLost() bool {
 
 // dead tells whether the guest that an owner names is proven dead: its lock is gone, or its index
 // has another epoch already.
-func (r *region) dead(o owner) bool {
+func (r *region) dead(o wire.Owner) bool {
 	if o == r.me {
 		return false
 	}
-	return epochInWord(r.peer(o.index()).epoch.Load()) != o.epoch() || !r.locked(o.index())
+	return wire.EpochInWord(r.peer(o.Index()).Epoch.Load()) != o.Epoch() || !r.locked(o.Index())
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // After a host is killed, each call says whether it had started, and Serve and NextEvent report the death, all within
@@ -22,7 +24,7 @@ func TestHostsDeathIsNoticed(t *testing.T) {
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
 	eventually(t, "they do not sleep", func() bool {
-		return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 && h.eventcount(eventcountMembership).sleepers.Load() != 0
+		return h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 && h.eventcount(wire.EventcountMembership).Sleepers.Load() != 0
 	})
 	start := time.Now()
 	h.kill()
@@ -48,8 +50,8 @@ func TestAnswerOfADeadHostIsDelivered(t *testing.T) {
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
 		h.heap.hostDead.Store(true)
 		g.checkHost()
-		h.guestSlot(0).put(nil, nil, 0)
-		h.publish(h.hostCount, word(h.guestSlot(0).state.Load()), 0)
+		h.guestSlot(0).Put(nil, nil, 0)
+		h.publish(h.geometry.HostCount, wire.Word(h.guestSlot(0).State.Load()), 0)
 		return false
 	}
 	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
@@ -63,7 +65,7 @@ func TestHostThatLeavesInOrderIsNoticed(t *testing.T) {
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 })
 	h.leave()
 	wantError(t, serve(), ErrShutdown)
 	if err := next(); err != nil || event.Kind != EventLeft {
@@ -81,7 +83,7 @@ func TestLeavingHostGetsItsLastAnswers(t *testing.T) {
 	for i := uint32(0); i < 4; i++ {
 		calls = append(calls, h.send(i, TypeNormal, nil))
 	}
-	h.peer(hostIndex).status.Store(statusLeaving)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
 	wantError(t, g.Serve(deadline(t), echoHandler), ErrShutdown)
 	for _, c := range calls {
 		if _, err := c.wait(0); err != nil {
@@ -94,7 +96,7 @@ func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
 	h.send(3, TypeNormal, nil)
-	h.peer(hostIndex).status.Store(statusLeaving)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
 	if w.ended() {
 		t.Fatal("it leaves a request behind")
 	}
@@ -107,7 +109,7 @@ func TestWorkerStaysWhileALeavingHostWaitsForAnAnswer(t *testing.T) {
 func TestNewCallsToALeavingHostAreRefused(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
-	h.peer(hostIndex).status.Store(statusLeaving)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
 	_, err := g.Call(deadline(t), Message{}, nil)
 	wantError(t, err, ErrShutdown)
 }
@@ -160,7 +162,7 @@ func TestKilledResponderIsReclaimed(t *testing.T) {
 			t.Fatal("it is not ready")
 		}
 		call := h.send(0, TypeNormal, nil)
-		eventually(t, "it is not taken", func() bool { return h.word(0).state() == stateWorking })
+		eventually(t, "it is not taken", func() bool { return h.word(0).State() == wire.StateWorking })
 		if !h.lockedByOther(1) {
 			t.Fatal("it holds no lock")
 		}
@@ -171,7 +173,7 @@ func TestKilledResponderIsReclaimed(t *testing.T) {
 			t.Errorf("it took %v", d)
 		}
 		g := h.attach(nil)
-		if w, err := call.wait(watchdog); err != nil || w.flags() != flagReclaimed {
+		if w, err := call.wait(watchdog); err != nil || w.Flags() != wire.FlagReclaimed {
 			t.Fatal(err, uint64(w))
 		}
 		stop := serveWith(t, g, echoHandler)
@@ -244,18 +246,18 @@ func TestRunEndsWithServe(t *testing.T) {
 // A reclaimer has proof that the owner of a word is dead, and is then paused until the owner's epoch has wrapped round.
 func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
-	claim := func(g *Guest) word {
+	claim := func(g *Guest) wire.Word {
 		mustClaim(t, g)
 		return g.guestSlots[0].load()
 	}
 	dead := h.attachHeap(1, nil)
 	seen := claim(dead)
-	epoch := h.peer(1).epoch.Load()
+	epoch := h.peer(1).Epoch.Load()
 	dead.pool.exchanges[0].release()
-	h.peer(1).epoch.Store(epoch + epochMax - 1)
+	h.peer(1).Epoch.Store(epoch + wire.EpochMax - 1)
 	next := h.attachHeap(1, nil)
 	live := claim(next)
-	if live.owner() != seen.owner() {
+	if live.Owner() != seen.Owner() {
 		t.Fatalf("the epoch did not come round: %#x, %#x", uint64(seen), uint64(live))
 	}
 	s := &dead.guestSlots[0]
@@ -268,8 +270,8 @@ func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 func TestNudgeLeavesOtherGuestsAlone(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, nil)
-	others := newWord(stateWorking, flagParked, testSequence, newOwner(2, 1))
-	h.guestSlot(0).state.Store(uint64(others))
+	others := wire.NewWord(wire.StateWorking, wire.FlagParked, testSequence, wire.NewOwner(2, 1))
+	h.guestSlot(0).State.Store(uint64(others))
 	g.wakeAll()
 	if w := g.guestSlots[0].load(); w != others {
 		t.Fatalf("%#x became %#x", uint64(others), uint64(w))
@@ -279,7 +281,7 @@ func TestNudgeLeavesOtherGuestsAlone(t *testing.T) {
 func TestGuestThatOnlyCallsDoesNotServe(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{CallsOnly: true})
-	if status := h.peer(1).status.Load(); status != statusCalling {
+	if status := h.peer(1).Status.Load(); status != wire.StatusCalling {
 		t.Fatal(status)
 	}
 	wantError(t, g.Serve(deadline(t), echoHandler), ErrInvalid)

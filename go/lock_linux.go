@@ -3,6 +3,8 @@ package shmipc
 import (
 	"io"
 	"syscall"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Peers' locks: open-file-description locks on bytes far beyond the end of the memory. The kernel drops them when the
@@ -17,7 +19,7 @@ const (
 )
 
 func lockOf(index uint32, kind int16) syscall.Flock_t {
-	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: lockOffset + int64(index), Len: 1}
+	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: wire.LockOffset + int64(index), Len: 1}
 }
 
 // lock takes the lock of a peer index, which becomes this guest's own; false: another process has it.

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 var virtualQuery = kernel32.NewProc("VirtualQuery")
@@ -195,7 +197,7 @@ func (f *regionFile) lock(index uint32) (bool, error) {
 // death, even if another process has its lock open for an instant. An error is no proof of a death, so it counts as
 // locked.
 func (f *regionFile) locked(index uint32) bool {
-	if index == hostIndex && hasEnded(f.host) {
+	if index == wire.HostIndex && hasEnded(f.host) {
 		return false
 	}
 	event, err := openEvent(f.names.of("lock", index), synchronize)
@@ -232,11 +234,12 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 		return nil, err
 	}
 	unmapView(&f.header)
-	line, gone := view{f.memory}.peer(hostIndex), false
-	if f.host, gone = openProcess(line.pid.Load(), line.origin.Load()); gone {
+	memory := unsafe.Slice((*byte)(f.memory), size)
+	line, gone := wire.NewView(memory).Peer(wire.HostIndex), false
+	if f.host, gone = openProcess(line.PID.Load(), line.Origin.Load()); gone {
 		return nil, failure(ErrNotFound, "its host is gone")
 	}
-	return unsafe.Slice((*byte)(f.memory), size), nil
+	return memory, nil
 }
 
 // waiting is how this peer sleeps and wakes others in the mapping.

@@ -42,7 +42,7 @@ func eventName(kind string, number, peer uint32) string {
 }
 
 func TestAttachFindsANameBeyondASCII(t *testing.T) {
-	h := &testHost{tb: t, name: uniqueName(t) + ".größe-数据-🐟", geometry: mustGeometry(t, smallShape)}
+	h := &testHost{tb: t, name: uniqueName(t) + ".größe-数据-🐟", mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	h.create()
 	defer h.die()
 	h.attach(nil)
@@ -60,9 +60,9 @@ func orphan(t *testing.T) (old *Guest, next *testHost) {
 	h := newHost(t, shape{1, 2, 64, 64})
 	old = h.attach(nil)
 	h.kill()
-	next = &testHost{tb: t, name: h.name, geometry: mustGeometry(t, smallShape)}
+	next = &testHost{tb: t, name: h.name, mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	next.createRegion()
-	h.directory.nonce.Store(next.geometry.nonce)
+	h.directory.nonce.Store(next.geometry.Nonce)
 	t.Cleanup(func() { next.drop(); h.unname() })
 	return old, next
 }
@@ -91,7 +91,7 @@ func TestRegionIsLostWhenItsNameMovesOn(t *testing.T) {
 	h := newHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
-	h.directory.nonce.Store(h.geometry.nonce ^ 2)
+	h.directory.nonce.Store(h.geometry.Nonce ^ 2)
 	wantError(t, serve(), ErrPeerDied)
 }
 
@@ -204,7 +204,7 @@ func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 			t.Errorf("0x%x became 0x%x, want 0x%x", section, got, want)
 		}
 	}
-	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape)}
+	h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	h.sddl = "D:P(A;;GA;;;SY)(A;;GRGW;;;WD)(A;;GR;;;LS)"
 	h.create()
 	defer h.die()
@@ -237,7 +237,7 @@ func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 func TestAttachTrustsTheOwnerThatIsNamed(t *testing.T) {
 	const stranger = "S-1-5-21-1-2-3-4"
 	for _, owner := range []string{stranger, "SY"} {
-		h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape)}
+		h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 		h.sddl = "O:" + owner + "D:P(A;;GA;;;WD)"
 		h.create()
 		for trusted, want := range map[string]Code{"": ErrDenied, "BA": ErrDenied, "nobody at all": ErrInvalid} {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // A host that changes a word just before each attempt to change it: every operation still ends.
@@ -13,10 +15,10 @@ import (
 // meddler describes this host's changes.
 var meddler struct {
 	mu         sync.Mutex
-	line       *exchangeLine // nil: it leaves every slot alone
-	bits       word          // what it changes in the word
-	restore    bool          // it restores the bits before the next look
-	eventcount *eventcount   // nil: it leaves every eventcount alone
+	line       *wire.ExchangeLine // nil: it leaves every slot alone
+	bits       wire.Word          // what it changes in the word
+	restore    bool               // it restores the bits before the next look
+	eventcount *eventcount        // nil: it leaves every eventcount alone
 	tries      int
 }
 
@@ -26,25 +28,25 @@ func countTry() {
 	}
 }
 
-func (s *slot) load() word {
+func (s *slot) load() wire.Word {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
-	w := word(s.line.state.Load())
+	w := wire.Word(s.line.State.Load())
 	if meddler.line == s.line && meddler.restore && meddler.tries > 0 {
 		w &^= meddler.bits
-		s.line.state.Store(uint64(w))
+		s.line.State.Store(uint64(w))
 	}
 	return w
 }
 
-func (s *slot) swap(old, new word) bool {
+func (s *slot) swap(old, new wire.Word) bool {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
 	if meddler.line == s.line {
 		countTry()
-		s.line.state.CompareAndSwap(uint64(old), uint64(old^meddler.bits))
+		s.line.State.CompareAndSwap(uint64(old), uint64(old^meddler.bits))
 	}
-	return s.line.state.CompareAndSwap(uint64(old), uint64(new))
+	return s.line.State.CompareAndSwap(uint64(old), uint64(new))
 }
 
 func (b *eventcount) swapSets(old, new uint32) bool {
@@ -52,18 +54,18 @@ func (b *eventcount) swapSets(old, new uint32) bool {
 	defer meddler.mu.Unlock()
 	if meddler.eventcount == b {
 		countTry()
-		b.sleepers.Store(old ^ 1<<(peersMax-1))
+		b.Sleepers.Store(old ^ 1<<(wire.PeersMax-1))
 	}
-	return b.sleepers.CompareAndSwap(old, new)
+	return b.Sleepers.CompareAndSwap(old, new)
 }
 
-func setMeddler(line *exchangeLine, bits word, restore bool, b *eventcount) {
+func setMeddler(line *wire.ExchangeLine, bits wire.Word, restore bool, b *eventcount) {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
 	meddler.line, meddler.bits, meddler.restore, meddler.eventcount, meddler.tries = line, bits, restore, b, 0
 }
 
-func meddle(t *testing.T, line *exchangeLine, bits word) {
+func meddle(t *testing.T, line *wire.ExchangeLine, bits wire.Word) {
 	t.Cleanup(leaveAlone)
 	setMeddler(line, bits, false, nil)
 }
@@ -90,7 +92,7 @@ func meddledCall(t *testing.T) (*testHost, *Guest, Slot) {
 
 func TestWaitThatCanNeverBeParkedEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
-	meddle(t, h.guestSlot(0), flagParked)
+	meddle(t, h.guestSlot(0), wire.FlagParked)
 	_, err := s.Receive(deadline(t))
 	wantError(t, err, ErrCorrupt)
 	wantCorrupt(t, g)
@@ -101,13 +103,13 @@ func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
 	done, cancel := context.WithCancel(context.Background())
 	cancel()
-	meddle(t, h.guestSlot(0), flagParked)
+	meddle(t, h.guestSlot(0), wire.FlagParked)
 	_, err := s.Receive(done)
 	wantError(t, err, ErrCorrupt)
 	wantCorrupt(t, g)
 
 	h, g, s = meddledCall(t)
-	meddle(t, h.guestSlot(0), flagParked)
+	meddle(t, h.guestSlot(0), wire.FlagParked)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +120,7 @@ func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
 	t.Cleanup(leaveAlone)
-	setMeddler(h.guestSlot(0), flagParked, true, nil)
+	setMeddler(h.guestSlot(0), wire.FlagParked, true, nil)
 	if which, err := g.WaitAny(deadline(t), []Slot{s}, 0); err != nil || which != 0 {
 		t.Fatal(which, err)
 	}
@@ -128,7 +130,7 @@ func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 
 func TestEventcountThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
-	b := h.eventcount(eventcountMembership)
+	b := h.eventcount(wire.EventcountMembership)
 	t.Cleanup(leaveAlone)
 	setMeddler(nil, 0, false, b)
 	b.want(2)
@@ -137,17 +139,17 @@ func TestEventcountThatCanNeverBeChangedHoldsNobodyUp(t *testing.T) {
 	setMeddler(nil, 0, false, b)
 	b.unwant(2)
 	leaveAlone()
-	if sets := b.sleepers.Load(); sets&2 == 0 {
+	if sets := b.Sleepers.Load(); sets&2 == 0 {
 		t.Fatalf("the sets are %#x", sets)
 	}
 }
 
 func TestSleeperThatCanNeverBeWokenIsLeft(t *testing.T) {
 	h, g, s := meddledCall(t)
-	state := &h.guestSlot(0).state
+	state := &h.guestSlot(0).State
 	sent := state.Load()
-	state.Store(sent | uint64(flagParked))
-	meddle(t, h.guestSlot(0), flagAlignEnd)
+	state.Store(sent | uint64(wire.FlagParked))
+	meddle(t, h.guestSlot(0), wire.FlagAlignEnd)
 	s.exchange.nudge()
 	leaveAlone()
 	state.Store(sent)
@@ -160,7 +162,7 @@ func TestRequestThatCanNeverBeTakenIsPassedOver(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	h.send(0, TypeNormal, nil)
-	meddle(t, h.slot(0), flagParked)
+	meddle(t, h.slot(0), wire.FlagParked)
 	if w.try(0) {
 		t.Fatal("it was taken")
 	}
@@ -174,7 +176,7 @@ func TestAnswerThatCanNeverBePublishedIsCorruption(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	w := newWorker(g, func(*Request, *Response) error {
-		meddle(t, h.slot(0), flagParked)
+		meddle(t, h.slot(0), wire.FlagParked)
 		return nil
 	})
 	h.send(0, TypeNormal, nil)
@@ -187,23 +189,23 @@ func TestHandlerThatCanNeverBeToldIsCutOff(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	w, _ := g.hostSlots[0].take(h.send(0, TypeNormal, nil).sent, g.me)
-	meddle(t, h.slot(0), flagParked)
+	meddle(t, h.slot(0), wire.FlagParked)
 	g.hostSlots[0].abandon(w)
 }
 
 func TestWhatCanNeverBeReclaimedIsLeft(t *testing.T) {
 	h, g, _ := meddledCall(t)
-	everybody := func(owner) bool { return true }
-	meddle(t, h.guestSlot(0), flagParked)
+	everybody := func(wire.Owner) bool { return true }
+	meddle(t, h.guestSlot(0), wire.FlagParked)
 	g.reclaimGuestSlots(everybody)
-	if w := g.guestSlots[0].load(); w.state() != stateRequest {
+	if w := g.guestSlots[0].load(); w.State() != wire.StateRequest {
 		t.Fatalf("%#x", uint64(w))
 	}
 	leaveAlone()
 	_, _ = g.hostSlots[0].take(h.send(0, TypeNormal, nil).sent, g.me)
-	meddle(t, h.slot(0), flagParked)
-	g.reclaim(func(o owner) bool { return o == g.me })
-	if w := h.word(0); w.state() != stateWorking {
+	meddle(t, h.slot(0), wire.FlagParked)
+	g.reclaim(func(o wire.Owner) bool { return o == g.me })
+	if w := h.word(0); w.State() != wire.StateWorking {
 		t.Fatalf("%#x", uint64(w))
 	}
 	leaveAlone()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // EventKind says what happened to a peer.
@@ -45,16 +47,16 @@ func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	}
 	defer g.exit(&err)()
 	if l.done != nil {
-		defer context.AfterFunc(ctx, func() { g.notifyFromOutside(eventcountMembership, math.MaxInt32) })()
+		defer context.AfterFunc(ctx, func() { g.notifyFromOutside(wire.EventcountMembership, math.MaxInt32) })()
 	}
 	return g.waitForEvent(&l)
 }
 
 func (g *Guest) waitForEvent(l *limit) (Event, error) {
-	b := g.eventcount(eventcountMembership)
+	b := g.eventcount(wire.EventcountMembership)
 	defer b.unwant(g.bit)
 	for {
-		seen := b.generation.Load()
+		seen := b.Generation.Load()
 		b.want(g.bit)
 		if event, ok := g.changed(); ok {
 			return event, nil
@@ -72,7 +74,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 
 // changed returns the event that NextEvent has to report, if any.
 func (g *Guest) changed() (Event, bool) {
-	event := Event{Peer: hostIndex, PID: g.peer(hostIndex).pid.Load()}
+	event := Event{Peer: wire.HostIndex, PID: g.peer(wire.HostIndex).PID.Load()}
 	switch state := g.checkHost(); {
 	case g.events.told:
 		return Event{}, false

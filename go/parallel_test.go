@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // compute keeps a processor busy.
@@ -20,8 +22,8 @@ func compute(d time.Duration) {
 // answered waits until all host slots hold an answer, without a notification.
 func (h *testHost) answered(t *testing.T) {
 	t.Helper()
-	for i := uint32(0); i < h.hostCount; i++ {
-		eventually(t, fmt.Sprintf("slot %d is not answered", i), func() bool { return h.word(i).state() == stateResponse })
+	for i := uint32(0); i < h.geometry.HostCount; i++ {
+		eventually(t, fmt.Sprintf("slot %d is not answered", i), func() bool { return h.word(i).State() == wire.StateResponse })
 	}
 }
 
@@ -82,7 +84,7 @@ func TestShortHandlersWakeNobody(t *testing.T) {
 	before := g.hostNotifies()
 	for i := uint32(0); i < 3*durationSamples; i++ {
 		h.send(i%4, longType, nil)
-		if w.poll(); h.word(i%4).state() != stateResponse {
+		if w.poll(); h.word(i%4).State() != wire.StateResponse {
 			t.Fatal("it is not served")
 		}
 		g.serving.durations.ns[longType%durationPlaces].Store(0) // in case the test is interrupted

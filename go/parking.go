@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // A parked worker announces itself on the eventcount of requests, looks at all slots once more, and sleeps until it is
 // notified, its worker pool ends, or it finds that the poller is stuck (sentry.go). While parked it looks for dead
 // peers.
@@ -48,7 +50,7 @@ func (w *worker) sleepParked(seen uint32) (notified bool) {
 // the slots: if no thread polls, each caller that has published since has notified.
 func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	g := w.guest
-	b := g.eventcount(eventcountHostRequest)
+	b := g.eventcount(wire.EventcountHostRequest)
 	for ticks := 0; w.goesOn(); ticks++ {
 		duty.join()
 		isSentry, until := duty.onDuty, w.nextTick(duty, ticks)
@@ -56,7 +58,7 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 		if g.wait(eventcountWord(b), seen, until, w.home) {
 			g.checkHost()
 		}
-		if b.generation.Load() != seen {
+		if b.Generation.Load() != seen {
 			return true
 		}
 		if duty.look() {
@@ -105,7 +107,7 @@ func (w *worker) tick() {
 // notification no longer implies exactly one request.
 func (w *worker) cancel() {
 	s := &w.guest.serving
-	if generation := s.eventcount.generation.Load(); s.idleAt.Load() == generation {
+	if generation := s.eventcount.Generation.Load(); s.idleAt.Load() == generation {
 		s.idleAt.Store(generation + notIdle)
 	}
 	w.guest.parking.cancel(&s.eventcount)

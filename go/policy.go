@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The policy of waiting and serving: how a wait passes its time, when it parks, and which handlers run beside others.
@@ -549,7 +551,7 @@ type durations struct {
 	wakeNs atomic.Uint32 // time to wake a caller
 
 	// Read for each request.
-	_          [lineSize]byte
+	_          [wire.LineSize]byte
 	longPlaces atomic.Uint32 // a set
 	longNs     atomic.Uint32 // a handler is long from this duration on
 	helpers    uint32        // processors besides a worker's own; 1 at least

@@ -1,6 +1,10 @@
 package shmipc
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+)
 
 // The poller: at most one worker of a guest looks for requests again and again. While it does, the guest's bit among
 // the eventcount's pollers says that callers need not notify. So a poller that stops polling looks at all slots once
@@ -23,7 +27,7 @@ func (w *worker) beginPolling() bool {
 	if !g.serving.poller.CompareAndSwap(nil, &changing) {
 		return false
 	}
-	g.eventcount(eventcountHostRequest).joinPollers(g.bit)
+	g.eventcount(wire.EventcountHostRequest).joinPollers(g.bit)
 	w.state, w.keepsHome = polling, false
 	g.serving.poller.Store(w)
 	if w.home < len(g.hostSlots) && g.requestWaitsIn(w.home) {
@@ -48,7 +52,7 @@ func (g *Guest) vacatePoller(w *worker) bool {
 	if !place.CompareAndSwap(w, &changing) {
 		return false
 	}
-	g.eventcount(eventcountHostRequest).leavePollers(g.bit)
+	g.eventcount(wire.EventcountHostRequest).leavePollers(g.bit)
 	place.Store(nil)
 	return true
 }
@@ -63,7 +67,7 @@ func (w *worker) handOver() {
 // request since. False: no worker polls, or the poller did not take the request within the policy's patience.
 func (g *Guest) pollerTakes(slot int) bool {
 	seen := g.hostSlots[slot].load()
-	if seen.state() != stateRequest {
+	if seen.State() != wire.StateRequest {
 		return true
 	}
 	for n := g.serving.polling.patience(); n > 0 && g.serving.poller.isTaken(); n-- {
@@ -76,8 +80,8 @@ func (g *Guest) pollerTakes(slot int) bool {
 }
 
 // stillWaits tells whether the request `seen` still waits; its caller may have parked since.
-func (g *Guest) stillWaits(slot int, seen word) bool {
-	return g.hostSlots[slot].load()&^flagParked == seen&^flagParked
+func (g *Guest) stillWaits(slot int, seen wire.Word) bool {
+	return g.hostSlots[slot].load()&^wire.FlagParked == seen&^wire.FlagParked
 }
 
 // supersedePoller is for a worker that has found a request which the poller does not take, because the poller is in a
@@ -115,7 +119,7 @@ func (w *worker) noticeSuperseded() {
 
 // passOn wakes a worker if a request waits for which its caller may not have notified.
 func (g *Guest) passOn() {
-	b := g.eventcount(eventcountHostRequest)
+	b := g.eventcount(wire.EventcountHostRequest)
 	if !b.hasSleepers() {
 		return
 	}

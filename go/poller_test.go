@@ -7,11 +7,13 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // isPolled tells whether this guest polls, so that callers need not notify.
 func (g *Guest) isPolled() bool {
-	return g.eventcount(eventcountHostRequest).sleepers.Load()&(g.bit<<pollersAt) != 0
+	return g.eventcount(wire.EventcountHostRequest).Sleepers.Load()&(g.bit<<wire.PollersAt) != 0
 }
 
 func TestOneWorkerPollsAtATime(t *testing.T) {
@@ -140,7 +142,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	poller := newPoller(t, g, echoHandler)
 	other := poller.another()
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.notify(h.eventcount(eventcountHostRequest), 1) // as the caller does before it sleeps
+		h.notify(h.eventcount(wire.EventcountHostRequest), 1) // as the caller does before it sleeps
 		return false
 	}
 	poller.workerPool.handler = func(r *Request, _ *Response) error {
@@ -148,7 +150,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 			other.park()
 			h.send(1, TypeNormal, nil)
 			other.search()
-			if h.word(1).state() != stateResponse {
+			if h.word(1).State() != wire.StateResponse {
 				t.Error("the other one does not find it")
 			}
 		} else if poller.guest.isPolled() {
@@ -177,7 +179,7 @@ func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	w := newWorker(g, echoHandler)
 	poller := w.another()
 	g.parking.wait = func(*uint32, uint32, int64, int) bool {
-		h.notify(h.eventcount(eventcountHostRequest), 1)
+		h.notify(h.eventcount(wire.EventcountHostRequest), 1)
 		return false
 	}
 	w.park()
@@ -229,7 +231,7 @@ func TestRequestWhoseCallerParksStillWaits(t *testing.T) {
 	h, poller, other := besideAPoller(t)
 	if whilePatient(func() {
 		s := &poller.guest.hostSlots[1]
-		s.swap(h.word(1), h.word(1)|flagParked)
+		s.swap(h.word(1), h.word(1)|wire.FlagParked)
 		time.Sleep(time.Millisecond)
 		poller.stopPolling()
 	}, func() bool { return other.guest.pollerTakes(1) }) {
@@ -264,7 +266,7 @@ func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 			return false
 		}
 		whilePatient(func() { poller.scanSome() }, func() bool { turn(other); return true })
-		if !slept || other.handlers != 0 || h.word(1).state() != stateResponse || !poller.isPoller() {
+		if !slept || other.handlers != 0 || h.word(1).State() != wire.StateResponse || !poller.isPoller() {
 			t.Errorf("who %s sleeps: %v; the poller polls: %v", name, slept, poller.isPoller())
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // pool hands out the guest slots. A slot is claimed twice: first by its private claim word, among the goroutines of
@@ -27,8 +29,8 @@ type exchange struct {
 	guest    *Guest
 	home     int           // of the worker that is to be woken for it
 	claimed  atomic.Uint64 // the claim word
-	word     word          // the state word as the claimer left it; used by the claimer alone
-	reach    reach         // of the request; used by the claimer alone
+	word     wire.Word     // the state word as the claimer left it; used by the claimer alone
+	reach    wire.Reach    // of the request; used by the claimer alone
 	polled   bool          // a worker polled when this request was published; used by the claimer alone
 	woke     bool          // otherwise: a worker slept then, and was notified; used by the claimer alone
 	notified bool          // the eventcount was notified as the caller went to sleep; used by the claimer alone
@@ -39,8 +41,8 @@ type exchange struct {
 	turn     turn    // while others wait for a slot
 	holdOff  holdOff // used by the claimer alone
 	stats    counters
-	settled  word           // the region's word when cutting off gave up the call there; under guest.cutting
-	_        [lineSize]byte // neighbours belong to other goroutines
+	settled  wire.Word           // the region's word when cutting off gave up the call there; under guest.cutting
+	_        [wire.LineSize]byte // neighbours belong to other goroutines
 }
 
 // The claim word: three flags and a ticket that counts the claims.
@@ -99,7 +101,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 		seeking := g.pool.seeking.Load()
 		if seeking && undone {
 			// The seeker may have found a slot taken by the private claim that was undone.
-			g.notifyFromOutside(eventcountGuestFree, 1)
+			g.notifyFromOutside(wire.EventcountGuestFree, 1)
 		}
 		if seeking || g.pool.waiters.Load() != 0 || !g.again(&s) {
 			return g.claimInQueue(l)
@@ -168,11 +170,11 @@ func (e *exchange) tryClaim() (bool, error) {
 // claimShared claims in the region; false, nil if another guest has the slot.
 func (e *exchange) claimShared() (ok bool, err error) {
 	defer e.guest.guard(&err)
-	if e.guest.peer(hostIndex).status.Load() != statusAttached {
+	if e.guest.peer(wire.HostIndex).Status.Load() != wire.StatusAttached {
 		return false, ErrShutdown
 	}
 	w := e.load()
-	if w.state() != stateFree {
+	if w.State() != wire.StateFree {
 		return false, nil
 	}
 	if !validFree(w) {
@@ -213,7 +215,7 @@ func (e *exchange) nextStep() turnStep {
 	if mayLeave {
 		e.mayLeave = false
 	}
-	if waiters == 0 && !e.guest.eventcount(eventcountGuestFree).wantsNotify() {
+	if waiters == 0 && !e.guest.eventcount(wire.EventcountGuestFree).wantsNotify() {
 		if t.began != 0 {
 			t.reset()
 		}
@@ -230,19 +232,19 @@ func (e *exchange) nextStep() turnStep {
 // that sets its bit too late for that has set pool.seeking before.
 func (e *exchange) vacate(step turnStep) {
 	g := e.guest
-	wanted := g.eventcount(eventcountGuestFree).wantsNotify()
+	wanted := g.eventcount(wire.EventcountGuestFree).wantsNotify()
 	if step == turnEnds {
 		e.turn.keep(now())
 	}
 	e.drop()
 	if step != turnLasts && (wanted || g.pool.seeking.Load()) {
-		g.notifyFromOutside(eventcountGuestFree, 1)
+		g.notifyFromOutside(wire.EventcountGuestFree, 1)
 	}
 }
 
 // wasAnswered tells whether the host answered the last request.
 func (e *exchange) wasAnswered() bool {
-	return e.word.state() == stateResponse && e.word&flagReclaimed == 0
+	return e.word.State() == wire.StateResponse && e.word&wire.FlagReclaimed == 0
 }
 
 // passOn hands the slot, as it is, to a goroutine in the queue behind the head, if no other guest waits: that takes no
@@ -250,7 +252,7 @@ func (e *exchange) wasAnswered() bool {
 func (e *exchange) passOn() bool {
 	g := e.guest
 	p := &g.pool
-	if p.waiters.Load() < 2 || g.eventcount(eventcountGuestFree).sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
+	if p.waiters.Load() < 2 || g.eventcount(wire.EventcountGuestFree).Sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
 		return false
 	}
 	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // makes every handle stale
@@ -293,7 +295,7 @@ func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 	g.pool.seeking.Store(true)
 	defer g.pool.seeking.Store(false)
 	if l.done != nil {
-		defer context.AfterFunc(l.ctx, func() { g.notifyFromOutside(eventcountGuestFree, math.MaxInt32) })()
+		defer context.AfterFunc(l.ctx, func() { g.notifyFromOutside(wire.EventcountGuestFree, math.MaxInt32) })()
 	}
 	return g.claimByEventcount(l, claimant{since: since})
 }
@@ -302,11 +304,11 @@ func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
 // waiter that is not notified looks by itself again and again: a slot may have been released without a notification,
 // and its last caller may not call again.
 func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
-	b := g.eventcount(eventcountGuestFree)
+	b := g.eventcount(wire.EventcountGuestFree)
 	defer b.unwant(g.bit)
 	g.reclaimGuestSlots(g.dead)
 	for next := now() + tick; ; {
-		seen := b.generation.Load()
+		seen := b.Generation.Load()
 		b.want(g.bit)
 		if e, _, err := g.tryClaim(c); e != nil || err != nil {
 			if err == nil {
@@ -326,7 +328,7 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 		g.stats.parks.Add(1)
 		ended := g.wait(eventcountWord(b), seen, l.tick(vacancySleep(c.looks)), noHome)
 		c.looks++
-		c.spares = b.generation.Load() == seen
+		c.spares = b.Generation.Load() == seen
 		if t := now(); ended || t >= next {
 			g.checkHost()
 			g.reclaimGuestSlots(g.dead)

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // claimAll claims every slot once and releases all: it proves that none is lost.
@@ -103,7 +105,7 @@ func TestPoolWaiterGetsAnotherGuestsSlot(t *testing.T) {
 			}
 			return err
 		})
-		eventually(t, "it does not wait", func() bool { return h.eventcount(eventcountGuestFree).sleepers.Load() != 0 })
+		eventually(t, "it does not wait", func() bool { return h.eventcount(wire.EventcountGuestFree).Sleepers.Load() != 0 })
 		start := time.Now()
 		if err := held.Release(); err != nil {
 			t.Fatal(err)
@@ -185,7 +187,7 @@ func TestPoolWithoutSlotsRefusesCalls(t *testing.T) {
 func TestPoolFindsAForgedFreeWord(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
-	h.guestSlot(0).state.Store(uint64(newWord(stateFree, flagParked, 0, 0)))
+	h.guestSlot(0).State.Store(uint64(wire.NewWord(wire.StateFree, wire.FlagParked, 0, 0)))
 	_, err := g.Call(deadline(t), Message{}, nil)
 	wantError(t, err, ErrCorrupt)
 }
@@ -221,13 +223,13 @@ func TestPoolNotifiesASeekerOfItsOwn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	s := mustClaim(t, g)
-	before := h.eventcount(eventcountGuestFree).generation.Load()
+	before := h.eventcount(wire.EventcountGuestFree).Generation.Load()
 	g.pool.seeking.Store(true)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
 	g.pool.seeking.Store(false)
-	if h.eventcount(eventcountGuestFree).generation.Load() != before+1 {
+	if h.eventcount(wire.EventcountGuestFree).Generation.Load() != before+1 {
 		t.Fatal("it did not notify")
 	}
 }
@@ -252,22 +254,22 @@ func claimBehind(t *testing.T, g *Guest) func() error {
 		}
 		return err
 	})
-	eventually(t, "it does not wait", func() bool { return g.eventcount(eventcountGuestFree).sleepers.Load()&g.bit != 0 })
+	eventually(t, "it does not wait", func() bool { return g.eventcount(wire.EventcountGuestFree).Sleepers.Load()&g.bit != 0 })
 	return claim
 }
 
 func TestPoolTurnIsSilentAndLeavesNobodyWaiting(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {
 		g, soon := h.attach(nil), 0
-		b := h.eventcount(eventcountGuestFree)
+		b := h.eventcount(wire.EventcountGuestFree)
 		for i := 0; i < 9; i++ {
 			e := claimAsCallsDo(t, g)
 			waiter := claimBehind(t, g)
 			e.turn.begin(now())
 			e.turn.toGo = 2
-			before, start := b.generation.Load(), now()
+			before, start := b.Generation.Load(), now()
 			e.release()
-			if after := b.generation.Load(); after != before {
+			if after := b.Generation.Load(); after != before {
 				t.Fatal("it notified in its turn")
 			}
 			if err := waiter(); err != nil {
@@ -289,9 +291,9 @@ func TestPoolTurnEndsWithANotification(t *testing.T) {
 	e := claimAsCallsDo(t, g)
 	waiter := claimBehind(t, g)
 	e.turn.began = 1 - turnMost // now() may still be small
-	before := h.eventcount(eventcountGuestFree).generation.Load()
+	before := h.eventcount(wire.EventcountGuestFree).Generation.Load()
 	e.release()
-	if h.eventcount(eventcountGuestFree).generation.Load() == before {
+	if h.eventcount(wire.EventcountGuestFree).Generation.Load() == before {
 		t.Fatal("it did not notify at the end of its turn")
 	}
 	if err := waiter(); err != nil {
@@ -303,7 +305,7 @@ func TestPoolTurnEndsWithANotification(t *testing.T) {
 func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
-	h.eventcount(eventcountGuestFree).want(other.bit)
+	h.eventcount(wire.EventcountGuestFree).want(other.bit)
 	e := claimAsCallsDo(t, g)
 	e.turn.began = 1 - turnMost
 	begin := now()
@@ -322,7 +324,7 @@ func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 	if e.turn.isKept() {
 		t.Fatal("it is kept though somebody has it")
 	}
-	h.eventcount(eventcountGuestFree).unwant(other.bit)
+	h.eventcount(wire.EventcountGuestFree).unwant(other.bit)
 	e.release()
 }
 
@@ -338,11 +340,11 @@ func TestPoolWhoHoldsASlotNotifies(t *testing.T) {
 		t.Fatal("one that claims again and again has a turn that never ends")
 	}
 	waiter := claimBehind(t, g)
-	before := h.eventcount(eventcountGuestFree).generation.Load()
+	before := h.eventcount(wire.EventcountGuestFree).Generation.Load()
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
-	if h.eventcount(eventcountGuestFree).generation.Load() == before {
+	if h.eventcount(wire.EventcountGuestFree).Generation.Load() == before {
 		t.Fatal("it did not notify")
 	}
 	if err := waiter(); err != nil {
@@ -416,7 +418,7 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	}
 	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
 	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
-	b := h.eventcount(eventcountGuestFree)
+	b := h.eventcount(wire.EventcountGuestFree)
 	b.want(other.bit)
 	for i := 0; i < 2*passesPerNotify; i++ {
 		if e.passOn() {
@@ -428,9 +430,9 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 	if e.passOn() {
 		t.Fatal("it is always passed on: the head of the queue never comes first")
 	}
-	before := b.generation.Load()
+	before := b.Generation.Load()
 	eventually(t, "it is not passed on", e.passOn)
-	notified := b.generation.Load() != before
+	notified := b.Generation.Load() != before
 	endCalls()
 	if notified {
 		t.Fatal("it notified")
@@ -528,8 +530,8 @@ func TestPoolACallThatSleepsNotifiesInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
 	e := &g.pool.exchanges[0]
-	b := h.eventcount(eventcountGuestFree)
-	asleep := func() bool { return h.word(e.index).parked() }
+	b := h.eventcount(wire.EventcountGuestFree)
+	asleep := func() bool { return h.word(e.index).Parked() }
 	h.serve(func(m Message) Message {
 		for end := now() + int64(watchdog); !asleep() && now() < end; {
 			yield()
@@ -540,11 +542,11 @@ func TestPoolACallThatSleepsNotifiesInItsTurn(t *testing.T) {
 	defer b.unwant(other.bit)
 	e.turn.begin(now())
 	e.turn.toGo = 1000
-	before := b.generation.Load()
+	before := b.Generation.Load()
 	if _, err := g.Call(deadline(t), Message{}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if b.generation.Load() == before {
+	if b.Generation.Load() == before {
 		t.Fatal("it did not notify")
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // backing holds the memory and proves which peers are alive: the region's file, or its equivalent on a system without
@@ -34,16 +36,29 @@ type detacher interface {
 	letGo([]byte)
 }
 
-// region is the mapping with the private copy of its geometry.
+// mapped is the mapping, with the private copy of its geometry.
+type mapped struct {
+	geometry wire.Geometry
+	view     wire.View
+}
+
+func (m *mapped) peer(index uint32) *wire.PeerRecord { return m.view.Peer(index) }
+
+func (m *mapped) answersOf(index uint32) *eventcount { return (*eventcount)(&m.peer(index).Answers) }
+
+func (m *mapped) eventcount(number uint32) *eventcount {
+	return (*eventcount)(m.view.Eventcount(number))
+}
+
+// region is what this guest knows of the region that it has mapped.
 type region struct {
-	geometry
-	view
+	mapped
 	parking
 	backing
 
 	index uint32 // this guest's
 	epoch uint32 // of this attachment, as in the peer table
-	me    owner
+	me    wire.Owner
 	bit   uint32 // this guest's bit in an eventcount's sleepers
 
 	hostSlots  []slot
@@ -88,10 +103,10 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !file.locked(hostIndex) || !file.linked() {
+	if !file.locked(wire.HostIndex) || !file.linked() {
 		return nil, failure(ErrNotFound, "its host is gone")
 	}
-	memory, err := file.mapMemory(geometry.total)
+	memory, err := file.mapMemory(geometry.Total)
 	if err == nil {
 		err = file.try()
 	}
@@ -109,22 +124,25 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 }
 
 // inspect checks the file and its header, and returns the private copy of the geometry.
-func inspect(file *regionFile, s settings) (geometry, error) {
+func inspect(file *regionFile, s settings) (wire.Geometry, error) {
 	size, err := file.inspect(s)
 	if err != nil {
-		return geometry{}, err
+		return wire.Geometry{}, err
 	}
-	var header [headerSize]byte
+	var header [wire.HeaderSize]byte
 	if err := file.read(header[:]); err == io.ErrUnexpectedEOF {
-		return geometry{}, truncated(size, headerSize)
+		return wire.Geometry{}, truncated(size, wire.HeaderSize)
 	} else if err != nil {
-		return geometry{}, err
+		return wire.Geometry{}, err
 	}
-	g, err := decodeHeader(&header)
-	if err == nil && size < g.total {
-		err = truncated(size, g.total)
+	g, err := wire.DecodeHeader(&header)
+	if err != nil {
+		return g, public(err)
 	}
-	return g, err
+	if size < g.Total {
+		return g, truncated(size, g.Total)
+	}
+	return g, nil
 }
 
 func truncated(size, limit uint64) error {
@@ -135,7 +153,7 @@ func truncated(size, limit uint64) error {
 // it, so only several full rounds mean that the region is full.
 func takeIndex(file *regionFile) (uint32, error) {
 	for round := 0; round < 3; round++ {
-		for index := uint32(1); index <= guestsMax; index++ {
+		for index := uint32(1); index <= wire.GuestsMax; index++ {
 			if ok, err := file.lock(index); ok || err != nil {
 				return index, err
 			}
@@ -146,24 +164,24 @@ func takeIndex(file *regionFile) (uint32, error) {
 }
 
 // newRegion overlays the types on the memory, which holds at least geometry.total bytes.
-func newRegion(memory []byte, g geometry, b backing, index uint32) *region {
-	r := &region{geometry: g, view: newView(memory), backing: b, index: index}
+func newRegion(memory []byte, g wire.Geometry, b backing, index uint32) *region {
+	r := &region{mapped: mapped{g, wire.NewView(memory)}, backing: b, index: index}
 	r.bit = 1 << index
 	r.parking = b.waiting(r)
-	slots := make([]slot, g.slots())
+	slots := make([]slot, g.Slots())
 	for i := range slots {
 		slots[i] = r.slotAt(uint32(i))
 	}
-	r.hostSlots, r.guestSlots = slots[:g.hostCount], slots[g.hostCount:]
+	r.hostSlots, r.guestSlots = slots[:g.HostCount], slots[g.HostCount:]
 	return r
 }
 
 func (r *region) slotAt(index uint32) slot {
-	offset := r.slotOffset(index)
+	offset := r.geometry.SlotOffset(index)
 	return slot{
-		line:     r.exchange(offset),
-		request:  r.bytes(offset+requestOffset, r.requestCapacity),
-		response: r.bytes(offset+uint64(r.responseOffset), r.responseCapacity),
+		line:     r.view.Exchange(offset),
+		request:  r.view.Bytes(offset+wire.RequestOffset, r.geometry.RequestCapacity),
+		response: r.view.Bytes(offset+uint64(r.geometry.ResponseOffset), r.geometry.ResponseCapacity),
 		index:    index,
 	}
 }
@@ -172,27 +190,27 @@ func (r *region) slotAt(index uint32) slot {
 // a dead guest; join reclaims them before the new epoch tells others so.
 func (r *region) join(callsOnly bool) (err error) {
 	defer r.catchFault(&err)()
-	if r.peer(hostIndex).status.Load() != statusAttached {
+	if r.peer(wire.HostIndex).Status.Load() != wire.StatusAttached {
 		return failure(ErrNotFound, "its host is leaving")
 	}
 	r.silenceEventcounts()
-	r.reclaim(func(o owner) bool { return o.index() == r.index })
+	r.reclaim(func(o wire.Owner) bool { return o.Index() == r.index })
 	line := r.peer(r.index)
-	r.epoch = nextEpoch(line.epoch.Load())
-	r.me, r.hostEpoch = newOwner(r.index, epochInWord(r.epoch)), r.peer(hostIndex).epoch.Load()
-	if line.status.Load() != statusVacant {
-		line.left.Store(0) // the last owner died
+	r.epoch = wire.NextEpoch(line.Epoch.Load())
+	r.me, r.hostEpoch = wire.NewOwner(r.index, wire.EpochInWord(r.epoch)), r.peer(wire.HostIndex).Epoch.Load()
+	if line.Status.Load() != wire.StatusVacant {
+		line.Left.Store(0) // the last owner died
 	}
-	line.status.Store(statusVacant)
-	line.epoch.Store(r.epoch)
-	line.pid.Store(processID())
-	line.origin.Store(processOrigin())
+	line.Status.Store(wire.StatusVacant)
+	line.Epoch.Store(r.epoch)
+	line.PID.Store(processID())
+	line.Origin.Store(processOrigin())
 	if callsOnly {
-		line.status.Store(statusCalling)
+		line.Status.Store(wire.StatusCalling)
 	} else {
-		line.status.Store(statusAttached)
+		line.Status.Store(wire.StatusAttached)
 	}
-	r.notifyAll(r.eventcount(eventcountMembership))
+	r.notifyAll(r.eventcount(wire.EventcountMembership))
 	return nil
 }
 
@@ -200,13 +218,13 @@ func (r *region) join(callsOnly bool) (err error) {
 // more. It, or its dead predecessor, may have polled, or been about to look after polling, so callers did not notify;
 // sleepers are therefore woken to look.
 func (r *region) silenceEventcounts() {
-	for number := uint32(0); number < eventcountCount; number++ {
-		r.eventcount(number).unwant(r.bit | r.bit<<pollersAt)
+	for number := uint32(0); number < wire.Eventcounts; number++ {
+		r.eventcount(number).unwant(r.bit | r.bit<<wire.PollersAt)
 	}
-	if b := r.eventcount(eventcountHostRequest); b.wantsNotify() {
+	if b := r.eventcount(wire.EventcountHostRequest); b.wantsNotify() {
 		r.notifyAll(b)
 	}
-	r.peer(r.index).answers.sleepers.Store(0)
+	r.peer(r.index).Answers.Sleepers.Store(0)
 }
 
 // leave takes the guest out of the region. Nothing of this process may write there any more.
@@ -215,10 +233,10 @@ func (r *region) leave() {
 	defer r.catchFault(&fault)()
 	r.silenceEventcounts()
 	line := r.peer(r.index)
-	line.left.Store(r.epoch)
-	line.status.Store(statusVacant)
-	r.notifyAll(r.eventcount(eventcountGuestFree)) // for slots released while this guest closed
-	r.notifyAll(r.eventcount(eventcountMembership))
+	line.Left.Store(r.epoch)
+	line.Status.Store(wire.StatusVacant)
+	r.notifyAll(r.eventcount(wire.EventcountGuestFree)) // for slots released while this guest closed
+	r.notifyAll(r.eventcount(wire.EventcountMembership))
 }
 
 // disown gives up this guest's slots: the callers of its handlers learn that they had started, and the slots of its own
@@ -226,12 +244,12 @@ func (r *region) leave() {
 func (r *region) disown() {
 	var fault error
 	defer r.catchFault(&fault)()
-	r.reclaim(func(o owner) bool { return o.index() == r.index })
+	r.reclaim(func(o wire.Owner) bool { return o.Index() == r.index })
 }
 
 // reclaim changes every word whose owner is dead. It calls dead after it has read the word, and each change is a swap
 // of the whole word.
-func (r *region) reclaim(dead func(owner) bool) {
+func (r *region) reclaim(dead func(wire.Owner) bool) {
 	for i := range r.hostSlots {
 		s := &r.hostSlots[i]
 		for n := reclaimTries; n > 0 && !r.reclaimHostSlot(s, dead); n-- {
@@ -245,22 +263,22 @@ func (r *region) reclaim(dead func(owner) bool) {
 const reclaimTries = 4
 
 // reclaimHostSlot returns false if the word has changed meanwhile.
-func (r *region) reclaimHostSlot(s *slot, dead func(owner) bool) (done bool) {
+func (r *region) reclaimHostSlot(s *slot, dead func(wire.Owner) bool) (done bool) {
 	w := s.load()
-	if !w.owner().named() || w.state() == stateResponse || !dead(w.owner()) {
+	if !w.Owner().Named() || w.State() == wire.StateResponse || !dead(w.Owner()) {
 		return true
 	}
 	now, changed := s.reclaimResponder(w)
-	if changed && w.parked() {
-		r.wakeCaller(s.line, &r.peer(hostIndex).answers)
+	if changed && w.Parked() {
+		r.wakeCaller(s.line, r.answersOf(wire.HostIndex))
 	}
-	if changed && now.state() == stateFree {
-		r.notifyIfWanted(r.eventcount(eventcountHostFree))
+	if changed && now.State() == wire.StateFree {
+		r.notifyIfWanted(r.eventcount(wire.EventcountHostFree))
 	}
 	return changed
 }
 
-func (r *region) reclaimGuestSlots(dead func(owner) bool) {
+func (r *region) reclaimGuestSlots(dead func(wire.Owner) bool) {
 	for i := range r.guestSlots {
 		s := &r.guestSlots[i]
 		for n := reclaimTries; n > 0 && !r.reclaimGuestSlot(s, dead); n-- {
@@ -269,14 +287,14 @@ func (r *region) reclaimGuestSlots(dead func(owner) bool) {
 }
 
 // reclaimGuestSlot returns false if the word has changed meanwhile.
-func (r *region) reclaimGuestSlot(s *slot, dead func(owner) bool) (done bool) {
+func (r *region) reclaimGuestSlot(s *slot, dead func(wire.Owner) bool) (done bool) {
 	w := s.load()
-	if !w.owner().named() || w.state() == stateCancelled || !dead(w.owner()) {
+	if !w.Owner().Named() || w.State() == wire.StateCancelled || !dead(w.Owner()) {
 		return true
 	}
 	now, changed := s.reclaimCaller(w)
-	if changed && now.state() == stateFree {
-		r.notifyIfWanted(r.eventcount(eventcountGuestFree))
+	if changed && now.State() == wire.StateFree {
+		r.notifyIfWanted(r.eventcount(wire.EventcountGuestFree))
 	}
 	return changed
 }

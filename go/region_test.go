@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func TestAttachTellsDamagedHeadersApart(t *testing.T) {
@@ -18,7 +20,7 @@ func TestAttachTellsDamagedHeadersApart(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			b := header(g)
 			c.damage(b)
-			_, err := Attach(deadline(t), place(t, b, int64(g.total)), nil)
+			_, err := Attach(deadline(t), place(t, b, int64(g.Total)), nil)
 			wantError(t, err, c.want)
 		})
 	}
@@ -37,7 +39,7 @@ func TestAttachChecksTheName(t *testing.T) {
 }
 
 func TestAttachWaitsForItsHost(t *testing.T) {
-	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, smallShape)}
+	h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
 	wantError(t, err, ErrNotFound)
 	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, fs.ErrNotExist) {
@@ -71,14 +73,14 @@ func TestAttachPassesOverADeadHost(t *testing.T) {
 
 func TestAttachPassesOverALeavingHost(t *testing.T) {
 	h := newHost(t, smallShape)
-	h.peer(hostIndex).status.Store(statusLeaving)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
 	_, err := Attach(short(t, 10*time.Millisecond), h.name, nil)
 	wantError(t, err, ErrNotFound)
 }
 
 func TestAttachRefusesTheSixteenthGuest(t *testing.T) {
 	h := newHost(t, smallShape)
-	for i := uint32(1); i <= guestsMax; i++ {
+	for i := uint32(1); i <= wire.GuestsMax; i++ {
 		g := h.attach(nil)
 		if info, err := g.Info(); err != nil || info.Index != i || info.Guests != i {
 			t.Fatalf("%+v, %v", info, err)
@@ -91,76 +93,76 @@ func TestAttachRefusesTheSixteenthGuest(t *testing.T) {
 func TestAttachEntersItsLine(t *testing.T) {
 	h := newHost(t, smallShape)
 	for round := uint32(1); round <= 3; round++ {
-		eventcount := h.eventcount(eventcountMembership).generation.Load()
+		eventcount := h.eventcount(wire.EventcountMembership).Generation.Load()
 		g := h.attach(nil)
 		line := h.peer(1)
-		if line.epoch.Load() != round || line.status.Load() != statusAttached || line.pid.Load() != uint32(os.Getpid()) {
-			t.Fatalf("epoch %d, status %d", line.epoch.Load(), line.status.Load())
+		if line.Epoch.Load() != round || line.Status.Load() != wire.StatusAttached || line.PID.Load() != uint32(os.Getpid()) {
+			t.Fatalf("epoch %d, status %d", line.Epoch.Load(), line.Status.Load())
 		}
-		if h.eventcount(eventcountMembership).generation.Load() == eventcount {
+		if h.eventcount(wire.EventcountMembership).Generation.Load() == eventcount {
 			t.Fatal("nobody was told")
 		}
 		if err := g.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if line.status.Load() != statusVacant || line.left.Load() != round {
-			t.Fatalf("left %d, status %d", line.left.Load(), line.status.Load())
+		if line.Status.Load() != wire.StatusVacant || line.Left.Load() != round {
+			t.Fatalf("left %d, status %d", line.Left.Load(), line.Status.Load())
 		}
 	}
-	h.peer(1).epoch.Store(epochMax)
-	h.peer(1).status.Store(statusAttached) // died
+	h.peer(1).Epoch.Store(wire.EpochMax)
+	h.peer(1).Status.Store(wire.StatusAttached) // died
 	h.attach(nil)
-	if left := h.peer(1).left.Load(); left != 0 {
+	if left := h.peer(1).Left.Load(); left != 0 {
 		t.Fatalf("after a death left is %d", left)
 	}
-	if epoch := h.peer(1).epoch.Load(); epoch != epochMax+1 {
-		t.Fatalf("epoch %d follows %d", epoch, epochMax)
+	if epoch := h.peer(1).Epoch.Load(); epoch != wire.EpochMax+1 {
+		t.Fatalf("epoch %d follows %d", epoch, wire.EpochMax)
 	}
 }
 
 // The next owner of an index reclaims everything that its dead predecessors held, before its own epoch says so; it
 // reclaims nothing from live guests.
 func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
-	const untouched = word(0xff)
+	const untouched = wire.Word(0xff)
 	for _, c := range []struct {
 		host  bool
-		state word
-		want  word
-		flags word
+		state wire.Word
+		want  wire.Word
+		flags wire.Word
 	}{
-		{true, stateWorking, stateResponse, flagReclaimed}, {true, stateCancelled, stateFree, 0},
-		{true, stateResponse, untouched, 0}, {false, stateBusy, stateFree, 0}, {false, stateRequest, stateFree, 0},
-		{false, stateResponse, stateFree, 0}, {false, stateWorking, stateCancelled, 0},
-		{false, stateCancelled, untouched, 0},
+		{true, wire.StateWorking, wire.StateResponse, wire.FlagReclaimed}, {true, wire.StateCancelled, wire.StateFree, 0},
+		{true, wire.StateResponse, untouched, 0}, {false, wire.StateBusy, wire.StateFree, 0}, {false, wire.StateRequest, wire.StateFree, 0},
+		{false, wire.StateResponse, wire.StateFree, 0}, {false, wire.StateWorking, wire.StateCancelled, 0},
+		{false, wire.StateCancelled, untouched, 0},
 	} {
 		for _, dead := range []bool{true, false} {
 			h := newHeapHost(t, shape{1, 1, 64, 64})
-			index := h.hostCount
+			index := h.geometry.HostCount
 			if c.host {
 				index = 0
 			}
-			who := newOwner(1, 77)
+			who := wire.NewOwner(1, 77)
 			if !dead {
-				who = newOwner(2, 77)
+				who = wire.NewOwner(2, 77)
 			}
-			before := newWord(c.state, 0, testSequence, who)
-			h.slot(index).state.Store(uint64(before))
-			for number := uint32(0); number < eventcountCount; number++ {
-				h.eventcount(number).sleepers.Store(1<<1 | 1<<2)
+			before := wire.NewWord(c.state, 0, testSequence, who)
+			h.slot(index).State.Store(uint64(before))
+			for number := uint32(0); number < wire.Eventcounts; number++ {
+				h.eventcount(number).Sleepers.Store(1<<1 | 1<<2)
 			}
 			h.attachHeap(1, nil)
 			after := h.word(index)
 			want := before
 			if dead && c.want != untouched {
-				want = before.to(c.want, c.flags)
-				if c.want == stateFree {
-					want = want.owned(0)
+				want = before.To(c.want, c.flags)
+				if c.want == wire.StateFree {
+					want = want.Owned(0)
 				}
 			}
 			if after != want {
 				t.Errorf("%+v, dead %v: %#x became %#x, want %#x", c, dead, uint64(before), uint64(after), uint64(want))
 			}
-			if got := h.eventcount(eventcountHostRequest).sleepers.Load(); got != 1<<2 {
+			if got := h.eventcount(wire.EventcountHostRequest).Sleepers.Load(); got != 1<<2 {
 				t.Errorf("sleepers %#x", got)
 			}
 		}
@@ -171,11 +173,11 @@ func TestAttachReclaimsWhatTheDeadLeft(t *testing.T) {
 func TestAttachHasThoseLookWhoSleep(t *testing.T) {
 	for want, sleepers := range []uint32{0, 1 << 2} {
 		h := newHeapHost(t, shape{1, 1, 64, 64})
-		b := h.eventcount(eventcountHostRequest)
+		b := h.eventcount(wire.EventcountHostRequest)
 		b.joinPollers(1 << 1)
 		b.want(sleepers)
 		h.attachHeap(1, nil)
-		if notifies := b.generation.Load(); notifies != uint32(want) {
+		if notifies := b.Generation.Load(); notifies != uint32(want) {
 			t.Errorf("where %#x sleep it notified %d times", sleepers, notifies)
 		}
 	}
@@ -184,13 +186,13 @@ func TestAttachHasThoseLookWhoSleep(t *testing.T) {
 func TestAttachWakesACallerThatSleepsOnADeadResponder(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	c := h.send(0, TypeNormal, nil)
-	working := c.sent.to(stateWorking, 0).owned(newOwner(1, 3))
-	h.slot(0).state.Store(uint64(working))
-	var w word
+	working := c.sent.To(wire.StateWorking, 0).Owned(wire.NewOwner(1, 3))
+	h.slot(0).State.Store(uint64(working))
+	var w wire.Word
 	wait := background(t, func() (err error) { w, err = c.wait(watchdog); return err })
-	eventually(t, "it does not park", func() bool { return h.word(0).parked() })
+	eventually(t, "it does not park", func() bool { return h.word(0).Parked() })
 	h.attachHeap(1, nil)
-	if err := wait(); err != nil || w.flags() != flagReclaimed {
+	if err := wait(); err != nil || w.Flags() != wire.FlagReclaimed {
 		t.Fatal(err, uint64(w))
 	}
 }
@@ -199,16 +201,16 @@ func TestAttachWakesACallerThatSleepsOnADeadResponder(t *testing.T) {
 func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
 	h := newHeapHost(t, shape{1, 2, 64, 64})
 	g := h.attachHeap(1, nil)
-	h.peer(2).epoch.Store(5)
-	h.peer(3).epoch.Store(5)
+	h.peer(2).Epoch.Store(5)
+	h.peer(3).Epoch.Store(5)
 	h.heap.guestDead[3].Store(true)
 	g.parking.wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps first"); return false }
-	alive := newWord(stateBusy, 0, 9, newOwner(2, 5))
-	h.guestSlot(0).state.Store(uint64(alive))
-	for _, dead := range []owner{newOwner(2, 4), newOwner(3, 5)} {
-		h.guestSlot(1).state.Store(uint64(newWord(stateRequest, flagParked, 9, dead)))
+	alive := wire.NewWord(wire.StateBusy, 0, 9, wire.NewOwner(2, 5))
+	h.guestSlot(0).State.Store(uint64(alive))
+	for _, dead := range []wire.Owner{wire.NewOwner(2, 4), wire.NewOwner(3, 5)} {
+		h.guestSlot(1).State.Store(uint64(wire.NewWord(wire.StateRequest, wire.FlagParked, 9, dead)))
 		s := mustClaim(t, g)
-		if w := word(h.guestSlot(0).state.Load()); w != alive {
+		if w := wire.Word(h.guestSlot(0).State.Load()); w != alive {
 			t.Fatalf("the slot of a live guest became %#x", uint64(w))
 		}
 		if err := s.Release(); err != nil {
@@ -236,7 +238,7 @@ func TestAttachAndCloseLeakNothing(t *testing.T) {
 	}
 	damaged := header(h.geometry)
 	damaged[24]++
-	refused := place(t, damaged, int64(h.total))
+	refused := place(t, damaged, int64(h.geometry.Total))
 	for i := 0; i < 100; i++ {
 		_, err := Attach(deadline(t), refused, nil)
 		wantError(t, err, ErrVersion)

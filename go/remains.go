@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // The region of a host that was killed keeps its name and its memory until the next host of the name replaces it, or
@@ -56,7 +58,7 @@ func RemoveDeadRegions(prefix string) (removed int, err error) {
 
 // visitDead calls visit for each dead region, until a visit fails.
 func visitDead(prefix string, visit func(f *regionFile, name string) error) error {
-	if err := checkMachine(littleEndian(), strconv.IntSize); err != nil {
+	if err := checkMachine(wire.LittleEndian(), strconv.IntSize); err != nil {
 		return err
 	}
 	names, err := regionNames()
@@ -118,7 +120,7 @@ func checkDead(f *regionFile, s settings) error {
 	if _, err := inspect(f, s); err != nil {
 		return err
 	}
-	if f.locked(hostIndex) {
+	if f.locked(wire.HostIndex) {
 		return ErrNameInUse
 	}
 	return nil

@@ -6,10 +6,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // takeoverIndex is the lock, beside those of the peers, that a process holds while it takes a dead host's name away.
-const takeoverIndex = peersMax
+const takeoverIndex = wire.PeersMax
 
 // A takeover lock is held for a few system calls, so a process that finds it held waits for it.
 const (
@@ -44,7 +46,7 @@ func (f *regionFile) removeDead(name string) error {
 		return err
 	}
 	defer f.unlock(takeoverIndex)
-	if f.locked(hostIndex) {
+	if f.locked(wire.HostIndex) {
 		return ErrNameInUse
 	}
 	if !f.isCalled(regionPrefix + name) {

@@ -14,7 +14,7 @@ import (
 // deadRegion leaves a region of this name behind, as a host that was killed does.
 func deadRegion(t *testing.T, name string) *testHost {
 	t.Helper()
-	h := &testHost{tb: t, name: name, geometry: mustGeometry(t, smallShape)}
+	h := &testHost{tb: t, name: name, mapped: mapped{geometry: mustGeometry(t, smallShape)}}
 	t.Cleanup(h.unname)
 	h.create()
 	h.kill()
@@ -134,7 +134,7 @@ func TestFileThatIsNoRegionStays(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			b := header(g)
 			c.damage(b)
-			mustStay(t, place(t, b, int64(g.total)), c.want)
+			mustStay(t, place(t, b, int64(g.Total)), c.want)
 		})
 	}
 	mustStay(t, place(t, nil, 0), ErrTruncated)
@@ -295,7 +295,7 @@ func (r *removers) stop(t *testing.T) {
 
 // One host after another has the name; each loses it exactly once, and only after its death.
 func TestEachDeadRegionIsRemovedOnceAndNoLiveOne(t *testing.T) {
-	h := &testHost{tb: t, name: uniqueName(t), geometry: mustGeometry(t, shape{1, 1, 64, 64})}
+	h := &testHost{tb: t, name: uniqueName(t), mapped: mapped{geometry: mustGeometry(t, shape{1, 1, 64, 64})}}
 	defer h.die()
 	var r removers
 	r.start(h.name, 3)

@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // Where requests wait: host slots, by their index among the host slots.
 
 // slotBehind is the slot after this one; after the last comes the first.
@@ -13,7 +15,7 @@ func (g *Guest) slotBehind(slot int) int {
 // requestWaitsIn is sequentially consistent: after this guest has announced a sleeper or left the pollers, it sees
 // every request published by a caller that did not see that change.
 func (g *Guest) requestWaitsIn(slot int) bool {
-	return g.hostSlots[slot].load().state() == stateRequest
+	return g.hostSlots[slot].load().State() == wire.StateRequest
 }
 
 // findRequest returns a slot in which a request waits, searching from `first` on and wrapping round; -1: there is none.

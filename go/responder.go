@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"unicode/utf8"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Handler answers one request. It returns nil, or an error if it failed: then the caller gets ErrHandler with the
@@ -26,7 +28,7 @@ type Request struct {
 
 // Abandoned tells whether no caller waits for the answer: the caller has given up, or this guest was closed and has cut
 // the handler off.
-func (r *Request) Abandoned() bool { return r.slot.load().state() == stateCancelled }
+func (r *Request) Abandoned() bool { return r.slot.load().State() == wire.StateCancelled }
 
 // Response is a handler's answer: length 0 and TypeNormal to begin with. Write copies bytes into
 // it; Buffer and SetLength build it in place.
@@ -57,7 +59,7 @@ func (r *Response) Write(p []byte) (int, error) {
 		r.length = end
 		return 0, tooLarge(end, uint64(len(r.buffer)))
 	}
-	copyBytes(r.buffer[r.length:], p)
+	wire.CopyBytes(r.buffer[r.length:], p)
 	r.length = end
 	return len(p), nil
 }
@@ -65,7 +67,7 @@ func (r *Response) Write(p []byte) (int, error) {
 func (r *Response) tooLarge() bool { return r.length > uint64(len(r.buffer)) }
 
 // serve takes a request and answers it; false: another worker took it, or its caller gave up.
-func (w *worker) serve(s *slot, found word) bool {
+func (w *worker) serve(s *slot, found wire.Word) bool {
 	if !validRequest(found) {
 		w.broken("a request in a host slot has an owner or wrong flags", s, found)
 		return true
@@ -83,21 +85,21 @@ func (w *worker) serve(s *slot, found word) bool {
 	w.slot, w.working = s, working
 	if w.guest.flags.Load()&flagClosing != 0 {
 		// Close looks for taken requests, and may not have seen this one: no handler may run now.
-		w.reply(nil, errorType(ErrShutdown), flagError)
+		w.reply(nil, errorType(ErrShutdown), wire.FlagError)
 		return true
 	}
-	m, ok := s.line.get(s.request, working.flags(), w.guest.requestCapacity)
-	w.reach = reachOf(len(m.Data))
+	m, ok := messageIn(s.line, s.request, working.Flags(), w.guest.geometry.RequestCapacity)
+	w.reach = wire.ReachOf(len(m.Data))
 	switch {
 	case !ok:
 		w.broken("a request's length exceeds the capacity", s, working)
-	case sendable(m.Type):
+	case wire.Sendable(m.Type):
 		w.show(m)
 		w.conclude(w.runHandler())
-	case m.Type == typeHeartbeat:
-		w.reply(nil, typeHeartbeatReply, 0)
+	case m.Type == wire.TypeHeartbeat:
+		w.reply(nil, wire.TypeHeartbeatReply, 0)
 	default:
-		w.reply(nil, errorType(ErrType), flagError)
+		w.reply(nil, errorType(ErrType), wire.FlagError)
 	}
 	return true
 }
@@ -116,7 +118,7 @@ func (w *worker) onWakeup() {
 	w.guest.passOn()
 }
 
-func (w *worker) broken(why string, s *slot, found word) {
+func (w *worker) broken(why string, s *slot, found wire.Word) {
 	w.workerPool.end(w.guest.markCorrupt(why, "slot", s.index, "word", uint64(found)))
 }
 
@@ -132,10 +134,10 @@ func (w *worker) conclude(err error) {
 		w.tooLarge(r.length, uint64(len(r.buffer)))
 	case err != nil:
 		w.failed(err.Error())
-	case !sendable(r.Type):
-		w.reply(nil, errorType(ErrType), flagError)
+	case !wire.Sendable(r.Type):
+		w.reply(nil, errorType(ErrType), wire.FlagError)
 	default:
-		w.publish(s.line.putInPlace(r.buffer, int(r.length), r.Type, r.Flags))
+		w.publish(s.line.PutInPlace(r.buffer, int(r.length), r.Type, r.Flags&AlignEnd != 0))
 	}
 	w.guest.serving.stats[s.index].served.Add(1) // after the answer, so that the caller need not wait for this
 	w.countRun()
@@ -146,48 +148,48 @@ func (w *worker) conclude(err error) {
 func (w *worker) show(m Message) {
 	request, response := &w.request, &w.response
 	request.Data, request.Type = m.Data, m.Type
-	request.Peer, request.Slot, request.slot = hostIndex, w.slot.index, w.slot
+	request.Peer, request.Slot, request.slot = wire.HostIndex, w.slot.index, w.slot
 	response.Type, response.Flags = TypeNormal, 0
 	response.buffer, response.length = w.slot.response, 0
 }
 
 // failed answers that the handler failed. The message is truncated, between two characters, to the response capacity.
 func (w *worker) failed(message string) {
-	if limit := int(w.guest.responseCapacity); len(message) > limit {
+	if limit := int(w.guest.geometry.ResponseCapacity); len(message) > limit {
 		for limit > 0 && !utf8.RuneStart(message[limit]) {
 			limit--
 		}
 		message = message[:limit]
 	}
-	w.reply([]byte(message), errorType(ErrHandler), flagError)
+	w.reply([]byte(message), errorType(ErrHandler), wire.FlagError)
 }
 
 func (w *worker) tooLarge(size, capacity uint64) {
-	var sizes [sizesLength]byte
-	encodeSizes(&sizes, size, capacity)
-	w.reply(sizes[:], errorType(ErrTooLarge), flagError)
+	var sizes [wire.SizesLength]byte
+	wire.EncodeSizes(&sizes, size, capacity)
+	w.reply(sizes[:], errorType(ErrTooLarge), wire.FlagError)
 }
 
 // reply answers with bytes that are not in the slot.
-func (w *worker) reply(data []byte, kind uint32, flags word) {
-	w.publish(flags | w.slot.line.put(data, w.slot.response, kind))
+func (w *worker) reply(data []byte, kind uint32, flags wire.Word) {
+	w.publish(flags | w.slot.line.Put(data, w.slot.response, kind))
 }
 
 // publish gives the answer to the caller, or the slot back if the caller has given up.
-func (w *worker) publish(flags word) {
+func (w *worker) publish(flags wire.Word) {
 	g, s := w.guest, w.slot
-	w.reach = max(w.reach, reachOf(int(s.line.length))) // as just written; nothing rests on it
+	w.reach = max(w.reach, wire.ReachOf(int(s.line.Length))) // as just written; nothing rests on it
 	found, ok := s.answer(w.working, flags)
 	switch {
-	case ok && found.parked():
+	case ok && found.Parked():
 		g.serving.stats[s.index].wakes.Add(1)
 		w.wakeCaller()
 		w.wakeup.owesYield = true
 	case ok:
-	case found.state() == stateCancelled && found.sameExchange(w.working):
+	case found.State() == wire.StateCancelled && found.SameExchange(w.working):
 		g.serving.stats[s.index].discarded.Add(1)
 		s.discard(found)
-		g.notifyIfWanted(g.eventcount(eventcountHostFree))
+		g.notifyIfWanted(g.eventcount(wire.EventcountHostFree))
 	default:
 		w.broken("a responder's word was changed by somebody else", s, found)
 	}
@@ -196,7 +198,7 @@ func (w *worker) publish(flags word) {
 // wakeCaller wakes the caller and learns how long that takes.
 func (w *worker) wakeCaller() {
 	g, began := w.guest, now()
-	g.wakeCaller(w.slot.line, &g.peer(hostIndex).answers)
+	g.wakeCaller(w.slot.line, g.answersOf(wire.HostIndex))
 	g.serving.durations.learnWake(now() - began)
 }
 

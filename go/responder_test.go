@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func TestHandlerErrorReachesTheCaller(t *testing.T) {
@@ -89,7 +91,7 @@ func TestHandlerMessageIsShortenedBetweenCharacters(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := string(c.answer(w).Data)
-		if n := len(text); n > int(h.responseCapacity) || n < int(h.responseCapacity)-2 || strings.Trim(text, "日本") != "" {
+		if n := len(text); n > int(h.geometry.ResponseCapacity) || n < int(h.geometry.ResponseCapacity)-2 || strings.Trim(text, "日本") != "" {
 			t.Fatalf("capacity %d: %q", capacity, text)
 		}
 	}
@@ -149,7 +151,7 @@ func TestServeRefusesReservedTypes(t *testing.T) {
 		_, err := h.call(0, kind, nil)
 		wantError(t, err, ErrType)
 	}
-	if m, err := h.call(0, typeHeartbeat, nil); err != nil || m.Type != typeHeartbeatReply {
+	if m, err := h.call(0, wire.TypeHeartbeat, nil); err != nil || m.Type != wire.TypeHeartbeatReply {
 		t.Fatal(m, err)
 	}
 }
@@ -163,15 +165,15 @@ func TestServeRefusesAnAnswerOfAReservedType(t *testing.T) {
 
 // Words that a host must never write into a host slot; each ends Serve and marks the guest corrupt.
 func TestServeEndsOnImpossibleRequests(t *testing.T) {
-	for name, forge := range map[string]func(h *testHost) word{
-		"owned":           func(h *testHost) word { return newWord(stateRequest, 0, 1, ownerB) },
-		"epoch alone":     func(h *testHost) word { return newWord(stateRequest, 0, 1, 1<<ownerEpochAt) },
-		"error flag":      func(h *testHost) word { return newWord(stateRequest, flagError, 1, 0) },
-		"reclaimed flag":  func(h *testHost) word { return newWord(stateRequest, flagReclaimed, 1, 0) },
-		"length too long": func(h *testHost) word { h.slot(0).length = 65; return newWord(stateRequest, 0, 1, 0) },
-		"length at the end": func(h *testHost) word {
-			h.slot(0).length = 1 << 31
-			return newWord(stateRequest, flagAlignEnd, 1, 0)
+	for name, forge := range map[string]func(h *testHost) wire.Word{
+		"owned":           func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, 0, 1, ownerB) },
+		"epoch alone":     func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, 0, 1, 1<<wire.OwnerEpochAt) },
+		"error flag":      func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, wire.FlagError, 1, 0) },
+		"reclaimed flag":  func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, wire.FlagReclaimed, 1, 0) },
+		"length too long": func(h *testHost) wire.Word { h.slot(0).Length = 65; return wire.NewWord(wire.StateRequest, 0, 1, 0) },
+		"length at the end": func(h *testHost) wire.Word {
+			h.slot(0).Length = 1 << 31
+			return wire.NewWord(wire.StateRequest, wire.FlagAlignEnd, 1, 0)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,8 +182,8 @@ func TestServeEndsOnImpossibleRequests(t *testing.T) {
 			serve := background(t, func() error {
 				return g.Serve(deadline(t), func(*Request, *Response) error { t.Error("a handler ran"); return nil })
 			})
-			h.slot(0).state.Store(uint64(forge(h)))
-			h.notifyIfWanted(h.eventcount(eventcountHostRequest))
+			h.slot(0).State.Store(uint64(forge(h)))
+			h.notifyIfWanted(h.eventcount(wire.EventcountHostRequest))
 			wantError(t, serve(), ErrCorrupt)
 			_, err := g.Call(deadline(t), Message{}, nil)
 			wantError(t, err, ErrCorrupt)
@@ -194,7 +196,7 @@ func TestServeEndsWhenItsWordIsChanged(t *testing.T) {
 	g := h.attach(nil)
 	serve := background(t, func() error {
 		return g.Serve(deadline(t), func(*Request, *Response) error {
-			h.slot(0).state.Add(1 << 8)
+			h.slot(0).State.Add(1 << 8)
 			return nil
 		})
 	})
@@ -226,7 +228,7 @@ func TestServeDiscardsTheAnswerOfAnAbandonedCall(t *testing.T) {
 			t.Fatal("it had started")
 		}
 		goOn <- true
-		eventually(t, "the slot does not come back", func() bool { return h.word(0).state() == stateFree })
+		eventually(t, "the slot does not come back", func() bool { return h.word(0).State() == wire.StateFree })
 		if a, b := <-looks, <-looks; a.sum != b.sum || a.abandoned || !b.abandoned {
 			t.Fatal(a, b)
 		}

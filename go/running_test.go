@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // longType is a type whose duration is learned apart from TypeNormal's.
@@ -33,7 +35,7 @@ func states(t *testing.T, setUp func(*Guest)) (during, after workerState) {
 	}
 	h.send(1, longType, nil)
 	w.poll()
-	if h.word(1).state() != stateResponse || g.serving.longHandlers.now.Load() != 0 {
+	if h.word(1).State() != wire.StateResponse || g.serving.longHandlers.now.Load() != 0 {
 		t.Error("it does not serve")
 	}
 	return during, w.state
@@ -163,7 +165,7 @@ func TestWhatRequestsReadSharesNoLineWithWhatLongHandlersChange(t *testing.T) {
 		"restsSince":        at(unsafe.Pointer(&s.restsSince)),
 	} {
 		for _, field := range read {
-			if max(field-changed, changed-field) < lineSize {
+			if max(field-changed, changed-field) < wire.LineSize {
 				t.Errorf("%s may share a line with what is read at %d", name, field)
 			}
 		}

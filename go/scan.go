@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // How a worker looks for requests: at the slots served last and at some others, so that the cost of a look does not
 // grow with the number of slots.
 
@@ -29,10 +31,10 @@ func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.reac
 func (w *worker) try(slot int) bool {
 	s := &w.guest.hostSlots[slot]
 	found := s.load()
-	if found.state() != stateRequest || w.isKept(slot) {
+	if found.State() != wire.StateRequest || w.isKept(slot) {
 		return false
 	}
-	if w.reach == reachesSecondLine {
+	if w.reach == wire.ReachesSecondLine {
 		s.fetchAhead()
 	}
 	w.scan.last, w.scan.next = slot, w.guest.slotBehind(slot)
@@ -45,7 +47,7 @@ func (w *worker) try(slot int) bool {
 			return true
 		}
 		// Its caller may have parked just now and still waits.
-		if found = s.load(); found.state() != stateRequest {
+		if found = s.load(); found.State() != wire.StateRequest {
 			return false
 		}
 	}

@@ -5,6 +5,8 @@ package shmipc
 import (
 	"sync/atomic"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // How a worker looks for requests among many slots, step by step in one goroutine.
@@ -80,7 +82,7 @@ func TestLookServesCallsInFlightInTurnOneEach(t *testing.T) {
 	w.scan.next = manySlots / 2
 	for n := range calls {
 		slot := (manySlots/2 + n) % manySlots
-		if !w.scanSome() || h.word(uint32(slot)).state() != stateResponse {
+		if !w.scanSome() || h.word(uint32(slot)).State() != wire.StateResponse {
 			t.Fatalf("a look did not serve slot %d", slot)
 		}
 		mustAnswer(t, calls[slot])
@@ -95,12 +97,12 @@ func TestLookStarvesNoIdleSlot(t *testing.T) {
 		busy[i] = h.send(uint32(i), TypeNormal, nil)
 	}
 	h.send(manySlots-1, TypeNormal, nil)
-	for n := 0; h.word(manySlots-1).state() != stateResponse; n++ {
+	for n := 0; h.word(manySlots-1).State() != wire.StateResponse; n++ {
 		if !w.scanSome() || n > looksPerSweep*manySlots {
 			t.Fatal("it starves after ", n)
 		}
 		for i := range busy {
-			if h.word(uint32(i)).state() == stateResponse {
+			if h.word(uint32(i)).State() == wire.StateResponse {
 				busy[i] = h.send(uint32(i), TypeNormal, nil)
 			}
 		}
@@ -124,10 +126,10 @@ func TestServePollsWhileItIsAwake(t *testing.T) {
 	const atOnce = 8 // so that a worker finds several requests
 	h := newHost(t, shape{atOnce, 1, 64, 64})
 	g := h.attach(&Config{Spin: spinMax})
-	b := h.eventcount(eventcountHostRequest)
+	b := h.eventcount(wire.EventcountHostRequest)
 	var polled atomic.Bool
 	serveWith(t, g, func(*Request, *Response) error {
-		if b.sleepers.Load()&(g.bit<<pollersAt) != 0 {
+		if b.Sleepers.Load()&(g.bit<<wire.PollersAt) != 0 {
 			polled.Store(true)
 		}
 		return nil
@@ -144,7 +146,7 @@ func TestServePollsWhileItIsAwake(t *testing.T) {
 		}
 		return polled.Load()
 	})
-	eventually(t, "it polls on while it sleeps", func() bool { return b.sleepers.Load() == g.bit })
+	eventually(t, "it polls on while it sleeps", func() bool { return b.Sleepers.Load() == g.bit })
 }
 
 func TestEventcountIsSilentWhileSomebodyPolls(t *testing.T) {

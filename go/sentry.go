@@ -1,6 +1,10 @@
 package shmipc
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+)
 
 // The values of serving.sentry. The sentry is the one parked worker that checks periodically whether the poller still
 // looks. While a worker polls, callers do not notify, and a request whose caller does not wait would lie there until a
@@ -34,7 +38,7 @@ func (g *Guest) callSentry() {
 	if s.CompareAndSwap(sentryInDoubt, sentryContent) || !s.CompareAndSwap(sentryAbsent, sentryCalled) {
 		return
 	}
-	g.notifyOwn(g.eventcount(eventcountHostRequest))
+	g.notifyOwn(g.eventcount(wire.EventcountHostRequest))
 	g.stats.wakes.Add(1)
 }
 

@@ -5,6 +5,8 @@ package shmipc
 import (
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // newSentry is the sentry of a guest with a simulated poller, which is in a handler or has stopped.
@@ -24,7 +26,9 @@ func (s *sentry) lookNow() (stuck bool) {
 	return s.look()
 }
 
-func (g *Guest) hostNotifies() uint32 { return g.eventcount(eventcountHostRequest).generation.Load() }
+func (g *Guest) hostNotifies() uint32 {
+	return g.eventcount(wire.EventcountHostRequest).Generation.Load()
+}
 
 func TestSentryTellsThatThePollerIsStuck(t *testing.T) {
 	s, _ := newSentry(t)
@@ -126,7 +130,7 @@ func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 					goOn <- true
 				}
 				for i := uint32(0); i < slots; i++ {
-					eventually(t, "it is answered", func() bool { return h.word(i).state() == stateResponse })
+					eventually(t, "it is answered", func() bool { return h.word(i).State() == wire.StateResponse })
 				}
 			}
 			if calls == 0 && int64(shortest) >= sentryTick {
@@ -139,7 +143,7 @@ func TestWhatIsOnlySentIsRunBesideOthers(t *testing.T) {
 // sendBesideOthers returns the longest time that it takes until a request's handler begins.
 func (h *testHost) sendBesideOthers(t *testing.T, began chan bool) (longest time.Duration) {
 	t.Helper()
-	for i := uint32(0); i < h.hostCount; i++ {
+	for i := uint32(0); i < h.geometry.HostCount; i++ {
 		start := time.Now()
 		h.send(i, TypeNormal, []byte{1})
 		select {

@@ -3,6 +3,8 @@ package shmipc
 import (
 	"context"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // moment is a point in the cutting off of a guest with one claimed slot, at which the test acts.
@@ -73,12 +75,12 @@ func (s *cutOffScene) receive() error {
 // endCall makes the caller give up in the memory that it sees, and returns a function that waits for the outcome.
 func (s *cutOffScene) endCall(t *testing.T) func() error {
 	seen := &s.guest.guestSlots[0]
-	want := stateFree
-	if seen.load().state() == stateWorking {
-		want = stateCancelled
+	want := wire.StateFree
+	if seen.load().State() == wire.StateWorking {
+		want = wire.StateCancelled
 	}
 	outcome := background(t, s.receive)
-	eventually(t, "the caller does not give up", func() bool { return seen.load().state() == want })
+	eventually(t, "the caller does not give up", func() bool { return seen.load().State() == want })
 	return outcome
 }
 
@@ -88,7 +90,7 @@ func TestRequestThatIsTakenWhileItsCallerIsCutOffHasStarted(t *testing.T) {
 			s := newCutOffScene(t)
 			s.meanwhile(at, func() {
 				if w := s.takeOn(0); answered {
-					s.publish(s.hostCount, w, 0)
+					s.publish(s.geometry.HostCount, w, 0)
 				}
 			})
 			s.close()
@@ -134,22 +136,22 @@ func TestCallerThatGaveUpInTheRegionKnowsItBest(t *testing.T) {
 // says nothing about this one.
 func TestRequestThatIsSentIntoTheCopyNeverStarts(t *testing.T) {
 	s := newCutOffScene(t)
-	s.publish(s.hostCount, s.takeOn(0), 0)
+	s.publish(s.geometry.HostCount, s.takeOn(0), 0)
 	s.must(s.receive())
 	s.close()
 	e := s.slot.exchange
 	e.claimed.Store(s.slot.claim(claimTaken | claimSent))
 	s.must(e.publish(0))
 	wantError(t, s.receive(), ErrClosed)
-	if w := s.word(1); w.state() != stateFree {
-		t.Fatalf("the slot is in state %d", w.state())
+	if w := s.word(1); w.State() != wire.StateFree {
+		t.Fatalf("the slot is in state %d", w.State())
 	}
 }
 
 func TestGuestThatIsCutOffGivesUpNoOtherGuestsRequest(t *testing.T) {
 	s := newCutOffScene(t)
-	another := s.word(1).owned(newOwner(2, 1))
-	s.guestSlot(0).state.Store(uint64(another))
+	another := s.word(1).Owned(wire.NewOwner(2, 1))
+	s.guestSlot(0).State.Store(uint64(another))
 	s.close()
 	if w := s.word(1); w != another {
 		t.Fatalf("it is %#x now, and was %#x", uint64(w), uint64(another))

@@ -35,12 +35,12 @@ func (g *Guest) Stats() (s Stats) {
 // and Wakes are those of calls and answers on this slot. Errors: ErrInvalid.
 func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
 	switch {
-	case slot < g.hostCount:
+	case slot < g.geometry.HostCount:
 		s.add(&g.serving.stats[slot])
-	case slot < g.slots():
-		s.add(&g.pool.exchanges[slot-g.hostCount].stats)
+	case slot < g.geometry.Slots():
+		s.add(&g.pool.exchanges[slot-g.geometry.HostCount].stats)
 	default:
-		return s, &Error{Kind: ErrInvalid, Value: uint64(slot), Limit: uint64(g.slots() - 1), unit: "slot"}
+		return s, &Error{Kind: ErrInvalid, Value: uint64(slot), Limit: uint64(g.geometry.Slots() - 1), unit: "slot"}
 	}
 	return s, nil
 }
@@ -48,8 +48,8 @@ func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
 // showCounters copies the counters to this guest's peer record, for people that inspect the region.
 func (g *Guest) showCounters() {
 	s, line := g.Stats(), g.peer(g.index)
-	line.served.Store(s.Served)
-	line.discarded.Store(s.Discarded)
-	line.calls.Store(s.Calls)
-	line.failed.Store(s.Failed)
+	line.Served.Store(s.Served)
+	line.Discarded.Store(s.Discarded)
+	line.Calls.Store(s.Calls)
+	line.Failed.Store(s.Failed)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // deadline is a context that ends with the watchdog.
@@ -65,26 +67,26 @@ var smallShape = shape{4, 2, 4096, 4096}
 const watchdog = 20 * time.Second
 
 // header builds the bytes of a region's header.
-func header(g geometry) []byte {
-	b := make([]byte, headerSize)
+func header(g wire.Geometry) []byte {
+	b := make([]byte, wire.HeaderSize)
 	le := binary.LittleEndian
 	copy(b, "SHMIPC\r\n")
-	le.PutUint64(b[8:], g.total)
+	le.PutUint64(b[8:], g.Total)
 	le.PutUint64(b[16:], 0x1234567890abcdef)
-	le.PutUint32(b[24:], protocolVersion)
-	le.PutUint32(b[28:], g.hostCount)
-	le.PutUint32(b[32:], g.guestCount)
-	le.PutUint32(b[36:], g.stride)
-	le.PutUint32(b[40:], requestOffset)
-	le.PutUint32(b[44:], g.requestCapacity)
-	le.PutUint32(b[48:], g.responseOffset)
-	le.PutUint32(b[52:], g.responseCapacity)
+	le.PutUint32(b[24:], wire.ProtocolVersion)
+	le.PutUint32(b[28:], g.HostCount)
+	le.PutUint32(b[32:], g.GuestCount)
+	le.PutUint32(b[36:], g.Stride)
+	le.PutUint32(b[40:], wire.RequestOffset)
+	le.PutUint32(b[44:], g.RequestCapacity)
+	le.PutUint32(b[48:], g.ResponseOffset)
+	le.PutUint32(b[52:], g.ResponseCapacity)
 	le.PutUint32(b[60:], 1)
 	return b
 }
 
-func mustGeometry(tb testing.TB, s shape) geometry {
-	g, ok := newGeometry(s.hostSlots, s.guestSlots, s.request, s.response)
+func mustGeometry(tb testing.TB, s shape) wire.Geometry {
+	g, ok := wire.NewGeometry(s.hostSlots, s.guestSlots, s.request, s.response)
 	if !ok {
 		tb.Fatalf("no geometry for %+v", s)
 	}

@@ -5,6 +5,8 @@ import (
 	"math"
 	"syscall"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // An attaching guest first tries the system calls that it will need: if a sandbox refused one later, a death would
@@ -24,7 +26,7 @@ func needed(call string, err error) *Error {
 // try makes the system calls that the guest will need on a mapped file, and changes nothing. Taking this guest's lock
 // already shows that locks can be taken.
 func (f *regionFile) try() error {
-	if _, err := askLock(int(f.fd.Load()), hostIndex); err != nil {
+	if _, err := askLock(int(f.fd.Load()), wire.HostIndex); err != nil {
 		return needed("fcntl(F_OFD_GETLK)", err)
 	}
 	var ts syscall.Timespec

@@ -112,7 +112,7 @@ func TestWhatAGuestWillNeedIsTriedAtAttach(t *testing.T) {
 	for call := range refusals {
 		t.Run(call, func(t *testing.T) { wantDone(t, "refused "+call, h.name) })
 	}
-	if h.lockedByOther(1) || h.peer(1).epoch.Load() != 0 {
+	if h.lockedByOther(1) || h.peer(1).Epoch.Load() != 0 {
 		t.Error("one of them was a peer")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 const (
@@ -38,7 +40,7 @@ func futexParking(peer uint32) parking {
 // The bits of a futex: one for each peer, and the rest for homes. Several homes share a bit, but adjacent homes, of one
 // peer and of the next, do not.
 const (
-	homeBitsAt   = peersMax
+	homeBitsAt   = wire.PeersMax
 	homeBits     = 16
 	homesOfAPeer = 5 // before the next peer's homes begin
 )

@@ -4,6 +4,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // wakePeers wakes sleepers of these peers, and returns how many it woke.
@@ -21,10 +23,10 @@ func TestSleepersAreKnownByTheBitOfTheirPeer(t *testing.T) {
 		serveWith(t, g, echoHandler)
 	}
 	for i, g := range guests {
-		word, other := eventcountWord(g.eventcount(eventcountHostRequest)), guests[1-i]
+		word, other := eventcountWord(g.eventcount(wire.EventcountHostRequest)), guests[1-i]
 		eventually(t, "nobody sleeps", func() bool { return wakePeers(word, g.bit) > 0 })
 		eventually(t, "the others were woken too", func() bool {
-			strangers := wakePeers(word, (1<<peersMax-1)&^(g.bit|other.bit))
+			strangers := wakePeers(word, (1<<wire.PeersMax-1)&^(g.bit|other.bit))
 			return strangers == 0 && wakePeers(word, other.bit) > 0
 		})
 	}
@@ -56,12 +58,12 @@ func TestHomesOfNeighboursHaveBitsOfTheirOwn(t *testing.T) {
 	if homeBit(0, noHome) != 0 {
 		t.Error("a sleeper without a home has a bit")
 	}
-	for peer := uint32(0); peer < peersMax-1; peer++ {
+	for peer := uint32(0); peer < wire.PeersMax-1; peer++ {
 		bits := map[uint32]bool{}
 		for _, p := range []uint32{peer, peer + 1} {
 			for home := 0; home < homesOfAPeer; home++ {
 				bit := homeBit(p, home)
-				if bits[bit] || bit < 1<<peersMax {
+				if bits[bit] || bit < 1<<wire.PeersMax {
 					t.Errorf("peer %d, home %d: %#x", p, home, bit)
 				}
 				bits[bit] = true

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 var (
@@ -74,26 +76,26 @@ func scale(ticks, frequency int64) int64 {
 // A sleeper creates its event, then looks at the word; a waker changes the word, then looks for the event. So an event
 // that does not exist has no sleeper to wake. A signal that no sleeper needed makes the next wait return early.
 type sleeper struct {
-	view
-	geometry
-	names  names
-	index  uint32
-	host   syscall.Handle              // its process; 0: it is not watched
-	access *syscall.SecurityAttributes // of the events created here
+	view     wire.View
+	geometry wire.Geometry
+	names    names
+	index    uint32
+	host     syscall.Handle              // its process; 0: it is not watched
+	access   *syscall.SecurityAttributes // of the events created here
 
 	slots       []event
-	eventcounts [eventcountCount][peersMax]event
-	answers     [peersMax]event
-	queues      [eventcountCount + 1]queue // on each eventcount, and on this peer's eventcount for answers
-	guests      [peersMax]watched          // watched by the leader of the eventcount for free guest slots
+	eventcounts [wire.Eventcounts][wire.PeersMax]event
+	answers     [wire.PeersMax]event
+	queues      [wire.Eventcounts + 1]queue // on each eventcount, and on this peer's eventcount for answers
+	guests      [wire.PeersMax]watched      // watched by the leader of the eventcount for free guest slots
 	sets        struct {
 		mu    sync.Mutex
 		spare []*waitSet
 	}
 }
 
-func newSleeper(v view, g geometry, n names, index uint32, host syscall.Handle) *sleeper {
-	return &sleeper{view: v, geometry: g, names: n, index: index, host: host, slots: make([]event, g.slots())}
+func newSleeper(v wire.View, g wire.Geometry, n names, index uint32, host syscall.Handle) *sleeper {
+	return &sleeper{view: v, geometry: g, names: n, index: index, host: host, slots: make([]event, g.Slots())}
 }
 
 func (s *sleeper) parking() parking {
@@ -116,14 +118,14 @@ const (
 )
 
 func (s *sleeper) spotOf(word *uint32) spot {
-	offset := uint64(uintptr(unsafe.Pointer(word)) - uintptr(s.base))
+	offset := s.view.Offset(word)
 	switch {
-	case offset >= slotsOffset:
-		return spot{onSlot, uint32((offset - slotsOffset) / uint64(s.stride))}
-	case offset >= eventcountsOffset:
-		return spot{onEventcount, uint32((offset - eventcountsOffset) / lineSize)}
+	case offset >= wire.SlotsOffset:
+		return spot{onSlot, uint32((offset - wire.SlotsOffset) / uint64(s.geometry.Stride))}
+	case offset >= wire.EventcountsOffset:
+		return spot{onEventcount, uint32((offset - wire.EventcountsOffset) / wire.LineSize)}
 	}
-	return spot{onAnswers, uint32((offset - peersOffset) / lineSize)}
+	return spot{onAnswers, uint32((offset - wire.PeersOffset) / wire.LineSize)}
 }
 
 // event returns a spot's event. The peer matters on an eventcount only.
@@ -151,8 +153,8 @@ func (s *sleeper) wake(word *uint32, _ int) {
 		s.signal(p, p.number)
 		return
 	}
-	for peer := uint32(0); peer < peersMax; peer++ {
-		if peer == s.index || s.peer(peer).status.Load() != statusVacant {
+	for peer := uint32(0); peer < wire.PeersMax; peer++ {
+		if peer == s.index || s.view.Peer(peer).Status.Load() != wire.StatusVacant {
 			s.signal(p, peer)
 		}
 	}
@@ -206,7 +208,7 @@ func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended
 	}
 	defer q.resign(word)
 	set.begin(s.made(p), q.watch(s.host))
-	if p == (spot{onEventcount, eventcountGuestFree}) && s.watchGuests(set) {
+	if p == (spot{onEventcount, wire.EventcountGuestFree}) && s.watchGuests(set) {
 		return true
 	}
 	return s.tellEnd(q, set.sleep(word, value, deadline))
@@ -214,7 +216,7 @@ func (s *sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended
 
 func (s *sleeper) queueOf(p spot) *queue {
 	if p.kind == onAnswers {
-		return &s.queues[eventcountCount]
+		return &s.queues[wire.Eventcounts]
 	}
 	return &s.queues[p.number]
 }
@@ -251,10 +253,10 @@ func (w *watched) drop() {
 
 // watchGuests adds the processes of the guests that may have a slot; gone: one of them has ended already.
 func (s *sleeper) watchGuests(set *waitSet) (gone bool) {
-	for i := uint32(1); i <= guestsMax; i++ {
-		line, w := s.peer(i), &s.guests[i]
-		id, started := line.pid.Load(), line.origin.Load()
-		if i == s.index || line.status.Load() == statusVacant {
+	for i := uint32(1); i <= wire.GuestsMax; i++ {
+		line, w := s.view.Peer(i), &s.guests[i]
+		id, started := line.PID.Load(), line.Origin.Load()
+		if i == s.index || line.Status.Load() == wire.StatusVacant {
 			id, started = 0, 0
 		}
 		if w.id != id || w.started != started {
@@ -290,8 +292,8 @@ func (s *sleeper) close() {
 	for i := range s.slots {
 		closeHandle(s.slots[i].handle())
 	}
-	for peer := 0; peer < peersMax; peer++ {
-		for number := 0; number < eventcountCount; number++ {
+	for peer := 0; peer < wire.PeersMax; peer++ {
+		for number := 0; number < wire.Eventcounts; number++ {
 			closeHandle(s.eventcounts[number][peer].handle())
 		}
 		closeHandle(s.answers[peer].handle())
@@ -317,7 +319,7 @@ func (e *event) keep(h syscall.Handle) syscall.Handle {
 
 // waitSet is the set of handles that one sleep waits for.
 type waitSet struct {
-	handles [2 + peersMax]syscall.Handle
+	handles [2 + wire.PeersMax]syscall.Handle
 	count   uint32
 	timer   syscall.Handle // kept for the next sleep; 0: not made yet
 	due     int64          // in units of 100 ns; negative: from now

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // attachTo attaches to the region of a child process.
@@ -33,7 +35,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 	}{
 		"call": {
 			func(g *Guest) error { _, err := g.Call(context.Background(), Message{}, nil); return err },
-			func(g *Guest) bool { return g.pool.exchanges[0].load().parked() }, ErrNoPeer,
+			func(g *Guest) bool { return g.pool.exchanges[0].load().Parked() }, ErrNoPeer,
 		},
 		"serve": {
 			func(g *Guest) error { return g.Serve(context.Background(), echoHandler) },
@@ -47,7 +49,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 					}
 				}
 			},
-			func(g *Guest) bool { return g.eventcount(eventcountGuestFree).sleepers.Load() != 0 }, ErrNoPeer,
+			func(g *Guest) bool { return g.eventcount(wire.EventcountGuestFree).Sleepers.Load() != 0 }, ErrNoPeer,
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -74,7 +76,7 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 	withoutTicks(g)
 	var event Event
 	next := background(t, func() (err error) { event, err = g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return g.eventcount(eventcountMembership).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return g.eventcount(wire.EventcountMembership).Sleepers.Load() != 0 })
 	c.kill()
 	if err := next(); err != nil || event.Kind != EventDied {
 		t.Fatal(event, err)
@@ -86,7 +88,7 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 		return wait(word, value, deadline, home)
 	}
 	again := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })
-	eventually(t, "it does not sleep", func() bool { return g.eventcount(eventcountMembership).sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return g.eventcount(wire.EventcountMembership).Sleepers.Load() != 0 })
 	time.Sleep(20 * time.Millisecond)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
@@ -111,7 +113,7 @@ func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 		}
 		return err
 	})
-	eventually(t, "it does not wait", func() bool { return h.eventcount(eventcountGuestFree).sleepers.Load() != 0 })
+	eventually(t, "it does not wait", func() bool { return h.eventcount(wire.EventcountGuestFree).Sleepers.Load() != 0 })
 	c.kill()
 	if err := claim(); err != nil {
 		t.Fatal(err)
@@ -122,12 +124,12 @@ func TestGuestsEndWakesWhoNeedsItsSlot(t *testing.T) {
 func TestSleepIsFinerThanATick(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	b := g.eventcount(eventcountMembership)
+	b := g.eventcount(wire.EventcountMembership)
 	best := int64(math.MaxInt64)
 	for i := 0; i < 20; i++ {
 		start := now()
 		deadline := start + int64(time.Millisecond)
-		g.wait(eventcountWord(b), b.generation.Load(), deadline, noHome)
+		g.wait(eventcountWord(b), b.Generation.Load(), deadline, noHome)
 		best = min(best, now()-start)
 	}
 	if best < int64(900*time.Microsecond) || best > int64(8*time.Millisecond) {
@@ -152,7 +154,7 @@ func TestScaleDoesNotOverflow(t *testing.T) {
 func TestNotificationsReachEverySleeper(t *testing.T) {
 	const sleepers = 4
 	h := newHost(t, smallShape)
-	b := h.eventcount(eventcountMembership)
+	b := h.eventcount(wire.EventcountMembership)
 	var heard [2 * sleepers]atomic.Uint32
 	var stop atomic.Bool
 	var done sync.WaitGroup
@@ -162,9 +164,9 @@ func TestNotificationsReachEverySleeper(t *testing.T) {
 		go func(i int) {
 			defer done.Done()
 			g := guests[i/sleepers]
-			b := g.eventcount(eventcountMembership)
+			b := g.eventcount(wire.EventcountMembership)
 			for n := 0; !stop.Load(); n++ {
-				seen := b.generation.Load()
+				seen := b.Generation.Load()
 				heard[i].Store(seen)
 				until := now() + int64(2*watchdog)
 				if i%sleepers == 0 && n%2 == 0 {
@@ -176,7 +178,7 @@ func TestNotificationsReachEverySleeper(t *testing.T) {
 	}
 	for n := 0; n < rounds(2000); n++ {
 		h.notifyAll(b)
-		want := b.generation.Load()
+		want := b.Generation.Load()
 		for i := range heard {
 			eventuallySoon(t, fmt.Sprintf("sleeper %d missed notification %d", i, n), func() bool { return heard[i].Load() == want })
 		}
@@ -200,9 +202,9 @@ func eventuallySoon(t *testing.T, what string, condition func() bool) {
 func TestLeadershipIsPassedOn(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	b := g.eventcount(eventcountMembership)
-	seen := b.generation.Load()
-	q := &g.backing.(*regionFile).sleeper.queues[eventcountMembership]
+	b := g.eventcount(wire.EventcountMembership)
+	seen := b.Generation.Load()
+	q := &g.backing.(*regionFile).sleeper.queues[wire.EventcountMembership]
 	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
 	sleep := func(until int64) func() error {
 		return background(t, func() error { g.wait(eventcountWord(b), seen, until, noHome); return nil })
@@ -234,14 +236,14 @@ func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
 	}
 	started := startOf(process)
 	closeHandle(process)
-	for i := uint32(0); i < peersMax; i++ {
+	for i := uint32(0); i < wire.PeersMax; i++ {
 		line := g.peer(i)
-		line.origin.Store(started)
-		line.pid.Store(uint32(c.cmd.Process.Pid))
-		line.status.Store(statusAttached)
+		line.Origin.Store(started)
+		line.PID.Store(uint32(c.cmd.Process.Pid))
+		line.Status.Store(wire.StatusAttached)
 	}
 	s, set := g.backing.(*regionFile).sleeper, &waitSet{}
-	if s.watchGuests(set) || set.count != guestsMax-1 || s.guests[g.index].process != 0 {
+	if s.watchGuests(set) || set.count != wire.GuestsMax-1 || s.guests[g.index].process != 0 {
 		t.Fatalf("it watches %d processes, its own line's: %v", set.count, s.guests[g.index].process)
 	}
 	for set.add(1) {
@@ -250,9 +252,9 @@ func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
 		t.Fatal("the set has no bound of its own")
 	}
 	closeHandle(set.timer)
-	for i := uint32(1); i < peersMax; i++ {
+	for i := uint32(1); i < wire.PeersMax; i++ {
 		if i != g.index {
-			g.peer(i).status.Store(statusVacant)
+			g.peer(i).Status.Store(wire.StatusVacant)
 		}
 	}
 }

@@ -1,5 +1,7 @@
 package shmipc
 
+import "github.com/libshmipc/libshmipc/go/internal/wire"
+
 // watchHost asks the system to report the end of the host's process, where it can. Meanwhile sleepers rarely look for
 // dead peers themselves. A process id identifies the host's process only within the same pid namespace, and only if the
 // host was alive after the watch began: otherwise the id may have been reused.
@@ -7,11 +9,11 @@ func (g *Guest) watchHost() (stop func()) {
 	stop = func() {}
 	var fault error
 	defer g.catchFault(&fault)()
-	line := g.peer(hostIndex)
-	if !sameOrigin(line.origin.Load(), processOrigin()) {
+	line := g.peer(wire.HostIndex)
+	if !sameOrigin(line.Origin.Load(), processOrigin()) {
 		return stop
 	}
-	w := watchProcess(line.pid.Load(), g.watchOver)
+	w := watchProcess(line.PID.Load(), g.watchOver)
 	if w == nil {
 		return stop
 	}
@@ -35,7 +37,7 @@ func (g *Guest) watchOver(stopped bool) {
 	var fault error
 	defer g.exit(&fault)()
 	g.checkHost()
-	g.notifyAll(g.eventcount(eventcountHostRequest))
+	g.notifyAll(g.eventcount(wire.EventcountHostRequest))
 }
 
 // watched tells whether the system reports the end of the host's process.

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func TestHostIsWatchedUntilServeEnds(t *testing.T) {
@@ -31,7 +33,7 @@ func TestHostOfAnotherNamespaceIsNotWatched(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
 	for _, origin := range []uint64{0, processOrigin() + 1} {
-		h.peer(hostIndex).origin.Store(origin)
+		h.peer(wire.HostIndex).Origin.Store(origin)
 		stop := g.watchHost()
 		if g.watched() {
 			t.Errorf("origin %d is watched, this one is %d", origin, processOrigin())

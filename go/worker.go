@@ -1,6 +1,10 @@
 package shmipc
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+)
 
 // worker is a goroutine that serves. While handlers are short, one worker polls and runs them itself, and the others
 // are parked. Before a long handler the poller hands over; then callers notify, each for the worker at home in its
@@ -11,22 +15,22 @@ type worker struct {
 	home       int         // home.go
 	state      workerState // changed in poller.go, running.go and parking.go
 	wakeup     wakeup
-	isSpare    bool   // counted in workerPool.spares
-	isSurplus  bool   // it is to end
-	isOut      bool   // counted out of its home's keepers
-	ranLong    bool   // has run a long handler in this turn
-	keepsHome  bool   // has run a long handler, and neither parked nor polled since; see home.go
-	reach      reach  // the larger of the last request's and its answer's
-	handlers   uint32 // handlers run
-	soon       uint32 // of spinBudget.begin
+	isSpare    bool       // counted in workerPool.spares
+	isSurplus  bool       // it is to end
+	isOut      bool       // counted out of its home's keepers
+	ranLong    bool       // has run a long handler in this turn
+	keepsHome  bool       // has run a long handler, and neither parked nor polled since; see home.go
+	reach      wire.Reach // the larger of the last request's and its answer's
+	handlers   uint32     // handlers run
+	soon       uint32     // of spinBudget.begin
 	holdOff    holdOff
 	scan       scan
 	request    Request
 	response   Response
 
-	slot         *slot // of the request served last
-	working      word  // its word after the take
-	handling     bool  // its handler runs
+	slot         *slot     // of the request served last
+	working      wire.Word // its word after the take
+	handling     bool      // its handler runs
 	measuresNext bool
 }
 
@@ -112,7 +116,7 @@ func (w *worker) leaveEventcount() {
 
 // poll looks for requests as the poller, and parks if there are none.
 func (w *worker) poll() {
-	heldOff := !w.wakeup.owesYield && w.reach.isForeseeable()
+	heldOff := !w.wakeup.owesYield && w.reach.IsForeseeable()
 	s := w.guest.serving.polling.begin(&w.soon)
 	if heldOff && w.holdOff.wait() {
 		w.expect(w.scan.last)
@@ -241,7 +245,7 @@ func (w *worker) ended() bool {
 
 // dismissed tells whether the host leaves and no longer waits for an answer.
 func (w *worker) dismissed() bool {
-	if w.guest.peer(hostIndex).status.Load() == statusAttached {
+	if w.guest.peer(wire.HostIndex).Status.Load() == wire.StatusAttached {
 		return false
 	}
 	return !w.guest.requestWaits()

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // serving is a guest's side as a responder. At most one worker, the poller, looks for requests all the time. The others
@@ -17,13 +19,13 @@ type serving struct {
 	poller     pollerPlace
 	superseded atomic.Int32 // superseded pollers that have not noticed
 
-	_          [lineSize]byte
+	_          [wire.LineSize]byte
 	eventcount localEventcount        // on which workers are parked
 	ticker     atomic.Pointer[worker] // the parked worker that ticks for all
 	idleAt     atomic.Uint32          // the generation when a worker last found no request and slept
 	restsSince atomic.Int64           // when that was; 0: a request has ended the rest
 
-	_            [lineSize]byte
+	_            [wire.LineSize]byte
 	longHandlers crowd
 	durations    durations // the parts that long handlers change come first
 	sentry       sentryState
@@ -35,7 +37,7 @@ type serving struct {
 }
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
-	s.eventcount.eventcount, s.eventcount.bit = g.eventcount(eventcountHostRequest), g.bit
+	s.eventcount.eventcount, s.eventcount.bit = g.eventcount(wire.EventcountHostRequest), g.bit
 	s.polling.setUp(spin)
 	s.holdOff.setUp(spin)
 	s.durations.setUp(g.processors, len(g.hostSlots))
@@ -114,7 +116,7 @@ func (c *workerPool) end(err error) {
 		c.err = err
 		c.stopped.Store(true)
 		close(c.done)
-		c.guest.notifyFromOutside(eventcountHostRequest, math.MaxInt32)
+		c.guest.notifyFromOutside(wire.EventcountHostRequest, math.MaxInt32)
 	})
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // Blocked handlers delay no other request: as many handlers run as there are slots, and a free worker still serves.
@@ -103,7 +105,7 @@ func TestServeAnswersAfterBeingIdle(t *testing.T) {
 	serveWith(t, g, echoHandler)
 	slow := 0
 	for i := 0; i < 30; i++ {
-		eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
+		eventually(t, "it does not sleep", func() bool { return h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 })
 		start := time.Now()
 		if _, err := h.call(0, TypeNormal, nil); err != nil {
 			t.Fatal(err)
@@ -237,7 +239,7 @@ func TestServeStopsAtOnceWhenIdle(t *testing.T) {
 	best := time.Hour
 	for i := 0; i < 10; i++ {
 		stop := serveWith(t, g, echoHandler)
-		eventually(t, "it does not sleep", func() bool { return h.eventcount(eventcountHostRequest).sleepers.Load() != 0 })
+		eventually(t, "it does not sleep", func() bool { return h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 })
 		start := time.Now()
 		if err := stop(); err != context.Canceled {
 			t.Fatal(err)
@@ -432,7 +434,7 @@ func TestServeServesNothingWithAContextThatIsDone(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if h.word(0).state() != stateRequest {
+	if h.word(0).State() != wire.StateRequest {
 		t.Fatal("it has served")
 	}
 }

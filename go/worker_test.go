@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // newWorker is a worker that a test drives step by step. Its workerPool is full, so that it starts no other.
@@ -40,7 +42,7 @@ func (g *Guest) workersSleep() bool {
 // someoneSleeps announces a sleeper of another guest, and counts how often one is woken.
 func (h *testHost) someoneSleeps(g *Guest) (woken *int) {
 	woken = new(int)
-	b := h.eventcount(eventcountHostRequest)
+	b := h.eventcount(wire.EventcountHostRequest)
 	b.want(1 << 14)
 	g.parking.wake = func(word *uint32, n int) {
 		if word == eventcountWord(b) {
@@ -58,7 +60,7 @@ func TestWorkerHoldsOffBeforeItLooks(t *testing.T) {
 	h.send(0, TypeNormal, nil)
 	start := now()
 	w.poll()
-	if d := now() - start; d < shortest/10 || h.word(0).state() != stateResponse {
+	if d := now() - start; d < shortest/10 || h.word(0).State() != wire.StateResponse {
 		t.Fatalf("it looked after %d ns, not %d", d, shortest)
 	}
 }
@@ -69,13 +71,13 @@ func TestWorkerHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	long, shortest := longHoldOff()
 	least := int64(math.MaxInt64)
 	for i := 0; i < 10; i++ {
-		w.holdOff, w.reach = long, reachesBuffer
+		w.holdOff, w.reach = long, wire.ReachesBuffer
 		h.send(uint32(i%2), TypeNormal, nil)
 		start := now()
 		w.poll()
 		least = min(least, now()-start)
 	}
-	if least > shortest/10 || w.reach != reachesFirstLine {
+	if least > shortest/10 || w.reach != wire.ReachesFirstLine {
 		t.Fatalf("it looked after %d ns", least)
 	}
 }
@@ -90,7 +92,7 @@ func answeredAtOnce(t *testing.T, setUp func(*worker)) (answered int) {
 	}
 	w.poll()
 	for slot := uint32(0); slot < 3; slot++ {
-		if h.word(slot).state() == stateResponse {
+		if h.word(slot).State() == wire.StateResponse {
 			answered++
 		}
 	}
@@ -176,7 +178,7 @@ func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 		return nil
 	}
 	h.send(0, TypeNormal, nil)
-	if w.work(); h.word(1).state() != stateResponse {
+	if w.work(); h.word(1).State() != wire.StateResponse {
 		t.Fatal("it does not serve")
 	}
 }
@@ -209,19 +211,19 @@ func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 		passed    int
 	}{
 		"notified once":  {func(_ *testHost, b *eventcount) { b.leavePollers(other) }, 0},
-		"notified twice": {func(_ *testHost, b *eventcount) { b.leavePollers(other); b.generation.Add(1) }, 1},
+		"notified twice": {func(_ *testHost, b *eventcount) { b.leavePollers(other); b.Generation.Add(1) }, 1},
 		"polled":         {func(*testHost, *eventcount) {}, 1},
 		"handed over": {func(h *testHost, b *eventcount) {
 			b.leavePollers(other)
-			b.generation.Add(^uint32(0))
+			b.Generation.Add(^uint32(0))
 			h.notifySeveral(b, 1, 0)
 		}, 1},
 		"of several, passed on": {func(h *testHost, b *eventcount) { b.leavePollers(other); h.notifySeveral(b, 1, 0) }, 1},
 	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)
-		b := h.eventcount(eventcountHostRequest)
-		b.generation.Store(7)
+		b := h.eventcount(wire.EventcountHostRequest)
+		b.Generation.Store(7)
 		woken := h.someoneSleeps(w.guest)
 		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
 			h.send(0, TypeNormal, nil) // notifies
@@ -243,10 +245,10 @@ func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	b, s := h.eventcount(eventcountHostRequest), &w.guest.serving
+	b, s := h.eventcount(wire.EventcountHostRequest), &w.guest.serving
 	slept := false
 	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
-		slept = s.idleAt.Load() == b.generation.Load()
+		slept = s.idleAt.Load() == b.Generation.Load()
 		w.workerPool.stopped.Store(true)
 		return false
 	}
@@ -280,7 +282,7 @@ func TestTickFindsWhatNobodyWasNotifiedOf(t *testing.T) {
 		if slept++; slept > 1 {
 			w.workerPool.stopped.Store(true)
 		}
-		h.eventcount(eventcountHostRequest).joinPollers(1 << 15)
+		h.eventcount(wire.EventcountHostRequest).joinPollers(1 << 15)
 		h.send(0, TypeNormal, nil)
 		return false
 	}
@@ -318,10 +320,10 @@ func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	}
 	h.send(1, TypeNormal, nil)
 	w.park()
-	if h.eventcount(eventcountHostRequest).sleepers.Load() != 0 || w.guest.serving.eventcount.waiters.Load() != 0 {
+	if h.eventcount(wire.EventcountHostRequest).Sleepers.Load() != 0 || w.guest.serving.eventcount.waiters.Load() != 0 {
 		t.Error("it leaves its bit")
 	}
-	if w.search(); h.word(1).state() != stateResponse {
+	if w.search(); h.word(1).State() != wire.StateResponse {
 		t.Error("it does not serve")
 	}
 }
@@ -333,8 +335,8 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler).another()
 	slept := 0
 	w.guest.parking.wait = func(address *uint32, value uint32, until int64, home int) bool {
-		b := h.eventcount(eventcountHostRequest)
-		if slept++; b.sleepers.Load() != 1<<1 || address != eventcountWord(b) || value != b.generation.Load() || home != 1 {
+		b := h.eventcount(wire.EventcountHostRequest)
+		if slept++; b.Sleepers.Load() != 1<<1 || address != eventcountWord(b) || value != b.Generation.Load() || home != 1 {
 			t.Error("its caller cannot wake it")
 		}
 		if until > now()+tick {
@@ -434,10 +436,10 @@ func TestWorkerYieldsToWhoeverEndedItsRest(t *testing.T) {
 }
 
 // sendQuietly makes a request without a notification.
-func (h *testHost) sendQuietly(index uint32, flags word) {
+func (h *testHost) sendQuietly(index uint32, flags wire.Word) {
 	line := h.slot(index)
-	line.put(nil, nil, TypeNormal)
-	line.state.Store(uint64(h.word(index).next(0, 0) | flags))
+	line.Put(nil, nil, TypeNormal)
+	line.State.Store(uint64(h.word(index).Next(0, 0) | flags))
 }
 
 // restedWorker is a worker that has just come out of a long sleep; its yields are only counted. When it has nothing to
@@ -520,7 +522,7 @@ func servesTwo(t *testing.T, h *testHost, w *worker) {
 	t.Helper()
 	w.turn()
 	w.turn()
-	if a, b := h.word(0).state(), h.word(1).state(); a != stateResponse || b != stateResponse {
+	if a, b := h.word(0).State(), h.word(1).State(); a != wire.StateResponse || b != wire.StateResponse {
 		t.Fatalf("the words are in the states %d and %d", a, b)
 	}
 	w.turn()
@@ -529,7 +531,7 @@ func servesTwo(t *testing.T, h *testHost, w *worker) {
 // Of two callers only the one of the last request sleeps.
 func TestWorkerYieldsToWhomItWakes(t *testing.T) {
 	h, w, yielded := restedWorker(t)
-	h.sendQuietly(1, flagParked)
+	h.sendQuietly(1, wire.FlagParked)
 	h.send(0, TypeNormal, nil)
 	servesTwo(t, h, w)
 	if *yielded != 1 {

@@ -1,10 +1,6 @@
-package shmipc
+package base
 
-import (
-	"errors"
-	"strings"
-	"testing"
-)
+import "testing"
 
 // The same vectors as in tests/unit/text_test.c.
 func TestPrintableIsOneLine(t *testing.T) {
@@ -21,25 +17,8 @@ func TestPrintableIsOneLine(t *testing.T) {
 		{"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", `\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80`},
 		{"a\x00b\ufffd", `a\x00b` + "\ufffd"},
 	} {
-		if got := printable(c.from); got != c.to {
+		if got := Printable(c.from); got != c.to {
 			t.Errorf("%q is shown as %q, not as %q", c.from, got, c.to)
 		}
-	}
-}
-
-func TestErrorIsOneLine(t *testing.T) {
-	const raw = "lost\nERROR disk full \u202e\xff"
-	const shown = `lost\nERROR disk full \xe2\x80\xae\xff`
-	message, ok := decodeError(Message{uint32(-ErrHandler), []byte(raw)})
-	var e *Error
-	if !ok || !errors.As(message, &e) || e.Message != raw {
-		t.Errorf("the message is %q", e.Message)
-	}
-	if text := message.Error(); !strings.HasSuffix(text, ": "+shown) {
-		t.Errorf("it says %q", text)
-	}
-	cause := &Error{Kind: ErrSystem, Message: "open", Cause: errors.New(raw)}
-	if text := cause.Error(); !strings.HasSuffix(text, ": "+shown) || !errors.Is(cause, cause.Cause) {
-		t.Errorf("it says %q", text)
 	}
 }

@@ -1,14 +1,14 @@
-package shmipc
+package base
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// printable turns text from others into one line. Line feed, return and tab become \n, \r and \t. Every byte of another
+// Printable turns text from others into one line. Line feed, return and tab become \n, \r and \t. Every byte of another
 // control character (C0, DEL, C1), of a line or paragraph separator, of a character that changes the direction of
 // writing, and of invalid UTF-8 becomes \xNN. A backslash stays as it is: the result is for reading, not for decoding.
-func printable(s string) string {
+func Printable(s string) string {
 	if !needsEscape(s) {
 		return s
 	}
