@@ -23,5 +23,5 @@ func PinProcess(cpus ...int) error {
 	if len(cpus) == 0 {
 		return failure(ErrInvalid, "no processors")
 	}
-	return pinProcess(mask)
+	return public(pinProcess(mask))
 }

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"syscall"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
 )
 
 // pinProcess binds every thread of this process; a new thread inherits from the thread that starts it. A round that
@@ -12,7 +14,7 @@ func pinProcess(mask []uintptr) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := readDirectory("/proc/self/task")
 		if err != nil {
-			return systemError("threads", err)
+			return base.SystemFailure("threads", err)
 		}
 		before := len(done)
 		for _, task := range tasks {
@@ -33,7 +35,7 @@ func pinProcess(mask []uintptr) error {
 func pinThread(task string, mask []uintptr) error {
 	tid, err := strconv.Atoi(task)
 	if err != nil {
-		return systemError("thread "+task, err)
+		return base.SystemFailure("thread "+task, err)
 	}
 	_, _, errno := syscall.Syscall(syscall.SYS_SCHED_SETAFFINITY, uintptr(tid),
 		uintptr(len(mask))*unsafe.Sizeof(mask[0]), uintptr(unsafe.Pointer(&mask[0])))
@@ -41,7 +43,7 @@ func pinThread(task string, mask []uintptr) error {
 	case 0, syscall.ESRCH: // the thread has ended
 		return nil
 	case syscall.EINVAL:
-		return failure(ErrInvalid, "this process may use none of these processors")
+		return base.Fail(base.Invalid, "this process may use none of these processors")
 	}
-	return systemError("sched_setaffinity", errno)
+	return base.SystemFailure("sched_setaffinity", errno)
 }

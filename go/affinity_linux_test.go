@@ -4,6 +4,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
 // allowed are the processors that each thread of this process may use, as the system writes them.
@@ -39,7 +41,7 @@ func TestPinProcessBindsEveryThread(t *testing.T) {
 // childPin binds itself, and does not unbind the test that way.
 func childPin(t *testing.T, _ string) {
 	for i := 0; i < 4; i++ {
-		go heapParking.wait(new(uint32), 0, now()+int64(watchdog), noHome) // each occupies a thread
+		go heapParking.wait(new(uint32), 0, now()+int64(watchdog), park.NoHome) // each occupies a thread
 	}
 	eventually(t, "there are no more threads", func() bool { return threads() > 4 })
 	if err := PinProcess(0); err != nil {

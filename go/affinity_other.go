@@ -2,4 +2,6 @@
 
 package shmipc
 
-func pinProcess([]uintptr) error { return ErrNotSupported }
+import "github.com/libshmipc/libshmipc/go/internal/base"
+
+func pinProcess([]uintptr) error { return base.NotSupported }

@@ -1,6 +1,10 @@
 package shmipc
 
-import "syscall"
+import (
+	"syscall"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
+)
 
 var setProcessAffinityMask = syscall.NewLazyDLL("kernel32.dll").NewProc("SetProcessAffinityMask")
 
@@ -8,15 +12,15 @@ var setProcessAffinityMask = syscall.NewLazyDLL("kernel32.dll").NewProc("SetProc
 func pinProcess(mask []uintptr) error {
 	for _, more := range mask[1:] {
 		if more != 0 {
-			return failure(ErrInvalid, "a processor beyond those that one mask can name")
+			return base.Fail(base.Invalid, "a processor beyond those that one mask can name")
 		}
 	}
 	process, err := syscall.GetCurrentProcess()
 	if err != nil {
-		return &Error{Kind: ErrSystem, Message: "GetCurrentProcess", Cause: err}
+		return &base.Failure{Kind: base.System, Message: "GetCurrentProcess", Cause: err}
 	}
 	if ok, _, err := setProcessAffinityMask.Call(uintptr(process), mask[0]); ok == 0 {
-		return &Error{Kind: ErrInvalid, Message: "this process may not use all of these processors", Cause: err}
+		return &base.Failure{Kind: base.Invalid, Message: "this process may not use all of these processors", Cause: err}
 	}
 	return nil
 }

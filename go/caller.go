@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -330,7 +331,7 @@ func (e *exchange) sleep(w wire.Word, l *limit) (parked, ended bool) {
 	}
 	e.mayLeave = e.mayLeave || w.State() == wire.StateWorking
 	e.stats.parks.Add(1)
-	return true, e.guest.wait(wire.LowHalf(&e.line.State), asleep.Low(), l.tick(tick), noHome)
+	return true, e.guest.wait(wire.LowHalf(&e.line.State), asleep.Low(), l.tick(tick), park.NoHome)
 }
 
 // over tells whether the call must end without its answer.

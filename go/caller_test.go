@@ -347,7 +347,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
 	slept := 0
-	g.parking.wait = func(address *uint32, value uint32, until int64, _ int) bool {
+	g.parking.system.Wait = func(address *uint32, value uint32, until int64, _ int) bool {
 		slept++
 		w := wire.Word(h.guestSlot(0).State.Load())
 		if !w.Parked() || w.Low() != value || address != wire.LowHalf(&h.guestSlot(0).State) {
@@ -370,7 +370,7 @@ func TestCallSeesAnAnswerThatComesWhileItParks(t *testing.T) {
 func (h *testHost) notifiesUntilItSleeps(t *testing.T, g *Guest, call func() error) (notifies int) {
 	t.Helper()
 	before, slept := h.eventcount(wire.EventcountGuestRequest).Generation.Load(), 0
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept == 3 {
 			notifies = int(h.eventcount(wire.EventcountGuestRequest).Generation.Load() - before)
 			h.answer(h.geometry.HostCount, h.takeOn(0), echo)
@@ -411,14 +411,14 @@ func TestCallNotifiesTheWorkerAtHomeInItsSlot(t *testing.T) {
 		slots := []Slot{mustClaim(t, g), mustClaim(t, g)}
 		var homes []int
 		others := 0
-		g.parking.wakeHome = func(word *uint32, peer uint32, home int) bool {
+		g.parking.system.WakeHome = func(word *uint32, peer uint32, home int) bool {
 			if word != eventcountWord(b) || peer != wire.HostIndex || b.Generation.Load() == 0 {
 				t.Error("it wakes somebody else, or too soon")
 			}
 			homes = append(homes, home)
 			return isHome
 		}
-		g.parking.wake = func(_ *uint32, n int) { others += n }
+		g.parking.system.Wake = func(_ *uint32, n int) { others += n }
 		if err := slots[1].Send(TypeNormal, 0, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -479,8 +479,8 @@ func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 	g := h.attachHeap(1, &Config{Spin: -1})
 	b := h.eventcount(wire.EventcountGuestRequest)
 	woken := 0
-	g.parking.wakeHome = func(*uint32, uint32, int) bool { return false }
-	g.parking.wake = func(word *uint32, n int) {
+	g.parking.system.WakeHome = func(*uint32, uint32, int) bool { return false }
+	g.parking.system.Wake = func(word *uint32, n int) {
 		if word == eventcountWord(b) {
 			woken += n
 		}
@@ -493,7 +493,7 @@ func TestCallerOfSeveralNotifiesAllBeforeItSleeps(t *testing.T) {
 		}
 	}
 	b.want(1)
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		h.answer(h.geometry.HostCount, h.takeOn(0), echo)
 		return false
 	}
@@ -575,7 +575,7 @@ func TestCallerYieldsToWhomItWakes(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
 	var yielded atomic.Int32
-	g.yieldProcessor = func() { yielded.Add(1) }
+	g.parking.system.YieldProcessor = func() { yielded.Add(1) }
 	spinningCall(t, g)()
 	if n := yielded.Load(); n != 0 {
 		t.Fatalf("%d times, and nobody sleeps", n)

@@ -266,7 +266,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 	}
 	h.eventcount(wire.EventcountGuestRequest).want(1)
 	cancelled := false
-	g.parking.wake = func(*uint32, int) {
+	g.parking.system.Wake = func(*uint32, int) {
 		if !cancelled {
 			cancelled = true
 			if err := s.Cancel(); err != nil {
@@ -274,7 +274,7 @@ func TestSlotCancelIsSeenBeforeParking(t *testing.T) {
 			}
 		}
 	}
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		t.Fatal("it sleeps, though it was cancelled")
 		return false
 	}
@@ -293,7 +293,7 @@ func TestSlotCancelIsSeenWhileParking(t *testing.T) {
 	if err := s.Send(0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	g.parking.wait = func(_ *uint32, value uint32, _ int64, _ int) bool {
+	g.parking.system.Wait = func(_ *uint32, value uint32, _ int64, _ int) bool {
 		if err := s.Cancel(); err != nil {
 			t.Error(err)
 		}

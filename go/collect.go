@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -68,7 +69,7 @@ func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
 	return 0, false
 }
 
-// hasEnded tells whether Receive would return at once. It reads only the state word, the claim word and the flags.
+// HasEnded tells whether Receive would return at once. It reads only the state word, the claim word and the flags.
 func (e *exchange) hasEnded() bool {
 	w := e.load()
 	return w.State() == wire.StateResponse || !validProgress(w, e.word) ||
@@ -138,7 +139,7 @@ func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	}
 	if l.interrupted() == goOn { // a goroutine that interrupts notifies afterwards
 		g.stats.parks.Add(1)
-		g.wait(eventcountWord(g.answers.eventcount), generation, l.tick(tick), noHome)
+		g.wait(eventcountWord(g.answers.eventcount), generation, l.tick(tick), park.NoHome)
 	}
 	return 0, false
 }

@@ -4,18 +4,19 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 	var b eventcount
 	woken := 0
-	p := parking{wake: func(word *uint32, n int) {
+	p := parking{park.System{Wake: func(word *uint32, n int) {
 		if word != eventcountWord(&b) {
 			t.Error("it wakes another word")
 		}
 		woken += n
-	}}
+	}}}
 	if p.notifyIfWanted(&b) || b.Generation.Load() != 0 || woken != 0 {
 		t.Fatal("it notified nobody")
 	}
@@ -32,11 +33,11 @@ func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 // A notification changes the generation before it wakes: a thread about to sleep sees the change and does not sleep.
 func TestEventcountChangesBeforeItWakes(t *testing.T) {
 	var b eventcount
-	p := parking{wake: func(*uint32, int) {
+	p := parking{park.System{Wake: func(*uint32, int) {
 		if b.Generation.Load() != 1 {
 			t.Error("woken before the change")
 		}
-	}}
+	}}}
 	p.notifyAll(&b)
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -164,7 +165,7 @@ func TestFarDeadlinesEndNoAttach(t *testing.T) {
 // A deadline beyond the range of the system's clock does not end a sleep on a word. Any sleep may end early, for
 // example by the signal with which Go's runtime stops a goroutine, but not every time.
 func TestFarDeadlinesOfASleep(t *testing.T) {
-	for _, deadline := range []int64{forever, forever - 1, forever - now()} {
+	for _, deadline := range []int64{park.Forever, park.Forever - 1, park.Forever - now()} {
 		h := newHost(t, shape{1, 1, 64, 64})
 		g := h.attach(nil)
 		word := eventcountWord(g.eventcount(wire.EventcountMembership))
@@ -173,7 +174,7 @@ func TestFarDeadlinesOfASleep(t *testing.T) {
 			if tries == 0 {
 				t.Fatal("it does not sleep")
 			}
-			ended := result(background(t, func() error { g.wait(word, *word, deadline, noHome); return nil }))
+			ended := result(background(t, func() error { g.wait(word, *word, deadline, park.NoHome); return nil }))
 			select {
 			case <-ended:
 			case <-time.After(5 * time.Millisecond):
@@ -201,14 +202,14 @@ func result(wait func() error) <-chan error {
 func TestTimesSaturate(t *testing.T) {
 	for _, c := range []struct{ t, d, want int64 }{
 		{1, 5, 6},
-		{1, math.MaxInt64, forever},
-		{1, math.MaxInt64 - 1, forever},
-		{1, math.MaxInt64 - 2, forever - 1},
-		{forever, 0, forever},
-		{forever, 1, forever},
+		{1, math.MaxInt64, park.Forever},
+		{1, math.MaxInt64 - 1, park.Forever},
+		{1, math.MaxInt64 - 2, park.Forever - 1},
+		{park.Forever, 0, park.Forever},
+		{park.Forever, 1, park.Forever},
 		{100, -200, -100},
 	} {
-		if got := later(c.t, c.d); got != c.want {
+		if got := park.Later(c.t, c.d); got != c.want {
 			t.Errorf("%d after %d is %d, not %d", c.d, c.t, got, c.want)
 		}
 	}

@@ -55,8 +55,8 @@ func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
 
 // withoutTicks makes a guest sleep until it is woken: no worker looks periodically for deaths or at a poller.
 func withoutTicks(g *Guest) {
-	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
+	wait := g.parking.system.Wait
+	g.parking.system.Wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		return wait(word, value, deadline+int64(2*watchdog), home)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -97,7 +98,7 @@ func TestRequestIsLeftToTheKeeperOfItsSlot(t *testing.T) {
 			w.scan.next = keeper.home
 		}, true},
 		"that has slept": {func(_ *testHost, w, _ *worker) {
-			w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+			w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 				w.guest.notify(w.guest.eventcount(wire.EventcountHostRequest), 1)
 				return false
 			}
@@ -119,7 +120,7 @@ func TestWorkerSleepsWhileAKeeperIsNeeded(t *testing.T) {
 	for keeperIsOut, want := range map[bool]bool{false: true, true: false} {
 		h, w, keeper := outOfALongHandler(t)
 		slept := false
-		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 			slept = true
 			w.workerPool.stopped.Store(true)
 			return false
@@ -188,7 +189,7 @@ func TestNothingIsLeftBeforeSleepingWhileASupersededPollerHasNotNoticed(t *testi
 func TestWorkerThatHasLeftARequestTakesNoNotificationForTheOnlyOne(t *testing.T) {
 	for _, left := range []bool{false, true} {
 		h, w, keeper := outOfALongHandler(t)
-		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 			w.guest.notify(w.guest.eventcount(wire.EventcountHostRequest), 1)
 			return false
 		}
@@ -246,8 +247,8 @@ func TestWhatIsPassedOnIsForWhoIsAtHomeThere(t *testing.T) {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		g := h.attach(nil)
 		h.someoneSleeps(g)
-		peer, home := uint32(math.MaxUint32), noHome
-		g.parking.wakeHome = func(_ *uint32, p uint32, n int) bool { peer, home = p, n; return true }
+		peer, home := uint32(math.MaxUint32), park.NoHome
+		g.parking.system.WakeHome = func(_ *uint32, p uint32, n int) bool { peer, home = p, n; return true }
 		h.sendQuietly(uint32(slot), 0)
 		if g.passOn(); peer != g.index || home != slot {
 			t.Errorf("with a request in slot %d it notifies who is at home in %d, of peer %d", slot, home, peer)

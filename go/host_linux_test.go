@@ -10,11 +10,12 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = futexParking(wire.HostIndex)
+var heapParking = parking{park.Futex(wire.HostIndex)}
 
 // hostFile is the region's file, as the host holds it.
 type hostFile struct {
@@ -30,7 +31,7 @@ func (h *testHost) create() {
 	h.must(syscall.Ftruncate(fd, int64(h.geometry.Total)))
 	memory, err := syscall.Mmap(fd, 0, int(h.geometry.Total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	h.must(err)
-	h.fd, h.open, h.parking = fd, true, futexParking(wire.HostIndex)
+	h.fd, h.open, h.parking = fd, true, parking{park.Futex(wire.HostIndex)}
 	h.setUp(memory)
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: wire.LockOffset, Len: 1}
 	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))

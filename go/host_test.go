@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -49,13 +50,15 @@ func (b *heapBacking) locked(index uint32) bool {
 	}
 	return !b.guestDead[index].Load()
 }
-func (b *heapBacking) linked() bool            { return !b.unlinked.Load() }
-func (b *heapBacking) trouble() string         { return "" }
-func (b *heapBacking) waiting(*region) parking { return heapParking }
-func (b *heapBacking) close() error            { b.closed.Store(true); return nil }
-func (b *heapBacking) detach() []byte          { return nil }
-func (b *heapBacking) keep([]byte)             {}
-func (b *heapBacking) letGo([]byte)            {}
+func (b *heapBacking) linked() bool    { return !b.unlinked.Load() }
+func (b *heapBacking) trouble() string { return "" }
+func (b *heapBacking) waiting(wire.View, wire.Geometry, uint32) park.System {
+	return heapParking.system
+}
+func (b *heapBacking) close() error   { b.closed.Store(true); return nil }
+func (b *heapBacking) detach() []byte { return nil }
+func (b *heapBacking) keep([]byte)    {}
+func (b *heapBacking) letGo([]byte)   {}
 
 // namesOfThisRun is the common prefix of the region names in this process's tests.
 var namesOfThisRun = fmt.Sprintf("gotest.%d.", os.Getpid())
@@ -231,7 +234,7 @@ func (c hostCall) wait(timeout time.Duration) (wire.Word, error) {
 			c.host.notify(b, 1)
 		}
 		if parked := w | wire.FlagParked; parked == w || line.State.CompareAndSwap(uint64(w), uint64(parked)) {
-			c.host.wait(wire.LowHalf(&line.State), parked.Low(), min(end, now()+tick), noHome)
+			c.host.wait(wire.LowHalf(&line.State), parked.Low(), min(end, now()+tick), park.NoHome)
 		}
 	}
 }
@@ -311,7 +314,7 @@ func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
 	seen := b.Generation.Load()
 	b.want(1)
 	if !h.serveAll(handler) {
-		h.wait(eventcountWord(b), seen, now()+int64(10*time.Millisecond), noHome)
+		h.wait(eventcountWord(b), seen, now()+int64(10*time.Millisecond), park.NoHome)
 	}
 	b.unwant(1)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -22,10 +23,10 @@ type hostFile struct {
 	sddl      string // of the sections; "": for this user alone
 	directory *directory
 	page      syscall.Handle // the directory's section
-	names     names
+	names     park.Names
 	section   syscall.Handle
 	mapping   unsafe.Pointer
-	sleeper   *sleeper
+	sleeper   *park.Sleeper
 	held      syscall.Handle // the host's lock
 }
 
@@ -97,14 +98,14 @@ func (h *testHost) create() {
 
 func (h *testHost) createRegion() {
 	h.geometry.Nonce = newNonce(h.tb)
-	h.names = newNames(false, h.geometry.Nonce)
+	h.names = park.NewNames(false, h.geometry.Nonce)
 	h.section, h.hostFile.mapping = h.createSection(string(h.names), h.geometry.Total)
 	memory := unsafe.Slice((*byte)(h.hostFile.mapping), h.geometry.Total)
-	h.sleeper = newSleeper(wire.NewView(memory), h.geometry, h.names, wire.HostIndex, 0)
-	h.parking = h.sleeper.parking()
+	h.sleeper = park.NewSleeper(wire.NewView(memory), h.geometry, h.names, wire.HostIndex, 0, nil)
+	h.parking = parking{h.sleeper.System()}
 	h.setUp(memory)
 	binary.LittleEndian.PutUint64(memory[16:], h.geometry.Nonce)
-	held, existed, err := createEvent(h.names.of("lock", wire.HostIndex), nil)
+	held, existed, err := park.CreateEvent(h.names.Of("lock", wire.HostIndex), nil)
 	h.must(err)
 	if existed {
 		h.tb.Fatal("somebody has the lock")
@@ -129,7 +130,7 @@ func (h *testHost) unname() {
 		h.directory.nonce.Store(0)
 		view := unsafe.Pointer(h.directory)
 		unmapView(&view)
-		closeHandle(h.page)
+		park.CloseHandle(h.page)
 		h.directory = nil
 	}
 }
@@ -144,9 +145,9 @@ func (h *testHost) named() bool {
 func (h *testHost) drop() {
 	if h.held != 0 {
 		unmapView(&h.hostFile.mapping)
-		h.sleeper.close()
-		closeHandle(h.section)
-		closeHandle(h.held)
+		h.sleeper.Close()
+		park.CloseHandle(h.section)
+		park.CloseHandle(h.held)
 		h.held = 0
 	}
 }
@@ -161,13 +162,13 @@ func place(t *testing.T, content []byte, size int64) string {
 	t.Helper()
 	h := &testHost{tb: t, name: uniqueName(t)}
 	h.geometry.Nonce = newNonce(t)
-	section, view := createSection(t, string(newNames(false, h.geometry.Nonce)), uint64(size))
+	section, view := createSection(t, string(park.NewNames(false, h.geometry.Nonce)), uint64(size))
 	copy(unsafe.Slice((*byte)(view), size), content)
 	h.publishName()
 	t.Cleanup(func() {
 		h.unname()
 		unmapView(&view)
-		closeHandle(section)
+		park.CloseHandle(section)
 	})
 	return h.name
 }
@@ -192,18 +193,18 @@ func countHandles(t *testing.T) int {
 	t.Helper()
 	self, _ := syscall.GetCurrentProcess()
 	var count uint32
-	ask := kernel32.NewProc("GetProcessHandleCount")
+	ask := syscall.NewLazyDLL("kernel32.dll").NewProc("GetProcessHandleCount")
 	if r, _, code := syscall.SyscallN(ask.Addr(), uintptr(self), uintptr(unsafe.Pointer(&count))); r == 0 {
 		t.Fatal(code)
 	}
 	if count != 0 {
 		return int(count)
 	}
-	event, _, err := createEvent("Local\\"+uniqueName(t), nil)
+	event, _, err := park.CreateEvent("Local\\"+uniqueName(t), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeHandle(event)
+	defer park.CloseHandle(event)
 	return int(event) / 4
 }
 
@@ -242,10 +243,11 @@ func cpuTime() time.Duration {
 func threads() int { return pprof.Lookup("threadcreate").Count() }
 
 // heapParking sleeps on words that are not in a region.
-var heapParking = parking{
-	wait: heapSleepers.wait, wake: heapSleepers.wake, wakeOwn: heapSleepers.wakeOwn,
-	wakeHome: wakeNoHome, yieldProcessor: yieldThread, yield: yieldThread,
-}
+var heapParking = parking{park.System{
+	Wait: heapSleepers.wait, Wake: heapSleepers.wake, WakeOwn: heapSleepers.wakeOwn,
+	WakeHome:       func(*uint32, uint32, int) bool { return false },
+	YieldProcessor: yield, Yield: yield,
+}}
 
 type sleepersOfHeap struct {
 	mu     sync.Mutex

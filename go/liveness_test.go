@@ -47,7 +47,7 @@ func TestHostsDeathIsNoticed(t *testing.T) {
 func TestAnswerOfADeadHostIsDelivered(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, &Config{Spin: -1})
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		h.heap.hostDead.Store(true)
 		g.checkHost()
 		h.guestSlot(0).Put(nil, nil, 0)

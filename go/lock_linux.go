@@ -4,6 +4,7 @@ import (
 	"io"
 	"syscall"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -36,7 +37,7 @@ func (f *regionFile) lock(index uint32) (bool, error) {
 	case syscall.EAGAIN, syscall.EACCES:
 		return false, nil
 	}
-	return false, needed("fcntl(F_OFD_SETLK)", err)
+	return false, base.Needed("fcntl(F_OFD_SETLK)", err)
 }
 
 func setLock(fd int, l *syscall.Flock_t) syscall.Errno {
@@ -53,7 +54,7 @@ func (f *regionFile) own(fd int, index uint32) (bool, error) {
 	}
 	l := lockOf(index, syscall.F_UNLCK)
 	_ = setLock(fd, &l)
-	return false, systemError("lock", syscall.EBADF)
+	return false, base.SystemFailure("lock", syscall.EBADF)
 }
 
 // unlock releases a lock explicitly: a child that was forked meanwhile may have the descriptor too, so closing it would

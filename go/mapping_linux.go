@@ -1,13 +1,15 @@
 package shmipc
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"syscall"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/park"
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 const (
@@ -28,7 +30,7 @@ type regionFile struct {
 // openRegion opens the region's file without following a link. All names are of one kind here.
 func openRegion(name string, s settings) (*regionFile, error) {
 	if s.ownerSID != "" {
-		return nil, failure(ErrInvalid, "Config.OwnerSID: it is for Windows; here Owner serves")
+		return nil, base.Fail(base.Invalid, "Config.OwnerSID: it is for Windows; here Owner serves")
 	}
 	f := &regionFile{opening: opening{path: regionPrefix + name}, self: noPeer}
 	if err := f.openFirst(); err != nil {
@@ -43,11 +45,11 @@ func (f *regionFile) inspect(s settings) (uint64, error) {
 	mode := os.FileMode(st.Mode & 0o777)
 	switch {
 	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
-		return 0, failure(ErrNotARegion, "it is not a regular file")
+		return 0, base.Fail(base.NotARegion, "it is not a regular file")
 	case int(st.Uid) != s.trustedUser():
-		return 0, failure(ErrDenied, fmt.Sprintf("its owner is %d, not %d", st.Uid, s.trustedUser()))
+		return 0, base.Fail(base.Denied, fmt.Sprintf("its owner is %d, not %d", st.Uid, s.trustedUser()))
 	case mode&^s.mode != 0:
-		return 0, failure(ErrDenied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", mode, s.mode))
+		return 0, base.Fail(base.Denied, fmt.Sprintf("its mode is %#o, at most %#o is allowed", mode, s.mode))
 	}
 	return uint64(st.Size), nil
 }
@@ -67,7 +69,7 @@ func (s settings) trustedUser() int {
 func (f *regionFile) read(b []byte) error {
 	n, err := syscall.Pread(int(f.fd.Load()), b, 0)
 	if err != nil {
-		return systemError("read", err)
+		return base.SystemFailure("read", err)
 	}
 	if n < len(b) {
 		return io.ErrUnexpectedEOF
@@ -97,25 +99,27 @@ func (f *regionFile) nameIsGone() bool {
 // cannot keep the locks alive.
 func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	if size > math.MaxInt {
-		return nil, systemError("mmap", syscall.ENOMEM)
+		return nil, base.SystemFailure("mmap", syscall.ENOMEM)
 	}
 	fd := int(f.fd.Load())
 	memory, err := syscall.Mmap(fd, 0, int(size), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	if err != nil {
-		return nil, systemError("mmap", err)
+		return nil, base.SystemFailure("mmap", err)
 	}
 	f.memory = memory
 	if !descriptorIs(fd, f.file()) {
-		return nil, failure(ErrSystem, "somebody else closed the descriptor of "+f.path)
+		return nil, base.Fail(base.System, "somebody else closed the descriptor of "+f.path)
 	}
 	if err := syscall.Madvise(memory, dontFork); err != nil {
-		return nil, needed("madvise(MADV_DONTFORK)", err)
+		return nil, base.Needed("madvise(MADV_DONTFORK)", err)
 	}
 	return memory, nil
 }
 
 // waiting is how this peer sleeps and wakes others in the mapping.
-func (f *regionFile) waiting(r *region) parking { return futexParking(r.index) }
+func (f *regionFile) waiting(_ wire.View, _ wire.Geometry, index uint32) park.System {
+	return park.Futex(index)
+}
 
 // close unmaps, which gives up the lock, and closes the descriptor.
 func (f *regionFile) close() error {
@@ -138,20 +142,4 @@ func processOrigin() uint64 {
 		return 0
 	}
 	return namespace.Ino
-}
-
-// systemError translates the system's code; what names the operation that failed.
-func systemError(what string, err error) *Error {
-	kind := ErrSystem
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		kind = ErrNotFound
-	case errors.Is(err, fs.ErrPermission):
-		kind = ErrDenied
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		kind = ErrNoDescriptors
-	case errors.Is(err, syscall.ENOMEM):
-		kind = ErrNoMemory
-	}
-	return &Error{Kind: kind, Message: what, Cause: err}
 }

@@ -3,21 +3,28 @@
 package shmipc
 
 import (
-	"errors"
 	"io"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
-var virtualQuery = kernel32.NewProc("VirtualQuery")
+var (
+	kernel32Region  = syscall.NewLazyDLL("kernel32.dll")
+	openFileMapping = kernel32Region.NewProc("OpenFileMappingW")
+	virtualQuery    = kernel32Region.NewProc("VirtualQuery")
+)
 
 const (
 	sectionQuery = 0x0001 // SECTION_QUERY
 	mapWrite     = 0x0002 // FILE_MAP_WRITE
 	mapRead      = 0x0004 // FILE_MAP_READ
+
+	readControl = 0x00020000 // READ_CONTROL
 
 	memoryCommitted = 0x1000 // MEM_COMMIT
 )
@@ -37,7 +44,11 @@ const (
 	directorySize  = 4096
 )
 
-func directoryName(name string, global bool) string { return prefix(global) + "shmipc." + name }
+func openSection(name string, access uint32) (syscall.Handle, error) {
+	return park.OpenNamed(openFileMapping, name, access)
+}
+
+func directoryName(name string, global bool) string { return park.Prefix(global) + "shmipc." + name }
 
 // findRegion returns the nonce of the region that a name stands for now.
 func findRegion(name, owner string) (uint64, error) {
@@ -45,7 +56,7 @@ func findRegion(name, owner string) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer closeHandle(section)
+	defer park.CloseHandle(section)
 	if err := checkOwner(section, owner); err != nil {
 		return 0, err
 	}
@@ -59,7 +70,7 @@ func readDirectory(section syscall.Handle) (uint64, error) {
 	}
 	defer unmapView(&view)
 	if size, err := sizeOf(view); err != nil || size < directorySize {
-		return 0, failure(ErrNotARegion, "its directory is shorter than a page")
+		return 0, base.Fail(base.NotARegion, "its directory is shorter than a page")
 	}
 	return (*directory)(view).read()
 }
@@ -71,16 +82,16 @@ func (d *directory) read() (uint64, error) {
 	case magic == directoryMagic && nonce != 0:
 		return nonce, nil
 	case magic == directoryMagic, magic == 0 && nonce == 0:
-		return 0, failure(ErrNotFound, "its directory names no region")
+		return 0, base.Fail(base.NotFound, "its directory names no region")
 	}
-	return 0, failure(ErrNotARegion, "its directory does not begin with the magic bytes")
+	return 0, base.Fail(base.NotARegion, "its directory does not begin with the magic bytes")
 }
 
 // mapView maps the beginning of a section; size 0: all of it.
 func mapView(section syscall.Handle, access uint32, size uint64) (unsafe.Pointer, error) {
 	address, err := syscall.MapViewOfFile(section, access, 0, 0, uintptr(size))
 	if err != nil {
-		return nil, systemError("MapViewOfFile", err)
+		return nil, base.SystemFailure("MapViewOfFile", err)
 	}
 	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), nil // not Go's memory
 }
@@ -97,7 +108,7 @@ func unmapView(view *unsafe.Pointer) {
 // has the region mapped; any other process opens it only for an instant.
 type regionFile struct {
 	directory string // its name
-	names     names
+	names     park.Names
 	nonce     uint64
 	owner     string // the SID that is trusted; "": this user
 	section   syscall.Handle
@@ -106,13 +117,13 @@ type regionFile struct {
 	memory    unsafe.Pointer              // the mapping
 	held      syscall.Handle
 	host      syscall.Handle // its process; 0: this one, or it cannot be watched
-	sleeper   *sleeper
+	sleeper   *park.Sleeper
 }
 
 // openRegion opens the region that the directory of this name leads to.
 func openRegion(name string, s settings) (*regionFile, error) {
 	if s.owner != 0 {
-		return nil, failure(ErrInvalid, "Config.Owner: Windows has no such ids")
+		return nil, base.Fail(base.Invalid, "Config.Owner: Windows has no such ids")
 	}
 	owner, err := parseOwner(s.ownerSID)
 	if err != nil {
@@ -122,7 +133,7 @@ func openRegion(name string, s settings) (*regionFile, error) {
 	if f.nonce, err = findRegion(f.directory, owner); err != nil {
 		return nil, err
 	}
-	f.names = newNames(s.global, f.nonce)
+	f.names = park.NewNames(s.global, f.nonce)
 	f.section, err = openSection(string(f.names), mapRead|mapWrite|sectionQuery|readControl)
 	if err != nil {
 		return nil, err
@@ -159,7 +170,7 @@ func sizeOf(view unsafe.Pointer) (uint64, error) {
 	var info memoryInformation
 	r, _, code := syscall.SyscallN(virtualQuery.Addr(), uintptr(view), uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
 	if r == 0 {
-		return 0, systemError("VirtualQuery", code)
+		return 0, base.SystemFailure("VirtualQuery", code)
 	}
 	if info.state != memoryCommitted {
 		return 0, nil
@@ -178,15 +189,15 @@ func (f *regionFile) read(b []byte) error {
 
 // lock takes the lock of a peer index; false: another process has it.
 func (f *regionFile) lock(index uint32) (bool, error) {
-	event, existed, err := createEvent(f.names.of("lock", index), f.access)
-	if errors.Is(err, ErrDenied) {
+	event, existed, err := park.CreateEvent(f.names.Of("lock", index), f.access)
+	if base.Is(err, base.Denied) {
 		return false, nil // another process has it and denies opening it
 	}
 	if err != nil {
 		return false, err
 	}
 	if existed {
-		closeHandle(event)
+		park.CloseHandle(event)
 		return false, nil
 	}
 	f.held = event
@@ -197,25 +208,25 @@ func (f *regionFile) lock(index uint32) (bool, error) {
 // death, even if another process has its lock open for an instant. An error is no proof of a death, so it counts as
 // locked.
 func (f *regionFile) locked(index uint32) bool {
-	if index == wire.HostIndex && hasEnded(f.host) {
+	if index == wire.HostIndex && park.HasEnded(f.host) {
 		return false
 	}
-	event, err := openEvent(f.names.of("lock", index), synchronize)
+	event, err := park.OpenEvent(f.names.Of("lock", index), park.Synchronize)
 	if err == nil {
-		closeHandle(event)
+		park.CloseHandle(event)
 	}
-	return !errors.Is(err, ErrNotFound)
+	return !base.Is(err, base.NotFound)
 }
 
 // linked tells whether the directory still leads to this region. An error does not prove that it does not.
 func (f *regionFile) linked() bool {
 	section, err := openSection(f.directory, mapRead)
 	if err != nil {
-		return !errors.Is(err, ErrNotFound)
+		return !base.Is(err, base.NotFound)
 	}
-	defer closeHandle(section)
+	defer park.CloseHandle(section)
 	nonce, err := readDirectory(section)
-	return nonce == f.nonce || err != nil && !errors.Is(err, ErrNotFound)
+	return nonce == f.nonce || err != nil && !base.Is(err, base.NotFound)
 }
 
 // try has nothing to try: no sandbox refuses single calls of these.
@@ -236,17 +247,16 @@ func (f *regionFile) mapMemory(size uint64) ([]byte, error) {
 	unmapView(&f.header)
 	memory := unsafe.Slice((*byte)(f.memory), size)
 	line, gone := wire.NewView(memory).Peer(wire.HostIndex), false
-	if f.host, gone = openProcess(line.PID.Load(), line.Origin.Load()); gone {
-		return nil, failure(ErrNotFound, "its host is gone")
+	if f.host, gone = park.OpenProcess(line.PID.Load(), line.Origin.Load()); gone {
+		return nil, base.Fail(base.NotFound, "its host is gone")
 	}
 	return memory, nil
 }
 
 // waiting is how this peer sleeps and wakes others in the mapping.
-func (f *regionFile) waiting(r *region) parking {
-	f.sleeper = newSleeper(r.view, r.geometry, f.names, r.index, f.host)
-	f.sleeper.access = f.access
-	return f.sleeper.parking()
+func (f *regionFile) waiting(v wire.View, g wire.Geometry, index uint32) park.System {
+	f.sleeper = park.NewSleeper(v, g, f.names, index, f.host, f.access)
+	return f.sleeper.System()
 }
 
 // close unmaps, and gives up the lock last: while it is held, other peers know that the memory may still be written.
@@ -254,11 +264,22 @@ func (f *regionFile) close() error {
 	unmapView(&f.header)
 	unmapView(&f.memory)
 	if f.sleeper != nil {
-		f.sleeper.close()
+		f.sleeper.Close()
 	}
-	closeHandle(f.host)
-	closeHandle(f.section)
-	closeHandle(f.held)
+	park.CloseHandle(f.host)
+	park.CloseHandle(f.section)
+	park.CloseHandle(f.held)
 	freeAccess(f.access)
 	return nil
+}
+
+// processID and processOrigin tell peers which process to watch.
+func processID() uint32 { return uint32(syscall.Getpid()) }
+
+func processOrigin() uint64 {
+	self, err := syscall.GetCurrentProcess()
+	if err != nil {
+		return 0
+	}
+	return park.StartOf(self)
 }

@@ -11,34 +11,22 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
-// The protocol defines the names: both languages must find each other's objects.
-func TestObjectsAreCalledAsTheProtocolSays(t *testing.T) {
-	n := newNames(false, 0xabc)
-	for got, want := range map[string]string{
-		directoryName("x", false):     `Local\shmipc.x`,
-		directoryName("x", true):      `Global\shmipc.x`,
-		string(newNames(true, 1)):     `Global\shmipc-0000000000000001`,
-		string(n):                     `Local\shmipc-0000000000000abc`,
-		n.of("lock", 15):              `Local\shmipc-0000000000000abc-lock-15`,
-		n.of(onEventcount, 4, 0):      `Local\shmipc-0000000000000abc-bell-4-0`,
-		eventName(onSlot, 8191, 1):    `Local\shmipc-0000000000000abc-slot-8191`,
-		eventName(onEventcount, 2, 3): `Local\shmipc-0000000000000abc-bell-2-3`,
-		eventName(onAnswers, 7, 7):    `Local\shmipc-0000000000000abc-answers-7`,
-	} {
-		if got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
+// The protocol defines the name and the layout of the directory.
+func TestDirectoryIsCalledAsTheProtocolSays(t *testing.T) {
+	if got, want := directoryName("x", false), `Local\shmipc.x`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got, want := directoryName("x", true), `Global\shmipc.x`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 	var d directory
 	if unsafe.Offsetof(d.nonce) != 8 || unsafe.Offsetof(d.started) != 16 || unsafe.Offsetof(d.pid) != 24 {
 		t.Error("the directory's layout")
 	}
-}
-
-func eventName(kind string, number, peer uint32) string {
-	return (&sleeper{names: newNames(false, 0xabc)}).nameOf(spot{kind, number}, peer)
 }
 
 func TestAttachFindsANameBeyondASCII(t *testing.T) {
@@ -116,11 +104,11 @@ func wantClash(t *testing.T, err error) {
 
 func TestAttachRefusesAnotherKindOfObject(t *testing.T) {
 	name := uniqueName(t)
-	event, _, err := createEvent(directoryName(name, false), nil)
+	event, _, err := park.CreateEvent(directoryName(name, false), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeHandle(event)
+	defer park.CloseHandle(event)
 	_, err = Attach(deadline(t), name, nil)
 	wantClash(t, err)
 }
@@ -128,8 +116,8 @@ func TestAttachRefusesAnotherKindOfObject(t *testing.T) {
 // A section with the name of a lock is taken neither for a held lock nor for a free one.
 func TestAttachRefusesAnotherKindOfLock(t *testing.T) {
 	h := newHost(t, smallShape)
-	section, view := createSection(t, h.names.of("lock", 1), directorySize)
-	defer closeHandle(section)
+	section, view := createSection(t, h.names.Of("lock", 1), directorySize)
+	defer park.CloseHandle(section)
 	defer unmapView(&view)
 	_, err := Attach(deadline(t), h.name, nil)
 	wantClash(t, err)
@@ -150,7 +138,7 @@ func TestAttachRefusesAForeignDirectory(t *testing.T) {
 		_, err := Attach(short(t, 10*time.Millisecond), name, nil)
 		wantError(t, err, want)
 		unmapView(&view)
-		closeHandle(section)
+		park.CloseHandle(section)
 	}
 }
 
@@ -185,7 +173,7 @@ func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
 	if section == 0 {
 		t.Skip("the system lets nobody make an object in another's name: ", err)
 	}
-	defer closeHandle(section)
+	defer park.CloseHandle(section)
 	_, err = Attach(deadline(t), name, nil)
 	wantError(t, err, ErrDenied)
 	if !strings.Contains(err.Error(), stranger) {
@@ -196,9 +184,9 @@ func TestAttachTrustsNobodyElsesObjects(t *testing.T) {
 // A process that may read and write the region may wait for and set its events, including those that a guest created.
 func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 	for section, want := range map[uint32]uint32{
-		genericAll: genericAll, genericRead | genericWrite: synchronize | eventModifyState,
-		0x000f001f: 0x000f0000 | synchronize | eventModifyState, mapRead | readControl: readControl | synchronize,
-		mapWrite: eventModifyState, sectionQuery: 0,
+		genericAll: genericAll, genericRead | genericWrite: park.Synchronize | park.EventModifyState,
+		0x000f001f: 0x000f0000 | park.Synchronize | park.EventModifyState, mapRead | readControl: readControl | park.Synchronize,
+		mapWrite: park.EventModifyState, sectionQuery: 0,
 	} {
 		if got := eventRights(section); got != want {
 			t.Errorf("0x%x became 0x%x, want 0x%x", section, got, want)
@@ -210,16 +198,16 @@ func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 	defer h.die()
 	g := h.attach(nil)
 	f := g.backing.(*regionFile)
-	closeHandle(f.held)
+	park.CloseHandle(f.held)
 	f.held = 0
 	if ok, err := f.lock(g.index); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
-	event, err := openEvent(f.names.of("lock", g.index), synchronize|readControl)
+	event, err := park.OpenEvent(f.names.Of("lock", g.index), park.Synchronize|readControl)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeHandle(event)
+	defer park.CloseHandle(event)
 	var list *accessList
 	var descriptor syscall.Handle
 	code, _, _ := syscall.SyscallN(getSecurityInfo.Addr(), uintptr(event), kernelObject, accessInformation, 0, 0,
@@ -229,7 +217,7 @@ func TestEventsAreForThoseOfTheRegion(t *testing.T) {
 	}
 	defer syscall.LocalFree(descriptor)
 	everybody := (*accessEntry)(unsafe.Add(unsafe.Pointer(list), 8+uintptr((*accessEntry)(unsafe.Add(unsafe.Pointer(list), 8)).size)))
-	if everybody.rights&^uint32(readControl) != synchronize|eventModifyState {
+	if everybody.rights&^uint32(readControl) != park.Synchronize|park.EventModifyState {
 		t.Fatalf("0x%x", everybody.rights)
 	}
 }
@@ -252,11 +240,11 @@ func TestAttachTrustsTheOwnerThatIsNamed(t *testing.T) {
 // A lock that may not be opened counts as held, and does not prevent attaching.
 func TestLockThatMayNotBeOpenedIsHeld(t *testing.T) {
 	h := newHost(t, smallShape)
-	event, _, err := createEvent(h.names.of("lock", 1), accessOf(t, "D:P(D;;GA;;;WD)"))
+	event, _, err := park.CreateEvent(h.names.Of("lock", 1), accessOf(t, "D:P(D;;GA;;;WD)"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeHandle(event)
+	defer park.CloseHandle(event)
 	if g := h.attach(nil); g.index != 2 {
 		t.Fatal(g.index)
 	}
@@ -272,41 +260,7 @@ func TestReservedMemoryIsNotTouched(t *testing.T) {
 	if section == 0 {
 		t.Fatal(err)
 	}
-	defer closeHandle(section)
+	defer park.CloseHandle(section)
 	_, err = Attach(deadline(t), name, nil)
 	wantError(t, err, ErrNotARegion)
-}
-
-// A process with the right id but another creation time is not watched; nor is this process.
-func TestReusedProcessIdsAreNotWatched(t *testing.T) {
-	c := startChild(t, "wait", "")
-	c.hear()
-	id := uint32(c.cmd.Process.Pid)
-	process, err := syscall.OpenProcess(processQuery, false, id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeHandle(process)
-	started := startOf(process)
-	if started == 0 {
-		t.Fatal("it has no creation time")
-	}
-	right, gone := openProcess(id, started)
-	if right == 0 || gone || hasEnded(right) {
-		t.Fatal("it cannot be watched")
-	}
-	defer closeHandle(right)
-	if wrong, gone := openProcess(id, started+1); wrong != 0 || !gone {
-		t.Fatal("another process would be watched")
-	}
-	if self, gone := openProcess(processID(), processOrigin()); self != 0 || gone {
-		t.Fatal("it would watch itself")
-	}
-	if none, gone := openProcess(0x7ffffff0, 1); none != 0 || !gone {
-		t.Fatal("a process that there is not is not gone")
-	}
-	c.kill()
-	if !hasEnded(right) {
-		t.Fatal("its end is not seen")
-	}
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -68,7 +69,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		if end := l.over(); end != goOn {
 			return Event{}, l.failure(end, false)
 		}
-		g.wait(eventcountWord(b), seen, l.tick(tick), noHome)
+		g.wait(eventcountWord(b), seen, l.tick(tick), park.NoHome)
 	}
 }
 

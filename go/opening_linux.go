@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
 )
 
 // opening is the descriptor of a region's file. The first opening takes this guest's lock and is mapped, then closed:
@@ -38,13 +40,13 @@ func (o *opening) openFirst() error {
 	switch err {
 	case nil:
 	case syscall.ELOOP, syscall.EISDIR, syscall.ENXIO, syscall.ENODEV:
-		return &Error{Kind: ErrNotARegion, Message: o.path, Cause: err}
+		return &base.Failure{Kind: base.NotARegion, Message: o.path, Cause: err}
 	default:
-		return systemError("open "+o.path, err)
+		return base.SystemFailure("open "+o.path, err)
 	}
 	if err := syscall.Fstat(fd, &o.first); err != nil {
 		_ = syscall.Close(fd)
-		return needed("fstat", err)
+		return base.Needed("fstat", err)
 	}
 	o.fd.Store(int64(fd))
 	return nil
@@ -74,7 +76,7 @@ func (o *opening) settle() error {
 	defer o.mutex.Unlock()
 	fd, err := o.openAgain()
 	if err != nil {
-		return systemError("second opening of "+o.path, err)
+		return base.SystemFailure("second opening of "+o.path, err)
 	}
 	closeDescriptor(int(o.fd.Load()), o.file())
 	o.fd.Store(int64(fd))

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -150,10 +151,10 @@ var relaxTime = sync.OnceValue(func() time.Duration {
 	})/bursts, time.Nanosecond)
 })
 
-// turnsPerRelax is how many turns of cpuDelay take as long as one relax.
+// turnsPerRelax is how many turns of Delay take as long as one relax.
 var turnsPerRelax = sync.OnceValue(func() uint32 {
 	const turns = 4096
-	return uint32(relaxTime() * turns / max(shortest(func() { cpuDelay(turns) }), time.Nanosecond))
+	return uint32(relaxTime() * turns / max(shortest(func() { park.Delay(turns) }), time.Nanosecond))
 })
 
 // shortest is the least time that f takes in a few rounds: an interruption can only lengthen a round.
@@ -215,7 +216,7 @@ type holdOff struct {
 	now   uint32
 	step  uint32
 	most  uint32 // 0: never hold off
-	turns uint32 // of cpuDelay in a pause
+	turns uint32 // of Delay in a pause
 }
 
 // setUp prepares for waits that spin for `spin`, as in spinBudget.setUp.
@@ -233,11 +234,11 @@ func pauseParts(d time.Duration) uint32 { return uint32(d << pauseBits / relaxTi
 // isNeedless tells whether most answers are there at once, or nothing was learned yet.
 func (h *holdOff) isNeedless() bool { return decide(h.now < holdOffLeast, true) }
 
-// inPauses is the hold-off in whole pauses; inTurns is the remainder in turns of cpuDelay.
+// inPauses is the hold-off in whole pauses; inTurns is the remainder in turns of Delay.
 func (h *holdOff) inPauses() uint32 { return h.now >> pauseBits }
 func (h *holdOff) inTurns() uint32  { return h.now & (1<<pauseBits - 1) * h.turns >> pauseBits }
 
-// retry is the delay between two looks of a side that polls one word, in turns of cpuDelay: half a pause.
+// retry is the delay between two looks of a side that polls one word, in turns of Delay: half a pause.
 func (h *holdOff) retry() uint32 { return h.turns / 2 }
 
 func (h *holdOff) learn(foundAtOnce bool) {
@@ -254,7 +255,7 @@ func (h *holdOff) learn(foundAtOnce bool) {
 type step uint8
 
 const (
-	stepDelay step = iota // spin.turns turns of cpuDelay
+	stepDelay step = iota // spin.turns turns of Delay
 	stepPause
 	stepYield
 	stepPark // sleeps instead of looking again
@@ -276,7 +277,7 @@ type spin struct {
 	soon   *uint32
 	left   uint32 // pauses, or yields in the last stage
 	tight  uint32 // while left exceeds this, next delays instead of pausing
-	turns  uint32 // of cpuDelay
+	turns  uint32 // of Delay
 	stage  spinStage
 }
 
@@ -286,7 +287,7 @@ func (b *spinBudget) begin(soon *uint32) spin {
 	return spin{budget: b, soon: soon, left: b.least, tight: math.MaxUint32}
 }
 
-// tightly is for a message that comes soon if it is not there yet: the first looks are `turns` turns of cpuDelay apart.
+// tightly is for a message that comes soon if it is not there yet: the first looks are `turns` turns of Delay apart.
 // A late look delays our own message, so the other side's next first look comes too early; both sides then lengthen
 // their hold-offs too much. Do not use it if several calls are in flight and nothing was held off: with several calls
 // in flight, a side that has caught up should poll less.

@@ -6,6 +6,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
 // spinAll uses up a wait's spinning, and returns how many pauses it made before it yielded, and how often it yielded.
@@ -218,7 +220,7 @@ func TestTheFirstLooksOfATightWaitMakeTurns(t *testing.T) {
 	var b spinBudget
 	var p parking
 	b.setUp(spinAuto)
-	one := int64(shortest(func() { cpuDelay(turns) }))
+	one := int64(shortest(func() { park.Delay(turns) }))
 	took := func(looks int, s spin) (ns int64) {
 		for ; looks > 0; looks-- {
 			start := now()
@@ -532,14 +534,14 @@ func TestTurnIsUnderWayForAWhile(t *testing.T) {
 func TestTurnKeepsItsSlotForAWhileForWhoWaited(t *testing.T) {
 	const end = 1000
 	var one turn
-	if one.isKept() || one.isKeptFrom(forever, end) {
+	if one.isKept() || one.isKeptFrom(park.Forever, end) {
 		t.Fatal("no turn was over")
 	}
 	one.keep(end)
 	for _, c := range []struct {
 		since, now int64
 		want       bool
-	}{{end, end, false}, {end + 1, end + 1, true}, {forever, end + keptMost - 1, true}, {forever, end + keptMost, false}} {
+	}{{end, end, false}, {end + 1, end + 1, true}, {park.Forever, end + keptMost - 1, true}, {park.Forever, end + keptMost, false}} {
 		if got := one.isKeptFrom(c.since, c.now); got != c.want {
 			t.Errorf("from one that waits since %d, at %d: %v", c.since, c.now, got)
 		}

@@ -141,7 +141,7 @@ func TestStuckPollerIsSuperseded(t *testing.T) {
 	g := h.attach(nil)
 	poller := newPoller(t, g, echoHandler)
 	other := poller.another()
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		h.notify(h.eventcount(wire.EventcountHostRequest), 1) // as the caller does before it sleeps
 		return false
 	}
@@ -178,7 +178,7 @@ func TestWorkerThatSupersedesPassesOn(t *testing.T) {
 	g := h.attach(nil)
 	w := newWorker(g, echoHandler)
 	poller := w.another()
-	g.parking.wait = func(*uint32, uint32, int64, int) bool {
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		h.notify(h.eventcount(wire.EventcountHostRequest), 1)
 		return false
 	}
@@ -260,7 +260,7 @@ func TestPollerThatLooksIsNotSuperseded(t *testing.T) {
 	} {
 		h, poller, other := besideAPoller(t)
 		slept := false
-		poller.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		poller.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 			slept = true
 			other.workerPool.stopped.Store(true)
 			return false

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -117,7 +118,7 @@ type claimant struct {
 }
 
 // newcomer is a claimant that has not waited yet.
-var newcomer = claimant{since: forever}
+var newcomer = claimant{since: park.Forever}
 
 // looksSpared bounds the policy: after this many looks in vain a waiter takes any free slot.
 const looksSpared = 4
@@ -326,7 +327,7 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 			return nil, l.failure(end, false)
 		}
 		g.stats.parks.Add(1)
-		ended := g.wait(eventcountWord(b), seen, l.tick(vacancySleep(c.looks)), noHome)
+		ended := g.wait(eventcountWord(b), seen, l.tick(vacancySleep(c.looks)), park.NoHome)
 		c.looks++
 		c.spares = b.Generation.Load() == seen
 		if t := now(); ended || t >= next {

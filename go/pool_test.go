@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -488,7 +489,7 @@ func TestPoolWaiterTakesAFreeSlotAfterAFewLooksInVain(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.turn.keep(now())
-	if late := (claimant{since: forever, looks: looksSpared}); !late.mayHave(&e.turn) {
+	if late := (claimant{since: park.Forever, looks: looksSpared}); !late.mayHave(&e.turn) {
 		t.Fatal("it is kept from one that has looked often")
 	}
 }

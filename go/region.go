@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -17,7 +18,8 @@ type backing interface {
 	locked(index uint32) bool // another process holds the lock of this peer index
 	linked() bool             // the region still has a name
 	trouble() string          // what was done to the file and should be logged, once; "": nothing
-	waiting(*region) parking  // how to sleep and wake on the memory's words
+	// waiting is how this peer sleeps on the memory's words, and wakes others.
+	waiting(v wire.View, g wire.Geometry, index uint32) park.System
 	detacher
 	close() error // unmaps and gives up this guest's lock
 }
@@ -83,12 +85,12 @@ type settings struct {
 func attachOnce(name string, s settings) (*Guest, error) {
 	file, err := openRegion(name, s)
 	if err != nil {
-		return nil, err
+		return nil, public(err)
 	}
 	r, err := enterFile(file, s)
 	if err != nil {
 		_ = file.close()
-		return nil, err
+		return nil, public(err)
 	}
 	return newGuest(r, name, s), nil
 }
@@ -127,13 +129,13 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 func inspect(file *regionFile, s settings) (wire.Geometry, error) {
 	size, err := file.inspect(s)
 	if err != nil {
-		return wire.Geometry{}, err
+		return wire.Geometry{}, public(err)
 	}
 	var header [wire.HeaderSize]byte
 	if err := file.read(header[:]); err == io.ErrUnexpectedEOF {
 		return wire.Geometry{}, truncated(size, wire.HeaderSize)
 	} else if err != nil {
-		return wire.Geometry{}, err
+		return wire.Geometry{}, public(err)
 	}
 	g, err := wire.DecodeHeader(&header)
 	if err != nil {
@@ -167,7 +169,7 @@ func takeIndex(file *regionFile) (uint32, error) {
 func newRegion(memory []byte, g wire.Geometry, b backing, index uint32) *region {
 	r := &region{mapped: mapped{g, wire.NewView(memory)}, backing: b, index: index}
 	r.bit = 1 << index
-	r.parking = b.waiting(r)
+	r.parking.system = b.waiting(r.view, g, index)
 	slots := make([]slot, g.Slots())
 	for i := range slots {
 		slots[i] = r.slotAt(uint32(i))

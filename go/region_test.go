@@ -204,7 +204,7 @@ func TestClaimReclaimsTheSlotsOfDeadGuests(t *testing.T) {
 	h.peer(2).Epoch.Store(5)
 	h.peer(3).Epoch.Store(5)
 	h.heap.guestDead[3].Store(true)
-	g.parking.wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps first"); return false }
+	g.parking.system.Wait = func(*uint32, uint32, int64, int) bool { t.Error("it sleeps first"); return false }
 	alive := wire.NewWord(wire.StateBusy, 0, 9, wire.NewOwner(2, 5))
 	h.guestSlot(0).State.Store(uint64(alive))
 	for _, dead := range []wire.Owner{wire.NewOwner(2, 4), wire.NewOwner(3, 5)} {

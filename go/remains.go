@@ -37,14 +37,14 @@ func DeadRegions(prefix string) ([]string, error) {
 // ErrNotARegion, ErrByteOrder, ErrVersion, ErrNotReady, ErrTruncated, ErrCorrupt, ErrNoDescriptors, ErrNoMemory,
 // ErrNotSupported, ErrSystem.
 func RemoveDeadRegion(name string) error {
-	return openDead(name, (*regionFile).removeDead)
+	return openDead(name, removeDead)
 }
 
 // RemoveDeadRegions removes the dead regions whose names begin with prefix, and returns how many it
 // removed; "" means all. Errors: as DeadRegions.
 func RemoveDeadRegions(prefix string) (removed int, err error) {
 	err = visitDead(prefix, func(f *regionFile, name string) error {
-		err := f.removeDead(name)
+		err := removeDead(f, name)
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNameInUse) {
 			return nil // another process was faster
 		}
@@ -56,6 +56,9 @@ func RemoveDeadRegions(prefix string) (removed int, err error) {
 	return removed, err
 }
 
+// removeDead removes a region whose host is dead, if it is still so.
+func removeDead(f *regionFile, name string) error { return public(f.removeDead(name)) }
+
 // visitDead calls visit for each dead region, until a visit fails.
 func visitDead(prefix string, visit func(f *regionFile, name string) error) error {
 	if err := checkMachine(wire.LittleEndian(), strconv.IntSize); err != nil {
@@ -63,7 +66,7 @@ func visitDead(prefix string, visit func(f *regionFile, name string) error) erro
 	}
 	names, err := regionNames()
 	if err != nil {
-		return err
+		return public(err)
 	}
 	for _, name := range names {
 		if !strings.HasPrefix(name, prefix) {
@@ -103,7 +106,7 @@ func openDead(name string, use func(f *regionFile, name string) error) error {
 	}
 	f, err := openRegion(name, s)
 	if err != nil {
-		return err
+		return public(err)
 	}
 	err = checkDead(f, s)
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -29,7 +30,7 @@ func regionNames() (names []string, err error) {
 	}
 	sort.Slice(entries, func(i, j int) bool { return entries[i].Name() < entries[j].Name() })
 	if err != nil {
-		return nil, systemError("read "+directory, err)
+		return nil, base.SystemFailure("read "+directory, err)
 	}
 	for _, entry := range entries {
 		if name, ok := strings.CutPrefix(entry.Name(), filePrefix); ok && entry.Type().IsRegular() {
@@ -47,13 +48,13 @@ func (f *regionFile) removeDead(name string) error {
 	}
 	defer f.unlock(takeoverIndex)
 	if f.locked(wire.HostIndex) {
-		return ErrNameInUse
+		return base.NameInUse
 	}
 	if !f.isCalled(regionPrefix + name) {
-		return failure(ErrNotFound, "somebody else removed it")
+		return base.Fail(base.NotFound, "somebody else removed it")
 	}
 	if err := syscall.Unlink(regionPrefix + name); err != nil {
-		return systemError("unlink "+regionPrefix+name, err)
+		return base.SystemFailure("unlink "+regionPrefix+name, err)
 	}
 	return nil
 }
@@ -65,7 +66,7 @@ func (f *regionFile) takeOver() error {
 			return err
 		}
 		if now() > end {
-			return failure(ErrNameInUse, "it is being taken over")
+			return base.Fail(base.NameInUse, "it is being taken over")
 		}
 	}
 }

@@ -71,7 +71,7 @@ func TestNameThatHasAnotherHostByNowIsLeftAlone(t *testing.T) {
 	err := openDead(h.name, func(f *regionFile, name string) error {
 		h.unname()
 		h.create()
-		return f.removeDead(name)
+		return removeDead(f, name)
 	})
 	wantError(t, err, ErrNotFound)
 	mustLeaveAlone(t, h)
@@ -85,7 +85,7 @@ func TestRemovalAsksForTheHostOnceMore(t *testing.T) {
 	f, err := openRegion(h.name, settings{mode: anyMode})
 	h.must(err)
 	defer f.close()
-	wantError(t, f.removeDead(h.name), ErrNameInUse)
+	wantError(t, removeDead(f, h.name), ErrNameInUse)
 	takeOver(t, h.name)() // the lock is released at once, not when the file is closed
 	mustLeaveAlone(t, h)
 }
@@ -201,7 +201,7 @@ func TestTooFewDescriptorsAreAnErrorAndNoEmptyList(t *testing.T) {
 	limited.Cur = uint64(lowest)
 	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limited))
 	_, listed := DeadRegions(h.name)
-	visited := visitIfDead(h.name, (*regionFile).removeDead)
+	visited := visitIfDead(h.name, removeDead)
 	removed := RemoveDeadRegion(h.name)
 	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
 	wantError(t, listed, ErrNoDescriptors)

@@ -137,8 +137,8 @@ func TestWorkerParksAfterALongHandlerWhereThereIsNoRoom(t *testing.T) {
 		w.poll()
 		polled := false
 		g.serving.polling.setUp(0)
-		g.parking.yield = func() { polled = polled || w.isPoller() }
-		g.parking.wait = func(*uint32, uint32, int64, int) bool {
+		g.parking.system.Yield = func() { polled = polled || w.isPoller() }
+		g.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 			w.workerPool.stopped.Store(true)
 			return false
 		}

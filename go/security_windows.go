@@ -6,6 +6,9 @@ import (
 	"sync"
 	"syscall"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
 // Permissions for the objects that this process creates, and the owners whose objects it trusts.
@@ -42,12 +45,12 @@ func (i identity) trusts(owner string) bool {
 var self = sync.OnceValues(func() (identity, error) {
 	token, err := syscall.OpenCurrentProcessToken()
 	if err != nil {
-		return identity{}, systemError("OpenProcessToken", err)
+		return identity{}, base.SystemFailure("OpenProcessToken", err)
 	}
 	defer token.Close()
 	user, err := token.GetTokenUser()
 	if err != nil {
-		return identity{}, systemError("GetTokenInformation", err)
+		return identity{}, base.SystemFailure("GetTokenInformation", err)
 	}
 	text, err := textOf(user.User.Sid)
 	if err != nil {
@@ -60,7 +63,7 @@ var self = sync.OnceValues(func() (identity, error) {
 func textOf(sid *syscall.SID) (string, error) {
 	text, err := sid.String()
 	if err != nil {
-		return "", systemError("ConvertSidToStringSid", err)
+		return "", base.SystemFailure("ConvertSidToStringSid", err)
 	}
 	return text, nil
 }
@@ -74,7 +77,7 @@ func defaultOwner(token syscall.Token) (string, error) {
 	size := uint32(unsafe.Sizeof(info))
 	err := syscall.GetTokenInformation(token, tokenOwner, (*byte)(unsafe.Pointer(&info)), size, &size)
 	if err != nil {
-		return "", systemError("GetTokenInformation", err)
+		return "", base.SystemFailure("GetTokenInformation", err)
 	}
 	return textOf(info.owner)
 }
@@ -90,7 +93,7 @@ func accessForEvents(section syscall.Handle) (*syscall.SecurityAttributes, error
 		accessInformation|labelOf(section), 0, 0, uintptr(unsafe.Pointer(&list)), 0,
 		uintptr(unsafe.Pointer(&access.SecurityDescriptor)))
 	if code != 0 {
-		return nil, systemError("GetSecurityInfo", syscall.Errno(code))
+		return nil, base.SystemFailure("GetSecurityInfo", syscall.Errno(code))
 	}
 	list.translate()
 	return access, nil
@@ -149,10 +152,10 @@ func (l *accessList) translate() {
 func eventRights(section uint32) uint32 {
 	rights := section & (standardRights | genericAll)
 	if section&(mapRead|genericRead) != 0 {
-		rights |= synchronize
+		rights |= park.Synchronize
 	}
 	if section&(mapWrite|genericWrite) != 0 {
-		rights |= eventModifyState
+		rights |= park.EventModifyState
 	}
 	return rights
 }
@@ -164,7 +167,7 @@ func parseOwner(owner string) (string, error) {
 	}
 	sid, err := syscall.StringToSid(owner)
 	if err != nil {
-		return "", &Error{Kind: ErrInvalid, Message: "Config.OwnerSID: " + owner, Cause: err}
+		return "", &base.Failure{Kind: base.Invalid, Message: "Config.OwnerSID: " + owner, Cause: err}
 	}
 	return textOf(sid)
 }
@@ -185,7 +188,7 @@ func checkOwner(object syscall.Handle, trusted string) error {
 	if trusted == "" {
 		trusted = me.user
 	}
-	return failure(ErrDenied, "its owner is "+owner+", not "+trusted)
+	return base.Fail(base.Denied, "its owner is "+owner+", not "+trusted)
 }
 
 // ownerOf returns the SID of an object's owner.
@@ -195,7 +198,7 @@ func ownerOf(object syscall.Handle) (string, error) {
 	code, _, _ := syscall.SyscallN(getSecurityInfo.Addr(), uintptr(object), kernelObject, ownerInformation,
 		uintptr(unsafe.Pointer(&owner)), 0, 0, 0, uintptr(unsafe.Pointer(&descriptor)))
 	if code != 0 {
-		return "", systemError("GetSecurityInfo", syscall.Errno(code))
+		return "", base.SystemFailure("GetSecurityInfo", syscall.Errno(code))
 	}
 	defer syscall.LocalFree(descriptor)
 	if owner == nil {

@@ -3,6 +3,7 @@ package shmipc
 import (
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -24,7 +25,7 @@ const wordChanges = 16
 // not begin before a compare-and-swap of the word has ended.
 func (s *slot) fetchAhead() {
 	if policyInUse != policyUnlearned {
-		prefetch(&s.line.Payload[wire.FirstLineSize])
+		park.Prefetch(&s.line.Payload[wire.FirstLineSize])
 	}
 }
 
@@ -34,7 +35,7 @@ func (s *slot) fetchAhead() {
 // see whether it is nil.
 func (s *slot) fetchToChange(r wire.Reach) {
 	if policyInUse != policyUnlearned {
-		prefetchToWrite(unsafe.Pointer(s.line), r == wire.ReachesSecondLine)
+		park.PrefetchToWrite(unsafe.Pointer(s.line), r == wire.ReachesSecondLine)
 	}
 }
 

@@ -20,12 +20,19 @@ type form struct {
 	value    uint32
 }
 
+// The operations of futexes that a peer needs.
+const (
+	futexWakeAny    = 1  // FUTEX_WAKE
+	futexWaitBitset = 9  // FUTEX_WAIT_BITSET
+	futexWakeBitset = 10 // FUTEX_WAKE_BITSET
+)
+
 var refusals = map[string]form{
 	"fcntl(F_OFD_SETLK)":       {syscall.SYS_FCNTL, 1, ofdSetLock},
 	"fcntl(F_OFD_GETLK)":       {syscall.SYS_FCNTL, 1, ofdGetLock},
-	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, waitBitset}, // Go's runtime does not use it
-	"futex(FUTEX_WAKE)":        {syscall.SYS_FUTEX, 1, futexWakeOp},
-	"futex(FUTEX_WAKE_BITSET)": {syscall.SYS_FUTEX, 1, wakeBitset},
+	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, futexWaitBitset}, // Go's runtime does not use it
+	"futex(FUTEX_WAKE)":        {syscall.SYS_FUTEX, 1, futexWakeAny},
+	"futex(FUTEX_WAKE_BITSET)": {syscall.SYS_FUTEX, 1, futexWakeBitset},
 	"clock_gettime":            {syscall.SYS_CLOCK_GETTIME, -1, 0},
 	"fstat":                    {syscall.SYS_FSTAT, -1, 0},
 	"madvise(MADV_DONTFORK)":   {syscall.SYS_MADVISE, 2, dontFork},

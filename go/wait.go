@@ -2,38 +2,38 @@ package shmipc
 
 import (
 	"context"
-	"math"
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
 // How a wait carries out what the policy says.
 
-const forever = int64(math.MaxInt64)
-
 // now is the monotonic time in nanoseconds, never 0.
-func now() int64 { return monotonic() + 1 }
+func now() int64 { return park.Now() }
 
 // parking is how a wait sleeps on a word of the region, how a sleeper is woken, and how a wait yields its processor;
 // tests replace it.
-type parking struct {
-	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is the
-	// sleeper's home, for wakeHome. ended: a peer's process has ended meanwhile, so the caller looks for dead peers.
-	wait func(word *uint32, value uint32, deadline int64, home int) (ended bool)
-	wake func(word *uint32, n int)
-	// wakeOwn wakes one sleeper of this very peer.
-	wakeOwn func(word *uint32)
-	// wakeHome wakes one sleeper of this peer whose home is `home`; false: there is none, or the system cannot tell.
-	// Legal to wake a sleeper whose home is elsewhere.
-	wakeHome func(word *uint32, peer uint32, home int) bool
-	// yieldProcessor lets another process have this processor, one that was woken or has notified; yield lets any other
-	// run, after a spin in vain.
-	yieldProcessor, yield func()
+type parking struct{ system park.System }
+
+func (p *parking) wait(word *uint32, value uint32, deadline int64, home int) (ended bool) {
+	return p.system.Wait(word, value, deadline, home)
 }
 
-// noHome is the home of a sleeper that does not wait for requests.
-const noHome = -1
+func (p *parking) wake(word *uint32, n int) { p.system.Wake(word, n) }
+
+func (p *parking) wakeOwn(word *uint32) { p.system.WakeOwn(word) }
+
+func (p *parking) wakeHome(word *uint32, peer uint32, home int) bool {
+	return p.system.WakeHome(word, peer, home)
+}
+
+// yieldProcessor lets another process have this processor, one that was woken or has notified; yield lets any other
+// run, after a spin in vain.
+func (p *parking) yieldProcessor() { p.system.YieldProcessor() }
+func (p *parking) yield()          { p.system.Yield() }
 
 // yield lets other goroutines run before this one blocks its thread.
 func yield() { runtime.Gosched() }
@@ -42,14 +42,14 @@ func yield() { runtime.Gosched() }
 // runtime can interrupt a goroutine here but not inside the assembly.
 //
 //go:noinline
-func relax() { pause(pauses) }
+func relax() { park.Pause(pauses) }
 
 // again lets time pass before the next look; false: it is time to sleep.
 func (p *parking) again(s *spin) bool {
 	switch s.next() {
 	case stepDelay:
 		if s.turns > 0 {
-			cpuDelay(s.turns)
+			park.Delay(s.turns)
 		}
 	case stepPause:
 		relax()
@@ -68,10 +68,10 @@ func (h *holdOff) wait() bool {
 		return false
 	}
 	if n := h.inPauses(); n > 0 {
-		pause(n)
+		park.Pause(n)
 	}
 	if n := h.inTurns(); n > 0 {
-		cpuDelay(n)
+		park.Delay(n)
 	}
 	return true
 }
@@ -106,20 +106,12 @@ func (l *limit) until() int64 {
 
 func (l *limit) compute() int64 {
 	if deadline, ok := l.ctx.Deadline(); ok {
-		return later(now(), int64(max(time.Until(deadline), 0)))
+		return park.Later(now(), int64(max(time.Until(deadline), 0)))
 	}
 	if l.timeout < 0 {
-		return forever
+		return park.Forever
 	}
-	return later(now(), int64(l.timeout))
-}
-
-// later is d nanoseconds after t, a time that is not negative; forever if there is no such time.
-func later(t, d int64) int64 {
-	if d > forever-t {
-		return forever
-	}
-	return t + d
+	return park.Later(now(), int64(l.timeout))
 }
 
 // over tells whether the context is done, or the time is up.

@@ -8,10 +8,10 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -82,8 +82,8 @@ func TestHostsEndIsAnEvent(t *testing.T) {
 		t.Fatal(event, err)
 	}
 	returns := 0
-	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
+	wait := g.parking.system.Wait
+	g.parking.system.Wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		returns++
 		return wait(word, value, deadline, home)
 	}
@@ -129,23 +129,11 @@ func TestSleepIsFinerThanATick(t *testing.T) {
 	for i := 0; i < 20; i++ {
 		start := now()
 		deadline := start + int64(time.Millisecond)
-		g.wait(eventcountWord(b), b.Generation.Load(), deadline, noHome)
+		g.wait(eventcountWord(b), b.Generation.Load(), deadline, park.NoHome)
 		best = min(best, now()-start)
 	}
 	if best < int64(900*time.Microsecond) || best > int64(8*time.Millisecond) {
 		t.Fatalf("a sleep of 1 ms took %v", time.Duration(best))
-	}
-}
-
-func TestScaleDoesNotOverflow(t *testing.T) {
-	const decades = 30 * 365 * 86400
-	for _, frequency := range []int64{1, 1000, 3579545, 10_000_000, 3_000_000_000} {
-		if got := scale(decades*frequency, frequency); got != decades*int64(time.Second) {
-			t.Errorf("at %d Hz 30 years are %d ns", frequency, got)
-		}
-		if got := scale(frequency/2, frequency); got > int64(time.Second)/2 {
-			t.Errorf("at %d Hz half a second is %d ns", frequency, got)
-		}
 	}
 }
 
@@ -172,7 +160,7 @@ func TestNotificationsReachEverySleeper(t *testing.T) {
 				if i%sleepers == 0 && n%2 == 0 {
 					until = now() + int64(n%7)*int64(50*time.Microsecond)
 				}
-				g.wait(eventcountWord(b), seen, until, noHome)
+				g.wait(eventcountWord(b), seen, until, park.NoHome)
 			}
 		}(i)
 	}
@@ -194,67 +182,6 @@ func eventuallySoon(t *testing.T, what string, condition func() bool) {
 	for end := now() + int64(watchdog); !condition(); yield() {
 		if now() > end {
 			t.Fatal("watchdog: ", what)
-		}
-	}
-}
-
-// A leader whose time is up makes a follower the leader, and the next notification wakes that follower.
-func TestLeadershipIsPassedOn(t *testing.T) {
-	h := newHost(t, smallShape)
-	g := h.attach(nil)
-	b := g.eventcount(wire.EventcountMembership)
-	seen := b.Generation.Load()
-	q := &g.backing.(*regionFile).sleeper.queues[wire.EventcountMembership]
-	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
-	sleep := func(until int64) func() error {
-		return background(t, func() error { g.wait(eventcountWord(b), seen, until, noHome); return nil })
-	}
-	leader := sleep(now() + int64(300*time.Millisecond))
-	eventually(t, "nobody leads", func() bool { q.mu.Lock(); defer q.mu.Unlock(); return q.led })
-	long := sleep(now() + int64(2*watchdog))
-	eventually(t, "it does not follow", func() bool { return followers() == 1 })
-	brief := sleep(now() + int64(5*time.Millisecond))
-	_ = brief()
-	_ = leader()
-	eventually(t, "nobody was promoted", func() bool { return followers() == 0 })
-	g.notifyAll(b)
-	_ = long()
-	if q.led || followers() != 0 {
-		t.Fatal("the queue is not empty")
-	}
-}
-
-// False peer records add no handle to a wait: it watches at most one process for each other peer.
-func TestLinesThatLieMakeNoWaitLonger(t *testing.T) {
-	h := newHost(t, smallShape)
-	c := startChild(t, "wait", "")
-	c.hear()
-	g := h.attach(nil)
-	process, err := syscall.OpenProcess(processQuery, false, uint32(c.cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	started := startOf(process)
-	closeHandle(process)
-	for i := uint32(0); i < wire.PeersMax; i++ {
-		line := g.peer(i)
-		line.Origin.Store(started)
-		line.PID.Store(uint32(c.cmd.Process.Pid))
-		line.Status.Store(wire.StatusAttached)
-	}
-	s, set := g.backing.(*regionFile).sleeper, &waitSet{}
-	if s.watchGuests(set) || set.count != wire.GuestsMax-1 || s.guests[g.index].process != 0 {
-		t.Fatalf("it watches %d processes, its own line's: %v", set.count, s.guests[g.index].process)
-	}
-	for set.add(1) {
-	}
-	if int(set.count) != len(set.handles) || set.prepare(int64(time.Millisecond)) {
-		t.Fatal("the set has no bound of its own")
-	}
-	closeHandle(set.timer)
-	for i := uint32(1); i < wire.PeersMax; i++ {
-		if i != g.index {
-			g.peer(i).Status.Store(wire.StatusVacant)
 		}
 	}
 }

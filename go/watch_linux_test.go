@@ -106,8 +106,8 @@ func TestTicksAreRareWhileTheHostIsWatched(t *testing.T) {
 func longSleeps(g *Guest) (asleep chan struct{}, woken *atomic.Bool) {
 	asleep, woken = make(chan struct{}), new(atomic.Bool)
 	var once sync.Once
-	wait := g.parking.wait
-	g.parking.wait = func(word *uint32, value uint32, deadline int64, home int) bool {
+	wait := g.parking.system.Wait
+	g.parking.system.Wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		left := deadline - now()
 		long := left > idleTick && left <= watchedTick // the workers beside it sleep longer
 		if long {

@@ -44,7 +44,7 @@ func (h *testHost) someoneSleeps(g *Guest) (woken *int) {
 	woken = new(int)
 	b := h.eventcount(wire.EventcountHostRequest)
 	b.want(1 << 14)
-	g.parking.wake = func(word *uint32, n int) {
+	g.parking.system.Wake = func(word *uint32, n int) {
 		if word == eventcountWord(b) {
 			*woken += n
 		}
@@ -163,7 +163,7 @@ func TestWorkerServesNotOnOnceItIsStopped(t *testing.T) {
 func TestSupersededWorkerLooksBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newPoller(t, h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps, though a request waits")
 		w.workerPool.stopped.Store(true)
 		return false
@@ -225,7 +225,7 @@ func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 		b := h.eventcount(wire.EventcountHostRequest)
 		b.Generation.Store(7)
 		woken := h.someoneSleeps(w.guest)
-		w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+		w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 			h.send(0, TypeNormal, nil) // notifies
 			b.joinPollers(other)
 			h.send(1, TypeNormal, nil) // does not
@@ -247,7 +247,7 @@ func TestFirstNotificationMayBeForSeveralWhereNobodyWasAnnounced(t *testing.T) {
 	w := newWorker(h.attach(nil), echoHandler)
 	b, s := h.eventcount(wire.EventcountHostRequest), &w.guest.serving
 	slept := false
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		slept = s.idleAt.Load() == b.Generation.Load()
 		w.workerPool.stopped.Store(true)
 		return false
@@ -278,7 +278,7 @@ func TestTickFindsWhatNobodyWasNotifiedOf(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept := 0
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept > 1 {
 			w.workerPool.stopped.Store(true)
 		}
@@ -297,7 +297,7 @@ func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
 	poller := newPoller(t, h.attach(nil), echoHandler)
 	w := poller.another()
 	slept := 0
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		if slept++; slept == 3 {
 			w.workerPool.stopped.Store(true)
 		}
@@ -313,7 +313,7 @@ func TestTickLeavesItToThePollerOfItsGuest(t *testing.T) {
 func TestWorkerLooksOnceMoreBeforeItSleeps(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		t.Error("it sleeps")
 		w.workerPool.stopped.Store(true)
 		return false
@@ -334,7 +334,7 @@ func TestWorkerSleepsWithItsBitSet(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler).another()
 	slept := 0
-	w.guest.parking.wait = func(address *uint32, value uint32, until int64, home int) bool {
+	w.guest.parking.system.Wait = func(address *uint32, value uint32, until int64, home int) bool {
 		b := h.eventcount(wire.EventcountHostRequest)
 		if slept++; b.Sleepers.Load() != 1<<1 || address != eventcountWord(b) || value != b.Generation.Load() || home != 1 {
 			t.Error("its caller cannot wake it")
@@ -355,7 +355,7 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})
 	w := newWorker(h.attach(nil), echoHandler)
 	slept, long := 0, 0
-	w.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
+	w.guest.parking.system.Wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
 		most := tick
 		if slept >= ticksToIdle {
 			most = idleTick
@@ -385,7 +385,7 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	second := first.another()
 	asleep := 0
 	var long bool
-	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
+	first.guest.parking.system.Wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
 		switch asleep++; asleep {
 		case 1:
 			second.park()
@@ -399,7 +399,7 @@ func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 		t.Fatalf("%d sleep, the second long: %v", asleep, long)
 	}
 	first.scanAll()
-	first.guest.parking.wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
+	first.guest.parking.system.Wait = func(_ *uint32, _ uint32, until int64, _ int) bool {
 		long = until-now() > tick
 		h.send(1, TypeNormal, nil)
 		return false
@@ -415,7 +415,7 @@ func servingAtRest(t *testing.T) (h *testHost, yielded *atomic.Int32, awaitRest 
 	h = newHost(t, smallShape)
 	g := h.attach(nil)
 	yielded = new(atomic.Int32)
-	g.yieldProcessor = func() { yielded.Add(1) }
+	g.parking.system.YieldProcessor = func() { yielded.Add(1) }
 	serveWith(t, g, echoHandler)
 	return h, yielded, func() {
 		eventually(t, "it does not rest", func() bool {
@@ -449,8 +449,8 @@ func restedWorker(t *testing.T) (h *testHost, w *worker, yielded *int) {
 	w, yielded = newWorker(h.attach(nil), echoHandler), new(int)
 	w.wakeup.justWoken = true
 	w.guest.serving.restsSince.Store(now() - rest)
-	w.guest.yieldProcessor = func() { *yielded++ }
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.YieldProcessor = func() { *yielded++ }
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		h.send(2, TypeNormal, nil)
 		return false
 	}
@@ -500,7 +500,7 @@ func TestTickEndsNoRest(t *testing.T) {
 	h := newHeapHost(t, smallShape)
 	w := newWorker(h.attach(nil), echoHandler)
 	slept, since := 0, int64(0)
-	w.guest.parking.wait = func(*uint32, uint32, int64, int) bool {
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
 		s := &w.guest.serving.restsSince
 		if slept++; slept == 1 {
 			since = s.Load()

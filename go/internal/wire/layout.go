@@ -1,4 +1,5 @@
-// Package wire is what lies in shared memory: layout, state word, messages and their types. docs/protocol.md is normative.
+// Package wire is what lies in shared memory: layout, state word, messages and their types. docs/protocol.md is
+// normative.
 package wire
 
 import (

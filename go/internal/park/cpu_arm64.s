@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func pause(n uint32)
-TEXT ·pause(SB), NOSPLIT, $0-4
+// func Pause(n uint32)
+TEXT ·Pause(SB), NOSPLIT, $0-4
 	MOVWU n+0(FP), R0
 again:
 	YIELD
@@ -9,22 +9,22 @@ again:
 	CBNZW R0, again
 	RET
 
-// func cpuDelay(turns uint32)
-TEXT ·cpuDelay(SB), NOSPLIT, $0-4
+// func Delay(turns uint32)
+TEXT ·Delay(SB), NOSPLIT, $0-4
 	MOVWU turns+0(FP), R0
 again:
 	SUBW $1, R0
 	CBNZW R0, again
 	RET
 
-// func prefetch(line *byte)
-TEXT ·prefetch(SB), NOSPLIT, $0-8
+// func Prefetch(line *byte)
+TEXT ·Prefetch(SB), NOSPLIT, $0-8
 	MOVD line+0(FP), R0
 	PRFM (R0), PLDL1KEEP
 	RET
 
-// func prefetchToWrite(line unsafe.Pointer, beyond bool)
-TEXT ·prefetchToWrite(SB), NOSPLIT, $0-9
+// func PrefetchToWrite(line unsafe.Pointer, beyond bool)
+TEXT ·PrefetchToWrite(SB), NOSPLIT, $0-9
 	MOVD line+0(FP), R0
 	MOVBU beyond+8(FP), R1
 	PRFM (R0), PSTL1KEEP

@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func pause(n uint32)
-TEXT ·pause(SB), NOSPLIT, $0-4
+// func Pause(n uint32)
+TEXT ·Pause(SB), NOSPLIT, $0-4
 	MOVL n+0(FP), CX
 again:
 	PAUSE
@@ -9,16 +9,16 @@ again:
 	JNZ again
 	RET
 
-// func cpuDelay(turns uint32)
-TEXT ·cpuDelay(SB), NOSPLIT, $0-4
+// func Delay(turns uint32)
+TEXT ·Delay(SB), NOSPLIT, $0-4
 	MOVL turns+0(FP), CX
 again:
 	DECL CX
 	JNZ again
 	RET
 
-// func prefetch(line *byte)
-TEXT ·prefetch(SB), NOSPLIT, $0-8
+// func Prefetch(line *byte)
+TEXT ·Prefetch(SB), NOSPLIT, $0-8
 	MOVQ line+0(FP), AX
 	PREFETCHT0 (AX)
 	RET
@@ -26,8 +26,8 @@ TEXT ·prefetch(SB), NOSPLIT, $0-8
 // The assembler does not know PREFETCHW (AX) and PREFETCHW 64(AX); processors that lack it pass over
 // it, but for the very first.
 //
-// func prefetchToWrite(line unsafe.Pointer, beyond bool)
-TEXT ·prefetchToWrite(SB), NOSPLIT, $0-9
+// func PrefetchToWrite(line unsafe.Pointer, beyond bool)
+TEXT ·PrefetchToWrite(SB), NOSPLIT, $0-9
 	MOVQ line+0(FP), AX
 	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
 	CMPB beyond+8(FP), $0

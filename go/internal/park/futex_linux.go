@@ -1,10 +1,11 @@
-package shmipc
+package park
 
 import (
+	"math"
 	"syscall"
-	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -15,23 +16,18 @@ const (
 	clockMonoton = 1  // CLOCK_MONOTONIC
 )
 
-var origin = time.Now()
-
-// monotonic is a monotonic time in nanoseconds.
-func monotonic() int64 { return int64(time.Since(origin)) }
-
-// futexParking is parking for this peer. Its sleepers carry bits that let a notifier wake this peer, or one of its
+// Futex is the system for this peer. Its sleepers carry bits that let a notifier wake this peer, or one of its
 // sleepers with a certain home.
-func futexParking(peer uint32) parking {
+func Futex(peer uint32) System {
 	bit := uint32(1) << peer
 	wait := func(address *uint32, value uint32, deadline int64, home int) (ended bool) {
 		futexWait(address, value, deadline, bit|homeBit(peer, home))
 		return false // a futex does not report the end of a process
 	}
-	return parking{
-		wait: wait, wake: futexWake, yieldProcessor: schedYield, yield: schedYield,
-		wakeOwn: func(address *uint32) { futexWakeBits(address, bit) },
-		wakeHome: func(address *uint32, peer uint32, home int) bool {
+	return System{
+		Wait: wait, Wake: futexWake, YieldProcessor: schedYield, Yield: schedYield,
+		WakeOwn: func(address *uint32) { futexWakeBits(address, bit) },
+		WakeHome: func(address *uint32, peer uint32, home int) bool {
 			return futexWakeBits(address, homeBit(peer, home))
 		},
 	}
@@ -46,13 +42,13 @@ const (
 )
 
 func homeBit(peer uint32, home int) uint32 {
-	if home == noHome {
+	if home == NoHome {
 		return 0
 	}
 	return 1 << (homeBitsAt + (homesOfAPeer*peer+uint32(home))%homeBits)
 }
 
-// futexWait sleeps while *address has the value, until the deadline in nanoseconds of now(). It may return at any time.
+// futexWait sleeps while *address has the value, until the deadline in nanoseconds of Now(). It may return at any time.
 // Syscall6, not RawSyscall6: the scheduler must know that the thread blocks.
 func futexWait(address *uint32, value uint32, deadline int64, bits uint32) {
 	var ts syscall.Timespec
@@ -60,8 +56,8 @@ func futexWait(address *uint32, value uint32, deadline int64, bits uint32) {
 	if errno != 0 {
 		return
 	}
-	// now() is read second: a delay between the two readings shortens the sleep.
-	ts = syscall.NsecToTimespec(later(ts.Nano(), deadline-now()))
+	// Now() is read second: a delay between the two readings shortens the sleep.
+	ts = syscall.NsecToTimespec(Later(ts.Nano(), deadline-Now()))
 	_, _, _ = syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), waitBitset,
 		uintptr(value), uintptr(unsafe.Pointer(&ts)), 0, uintptr(bits))
 }
@@ -79,4 +75,38 @@ func futexWakeBits(address *uint32, bits uint32) bool {
 	woken, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(unsafe.Pointer(address)), wakeBitset, 1, 0, 0,
 		uintptr(bits))
 	return errno == 0 && woken > 0
+}
+
+// Try makes the system calls that a peer needs to sleep and to wake others, and changes nothing. No other thread
+// uses the word.
+func Try(word *uint32) error {
+	var ts syscall.Timespec
+	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return base.Needed("clock_gettime", errno)
+	}
+	return tryFutex(unsafe.Pointer(word))
+}
+
+// tryFutex waits, until a time that has passed, and wakes on a word that no other thread uses.
+func tryFutex(word unsafe.Pointer) error {
+	var past syscall.Timespec
+	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(word), waitBitset, 0,
+		uintptr(unsafe.Pointer(&past)), 0, math.MaxUint32)
+	switch errno {
+	case 0, syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EINTR:
+	default:
+		return base.Needed("futex(FUTEX_WAIT_BITSET)", errno)
+	}
+	if err := tryWake(word, futexWakeOp, "futex(FUTEX_WAKE)"); err != nil {
+		return err
+	}
+	return tryWake(word, wakeBitset, "futex(FUTEX_WAKE_BITSET)")
+}
+
+func tryWake(word unsafe.Pointer, operation uintptr, call string) error {
+	_, _, errno := syscall.Syscall6(syscall.SYS_FUTEX, uintptr(word), operation, 0, 0, 0, math.MaxUint32)
+	if errno != 0 {
+		return base.Needed(call, errno)
+	}
+	return nil
 }
