@@ -1,6 +1,10 @@
 package shmipc
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
+)
 
 // cpusMax is how many processors a mask can name.
 const cpusMax = 1024
@@ -23,5 +27,5 @@ func PinProcess(cpus ...int) error {
 	if len(cpus) == 0 {
 		return failure(ErrInvalid, "no processors")
 	}
-	return public(pinProcess(mask))
+	return public(osregion.PinProcess(mask))
 }

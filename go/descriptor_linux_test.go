@@ -13,6 +13,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
+	"github.com/libshmipc/libshmipc/go/internal/usurper"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -21,7 +23,6 @@ import (
 
 func init() {
 	roles["without standard descriptors"] = childWithoutStandardDescriptors
-	roles["interfered with"] = childInterferedWith
 	roles["with a child"] = childWithAChild
 	roles["disturbed"] = childDisturbed
 }
@@ -35,11 +36,14 @@ func wantDone(t *testing.T, role, name string) {
 }
 
 func isOpen(fd int) bool {
-	_, err := identify(fd)
-	return err == nil
+	var st syscall.Stat_t
+	return syscall.Fstat(fd, &st) == nil
 }
 
 // ---- Standard descriptors ----
+
+// standardDescriptors are standard input, output and error.
+const standardDescriptors = 3
 
 // standard describes which of a process's standard descriptors were closed.
 type standard struct {
@@ -114,7 +118,7 @@ func liveAWhile(t *testing.T, name string, s *standard) error {
 		if err != nil {
 			return err
 		}
-		_ = cpuQuota("")
+		_ = osregion.Quota("")
 		stop := g.watchHost()
 		for fd, closed := range s.closed {
 			if closed && isOpen(fd) {
@@ -137,38 +141,6 @@ func TestNoDescriptorIsAStandardOne(t *testing.T) {
 	h := newHost(t, smallShape)
 	h.serve(echo)
 	wantDone(t, "without standard descriptors", h.name)
-}
-
-// childInterferedWith closes or redirects standard output in the middle of an opening.
-func childInterferedWith(*testing.T, string) {
-	s := closeStandard(1 << 1)
-	openings := 0
-	open := func(interfere func()) (int, error) {
-		openings = 0
-		return aboveStandard(func() (int, error) {
-			if openings++; openings == 1 {
-				interfere()
-			}
-			return syscall.Open("/dev/null", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
-		})
-	}
-	closed, err1 := open(func() { _ = syscall.Close(1) })
-	again, open1 := openings == 2, isOpen(1)
-	redirected, err2 := open(func() { _ = syscall.Dup3(s.output, 1, 0) })
-	open2 := isOpen(1)
-	s.restore()
-	switch {
-	case err1 != nil || isStandard(closed) || !again || open1:
-		say("closed meanwhile: %d, %v; opened again: %v; left open: %v", closed, err1, again, open1)
-	case err2 != nil || isStandard(redirected) || !open2:
-		say("redirected meanwhile: %d, %v; still open: %v", redirected, err2, open2)
-	default:
-		say("done")
-	}
-}
-
-func TestStandardDescriptorsOfOthersStayAsTheyAre(t *testing.T) {
-	wantDone(t, "interfered with", "")
 }
 
 // ---- Children ----
@@ -224,93 +196,21 @@ func TestNoChildKeepsADeadGuestsLock(t *testing.T) {
 // A guest that is cut off must still vacate its peer record: until then it must not look dead.
 func TestGuestThatIsCutOffKeepsItsLockUntilItLetsGo(t *testing.T) {
 	h := newHost(t, smallShape)
-	f := h.attach(nil).backing.(*regionFile)
-	view := f.detach()
+	f := h.attach(nil).object.(*osregion.Object)
+	view := f.Detach()
 	if view == nil {
 		t.Fatal("it could not be detached")
 	}
 	if !h.lockedByOther(1) {
 		t.Error("it has lost its lock")
 	}
-	f.letGo(view)
+	f.LetGo(view)
 	if h.lockedByOther(1) {
 		t.Error("it keeps its lock")
 	}
 }
 
 // ---- Descriptors that other code closed ----
-
-// usurper is another file that took the place of one of our descriptors. One opening of it has every byte locked.
-type usurper struct {
-	t    *testing.T
-	fd   int
-	file *os.File // the opening that has the locks, if it is not fd's own
-}
-
-// usurp closes a descriptor and puts another file in its place. locked: another opening of that file has every lock, as
-// peers of another region may.
-func usurp(t *testing.T, fd int, locked bool) *usurper {
-	t.Helper()
-	path := t.TempDir() + "/usurper"
-	theirs, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err == nil {
-		err = syscall.Dup3(int(theirs.Fd()), fd, syscall.O_CLOEXEC)
-		_ = theirs.Close()
-	}
-	u := &usurper{t: t, fd: fd}
-	locker := fd
-	if err == nil && locked {
-		if u.file, err = os.OpenFile(path, os.O_RDWR, 0); err == nil {
-			locker = int(u.file.Fd())
-		}
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.lockAll(locker)
-	return u
-}
-
-func (u *usurper) lockAll(fd int) {
-	u.t.Helper()
-	if errno := setLock(fd, &syscall.Flock_t{Type: syscall.F_WRLCK}); errno != 0 {
-		u.t.Fatal(errno)
-	}
-}
-
-// isLocked queries the locks through another opening.
-func (u *usurper) isLocked(index uint32) bool {
-	u.t.Helper()
-	other, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", u.fd), os.O_RDWR, 0)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	defer other.Close()
-	held, err := askLock(int(other.Fd()), index)
-	if err != nil {
-		u.t.Fatal(err)
-	}
-	return held
-}
-
-// wantUntouched checks that the usurper is open, has its own locks only, and that nothing was written to it.
-func (u *usurper) wantUntouched() {
-	u.t.Helper()
-	var st syscall.Stat_t
-	if err := syscall.Fstat(u.fd, &st); err != nil || st.Size != 0 {
-		u.t.Fatalf("its file has %d bytes, %v", st.Size, err)
-	}
-	for index := uint32(0); index <= wire.GuestsMax+1; index++ {
-		if !u.isLocked(index) {
-			u.t.Fatalf("its lock %d was given back", index)
-		}
-	}
-	if u.file != nil {
-		_ = u.file.Close()
-	}
-	u.lockAll(u.fd)
-	_ = syscall.Close(u.fd)
-}
 
 // listen returns a logger and the number of its messages about a descriptor.
 func listen() (*slog.Logger, func() int) {
@@ -326,7 +226,7 @@ func TestWhoLostItsDescriptorBelievesNoOtherFile(t *testing.T) {
 		logger, warnings := listen()
 		g := h.attach(&Config{Logger: logger})
 		other := h.attach(nil)
-		u := usurp(t, int(g.backing.(*regionFile).fd.Load()), locked)
+		u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), locked)
 		for i := 0; i < 3; i++ {
 			if state := g.checkHost(); state != hostAlive {
 				t.Fatal("the host lives and its state is ", state)
@@ -339,7 +239,7 @@ func TestWhoLostItsDescriptorBelievesNoOtherFile(t *testing.T) {
 			t.Fatalf("%d warnings", n)
 		}
 		h.must(other.Close())
-		if g.locked(other.index) {
+		if g.object.Locked(other.index) {
 			t.Fatal("the other guest has left and its lock is held")
 		}
 		h.kill()
@@ -347,7 +247,7 @@ func TestWhoLostItsDescriptorBelievesNoOtherFile(t *testing.T) {
 			t.Fatal("the host died and its state is ", state)
 		}
 		h.must(g.Close())
-		u.wantUntouched()
+		u.WantUntouched()
 	}
 }
 
@@ -355,22 +255,22 @@ func TestAnswerAboutAnotherFileIsNotBelieved(t *testing.T) {
 	for _, locked := range []bool{false, true} {
 		h := newHost(t, smallShape)
 		g, other := h.attach(nil), h.attach(nil)
-		u := usurp(t, int(g.backing.(*regionFile).fd.Load()), locked)
+		u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), locked)
 		if locked {
 			h.must(other.Close())
 		}
-		if g.locked(other.index) == locked {
+		if g.object.Locked(other.index) == locked {
 			t.Errorf("the other guest's lock is held: %v", locked)
 		}
 		h.must(g.Close())
-		u.wantUntouched()
+		u.WantUntouched()
 	}
 }
 
 func TestOwnLockIsNotAnothers(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	if g.locked(g.index) || !g.locked(wire.HostIndex) || !h.lockedByOther(g.index) {
+	if g.object.Locked(g.index) || !g.object.Locked(wire.HostIndex) || !h.lockedByOther(g.index) {
 		t.Fatal()
 	}
 }
@@ -380,14 +280,14 @@ func TestWhoLostItsDescriptorHearsOfDeaths(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
 	serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
-	u := usurp(t, int(g.backing.(*regionFile).fd.Load()), false)
+	u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), false)
 	if _, err := h.call(0, TypeNormal, pattern(100, 1)); err != nil {
 		t.Fatal(err)
 	}
 	h.kill()
 	wantError(t, serve(), ErrPeerDied)
 	h.must(g.Close())
-	u.wantUntouched()
+	u.WantUntouched()
 }
 
 // If the name no longer leads to the file, a guest cannot query the locks, and takes every peer for alive.
@@ -395,109 +295,50 @@ func TestWhoCannotTellTakesEverybodyForAlive(t *testing.T) {
 	h := newHost(t, smallShape)
 	logger, warnings := listen()
 	g := h.attach(&Config{Logger: logger})
-	u := usurp(t, int(g.backing.(*regionFile).fd.Load()), false)
+	u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), false)
 	h.must(os.Rename(h.path(), h.path()+".elsewhere"))
 	for i := 0; i < 3; i++ {
-		if !g.locked(wire.HostIndex) {
+		if !g.object.Locked(wire.HostIndex) {
 			t.Fatal("the host is taken for dead")
 		}
 		g.checkHost()
 	}
-	if g.linked() {
+	if g.object.Linked() {
 		t.Error("the name is gone, and it has one")
 	}
 	if n := warnings(); n != 1 {
 		t.Errorf("%d warnings", n)
 	}
 	h.must(os.Rename(h.path()+".elsewhere", h.path()))
-	if !g.linked() || !g.locked(wire.HostIndex) || g.locked(2) {
+	if !g.object.Linked() || !g.object.Locked(wire.HostIndex) || g.object.Locked(2) {
 		t.Error("it was not opened again")
 	}
 	h.must(g.Close())
-	u.wantUntouched()
+	u.WantUntouched()
 }
 
 // A file that may not be opened may still have its name.
 func TestNameIsLookedAtWithoutTheDescriptor(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	u := usurp(t, int(g.backing.(*regionFile).fd.Load()), false)
+	u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), false)
 	old := limitDescriptors(t, 1)
-	linked, locked := g.linked(), g.locked(2)
+	linked, locked := g.object.Linked(), g.object.Locked(2)
 	h.must(syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old))
 	if !linked || !locked {
 		t.Errorf("it has a name: %v, a lock of which nothing is known is held: %v", linked, locked)
 	}
 	h.must(g.Close())
-	u.wantUntouched()
-}
-
-func TestLockThatWasTakenInAnotherFileIsGivenBack(t *testing.T) {
-	h := newHost(t, smallShape)
-	f, err := openRegion(h.name, settings{})
-	h.must(err)
-	fd := int(f.fd.Load())
-	u := usurp(t, fd, false)
-	if ok, err := f.lock(3); ok || err == nil {
-		t.Fatalf("in another file: %v, %v", ok, err)
-	}
-	if !u.isLocked(3) {
-		t.Fatal("its own lock is gone")
-	}
-	if ok, err := f.own(fd, 3); ok || err == nil {
-		t.Fatalf("in a file that became another one: %v, %v", ok, err)
-	}
-	if u.isLocked(3) {
-		t.Fatal("the lock is held")
-	}
-	u.lockAll(fd)
-	h.must(f.close())
-	u.wantUntouched()
+	u.WantUntouched()
 }
 
 // No code has looked at the descriptor, or queried a lock, since it was lost.
 func TestWhatTookTheDescriptorsPlaceIsNotClosed(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	u := usurp(t, int(g.backing.(*regionFile).fd.Load()), false)
+	u := usurper.Take(t, g.object.(*osregion.Object).Descriptor(), false)
 	h.must(g.Close())
-	u.wantUntouched()
-}
-
-func TestWhatTookTheWatchsPlaceIsNotClosed(t *testing.T) {
-	w := watchProcess(processID(), func(bool) {})
-	if w == nil {
-		t.Skip("no process can be watched here")
-	}
-	fd := -1
-	raw, err := w.file.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(number uintptr) { fd = int(number) })
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := usurp(t, fd, false)
-	within(t, "stop", w.stop)
-	within(t, "stop once more", w.stop)
-	w = nil
-	collect()
-	collect()
-	u.wantUntouched()
-}
-
-// collect runs the garbage collector, and the finalizers of what it had found before.
-func collect() {
-	found := make(chan bool)
-	runtime.SetFinalizer(&struct{ _ [64]byte }{}, func(any) { close(found) })
-	for {
-		runtime.GC()
-		select {
-		case <-found:
-			return
-		case <-time.After(time.Millisecond):
-		}
-	}
+	u.WantUntouched()
 }
 
 // childDisturbed attaches while another thread closes the package's descriptors; either may win.
@@ -520,7 +361,7 @@ func childDisturbed(t *testing.T, name string) {
 	})
 	attached := 0
 	for i := 0; i < rounds(200); i++ {
-		if g, err := attachOnce(name, settings{mode: 0o600, timeout: time.Second}); err == nil {
+		if g, err := attachOnce(name, settings{rules: osregion.Rules{Mode: 0o600}, timeout: time.Second}); err == nil {
 			attached++
 			_ = g.Close()
 		}

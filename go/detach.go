@@ -7,10 +7,10 @@ import "github.com/libshmipc/libshmipc/go/internal/wire"
 func (g *Guest) sever() (memory []byte, real *region) {
 	g.cutting.Lock()
 	defer g.cutting.Unlock()
-	if memory = g.detach(); memory == nil {
+	if memory = g.object.Detach(); memory == nil {
 		return nil, nil
 	}
-	real = newRegion(memory, g.geometry, g.backing, g.index)
+	real = newRegion(memory, g.geometry, g.object, g.index)
 	real.me, real.epoch = g.me, g.epoch
 	g.keepInUse()
 	g.settleCalls(real)
@@ -22,7 +22,7 @@ func (g *Guest) sever() (memory []byte, real *region) {
 func (g *Guest) keepInUse() {
 	var fault error
 	defer g.catchFault(&fault)()
-	g.keep(g.view.Bytes(0, wire.SlotsOffset))
+	g.object.Keep(g.view.Bytes(0, wire.SlotsOffset))
 	for i := range g.pool.exchanges {
 		if e := &g.pool.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
 			g.keepSlot(&e.slot)
@@ -47,7 +47,7 @@ func (g *Guest) settleCalls(real *region) {
 }
 
 func (g *Guest) keepSlot(s *slot) {
-	g.keep(g.view.Bytes(g.geometry.SlotOffset(s.index), g.geometry.Stride))
+	g.object.Keep(g.view.Bytes(g.geometry.SlotOffset(s.index), g.geometry.Stride))
 }
 
 // abandon gives up on the caller's behalf, in the private word of a kept slot: Request.Abandoned tells the handler.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -133,31 +132,6 @@ func TestNoByteThatIsWrittenLateGetsAnywhere(t *testing.T) {
 		}
 	}
 	eventually(t, "something stays open or mapped", func() bool { return !resources(t).leaks(before) })
-}
-
-// A page that cannot be populated is written, and keeps its contents.
-func TestKeptPagesAreTouched(t *testing.T) {
-	page := syscall.Getpagesize()
-	h := newHost(t, shape{1, 1, 8192, 8192})
-	g := h.attach(nil)
-	s := mustClaim(t, g)
-	copy(s.Buffer(), pattern(8192, 3))
-	f := g.backing.(*regionFile)
-	real := f.detach()
-	if real == nil {
-		t.Fatal("it could not be detached")
-	}
-	touch(f.memory[:len(f.memory)/page*page], page)
-	buffer := h.requestBuffer(1)
-	fill(buffer, 0xee)
-	if !equalBytes(s.Buffer(), pattern(8192, 3)) {
-		t.Fatal("the private page has changed")
-	}
-	fill(s.Buffer(), 0)
-	if buffer[0] != 0xee || buffer[8191] != 0xee {
-		t.Fatal("the shared page has changed")
-	}
-	f.letGo(real)
 }
 
 // Waits of a guest that was cut off end although no peer can wake them through the region any more.

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -176,7 +177,7 @@ func newSettings(name string, config *Config) (settings, error) {
 		config = &Config{}
 	}
 	s := settings{
-		mode: config.Mode, owner: config.Owner, ownerSID: config.OwnerSID, global: config.Global,
+		rules:     osregion.Rules{Mode: config.Mode, Owner: config.Owner, OwnerSID: config.OwnerSID, Global: config.Global},
 		callsOnly: config.CallsOnly,
 		spin:      config.Spin, timeout: config.Timeout, log: config.Logger,
 	}
@@ -185,8 +186,8 @@ func newSettings(name string, config *Config) (settings, error) {
 }
 
 func (s *settings) fill() {
-	if s.mode == 0 {
-		s.mode = 0o600
+	if s.rules.Mode == 0 {
+		s.rules.Mode = 0o600
 	}
 	if s.timeout == 0 {
 		s.timeout = DefaultTimeout
@@ -257,7 +258,7 @@ func (g *Guest) Info() (info Info, err error) {
 func (g *Guest) countGuests() (all, serving uint32) {
 	for index := uint32(1); index <= wire.GuestsMax; index++ {
 		status := g.peer(index).Status.Load()
-		if status == wire.StatusVacant || index != g.index && !g.locked(index) {
+		if status == wire.StatusVacant || index != g.index && !g.object.Locked(index) {
 			continue
 		}
 		all++

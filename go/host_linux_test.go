@@ -34,7 +34,7 @@ func (h *testHost) create() {
 	h.fd, h.open, h.parking = fd, true, parking{park.Futex(wire.HostIndex)}
 	h.setUp(memory)
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: wire.LockOffset, Len: 1}
-	h.must(syscall.FcntlFlock(uintptr(fd), ofdSetLock, &lock))
+	h.must(syscall.FcntlFlock(uintptr(fd), lockSet, &lock))
 	linkat(h.tb, fd, h.path())
 }
 
@@ -49,12 +49,14 @@ func linkat(tb testing.TB, fd int, path string) {
 	}
 }
 
-func (h *testHost) path() string { return filepath.Join("/dev/shm", "shmipc."+h.name) }
+func (h *testHost) path() string { return pathOf(h.name) }
+
+func pathOf(name string) string { return "/dev/shm/shmipc." + name }
 
 // unname removes the name.
 func (h *testHost) unname() { removeName(h.name) }
 
-func removeName(name string) { _ = os.Remove("/dev/shm/shmipc." + name) }
+func removeName(name string) { _ = os.Remove(pathOf(name)) }
 
 // namesLeft lists the files of regions whose names begin with this prefix.
 func namesLeft(prefix string) []string {
@@ -79,15 +81,16 @@ func (h *testHost) drop() {
 
 // lockedByOther queries a lock as the host does.
 func (h *testHost) lockedByOther(index uint32) bool {
-	held, err := askLock(h.fd, index)
-	return held || err != nil
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: wire.LockOffset + int64(index), Len: 1}
+	err := syscall.FcntlFlock(uintptr(h.fd), lockQuery, &lock)
+	return lock.Type != syscall.F_UNLCK || err != nil
 }
 
 // place puts bytes under a region's name.
 func place(t *testing.T, content []byte, size int64) string {
 	t.Helper()
 	name := uniqueName(t)
-	path := "/dev/shm/shmipc." + name
+	path := pathOf(name)
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}

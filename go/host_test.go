@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
@@ -44,21 +45,21 @@ type heapBacking struct {
 	closed    atomic.Bool
 }
 
-func (b *heapBacking) locked(index uint32) bool {
+func (b *heapBacking) Locked(index uint32) bool {
 	if index == wire.HostIndex {
 		return !b.hostDead.Load()
 	}
 	return !b.guestDead[index].Load()
 }
-func (b *heapBacking) linked() bool    { return !b.unlinked.Load() }
-func (b *heapBacking) trouble() string { return "" }
-func (b *heapBacking) waiting(wire.View, wire.Geometry, uint32) park.System {
+func (b *heapBacking) Linked() bool    { return !b.unlinked.Load() }
+func (b *heapBacking) Trouble() string { return "" }
+func (b *heapBacking) Waiting(wire.View, wire.Geometry, uint32) park.System {
 	return heapParking.system
 }
-func (b *heapBacking) close() error   { b.closed.Store(true); return nil }
-func (b *heapBacking) detach() []byte { return nil }
-func (b *heapBacking) keep([]byte)    {}
-func (b *heapBacking) letGo([]byte)   {}
+func (b *heapBacking) Close() error   { b.closed.Store(true); return nil }
+func (b *heapBacking) Detach() []byte { return nil }
+func (b *heapBacking) Keep([]byte)    {}
+func (b *heapBacking) LetGo([]byte)   {}
 
 // namesOfThisRun is the common prefix of the region names in this process's tests.
 var namesOfThisRun = fmt.Sprintf("gotest.%d.", os.Getpid())
@@ -88,8 +89,8 @@ func (h *testHost) setUp(memory []byte) {
 	h.memory, h.view = memory, wire.NewView(memory)
 	copy(memory, header(h.geometry))
 	h.peer(wire.HostIndex).Epoch.Store(1)
-	h.peer(wire.HostIndex).PID.Store(processID())
-	h.peer(wire.HostIndex).Origin.Store(processOrigin())
+	h.peer(wire.HostIndex).PID.Store(osregion.ProcessID())
+	h.peer(wire.HostIndex).Origin.Store(osregion.ProcessOrigin())
 	h.peer(wire.HostIndex).Status.Store(wire.StatusAttached)
 	h.claimed = make([]sync.Mutex, h.geometry.HostCount)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
@@ -21,7 +23,7 @@ import (
 // hostFile is the region's objects, as the host holds them.
 type hostFile struct {
 	sddl      string // of the sections; "": for this user alone
-	directory *directory
+	directory *directoryPage
 	page      syscall.Handle // the directory's section
 	names     park.Names
 	section   syscall.Handle
@@ -37,11 +39,61 @@ func namesLeft(string) []string { return nil }
 
 func createSection(tb testing.TB, name string, size uint64) (section syscall.Handle, view unsafe.Pointer) {
 	tb.Helper()
-	me, err := self()
+	return createSectionFor(tb, name, size, "D:P(A;;GA;;;"+thisUser(tb)+")")
+}
+
+// thisUser is the SID of this process's user.
+func thisUser(tb testing.TB) string {
+	tb.Helper()
+	token, err := syscall.OpenCurrentProcessToken()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return createSectionFor(tb, name, size, "D:P(A;;GA;;;"+me.user+")")
+	defer token.Close()
+	user, err := token.GetTokenUser()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := user.User.Sid.String()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return text
+}
+
+var (
+	kernel32     = syscall.NewLazyDLL("kernel32.dll")
+	advapi32     = syscall.NewLazyDLL("advapi32.dll")
+	virtualQuery = kernel32.NewProc("VirtualQuery")
+	openMapping  = kernel32.NewProc("OpenFileMappingW")
+)
+
+const (
+	mapWrite    = 0x0002     // FILE_MAP_WRITE
+	mapRead     = 0x0004     // FILE_MAP_READ
+	readControl = 0x00020000 // READ_CONTROL
+)
+
+// directoryPage is the section that a region's name stands for.
+type directoryPage struct {
+	magic, nonce, started atomic.Uint64
+	pid                   atomic.Uint32
+}
+
+const directorySize = 4096
+
+func directoryName(name string) string { return `Local\shmipc.` + name }
+
+func mapView(section syscall.Handle, access uint32, size uint64) (unsafe.Pointer, error) {
+	address, err := syscall.MapViewOfFile(section, access, 0, 0, uintptr(size))
+	return *(*unsafe.Pointer)(unsafe.Pointer(&address)), err // not Go's memory
+}
+
+func unmapView(view *unsafe.Pointer) {
+	if *view != nil {
+		_ = syscall.UnmapViewOfFile(uintptr(*view))
+		*view = nil
+	}
 }
 
 var descriptorOf = advapi32.NewProc("ConvertStringSecurityDescriptorToSecurityDescriptorW")
@@ -115,12 +167,12 @@ func (h *testHost) createRegion() {
 
 func (h *testHost) publishName() {
 	if h.directory == nil {
-		section, view := h.createSection(directoryName(h.name, false), directorySize)
-		h.page, h.directory = section, (*directory)(view)
-		h.directory.magic.Store(directoryMagic)
+		section, view := h.createSection(directoryName(h.name), directorySize)
+		h.page, h.directory = section, (*directoryPage)(view)
+		h.directory.magic.Store(0x0a444350494d4853) // "SHMIPCD\n"
 	}
-	h.directory.pid.Store(processID())
-	h.directory.started.Store(processOrigin())
+	h.directory.pid.Store(osregion.ProcessID())
+	h.directory.started.Store(osregion.ProcessOrigin())
 	h.directory.nonce.Store(h.geometry.Nonce)
 }
 
@@ -137,8 +189,17 @@ func (h *testHost) unname() {
 
 // named tells whether the name leads to the region.
 func (h *testHost) named() bool {
-	nonce, err := findRegion(directoryName(h.name, false), "")
-	return err == nil && nonce == h.geometry.Nonce
+	section, err := park.OpenNamed(openMapping, directoryName(h.name), mapRead)
+	if err != nil {
+		return false
+	}
+	defer park.CloseHandle(section)
+	view, err := mapView(section, mapRead, directorySize)
+	if err != nil {
+		return false
+	}
+	defer unmapView(&view)
+	return (*directoryPage)(view).nonce.Load() == h.geometry.Nonce
 }
 
 // drop drops mapping and locks.
@@ -154,7 +215,11 @@ func (h *testHost) drop() {
 
 // lockedByOther queries a lock as the host does.
 func (h *testHost) lockedByOther(index uint32) bool {
-	return (&regionFile{names: h.names}).locked(index)
+	event, err := park.OpenEvent(h.names.Of("lock", index), park.Synchronize)
+	if err == nil {
+		park.CloseHandle(event)
+	}
+	return !base.Is(err, base.NotFound)
 }
 
 // place puts bytes under a region's name.
@@ -193,7 +258,7 @@ func countHandles(t *testing.T) int {
 	t.Helper()
 	self, _ := syscall.GetCurrentProcess()
 	var count uint32
-	ask := syscall.NewLazyDLL("kernel32.dll").NewProc("GetProcessHandleCount")
+	ask := kernel32.NewProc("GetProcessHandleCount")
 	if r, _, code := syscall.SyscallN(ask.Addr(), uintptr(self), uintptr(unsafe.Pointer(&count))); r == 0 {
 		t.Fatal(code)
 	}
@@ -211,7 +276,13 @@ func countHandles(t *testing.T) int {
 // countViews walks through the address space.
 func countViews() (views int) {
 	const mapped = 0x40000 // MEM_MAPPED
-	var info memoryInformation
+	var info struct {      // MEMORY_BASIC_INFORMATION
+		base, allocation uintptr
+		_                [2]uint32
+		size             uintptr
+		_                [2]uint32
+		kind             uint32
+	}
 	for address := uintptr(0); ; address = info.base + info.size {
 		r, _, _ := syscall.SyscallN(virtualQuery.Addr(), address, uintptr(unsafe.Pointer(&info)), unsafe.Sizeof(info))
 		if r == 0 {

@@ -132,7 +132,7 @@ func (g *Guest) lookIsDue() bool {
 // checkHost looks whether the host is there, and records its end.
 func (g *Guest) checkHost() hostState {
 	state := g.host()
-	if trouble := g.trouble(); trouble != "" {
+	if trouble := g.object.Trouble(); trouble != "" {
 		g.warn(trouble)
 	}
 	switch {
@@ -208,7 +208,7 @@ func (g *Guest) cutOff() {
 	if memory, real := g.sever(); real != nil {
 		real.disown()
 		real.leave()
-		g.letGo(memory)
+		g.object.LetGo(memory)
 	} else {
 		g.staysMapped = true
 	}
@@ -229,7 +229,7 @@ func (g *Guest) clearUp() {
 }
 
 func (g *Guest) unmap() error {
-	if err := g.close(); err != nil {
+	if err := g.object.Close(); err != nil {
 		return &Error{Kind: ErrSystem, Message: "close", Cause: err}
 	}
 	return nil

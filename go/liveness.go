@@ -15,7 +15,7 @@ const (
 // host looks whether the host is there. Its lock is the proof; its peer record tells how it left.
 func (r *region) host() hostState {
 	line := r.peer(wire.HostIndex)
-	if r.locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && !r.nameIsLost() {
+	if r.object.Locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && !r.nameIsLost() {
 		if line.Status.Load() != wire.StatusAttached {
 			return hostLeaving
 		}
@@ -31,7 +31,7 @@ func (r *region) host() hostState {
 // before its peer record says so, and a process that replaces a dead host briefly holds the dead host's lock while it
 // unlinks.
 func (r *region) nameIsLost() bool {
-	if r.linked() {
+	if r.object.Linked() {
 		return false
 	}
 	r.unnamed.CompareAndSwap(0, now())
@@ -44,5 +44,5 @@ func (r *region) dead(o wire.Owner) bool {
 	if o == r.me {
 		return false
 	}
-	return wire.EpochInWord(r.peer(o.Index()).Epoch.Load()) != o.Epoch() || !r.locked(o.Index())
+	return wire.EpochInWord(r.peer(o.Index()).Epoch.Load()) != o.Epoch() || !r.object.Locked(o.Index())
 }

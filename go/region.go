@@ -3,39 +3,39 @@ package shmipc
 import (
 	"io"
 	"log/slog"
-	"os"
 	"runtime"
 	"sync/atomic"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
-// backing holds the memory and proves which peers are alive: the region's file, or its equivalent on a system without
+// backing is the object that holds the memory and proves which peers are alive: the region's file, or its equivalent on a system without
 // such files.
 type backing interface {
-	locked(index uint32) bool // another process holds the lock of this peer index
-	linked() bool             // the region still has a name
-	trouble() string          // what was done to the file and should be logged, once; "": nothing
-	// waiting is how this peer sleeps on the memory's words, and wakes others.
-	waiting(v wire.View, g wire.Geometry, index uint32) park.System
+	Locked(index uint32) bool // another process holds the lock of this peer index
+	Linked() bool             // the region still has a name
+	Trouble() string          // what was done to the file and should be logged, once; "": nothing
+	// Waiting is how this peer sleeps on the memory's words, and wakes others.
+	Waiting(v wire.View, g wire.Geometry, index uint32) park.System
 	detacher
-	close() error // unmaps and gives up this guest's lock
+	Close() error // unmaps and gives up this guest's lock
 }
 
 // detacher is how a guest leaves while its goroutines still write to its mapping.
 type detacher interface {
-	// detach turns the mapping, in place and at one instant, into memory of this process alone: later writes there are
-	// invisible to other processes. Reads still show other processes' writes, except in bytes passed to keep. detach
+	// Detach turns the mapping, in place and at one instant, into memory of this process alone: later writes there are
+	// invisible to other processes. Reads still show other processes' writes, except in bytes passed to Keep. Detach
 	// returns a second mapping, through which the caller goes on as the same guest; nil: the system cannot do that now,
 	// and nothing has changed.
-	detach() []byte
-	// keep makes bytes of a detached mapping keep their contents.
-	keep([]byte)
-	// letGo unmaps the mapping that detach returned, and gives up this guest's lock. The private memory stays until
-	// close.
-	letGo([]byte)
+	Detach() []byte
+	// Keep makes bytes of a detached mapping keep their contents.
+	Keep([]byte)
+	// LetGo unmaps the mapping that Detach returned, and gives up this guest's lock. The private memory stays until
+	// Close.
+	LetGo([]byte)
 }
 
 // mapped is the mapping, with the private copy of its geometry.
@@ -56,7 +56,7 @@ func (m *mapped) eventcount(number uint32) *eventcount {
 type region struct {
 	mapped
 	parking
-	backing
+	object backing
 
 	index uint32 // this guest's
 	epoch uint32 // of this attachment, as in the peer table
@@ -71,10 +71,7 @@ type region struct {
 
 // settings is a Config with its defaults filled in.
 type settings struct {
-	mode      os.FileMode
-	owner     int
-	ownerSID  string
-	global    bool
+	rules     osregion.Rules
 	callsOnly bool
 	spin      time.Duration
 	timeout   time.Duration
@@ -83,20 +80,20 @@ type settings struct {
 
 // attachOnce attaches to the region if its host is there now; otherwise it returns ErrNotFound.
 func attachOnce(name string, s settings) (*Guest, error) {
-	file, err := openRegion(name, s)
+	file, err := osregion.Open(name, s.rules)
 	if err != nil {
 		return nil, public(err)
 	}
 	r, err := enterFile(file, s)
 	if err != nil {
-		_ = file.close()
+		_ = file.Close()
 		return nil, public(err)
 	}
 	return newGuest(r, name, s), nil
 }
 
 // enterFile validates the file, takes a guest index in it, and maps it.
-func enterFile(file *regionFile, s settings) (*region, error) {
+func enterFile(file *osregion.Object, s settings) (*region, error) {
 	geometry, err := inspect(file, s)
 	if err != nil {
 		return nil, err
@@ -105,15 +102,15 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !file.locked(wire.HostIndex) || !file.linked() {
+	if !file.Locked(wire.HostIndex) || !file.Linked() {
 		return nil, failure(ErrNotFound, "its host is gone")
 	}
-	memory, err := file.mapMemory(geometry.Total)
+	memory, err := file.MapMemory(geometry.Total)
 	if err == nil {
-		err = file.try()
+		err = file.Try()
 	}
 	if err == nil {
-		err = file.settle()
+		err = file.Settle()
 	}
 	if err != nil {
 		return nil, err
@@ -126,13 +123,13 @@ func enterFile(file *regionFile, s settings) (*region, error) {
 }
 
 // inspect checks the file and its header, and returns the private copy of the geometry.
-func inspect(file *regionFile, s settings) (wire.Geometry, error) {
-	size, err := file.inspect(s)
+func inspect(file *osregion.Object, s settings) (wire.Geometry, error) {
+	size, err := file.Inspect(s.rules)
 	if err != nil {
 		return wire.Geometry{}, public(err)
 	}
 	var header [wire.HeaderSize]byte
-	if err := file.read(header[:]); err == io.ErrUnexpectedEOF {
+	if err := file.Read(header[:]); err == io.ErrUnexpectedEOF {
 		return wire.Geometry{}, truncated(size, wire.HeaderSize)
 	} else if err != nil {
 		return wire.Geometry{}, public(err)
@@ -153,10 +150,10 @@ func truncated(size, limit uint64) error {
 
 // takeIndex takes the lock of the first free guest index. A host briefly takes a dead guest's lock to clean up after
 // it, so only several full rounds mean that the region is full.
-func takeIndex(file *regionFile) (uint32, error) {
+func takeIndex(file *osregion.Object) (uint32, error) {
 	for round := 0; round < 3; round++ {
 		for index := uint32(1); index <= wire.GuestsMax; index++ {
-			if ok, err := file.lock(index); ok || err != nil {
+			if ok, err := file.Lock(index); ok || err != nil {
 				return index, err
 			}
 		}
@@ -167,9 +164,9 @@ func takeIndex(file *regionFile) (uint32, error) {
 
 // newRegion overlays the types on the memory, which holds at least geometry.total bytes.
 func newRegion(memory []byte, g wire.Geometry, b backing, index uint32) *region {
-	r := &region{mapped: mapped{g, wire.NewView(memory)}, backing: b, index: index}
+	r := &region{mapped: mapped{g, wire.NewView(memory)}, object: b, index: index}
 	r.bit = 1 << index
-	r.parking.system = b.waiting(r.view, g, index)
+	r.parking.system = b.Waiting(r.view, g, index)
 	slots := make([]slot, g.Slots())
 	for i := range slots {
 		slots[i] = r.slotAt(uint32(i))
@@ -205,8 +202,8 @@ func (r *region) join(callsOnly bool) (err error) {
 	}
 	line.Status.Store(wire.StatusVacant)
 	line.Epoch.Store(r.epoch)
-	line.PID.Store(processID())
-	line.Origin.Store(processOrigin())
+	line.PID.Store(osregion.ProcessID())
+	line.Origin.Store(osregion.ProcessOrigin())
 	if callsOnly {
 		line.Status.Store(wire.StatusCalling)
 	} else {

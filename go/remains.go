@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -19,7 +20,7 @@ import (
 // Errors: ErrNoDescriptors, ErrNoMemory, ErrDenied (the directory), ErrNotSupported, ErrSystem.
 func DeadRegions(prefix string) ([]string, error) {
 	var dead []string
-	err := visitDead(prefix, func(_ *regionFile, name string) error {
+	err := visitDead(prefix, func(_ *osregion.Object, name string) error {
 		dead = append(dead, name)
 		return nil
 	})
@@ -43,7 +44,7 @@ func RemoveDeadRegion(name string) error {
 // RemoveDeadRegions removes the dead regions whose names begin with prefix, and returns how many it
 // removed; "" means all. Errors: as DeadRegions.
 func RemoveDeadRegions(prefix string) (removed int, err error) {
-	err = visitDead(prefix, func(f *regionFile, name string) error {
+	err = visitDead(prefix, func(f *osregion.Object, name string) error {
 		err := removeDead(f, name)
 		if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNameInUse) {
 			return nil // another process was faster
@@ -57,14 +58,14 @@ func RemoveDeadRegions(prefix string) (removed int, err error) {
 }
 
 // removeDead removes a region whose host is dead, if it is still so.
-func removeDead(f *regionFile, name string) error { return public(f.removeDead(name)) }
+func removeDead(f *osregion.Object, name string) error { return public(f.RemoveDead(name)) }
 
 // visitDead calls visit for each dead region, until a visit fails.
-func visitDead(prefix string, visit func(f *regionFile, name string) error) error {
+func visitDead(prefix string, visit func(f *osregion.Object, name string) error) error {
 	if err := checkMachine(wire.LittleEndian(), strconv.IntSize); err != nil {
 		return err
 	}
-	names, err := regionNames()
+	names, err := osregion.List()
 	if err != nil {
 		return public(err)
 	}
@@ -79,9 +80,9 @@ func visitDead(prefix string, visit func(f *regionFile, name string) error) erro
 	return nil
 }
 
-func visitIfDead(name string, visit func(f *regionFile, name string) error) error {
+func visitIfDead(name string, visit func(f *osregion.Object, name string) error) error {
 	visited := false
-	err := openDead(name, func(f *regionFile, name string) error {
+	err := openDead(name, func(f *osregion.Object, name string) error {
 		visited = true
 		return visit(f, name)
 	})
@@ -99,12 +100,12 @@ func isNoDeadRegion(err error) bool {
 }
 
 // openDead opens the region `name`, and calls use with it if its host is dead.
-func openDead(name string, use func(f *regionFile, name string) error) error {
+func openDead(name string, use func(f *osregion.Object, name string) error) error {
 	s, err := newSettings(name, &Config{Mode: anyMode})
 	if err != nil {
 		return err
 	}
-	f, err := openRegion(name, s)
+	f, err := osregion.Open(name, s.rules)
 	if err != nil {
 		return public(err)
 	}
@@ -112,18 +113,18 @@ func openDead(name string, use func(f *regionFile, name string) error) error {
 	if err == nil {
 		err = use(f, name)
 	}
-	_ = f.close()
+	_ = f.Close()
 	return err
 }
 
 // anyMode allows any permissions: the region is this user's own.
 const anyMode = 0o777
 
-func checkDead(f *regionFile, s settings) error {
+func checkDead(f *osregion.Object, s settings) error {
 	if _, err := inspect(f, s); err != nil {
 		return err
 	}
-	if f.locked(wire.HostIndex) {
+	if f.Locked(wire.HostIndex) {
 		return ErrNameInUse
 	}
 	return nil

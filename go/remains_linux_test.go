@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
+	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
 // deadRegion leaves a region of this name behind, as a host that was killed does.
@@ -68,7 +71,7 @@ func TestLiveRegionIsLeftAlone(t *testing.T) {
 // The region was found dead, and has a successor when it is to be removed.
 func TestNameThatHasAnotherHostByNowIsLeftAlone(t *testing.T) {
 	h := deadRegion(t, uniqueName(t))
-	err := openDead(h.name, func(f *regionFile, name string) error {
+	err := openDead(h.name, func(f *osregion.Object, name string) error {
 		h.unname()
 		h.create()
 		return removeDead(f, name)
@@ -82,9 +85,9 @@ func TestNameThatHasAnotherHostByNowIsLeftAlone(t *testing.T) {
 // protocol forbids.
 func TestRemovalAsksForTheHostOnceMore(t *testing.T) {
 	h := newHost(t, smallShape)
-	f, err := openRegion(h.name, settings{mode: anyMode})
+	f, err := osregion.Open(h.name, osregion.Rules{Mode: anyMode})
 	h.must(err)
-	defer f.close()
+	defer f.Close()
 	wantError(t, removeDead(f, h.name), ErrNameInUse)
 	takeOver(t, h.name)() // the lock is released at once, not when the file is closed
 	mustLeaveAlone(t, h)
@@ -123,7 +126,7 @@ func mustStay(t *testing.T, name string, want Code) {
 		t.Fatal(n, err)
 	}
 	wantError(t, RemoveDeadRegion(name), want)
-	if _, err := os.Lstat(regionPrefix + name); err != nil {
+	if _, err := os.Lstat(pathOf(name)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -149,7 +152,7 @@ func TestWhatIsNoFileStays(t *testing.T) {
 		"link":      func(path string) error { return os.Symlink(dead.path(), path) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			dead.must(create(regionPrefix + name))
+			dead.must(create(pathOf(name)))
 			defer removeName(name)
 			mustStay(t, name, ErrNotARegion)
 		})
@@ -160,10 +163,10 @@ func TestWhatIsNoFileStays(t *testing.T) {
 // A pipe's reader would take the search for a writer, and see the end of the file when the search closes the pipe.
 func TestSearchOpensNoPipe(t *testing.T) {
 	name := uniqueName(t)
-	if err := syscall.Mkfifo(regionPrefix+name, 0o600); err != nil {
+	if err := syscall.Mkfifo(pathOf(name), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	names, err := regionNames()
+	names, err := osregion.List()
 	for _, found := range names {
 		if found == name {
 			t.Fatal("the pipe is taken for a region")
@@ -226,16 +229,19 @@ func TestLookingForDeadRegionsLeaksNothing(t *testing.T) {
 // region.
 func takeOver(t *testing.T, name string) (letGo func()) {
 	t.Helper()
-	f, err := openRegion(name, settings{mode: anyMode})
-	if err == nil {
-		err = f.takeOver()
-	}
+	f, err := os.OpenFile(pathOf(name), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	const takeover = wire.LockOffset + wire.PeersMax // behind the bytes of the peers
+	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: takeover, Len: 1}
+	eventually(t, "somebody else has the lock", func() bool {
+		return syscall.FcntlFlock(f.Fd(), lockSet, &lock) == nil
+	})
 	return sync.OnceFunc(func() {
-		f.unlock(takeoverIndex)
-		_ = f.close()
+		lock.Type = syscall.F_UNLCK
+		_ = syscall.FcntlFlock(f.Fd(), lockSet, &lock)
+		_ = f.Close()
 	})
 }
 

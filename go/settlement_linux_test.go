@@ -30,16 +30,16 @@ func (m *momentous) reach() {
 	}
 }
 
-func (m *momentous) detach() []byte {
+func (m *momentous) Detach() []byte {
 	m.reach()
 	if m.attached {
 		return nil
 	}
-	return m.backing.detach()
+	return m.backing.Detach()
 }
 
-func (m *momentous) keep(b []byte) {
-	m.backing.keep(b)
+func (m *momentous) Keep(b []byte) {
+	m.backing.Keep(b)
 	m.reach()
 }
 
@@ -60,8 +60,8 @@ func newCutOffScene(t *testing.T) *cutOffScene {
 
 // meanwhile runs a function while the guest is cut off.
 func (s *cutOffScene) meanwhile(at moment, act func()) *momentous {
-	m := &momentous{backing: s.guest.backing, awaited: at, act: act}
-	s.guest.backing = m
+	m := &momentous{backing: s.guest.object, awaited: at, act: act}
+	s.guest.object = m
 	return m
 }
 

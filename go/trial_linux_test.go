@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 )
 
 // Sandboxes that refuse single system calls: if a guest will need the call later, Attach fails with an error that names
@@ -20,22 +22,26 @@ type form struct {
 	value    uint32
 }
 
-// The operations of futexes that a peer needs.
+// The operations that a peer needs.
 const (
+	lockQuery = 36 // F_OFD_GETLK
+	lockSet   = 37 // F_OFD_SETLK
+	noFork    = 10 // MADV_DONTFORK
+
 	futexWakeAny    = 1  // FUTEX_WAKE
 	futexWaitBitset = 9  // FUTEX_WAIT_BITSET
 	futexWakeBitset = 10 // FUTEX_WAKE_BITSET
 )
 
 var refusals = map[string]form{
-	"fcntl(F_OFD_SETLK)":       {syscall.SYS_FCNTL, 1, ofdSetLock},
-	"fcntl(F_OFD_GETLK)":       {syscall.SYS_FCNTL, 1, ofdGetLock},
+	"fcntl(F_OFD_SETLK)":       {syscall.SYS_FCNTL, 1, lockSet},
+	"fcntl(F_OFD_GETLK)":       {syscall.SYS_FCNTL, 1, lockQuery},
 	"futex(FUTEX_WAIT_BITSET)": {syscall.SYS_FUTEX, 1, futexWaitBitset}, // Go's runtime does not use it
 	"futex(FUTEX_WAKE)":        {syscall.SYS_FUTEX, 1, futexWakeAny},
 	"futex(FUTEX_WAKE_BITSET)": {syscall.SYS_FUTEX, 1, futexWakeBitset},
 	"clock_gettime":            {syscall.SYS_CLOCK_GETTIME, -1, 0},
 	"fstat":                    {syscall.SYS_FSTAT, -1, 0},
-	"madvise(MADV_DONTFORK)":   {syscall.SYS_MADVISE, 2, dontFork},
+	"madvise(MADV_DONTFORK)":   {syscall.SYS_MADVISE, 2, noFork},
 }
 
 func init() {
@@ -96,7 +102,7 @@ func childRefused(t *testing.T, name, call string) {
 			say("no sandbox: %v", err)
 			return
 		}
-		g, err := attachOnce(name, settings{mode: 0o600})
+		g, err := attachOnce(name, settings{rules: osregion.Rules{Mode: 0o600}})
 		if err == nil {
 			say("it attached")
 			_ = g.Close()

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
@@ -78,7 +79,7 @@ func (h *holdOff) wait() bool {
 
 // processors is how many processors this process may use; 1 at least.
 var processors = sync.OnceValue(func() int {
-	return max(1, int(min(float64(runtime.NumCPU()), cpuQuota(""))))
+	return max(1, int(min(float64(runtime.NumCPU()), osregion.Quota(""))))
 })
 
 // singleCPU tells whether spinning could only take time from the peer.

@@ -1,6 +1,10 @@
 package shmipc
 
-import "github.com/libshmipc/libshmipc/go/internal/wire"
+import (
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
+)
 
 // watchHost asks the system to report the end of the host's process, where it can. Meanwhile sleepers rarely look for
 // dead peers themselves. A process id identifies the host's process only within the same pid namespace, and only if the
@@ -10,16 +14,16 @@ func (g *Guest) watchHost() (stop func()) {
 	var fault error
 	defer g.catchFault(&fault)()
 	line := g.peer(wire.HostIndex)
-	if !sameOrigin(line.Origin.Load(), processOrigin()) {
+	if !sameOrigin(line.Origin.Load(), osregion.ProcessOrigin()) {
 		return stop
 	}
-	w := watchProcess(line.PID.Load(), g.watchOver)
+	w := osregion.WatchProcess(line.PID.Load(), g.watchOver)
 	if w == nil {
 		return stop
 	}
 	g.watches.Add(1)
-	if stop = w.stop; g.host() != hostAlive {
-		w.stop() // twice is harmless
+	if stop = w.Stop; g.host() != hostAlive {
+		w.Stop() // twice is harmless
 	}
 	return stop
 }

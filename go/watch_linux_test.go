@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -32,11 +33,11 @@ func TestHostIsWatchedUntilServeEnds(t *testing.T) {
 func TestHostOfAnotherNamespaceIsNotWatched(t *testing.T) {
 	h := newHost(t, smallShape)
 	g := h.attach(nil)
-	for _, origin := range []uint64{0, processOrigin() + 1} {
+	for _, origin := range []uint64{0, osregion.ProcessOrigin() + 1} {
 		h.peer(wire.HostIndex).Origin.Store(origin)
 		stop := g.watchHost()
 		if g.watched() {
-			t.Errorf("origin %d is watched, this one is %d", origin, processOrigin())
+			t.Errorf("origin %d is watched, this one is %d", origin, osregion.ProcessOrigin())
 		}
 		stop()
 	}
@@ -75,8 +76,8 @@ func TestHostThatIsDeadIsNotWatched(t *testing.T) {
 }
 
 func TestProcessThatIsNotThereIsNotWatched(t *testing.T) {
-	if w := watchProcess(0x3ffffff0, func(bool) { t.Error("over") }); w != nil {
-		w.stop()
+	if w := osregion.WatchProcess(0x3ffffff0, func(bool) { t.Error("over") }); w != nil {
+		w.Stop()
 		t.Error("it is watched")
 	}
 }

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"io"
@@ -23,9 +23,9 @@ func lockOf(index uint32, kind int16) syscall.Flock_t {
 	return syscall.Flock_t{Type: kind, Whence: io.SeekStart, Start: wire.LockOffset + int64(index), Len: 1}
 }
 
-// lock takes the lock of a peer index, which becomes this guest's own; false: another process has it.
-func (f *regionFile) lock(index uint32) (bool, error) {
-	fd := int(f.fd.Load())
+// Lock takes the lock of a peer index, which becomes this guest's own; false: another process has it.
+func (f *Object) Lock(index uint32) (bool, error) {
+	fd := f.Descriptor()
 	l := lockOf(index, syscall.F_WRLCK)
 	err := syscall.EBADF
 	if descriptorIs(fd, f.file()) {
@@ -47,7 +47,7 @@ func setLock(fd int, l *syscall.Flock_t) syscall.Errno {
 }
 
 // own records the lock as this guest's, or gives it back if it was taken in another file.
-func (f *regionFile) own(fd int, index uint32) (bool, error) {
+func (f *Object) own(fd int, index uint32) (bool, error) {
 	if descriptorIs(fd, f.file()) {
 		f.self = index
 		return true, nil
@@ -59,17 +59,17 @@ func (f *regionFile) own(fd int, index uint32) (bool, error) {
 
 // unlock releases a lock explicitly: a child that was forked meanwhile may have the descriptor too, so closing it would
 // not.
-func (f *regionFile) unlock(index uint32) {
-	if fd := int(f.fd.Load()); descriptorIs(fd, f.file()) {
+func (f *Object) unlock(index uint32) {
+	if fd := f.Descriptor(); descriptorIs(fd, f.file()) {
 		l := lockOf(index, syscall.F_UNLCK)
 		_ = setLock(fd, &l)
 	}
 }
 
-// locked tells whether another opening than this guest's holds the lock of a peer index. An inconclusive answer is no
+// Locked tells whether another opening than this guest's holds the lock of a peer index. An inconclusive answer is no
 // proof of a death, so it counts as locked. This guest's own lock is held through the mapping's opening, so a query
 // through this descriptor would report it as another's.
-func (f *regionFile) locked(index uint32) bool {
+func (f *Object) Locked(index uint32) bool {
 	if index == f.self {
 		return false
 	}
@@ -82,9 +82,9 @@ func (f *regionFile) locked(index uint32) bool {
 
 // ask queries a lock; not ok: the answer may be about another file. A number that was lost may mean our file again by
 // now, but then there was a reopening in between.
-func (f *regionFile) ask(index uint32) (held, ok bool) {
+func (f *Object) ask(index uint32) (held, ok bool) {
 	reopenings := f.reopenings.Load()
-	fd := int(f.fd.Load())
+	fd := f.Descriptor()
 	held, err := askLock(fd, index)
 	return held, err == nil && descriptorIs(fd, f.file()) && f.reopenings.Load() == reopenings
 }

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"math"
@@ -75,7 +75,7 @@ func TestQuotaIsReadWhereTheProcessIs(t *testing.T) {
 			for name, text := range c.files {
 				put(name, text)
 			}
-			if got := cpuQuota(root); got != c.want {
+			if got := Quota(root); got != c.want {
 				t.Errorf("quota %v, want %v", got, c.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"bytes"
@@ -15,9 +15,9 @@ const (
 	populateWrite = 23 // MADV_POPULATE_WRITE, since Linux 5.14; before, EINVAL
 )
 
-// detach replaces the mapping by a private mapping of the same file. It shows the same bytes; a page that is written
+// Detach replaces the mapping by a private mapping of the same file. It shows the same bytes; a page that is written
 // becomes this process's own.
-func (f *regionFile) detach() []byte {
+func (f *Object) Detach() []byte {
 	if !f.regain() {
 		return nil
 	}
@@ -39,8 +39,8 @@ func (f *regionFile) detach() []byte {
 }
 
 // mapPrivately maps the file privately. If the descriptor's number means another file by now, the headers differ.
-func (f *regionFile) mapPrivately(size int) []byte {
-	fd := int(f.fd.Load())
+func (f *Object) mapPrivately(size int) []byte {
+	fd := f.Descriptor()
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fd, &st); err != nil || st.Size < int64(size) {
 		return nil
@@ -75,7 +75,8 @@ func unmap(memory []byte) {
 	}
 }
 
-func (f *regionFile) keep(b []byte) {
+// Keep makes bytes of a detached mapping keep their contents.
+func (f *Object) Keep(b []byte) {
 	page := uintptr(syscall.Getpagesize())
 	start := uintptr(unsafe.Pointer(&b[0])) - uintptr(unsafe.Pointer(&f.memory[0]))
 	pages := f.memory[start/page*page : start+uintptr(len(b))]
@@ -91,5 +92,5 @@ func touch(pages []byte, page int) {
 	}
 }
 
-// letGo unmaps the last mapping of the opening that has the lock.
-func (f *regionFile) letGo(view []byte) { unmap(view) }
+// LetGo unmaps the last mapping of the opening that has the lock.
+func (f *Object) LetGo(view []byte) { unmap(view) }

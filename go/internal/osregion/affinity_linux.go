@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"strconv"
@@ -8,9 +8,9 @@ import (
 	"github.com/libshmipc/libshmipc/go/internal/base"
 )
 
-// pinProcess binds every thread of this process; a new thread inherits from the thread that starts it. A round that
+// PinProcess binds every thread of this process; a new thread inherits from the thread that starts it. A round that
 // finds no new thread is the last.
-func pinProcess(mask []uintptr) error {
+func PinProcess(mask []uintptr) error {
 	for done := map[string]bool{}; ; {
 		tasks, err := readDirectory("/proc/self/task")
 		if err != nil {

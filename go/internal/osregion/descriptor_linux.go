@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"os"

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"syscall"
@@ -8,8 +8,8 @@ import (
 
 var setProcessAffinityMask = syscall.NewLazyDLL("kernel32.dll").NewProc("SetProcessAffinityMask")
 
-// pinProcess binds every thread of this process, within its processor group: one Windows mask covers one group.
-func pinProcess(mask []uintptr) error {
+// PinProcess binds every thread of this process, within its processor group: one Windows mask covers one group.
+func PinProcess(mask []uintptr) error {
 	for _, more := range mask[1:] {
 		if more != 0 {
 			return base.Fail(base.Invalid, "a processor beyond those that one mask can name")

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"sync"
@@ -31,6 +31,9 @@ const (
 	troubleReopened
 	troubleBlind
 )
+
+// Descriptor is the number of the descriptor that means our file, as long as no other code has closed it; -1: none.
+func (o *opening) Descriptor() int { return int(o.fd.Load()) }
 
 func (o *opening) file() identity { return identityOf(&o.first) }
 
@@ -69,16 +72,16 @@ func (o *opening) openAgain() (int, error) {
 	return -1, err
 }
 
-// settle is called when the guest holds its lock and has the file mapped: from now on the mapping alone keeps the lock,
+// Settle is called when the guest holds its lock and has the file mapped: from now on the mapping alone keeps the lock,
 // and no child that inherits descriptors does. ErrNotFound: the name means another file by now.
-func (o *opening) settle() error {
+func (o *opening) Settle() error {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	fd, err := o.openAgain()
 	if err != nil {
 		return base.SystemFailure("second opening of "+o.path, err)
 	}
-	closeDescriptor(int(o.fd.Load()), o.file())
+	closeDescriptor(o.Descriptor(), o.file())
 	o.fd.Store(int64(fd))
 	o.settled = true
 	return nil
@@ -88,7 +91,7 @@ func (o *opening) settle() error {
 func (o *opening) regain() bool {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	if o.settled && !descriptorIs(int(o.fd.Load()), o.file()) {
+	if o.settled && !descriptorIs(o.Descriptor(), o.file()) {
 		o.replace()
 	}
 	return o.settled && !o.blind
@@ -106,8 +109,8 @@ func (o *opening) replace() {
 	o.blind = err != nil
 }
 
-// trouble returns, once, a message that should be logged; "": nothing.
-func (o *opening) trouble() string {
+// Trouble returns, once, a message that should be logged; "": nothing.
+func (o *opening) Trouble() string {
 	if o.told.Load() == troubleNone {
 		return ""
 	}
@@ -125,7 +128,7 @@ func (o *opening) trouble() string {
 func (o *opening) shut() {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	closeDescriptor(int(o.fd.Load()), o.file())
+	closeDescriptor(o.Descriptor(), o.file())
 	o.settled = false
 	o.fd.Store(-1)
 }

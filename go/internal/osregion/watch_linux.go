@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"errors"
@@ -11,23 +11,23 @@ import (
 	"unsafe"
 )
 
-// watch reports the end of a process at once, and costs nothing until then: it is a pidfd for which Go's own poller
+// Watch reports the end of a process at once, and costs nothing until then: it is a pidfd for which Go's own poller
 // waits.
-type watch struct {
+type Watch struct {
 	file     *os.File
 	process  identity      // of the pidfd
 	done     chan struct{} // closed after over has been called
 	stopping sync.Once
 }
 
-// watchProcess calls over, from a goroutine, when the watch ends. stopped: stop ended it; otherwise the process has
+// WatchProcess calls over, from a goroutine, when the watch ends. stopped: stop ended it; otherwise the process has
 // ended, or cannot be waited for. nil: the process cannot be watched at all, and over will not be called.
-func watchProcess(pid uint32, over func(stopped bool)) *watch {
+func WatchProcess(pid uint32, over func(stopped bool)) *Watch {
 	fd, err := openProcess(pid)
 	if err != nil {
 		return nil
 	}
-	w := &watch{file: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}
+	w := &Watch{file: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}
 	raw, err := w.file.SyscallConn()
 	if err == nil {
 		w.process, err = identify(fd)
@@ -44,8 +44,8 @@ func watchProcess(pid uint32, over func(stopped bool)) *watch {
 	return w
 }
 
-// stop ends the watch, and returns after over has returned.
-func (w *watch) stop() {
+// Stop ends the watch, and returns after over has returned.
+func (w *Watch) Stop() {
 	w.stopping.Do(w.closeFile)
 	<-w.done
 }
@@ -54,7 +54,7 @@ func (w *watch) stop() {
 var lostFiles sync.Map
 
 // closeFile closes the pidfd, unless other code has closed it and its number means another file by now.
-func (w *watch) closeFile() {
+func (w *Watch) closeFile() {
 	raw, _ := w.file.SyscallConn()
 	ours := true
 	_ = raw.Control(func(fd uintptr) { ours = descriptorIs(int(fd), w.process) })

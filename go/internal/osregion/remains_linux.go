@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"path/filepath"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -20,9 +21,9 @@ const (
 	takeoverInterval = time.Millisecond
 )
 
-// regionNames returns possible names of regions, sorted. Only regular files are regions; others may not even be opened:
+// List returns possible names of regions, sorted. Only regular files are regions; others may not even be opened:
 // a pipe would notice.
-func regionNames() (names []string, err error) {
+func List() (names []string, err error) {
 	directory, filePrefix := filepath.Split(regionPrefix)
 	entries, err := readDirectory(directory)
 	if err == syscall.ENOENT {
@@ -40,14 +41,14 @@ func regionNames() (names []string, err error) {
 	return names, nil
 }
 
-// removeDead takes the name away, if the host is still dead. Only the holder of a dead file's takeover lock
+// RemoveDead takes the name away, if the host is still dead. Only the holder of a dead file's takeover lock
 // unlinks it, so between the look and the unlink the name cannot come to mean another file.
-func (f *regionFile) removeDead(name string) error {
+func (f *Object) RemoveDead(name string) error {
 	if err := f.takeOver(); err != nil {
 		return err
 	}
 	defer f.unlock(takeoverIndex)
-	if f.locked(wire.HostIndex) {
+	if f.Locked(wire.HostIndex) {
 		return base.NameInUse
 	}
 	if !f.isCalled(regionPrefix + name) {
@@ -59,20 +60,20 @@ func (f *regionFile) removeDead(name string) error {
 	return nil
 }
 
-func (f *regionFile) takeOver() error {
-	for end := now() + int64(takeoverTime); ; time.Sleep(takeoverInterval) {
-		taken, err := f.lock(takeoverIndex)
+func (f *Object) takeOver() error {
+	for end := park.Now() + int64(takeoverTime); ; time.Sleep(takeoverInterval) {
+		taken, err := f.Lock(takeoverIndex)
 		if taken || err != nil {
 			return err
 		}
-		if now() > end {
+		if park.Now() > end {
 			return base.Fail(base.NameInUse, "it is being taken over")
 		}
 	}
 }
 
 // isCalled tells whether the path leads to this file.
-func (f *regionFile) isCalled(path string) bool {
+func (f *Object) isCalled(path string) bool {
 	var found syscall.Stat_t
 	return syscall.Lstat(path, &found) == nil && identityOf(&found) == f.file()
 }

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"unsafe"
@@ -11,10 +11,10 @@ import (
 // An attaching guest first tries the system calls that it will need: if a sandbox refused one later, a death would
 // never be noticed, or a wait would never sleep.
 
-// try makes the system calls that the guest will need on a mapped file, and changes nothing. Taking this guest's lock
+// Try makes the system calls that the guest will need on a mapped file, and changes nothing. Taking this guest's lock
 // already shows that locks can be taken.
-func (f *regionFile) try() error {
-	if _, err := askLock(int(f.fd.Load()), wire.HostIndex); err != nil {
+func (f *Object) Try() error {
+	if _, err := askLock(f.Descriptor(), wire.HostIndex); err != nil {
 		return base.Needed("fcntl(F_OFD_GETLK)", err)
 	}
 	return park.Try((*uint32)(unsafe.Pointer(&f.memory[0])))

@@ -1,4 +1,4 @@
-package shmipc
+package osregion
 
 import (
 	"io"
@@ -41,12 +41,12 @@ var hierarchies = []hierarchy{
 	},
 }
 
-// cpuQuota is how many processors' worth of time the control groups of this process leave it. A group is limited by its
+// Quota is how many processors' worth of time the control groups of this process leave it. A group is limited by its
 // own quota and by that of every group around it. root is put before every path: "" except in tests.
 //
 // /proc/self/cgroup names the group from the top of the hierarchy; /proc/self/mountinfo says which group is the top of
 // what is mounted here, and where. In a container without a cgroup namespace that top is the container's own group.
-func cpuQuota(root string) float64 {
+func Quota(root string) float64 {
 	least := math.Inf(1)
 	for _, h := range hierarchies {
 		if group, ok := h.group(root); ok {
