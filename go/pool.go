@@ -209,25 +209,6 @@ func (e *exchange) release() {
 	e.vacate(step)
 }
 
-// nextStep is the turn's next step; without waiters there is no turn.
-func (e *exchange) nextStep() turnStep {
-	p, t := &e.guest.pool, &e.turn
-	waiters, mayLeave := p.waiters.Load(), e.mayLeave
-	if mayLeave {
-		e.mayLeave = false
-	}
-	if waiters == 0 && !e.guest.eventcount(wire.EventcountGuestFree).wantsNotify() {
-		if t.began != 0 {
-			t.reset()
-		}
-		return turnNotifies
-	}
-	if t.goesOn(mayLeave) {
-		return turnLasts
-	}
-	return t.next(&p.turns, mayLeave, waiters, len(p.exchanges), now())
-}
-
 // vacate ends the private claim of a slot that is FREE now, then notifies a waiter: before, a waiter of this process
 // could not claim it. The sleepers are read while the claim still keeps the region mapped; a seeker of this process
 // that sets its bit too late for that has set pool.seeking before.
@@ -241,39 +222,6 @@ func (e *exchange) vacate(step turnStep) {
 	if step != turnLasts && (wanted || g.pool.seeking.Load()) {
 		g.notifyFromOutside(wire.EventcountGuestFree, 1)
 	}
-}
-
-// wasAnswered tells whether the host answered the last request.
-func (e *exchange) wasAnswered() bool {
-	return e.word.State() == wire.StateResponse && e.word&wire.FlagReclaimed == 0
-}
-
-// passOn hands the slot, as it is, to a goroutine in the queue behind the head, if no other guest waits: that takes no
-// system call.
-func (e *exchange) passOn() bool {
-	g := e.guest
-	p := &g.pool
-	if p.waiters.Load() < 2 || g.eventcount(wire.EventcountGuestFree).Sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
-		return false
-	}
-	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // makes every handle stale
-	select {
-	case p.passed <- e:
-		return true
-	default:
-		return false
-	}
-}
-
-// takeOver begins the turn of a goroutine that a slot was passed on to; an error ends its claim.
-func (e *exchange) takeOver() (err error) {
-	defer e.guest.guard(&err)
-	if flags := e.guest.flags.Load(); flags != 0 {
-		e.release()
-		return endings[endingOf(flags, true)].never
-	}
-	e.turn.begin(now())
-	return nil
 }
 
 // claimInQueue waits for a slot. The head of the queue waits on the eventcount, and blocks a thread for it; the other
@@ -335,14 +283,6 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 			g.reclaimGuestSlots(g.dead)
 			next = t + tick
 		}
-	}
-}
-
-// beginTurn begins the turn of a claimant that has waited for this slot.
-func (e *exchange) beginTurn(c claimant) {
-	e.turn.begin(now())
-	if c.spares {
-		e.guest.pool.turns.leftEarly.Store(true)
 	}
 }
 
