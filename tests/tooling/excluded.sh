@@ -22,7 +22,7 @@ excluded_say() {
 excluded_check() {
     local known name missing=0
     known=$(printf '%s\n' tests/*/*_test.c | sed 's/^tests\///; s/_test\.c$//')
-    known+=$'\n'$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' go/*_test.go)
+    known+=$'\n'$(sed -n 's/^func \(Test[A-Za-z0-9_]*\)(.*/\1/p' go/*_test.go go/internal/*/*_test.go)
     while read -r name; do
         if ! grep -qx "$name" <<<"$known"; then
             echo "$1 names $name, which no test is called" >&2

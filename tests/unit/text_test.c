@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The same vectors as in go/text_test.go. */
+/* The same vectors as in go/internal/base/text_test.go. */
 static const struct {
     const char *from;
     const char *to;
