@@ -44,16 +44,16 @@ func (g *Guest) call(ctx context.Context, request Message, response []byte) (ans
 		return Message{}, err
 	}
 	defer e.guard(old, &err)
-	answer, keep, err := e.call(request, response, &l, false)
+	answer, keep, err := e.roundTrip(request, response, &l, false)
 	if keep {
 		e.release()
 	}
 	return answer, err
 }
 
-// call sends the request, waits for the answer and appends its bytes to response[:0]; keep is as in found. An error
+// roundTrip sends the request, waits for the answer and appends its bytes to response[:0]; keep is as in found. An error
 // without keep ended the claim.
-func (e *exchange) call(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
+func (e *exchange) roundTrip(request Message, response []byte, l *limit, oneOfSeveral bool) (answer Message, keep bool, err error) {
 	if err := e.publish(e.line.Put(request.Data, e.request, request.Type)); err != nil {
 		e.release()
 		return Message{}, false, err

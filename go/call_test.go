@@ -245,7 +245,7 @@ func TestCallAllocatesNothing(t *testing.T) {
 func TestCallMakesNoWakesWhileBothSpin(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attachHeap(1, nil)
-	g.pool.exchanges[0].budget.least = math.MaxInt32
+	g.calling.exchanges[0].budget.least = math.MaxInt32
 	h.served.Add(1)
 	go func() {
 		defer h.served.Done()

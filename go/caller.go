@@ -13,16 +13,16 @@ import (
 // If no worker polls, handlers may be long, and the workers that run them may need this processor: then the wait joins
 // the crowd of long waits, and sleeps at once if the crowd leaves no room.
 func (e *exchange) await(l *limit, oneOfSeveral bool) error {
-	if e.polled {
+	if e.call.polled {
 		return e.awaitAnswer(l, oneOfSeveral)
 	}
-	g, crowd := e.guest, &e.guest.pool.longWaits
+	g, crowd := e.guest, &e.guest.calling.longWaits
 	crowd.enter()
 	defer crowd.leave()
 	if crowd.leavesRoom(g.processors) {
 		return e.awaitAnswer(l, oneOfSeveral)
 	}
-	e.notified = e.woke // tellWorkers has just notified
+	e.call.notified = e.call.woke // tellWorkers has just notified
 	return e.awaitAsleep(l, oneOfSeveral)
 }
 
@@ -41,8 +41,8 @@ func (e *exchange) awaitAsleep(l *limit, oneOfSeveral bool) error {
 }
 
 func (e *exchange) awaitSpinning(oneOfSeveral bool) (w wire.Word, ok bool) {
-	s := e.budget.begin(&e.soon)
-	if e.woke {
+	s := e.budget.begin(&e.call.soon)
+	if e.call.woke {
 		e.guest.yieldProcessor() // the woken worker may be waiting for this very processor
 	} else {
 		e.holdOffFor(&s, oneOfSeveral)
@@ -62,9 +62,9 @@ func (e *exchange) awaitSpinning(oneOfSeveral bool) (w wire.Word, ok bool) {
 // holdOffFor holds off until the answer is expected. It then prefetches for writing: the next request may be like this
 // one and will change the same lines.
 func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
-	held := e.reach.IsForeseeable() && e.holdOff.wait()
+	held := e.call.reach.IsForeseeable() && e.holdOff.wait()
 	if held {
-		e.fetchToChange(e.reach)
+		e.fetchToChange(e.call.reach)
 	}
 	if held || !oneOfSeveral {
 		s.tightly(e.holdOff.retry())
@@ -75,7 +75,7 @@ func (e *exchange) holdOffFor(s *spin, oneOfSeveral bool) {
 func (e *exchange) learnFrom(s *spin, oneOfSeveral bool) {
 	atOnce := s.wasNeedless()
 	s.won()
-	if !e.woke && e.reach.IsForeseeable() {
+	if !e.call.woke && e.call.reach.IsForeseeable() {
 		e.holdOff.learn(atOnce)
 	}
 	if atOnce && oneOfSeveral {
@@ -90,19 +90,19 @@ func (e *exchange) fetchNext() {
 	if !e.holdOff.isNeedless() {
 		return
 	}
-	exchanges := e.guest.pool.exchanges
+	exchanges := e.guest.calling.exchanges
 	next := int(e.index) - len(e.guest.hostSlots) + 1
 	if next == len(exchanges) {
 		next = 0
 	}
 	if n := &exchanges[next]; n.claimed.Load()&claimSent != 0 {
-		n.fetchToChange(e.reach)
+		n.fetchToChange(e.call.reach)
 	}
 }
 
 // arrive checks the word that ended the wait, which should be a RESPONSE.
 func (e *exchange) arrive(w wire.Word) error {
-	if e.guest.flags.Load()&flagClosing != 0 && e.startedInRegion() {
+	if e.guest.life.flags.Load()&flagClosing != 0 && e.startedInRegion() {
 		return e.lose() // cutting off copies a slot's parts one after the other: the answer may not be whole
 	}
 	if !validProgress(w, e.word) {
@@ -162,14 +162,14 @@ func (e *exchange) sleep(w wire.Word, l *limit) (parked, ended bool) {
 	if !ok || e.over(l) != goOn {
 		return ok, false
 	}
-	e.mayLeave = e.mayLeave || w.State() == wire.StateWorking
+	e.call.mayLeave = e.call.mayLeave || w.State() == wire.StateWorking
 	e.stats.parks.Add(1)
 	return true, e.guest.wait(wire.LowHalf(&e.line.State), asleep.Low(), l.tick(tick), park.NoHome)
 }
 
 // over tells whether the call must end without its answer.
 func (e *exchange) over(l *limit) ending {
-	if end := endingOf(e.guest.flags.Load(), false); end != goOn {
+	if end := endingOf(e.guest.life.flags.Load(), false); end != goOn {
 		return end
 	}
 	if e.claimed.Load()&claimCancel != 0 {
@@ -186,7 +186,7 @@ func (e *exchange) nudge() {
 			return
 		}
 		if e.unpark(w) {
-			e.guest.wakeCaller(e.line, e.guest.answers.eventcount)
+			e.guest.wakeCaller(e.line, e.guest.calling.answers.eventcount)
 			return
 		}
 	}

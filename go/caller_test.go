@@ -87,7 +87,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 		g := h.attachHeap(1, nil)
 		g.processors = 0
 		h.eventcount(wire.EventcountGuestRequest).want(sets)
-		e := &g.pool.exchanges[0]
+		e := &g.calling.exchanges[0]
 		e.budget.setUp(spinMin)
 		e.budget.waits.Store(spinProbe - 1) // makes a spin visible
 		s := mustClaim(t, g)
@@ -98,7 +98,7 @@ func TestCallerSleepsAtOnceWhereThereIsNoRoom(t *testing.T) {
 		if spun, polled := e.budget.waits.Load() == spinProbe, sets>>wire.PollersAt != 0; spun != polled || notifies != want {
 			t.Errorf("sets %#x: it spun: %v, it notified %d times, not %d", sets, spun, notifies, want)
 		}
-		if n := g.pool.longWaits.now.Load(); n != 0 {
+		if n := g.calling.longWaits.now.Load(); n != 0 {
 			t.Errorf("%d wait still", n)
 		}
 	}
@@ -111,7 +111,7 @@ func TestLongWaitsCount(t *testing.T) {
 	var calls []func() error
 	for i := uint32(0); i < 2; i++ {
 		calls = append(calls, background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err }))
-		eventually(t, "it does not count", func() bool { return g.pool.longWaits.now.Load() == int32(i)+1 })
+		eventually(t, "it does not count", func() bool { return g.calling.longWaits.now.Load() == int32(i)+1 })
 	}
 	h.serve(echo)
 	for _, call := range calls {
@@ -119,7 +119,7 @@ func TestLongWaitsCount(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := g.pool.longWaits.now.Load(); n != 0 {
+	if n := g.calling.longWaits.now.Load(); n != 0 {
 		t.Fatalf("%d wait still", n)
 	}
 }
@@ -154,7 +154,7 @@ func longHoldOff() (h holdOff, shortest int64) {
 
 func TestCallHoldsOffBeforeItLooks(t *testing.T) {
 	g := newHost(t, smallShape).attach(nil)
-	e := &g.pool.exchanges[0]
+	e := &g.calling.exchanges[0]
 	long, shortest := longHoldOff()
 	e.holdOff = long
 	start := now()
@@ -166,7 +166,7 @@ func TestCallHoldsOffBeforeItLooks(t *testing.T) {
 
 func TestCallLearnsWhenToLook(t *testing.T) {
 	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
-	h := &g.pool.exchanges[0].holdOff
+	h := &g.calling.exchanges[0].holdOff
 	spinningCall(t, g)()
 	if h.now == 0 || h.now != h.step {
 		t.Fatalf("%d after an answer that was not there at the first look, a step is %d", h.now, h.step)
@@ -176,12 +176,12 @@ func TestCallLearnsWhenToLook(t *testing.T) {
 // The other side's time for a message in a buffer depends on the message.
 func TestCallHoldsNothingOffForMessagesInBuffers(t *testing.T) {
 	g := newHost(t, smallShape).attach(&Config{Spin: spinAuto})
-	e := &g.pool.exchanges[0]
+	e := &g.calling.exchanges[0]
 	long, shortest := longHoldOff()
-	e.holdOff, e.reach = long, wire.ReachesBuffer
+	e.holdOff, e.call.reach = long, wire.ReachesBuffer
 	least := int64(math.MaxInt64)
 	for i := 0; i < 10; i++ {
-		s := e.budget.begin(&e.soon)
+		s := e.budget.begin(&e.call.soon)
 		start := now()
 		e.holdOffFor(&s, false)
 		least = min(least, now()-start)

@@ -30,7 +30,7 @@ func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	if err != nil {
 		return Slot{}, err
 	}
-	e.mayLeave = true // a goroutine that holds a slot may not call again soon
+	e.call.mayLeave = true // a goroutine that holds a slot may not call again soon
 	return Slot{e, e.claimed.Load() >> ticketAt}, nil
 }
 
@@ -121,13 +121,13 @@ func (s Slot) Ready() (ready bool, err error) {
 	e.lookForDeath()
 	waiting := w.State() == wire.StateRequest || w.State() == wire.StateWorking
 	cancelled := e.claimed.Load()&claimCancel != 0
-	return !waiting || cancelled || endingOf(e.guest.flags.Load(), false) != goOn, nil
+	return !waiting || cancelled || endingOf(e.guest.life.flags.Load(), false) != goOn, nil
 }
 
 // lookForDeath looks once per tick whether the host is there, for callers that never sleep.
 func (e *exchange) lookForDeath() {
-	if t := now(); t-e.looked >= tick {
-		e.looked = t
+	if t := now(); t-e.call.looked >= tick {
+		e.call.looked = t
 		e.guest.checkHost()
 	}
 }
@@ -177,7 +177,7 @@ func (s Slot) Call(ctx context.Context, request Message, response []byte) (answe
 		return Message{}, err
 	}
 	e.claimed.Store(s.claim(claimTaken | claimSent))
-	answer, keep, err := e.call(request, response, &l, true)
+	answer, keep, err := e.roundTrip(request, response, &l, true)
 	if keep {
 		e.claimed.Store(s.claim(claimTaken))
 	}
@@ -230,7 +230,7 @@ func (e *exchange) abandon() {
 	for n := 0; ; n++ {
 		w := e.load()
 		switch {
-		case e.guest.flags.Load()&flagCorrupt != 0:
+		case e.guest.life.flags.Load()&flagCorrupt != 0:
 			_, _ = e.giveUp(w, corrupted)
 			return
 		case w.State() == wire.StateResponse && validProgress(w, e.word):

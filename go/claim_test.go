@@ -89,7 +89,7 @@ func TestSlotCallKeepsTheSlotAfterAnAnswerOnly(t *testing.T) {
 	wantError(t, call(over, s, 0, 0), ErrCancelled)
 	wantStale(t, s)
 	s = mustClaim(t, g)
-	g.flags.Store(g.flags.Load() | flagCorrupt)
+	g.life.flags.Store(g.life.flags.Load() | flagCorrupt)
 	wantError(t, call(deadline(t), s, 0, 0), ErrCorrupt)
 	wantStale(t, s)
 }

@@ -73,7 +73,7 @@ func (s *several) find(matches func(e *exchange) bool) (which int, ok bool) {
 func (e *exchange) hasEnded() bool {
 	w := e.load()
 	return w.State() == wire.StateResponse || !validProgress(w, e.word) ||
-		e.claimed.Load()&claimCancel != 0 || endingOf(e.guest.flags.Load(), false) != goOn
+		e.claimed.Load()&claimCancel != 0 || endingOf(e.guest.life.flags.Load(), false) != goOn
 }
 
 // wouldEnd does the same, and looks once per tick whether the host is there.
@@ -99,7 +99,7 @@ func (e *exchange) endsOrIsParked() bool {
 }
 
 func (s *several) spin() (which int, ok bool) {
-	for spin := s.guest.collecting.begin(nil); ; {
+	for spin := s.guest.calling.collecting.begin(nil); ; {
 		if which, ok := s.find((*exchange).hasEnded); ok {
 			spin.won()
 			return which, true
@@ -132,14 +132,14 @@ func (s *several) sleep(l *limit) (int, error) {
 
 func (s *several) sleepOnce(l *limit) (which int, ok bool) {
 	g := s.guest
-	generation := g.answers.prepare()
-	defer g.cancel(&g.answers)
+	generation := g.calling.answers.prepare()
+	defer g.cancel(&g.calling.answers)
 	if which, ok := s.find((*exchange).endsOrIsParked); ok {
 		return which, true
 	}
 	if l.interrupted() == goOn { // a goroutine that interrupts notifies afterwards
 		g.stats.parks.Add(1)
-		g.wait(eventcountWord(g.answers.eventcount), generation, l.tick(tick), park.NoHome)
+		g.wait(eventcountWord(g.calling.answers.eventcount), generation, l.tick(tick), park.NoHome)
 	}
 	return 0, false
 }
@@ -152,5 +152,5 @@ func (g *Guest) notifyAnswersFromOutside() {
 		return
 	}
 	defer g.exit(&fault)()
-	g.notifyAll(g.answers.eventcount)
+	g.notifyAll(g.calling.answers.eventcount)
 }

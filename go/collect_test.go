@@ -81,7 +81,7 @@ func TestWaitAnyThatEndsEndsNoCall(t *testing.T) {
 	wantError(t, err, ErrTimeout)
 	ctx, stop := context.WithCancel(context.Background())
 	wait := background(t, func() error { _, err := g.WaitAny(ctx, slots, 0); return err })
-	eventually(t, "it does not sleep", func() bool { return g.answers.Sleepers.Load() != 0 })
+	eventually(t, "it does not sleep", func() bool { return g.calling.answers.Sleepers.Load() != 0 })
 	stop()
 	wantError(t, wait(), ErrCancelled)
 	h.serve(echo)
@@ -133,7 +133,7 @@ func TestWaitAnyEndsWithTheGuestAndTheHost(t *testing.T) {
 			slots := []Slot{mustClaim(t, g)}
 			sendByte(t, slots[0], 1)
 			wait := background(t, func() error { _, err := g.WaitAny(deadline(t), slots, 0); return err })
-			eventually(t, "it does not sleep", func() bool { return g.answers.Sleepers.Load() != 0 })
+			eventually(t, "it does not sleep", func() bool { return g.calling.answers.Sleepers.Load() != 0 })
 			c.end(h, g)
 			if err := wait(); err != nil {
 				t.Fatal(err)

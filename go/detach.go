@@ -5,8 +5,8 @@ import "github.com/libshmipc/libshmipc/go/internal/wire"
 // sever detaches from the region and returns the second mapping, as detach does; the first is private from then on. A
 // caller that ends a call at that moment waits, and then knows what happened to the call in the region.
 func (g *Guest) sever() (memory []byte, real *region) {
-	g.cutting.Lock()
-	defer g.cutting.Unlock()
+	g.life.cutting.Lock()
+	defer g.life.cutting.Unlock()
 	if memory = g.object.Detach(); memory == nil {
 		return nil, nil
 	}
@@ -23,8 +23,8 @@ func (g *Guest) keepInUse() {
 	var fault error
 	defer g.catchFault(&fault)()
 	g.object.Keep(g.view.Bytes(0, wire.SlotsOffset))
-	for i := range g.pool.exchanges {
-		if e := &g.pool.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
+	for i := range g.calling.exchanges {
+		if e := &g.calling.exchanges[i]; e.claimed.Load()&claimTaken != 0 {
 			g.keepSlot(&e.slot)
 		}
 	}
@@ -41,8 +41,8 @@ func (g *Guest) keepInUse() {
 func (g *Guest) settleCalls(real *region) {
 	var fault error
 	defer real.catchFault(&fault)()
-	for i := range g.pool.exchanges {
-		g.pool.exchanges[i].settle(&real.guestSlots[i])
+	for i := range g.calling.exchanges {
+		g.calling.exchanges[i].settle(&real.guestSlots[i])
 	}
 }
 
@@ -79,7 +79,7 @@ func (e *exchange) settle(real *slot) {
 // startedInRegion is for a call that, by the word its caller sees, never started or was answered. It tells whether that
 // word may be a copy while a handler had started by the region's word. It waits while the guest is being cut off.
 func (e *exchange) startedInRegion() bool {
-	e.guest.cutting.RLock()
-	defer e.guest.cutting.RUnlock()
+	e.guest.life.cutting.RLock()
+	defer e.guest.life.cutting.RUnlock()
 	return e.settled.SameExchange(e.word)
 }

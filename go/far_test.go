@@ -115,9 +115,9 @@ func TestFarDeadlinesEndNoShutdown(t *testing.T) {
 		held := mustClaim(t, g)
 		t.Cleanup(func() { _ = held.Release() })
 		shutdown := background(t, func() error { return g.Shutdown(ctx) })
-		eventually(t, "it does not begin", func() bool { return g.flags.Load()&flagDraining != 0 })
+		eventually(t, "it does not begin", func() bool { return g.life.flags.Load()&flagDraining != 0 })
 		time.Sleep(time.Millisecond)
-		if g.flags.Load()&flagClosing != 0 {
+		if g.life.flags.Load()&flagClosing != 0 {
 			t.Error("it did not wait")
 		}
 		noError(t, held.Release())
@@ -132,10 +132,10 @@ func TestFarDeadlinesEndNoWaitForEvents(t *testing.T) {
 		// One sleeps on the eventcount, the other waits in the queue.
 		wait := func() error { _, err := g.NextEvent(ctx); return err }
 		first, second := background(t, wait), background(t, wait)
-		eventually(t, "nobody waits", func() bool { return len(g.events.head) > 0 })
+		eventually(t, "nobody waits", func() bool { return len(g.membership.events.head) > 0 })
 		time.Sleep(time.Millisecond)
 		h.leave()
-		eventually(t, "nobody is told", func() bool { return g.events.head == nil || g.flags.Load() != 0 })
+		eventually(t, "nobody is told", func() bool { return g.membership.events.head == nil || g.life.flags.Load() != 0 })
 		noError(t, g.Close())
 		for _, err := range []error{first(), second()} {
 			if err != nil {

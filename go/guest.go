@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -57,34 +55,19 @@ type Config struct {
 
 // Guest is one attachment to a region. All its methods may be called from any goroutine at any time.
 type Guest struct {
+	// Never change after attaching; only the bytes of the region do.
 	*region
-	name    string
-	timeout time.Duration
-	log     *slog.Logger
-	calls   bool // Config.CallsOnly
+	name       string
+	timeout    time.Duration
+	log        *slog.Logger
+	callsOnly  bool // Config.CallsOnly
+	processors int  // how many this process may use
 
-	processors int // how many this process may use
-
-	flags       atomic.Uint32 // why nothing new may begin: see life.go
-	users       atomic.Int32  // operations inside that hold no exchange
-	workerPools atomic.Int32  // of those, calls of Serve
-	watches     atomic.Int32  // of the host's process
-	stopped     chan struct{} // closed when the first flag is set
-	idle        chan struct{} // notified when a goroutine leaves while a flag is set
-	closing     sync.Mutex
-	left        bool         // the region was left; under closing
-	staysMapped bool         // closed, but could not be cut off from the region; set before flagLeft
-	cutting     sync.RWMutex // held while goroutines inside are cut off
-	cleared     atomic.Bool  // unmapped, or about to be
-
-	pool    pool
-	serving serving
-	events  events
-	looked  atomic.Int64 // when a timed-out call last looked whether the host is there
-
-	answers    localEventcount // for goroutines that wait for the first of several answers
-	collecting spinBudget      // for their waits
-	stats      counters        // waits and wakes that belong to no slot
+	life       life
+	calling    calling
+	serving    serving
+	membership membership
+	stats      counters // waits and wakes that belong to no slot; by each goroutine that has one
 }
 
 // Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is done; if ctx has no
@@ -218,15 +201,13 @@ func nameByte(c byte) bool {
 
 func newGuest(r *region, name string, s settings) *Guest {
 	g := &Guest{
-		region: r, name: name, timeout: s.timeout, log: s.log, calls: s.callsOnly, processors: processors(),
-		stopped: make(chan struct{}), idle: make(chan struct{}, 1),
+		region: r, name: name, timeout: s.timeout, log: s.log, callsOnly: s.callsOnly, processors: processors(),
 	}
+	g.life.setUp()
 	spin := spinTime(s.spin, uint64(r.geometry.RequestCapacity)+uint64(r.geometry.ResponseCapacity))
-	g.pool.setUp(g, spin)
+	g.calling.setUp(g, spin)
 	g.serving.setUp(g, spin)
-	g.events.setUp()
-	g.answers.eventcount, g.answers.bit = r.answersOf(r.index), r.bit
-	g.collecting.setUp(spin)
+	g.membership.events.setUp()
 	g.info("attached", "guest", r.index)
 	return g
 }

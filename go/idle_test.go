@@ -42,8 +42,8 @@ func TestIdleGuestCostsNothing(t *testing.T) {
 
 // spinningCall makes a call that gets no answer and spins all the time.
 func spinningCall(t *testing.T, g *Guest) (stop func()) {
-	g.pool.exchanges[0].budget.least = math.MaxInt32
-	e := &g.pool.exchanges[0]
+	g.calling.exchanges[0].budget.least = math.MaxInt32
+	e := &g.calling.exchanges[0]
 	call := background(t, func() error { _, err := g.Call(context.Background(), Message{}, nil); return err })
 	eventually(t, "it does not call", func() bool { return e.load().State() == wire.StateRequest })
 	return func() {

@@ -3,6 +3,8 @@ package shmipc
 import (
 	"context"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libshmipc/libshmipc/go/internal/wire"
@@ -19,16 +21,36 @@ const (
 	flagLeft // closed while goroutines were still inside: the last of them unmaps
 )
 
-// end sets a flag and closes g.stopped; false: the flag was set already.
+// life is coming and going.
+type life struct {
+	flags       atomic.Uint32 // why nothing new may begin; bits are only added, by end
+	users       atomic.Int32  // operations inside that hold no exchange: by enter and leaveUsers
+	workerPools atomic.Int32  // of those, calls of Serve, each of which counts itself
+	stopped     chan struct{} // closed by end with the first flag
+	idle        chan struct{} // notified when a goroutine leaves while a flag is set
+
+	// By the goroutine that closes, under closing.
+	closing     sync.Mutex
+	left        bool         // the region was left
+	staysMapped bool         // closed, but could not be cut off from the region; set before flagLeft
+	cutting     sync.RWMutex // held while goroutines inside are cut off
+	cleared     atomic.Bool  // unmapped, or about to be: set once, by the last goroutine to leave
+}
+
+func (l *life) setUp() {
+	l.stopped, l.idle = make(chan struct{}), make(chan struct{}, 1)
+}
+
+// end sets a flag and closes life.stopped; false: the flag was set already.
 func (g *Guest) end(flag uint32) bool {
 	for {
-		old := g.flags.Load()
+		old := g.life.flags.Load()
 		if old&flag != 0 {
 			return false
 		}
-		if g.flags.CompareAndSwap(old, old|flag) {
+		if g.life.flags.CompareAndSwap(old, old|flag) {
 			if old == 0 {
-				close(g.stopped)
+				close(g.life.stopped)
 			}
 			return true
 		}
@@ -52,7 +74,7 @@ func endingOf(flags uint32, fresh bool) ending {
 
 // refusal returns why nothing new may begin, or nil.
 func (g *Guest) refusal() error {
-	if end := endingOf(g.flags.Load(), true); end != goOn {
+	if end := endingOf(g.life.flags.Load(), true); end != goOn {
 		return endings[end].never
 	}
 	return nil
@@ -60,8 +82,8 @@ func (g *Guest) refusal() error {
 
 // enter admits an operation that holds no exchange; the region stays mapped until exit.
 func (g *Guest) enter() error {
-	g.users.Add(1)
-	if g.flags.Load()&flagClosing != 0 {
+	g.life.users.Add(1)
+	if g.life.flags.Load()&flagClosing != 0 {
 		g.leaveUsers()
 		return ErrClosed
 	}
@@ -82,13 +104,13 @@ func (g *Guest) exit(err *error) func() {
 }
 
 func (g *Guest) leaveUsers() {
-	g.users.Add(-1)
+	g.life.users.Add(-1)
 	g.tellIdle()
 }
 
 // tellIdle is called by a goroutine that leaves; a goroutine that waits for the last one to leave looks again.
 func (g *Guest) tellIdle() {
-	flags := g.flags.Load()
+	flags := g.life.flags.Load()
 	if flags == 0 {
 		return
 	}
@@ -96,7 +118,7 @@ func (g *Guest) tellIdle() {
 		g.clearUp()
 	}
 	select {
-	case g.idle <- struct{}{}:
+	case g.life.idle <- struct{}{}:
 	default:
 	}
 }
@@ -109,8 +131,8 @@ func (g *Guest) wakeAll() {
 	g.notifyAll(g.eventcount(wire.EventcountHostRequest))
 	g.notifyAll(g.eventcount(wire.EventcountGuestFree))
 	g.notifyAll(g.eventcount(wire.EventcountMembership))
-	for i := range g.pool.exchanges {
-		g.pool.exchanges[i].nudge()
+	for i := range g.calling.exchanges {
+		g.calling.exchanges[i].nudge()
 	}
 }
 
@@ -125,8 +147,8 @@ func (g *Guest) markCorrupt(why string, args ...any) error {
 
 // lookIsDue is true once per tick, for goroutines that never sleep until a tick ends.
 func (g *Guest) lookIsDue() bool {
-	last, t := g.looked.Load(), now()
-	return t-last >= tick && g.looked.CompareAndSwap(last, t)
+	last, t := g.membership.looked.Load(), now()
+	return t-last >= tick && g.membership.looked.CompareAndSwap(last, t)
 }
 
 // checkHost looks whether the host is there, and records its end.
@@ -170,13 +192,13 @@ const closeGrace = 5 * time.Millisecond
 // Closing twice is harmless.
 func (g *Guest) Close() error {
 	g.end(flagClosing)
-	g.closing.Lock()
-	defer g.closing.Unlock()
-	if g.left {
+	g.life.closing.Lock()
+	defer g.life.closing.Unlock()
+	if g.life.left {
 		return nil
 	}
 	g.wakeAll()
-	g.left = true
+	g.life.left = true
 	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
 	g.info("closed", "guest", g.index)
 	if g.quietWithin(closeGrace) {
@@ -187,7 +209,7 @@ func (g *Guest) Close() error {
 	return nil
 }
 
-func (g *Guest) isQuiet() bool { return g.users.Load() == 0 && g.pool.empty() }
+func (g *Guest) isQuiet() bool { return g.life.users.Load() == 0 && g.calling.empty() }
 
 // quietWithin waits until no goroutine is inside any more; false: the time is up.
 func (g *Guest) quietWithin(d time.Duration) bool {
@@ -195,7 +217,7 @@ func (g *Guest) quietWithin(d time.Duration) bool {
 	defer timer.Stop()
 	for !g.isQuiet() {
 		select {
-		case <-g.idle:
+		case <-g.life.idle:
 		case <-timer.C:
 			return g.isQuiet()
 		}
@@ -210,7 +232,7 @@ func (g *Guest) cutOff() {
 		real.leave()
 		g.object.LetGo(memory)
 	} else {
-		g.staysMapped = true
+		g.life.staysMapped = true
 	}
 	g.end(flagLeft)
 	g.clearUp()
@@ -218,10 +240,10 @@ func (g *Guest) cutOff() {
 
 // clearUp unmaps a region that was left while goroutines were inside, once none is.
 func (g *Guest) clearUp() {
-	if !g.isQuiet() || !g.cleared.CompareAndSwap(false, true) {
+	if !g.isQuiet() || !g.life.cleared.CompareAndSwap(false, true) {
 		return
 	}
-	if g.staysMapped {
+	if g.life.staysMapped {
 		g.disown()
 		g.leave()
 	}
@@ -269,9 +291,9 @@ func (g *Guest) quiet(ctx context.Context) error {
 	l := newLimit(ctx, g.timeout)
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()
-	for g.workerPools.Load() != 0 || !g.pool.empty() {
+	for g.life.workerPools.Load() != 0 || !g.calling.empty() {
 		select {
-		case <-g.idle:
+		case <-g.life.idle:
 		case <-timer.C:
 		case <-l.done:
 		}

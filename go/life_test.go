@@ -194,10 +194,10 @@ func TestShutdownAndCloseWaitForTheSameSlot(t *testing.T) {
 		g := h.attachHeap(1, nil)
 		s := mustClaim(t, g)
 		shutdown := background(t, func() error { return g.Shutdown(deadline(t)) })
-		eventually(t, "it does not drain", func() bool { return g.flags.Load()&flagDraining != 0 })
+		eventually(t, "it does not drain", func() bool { return g.life.flags.Load()&flagDraining != 0 })
 		time.Sleep(time.Millisecond) // makes this order likely; any other must work too
 		closing := background(t, g.Close)
-		eventually(t, "it does not close", func() bool { return g.flags.Load()&flagClosing != 0 })
+		eventually(t, "it does not close", func() bool { return g.life.flags.Load()&flagClosing != 0 })
 		time.Sleep(time.Millisecond)
 		if err := s.Release(); err != nil {
 			t.Fatal(err)

@@ -253,7 +253,7 @@ func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	dead := h.attachHeap(1, nil)
 	seen := claim(dead)
 	epoch := h.peer(1).Epoch.Load()
-	dead.pool.exchanges[0].release()
+	dead.calling.exchanges[0].release()
 	h.peer(1).Epoch.Store(epoch + wire.EpochMax - 1)
 	next := h.attachHeap(1, nil)
 	live := claim(next)
@@ -264,7 +264,7 @@ func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	if _, changed := s.reclaimCaller(seen); changed || s.load() != live {
 		t.Fatalf("a live guest's %#x became %#x", uint64(live), uint64(s.load()))
 	}
-	next.pool.exchanges[0].release()
+	next.calling.exchanges[0].release()
 }
 
 func TestNudgeLeavesOtherGuestsAlone(t *testing.T) {

@@ -153,7 +153,7 @@ func TestSleeperThatCanNeverBeWokenIsLeft(t *testing.T) {
 	s.exchange.nudge()
 	leaveAlone()
 	state.Store(sent)
-	if g.flags.Load() != 0 {
+	if g.life.flags.Load() != 0 {
 		t.Fatal("the region is taken for corrupt")
 	}
 }

@@ -3,6 +3,7 @@ package shmipc
 import (
 	"context"
 	"math"
+	"sync/atomic"
 	"time"
 
 	"github.com/libshmipc/libshmipc/go/internal/park"
@@ -26,6 +27,13 @@ type Event struct {
 	PID  uint32 // for display; it may be of another pid namespace, or reused
 }
 
+// membership is who else is there.
+type membership struct {
+	watches atomic.Int32 // of the host's process, each counted by itself: watch.go's
+	looked  atomic.Int64 // when a timed-out call last looked whether the host is there: life.go's
+	events  events
+}
+
 // events is the state of NextEvent.
 type events struct {
 	head chan struct{} // held by the head of the queue: the one goroutine that waits on the eventcount
@@ -42,7 +50,7 @@ func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	if err := g.becomeEventHead(&l); err != nil {
 		return Event{}, err
 	}
-	defer func() { <-g.events.head }()
+	defer func() { <-g.membership.events.head }()
 	if err := g.enter(); err != nil {
 		return Event{}, err
 	}
@@ -62,7 +70,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		if event, ok := g.changed(); ok {
 			return event, nil
 		}
-		switch end := endingOf(g.flags.Load(), false); end {
+		switch end := endingOf(g.life.flags.Load(), false); end {
 		case closed, corrupted:
 			return Event{}, endings[end].never
 		}
@@ -77,7 +85,7 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 func (g *Guest) changed() (Event, bool) {
 	event := Event{Peer: wire.HostIndex, PID: g.peer(wire.HostIndex).PID.Load()}
 	switch state := g.checkHost(); {
-	case g.events.told:
+	case g.membership.events.told:
 		return Event{}, false
 	case state == hostLeft:
 		event.Kind = EventLeft
@@ -86,7 +94,7 @@ func (g *Guest) changed() (Event, bool) {
 	default:
 		return Event{}, false
 	}
-	g.events.told = true
+	g.membership.events.told = true
 	return event, true
 }
 
@@ -95,7 +103,7 @@ func (g *Guest) becomeEventHead(l *limit) error {
 	defer timer.Stop()
 	for {
 		select {
-		case g.events.head <- struct{}{}:
+		case g.membership.events.head <- struct{}{}:
 			return nil
 		case <-timer.C:
 			return l.failure(timedOut, false)

@@ -10,40 +10,61 @@ import (
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
-// pool hands out the guest slots. A slot is claimed twice: first by its private claim word, among the goroutines of
-// this process; that also keeps Close from unmapping. Then by its state word, among the guests.
-type pool struct {
+// calling is what the calling goroutines share. It hands out the guest slots. A slot is claimed twice: first by its
+// private claim word, among the goroutines of this process; that also keeps Close from unmapping. Then by its state
+// word, among the guests.
+type calling struct {
+	// Never change after attaching.
 	exchanges []exchange
-	first     int            // where this guest begins to look, so that guests rarely collide
-	head      chan struct{}  // held by the head of the queue: the one goroutine that waits on the eventcount
-	seeking   atomic.Bool    // the head looks for a slot
-	waiters   atomic.Int32   // the queue, with its head
-	passed    chan *exchange // slots passed on to a goroutine in the queue behind the head
-	turns     turns
-	claiming  spinBudget
-	longWaits crowd // waits for requests that were published while no worker polled
+	first     int // where this guest begins to look, so that guests rarely collide
+
+	queue     queue
+	claiming  spinBudget // of newcomers' waits for a slot
+	longWaits crowd      // waits for requests that were published while no worker polled: caller.go's
+
+	// Of goroutines that wait for the first of several answers: collect.go's.
+	answers    localEventcount
+	collecting spinBudget
 }
 
-// exchange is this process's side of one guest slot.
+// queue is the goroutines that wait for a slot.
+type queue struct {
+	head    chan struct{}  // held by the head of the queue: the one goroutine that waits on the eventcount
+	seeking atomic.Bool    // the head looks for a slot; by the head
+	waiters atomic.Int32   // the queue, with its head; each counts itself
+	passed  chan *exchange // slots passed on to a goroutine in the queue behind the head
+	turns   turns
+}
+
+// exchange is this process's side of one guest slot. A field that is not said to be another's is used by the goroutine
+// that has claimed the slot, and by no other.
 type exchange struct {
+	// Never change after attaching.
 	slot
-	guest    *Guest
-	home     int           // of the worker that is to be woken for it
-	claimed  atomic.Uint64 // the claim word
-	word     wire.Word     // the state word as the claimer left it; used by the claimer alone
-	reach    wire.Reach    // of the request; used by the claimer alone
-	polled   bool          // a worker polled when this request was published; used by the claimer alone
-	woke     bool          // otherwise: a worker slept then, and was notified; used by the claimer alone
-	notified bool          // the eventcount was notified as the caller went to sleep; used by the claimer alone
-	looked   int64         // when Ready last looked whether the host is there; used by the claimer alone
-	budget   spinBudget
-	soon     uint32  // of spinBudget.begin; used by the claimer alone
-	mayLeave bool    // its caller may not call again soon, and notifies even in a turn; used by the claimer alone
-	turn     turn    // while others wait for a slot
-	holdOff  holdOff // used by the claimer alone
-	stats    counters
-	settled  wire.Word           // the region's word when cutting off gave up the call there; under guest.cutting
-	_        [wire.LineSize]byte // neighbours belong to other goroutines
+	guest *Guest
+	home  int // of the worker that is to be woken for it
+
+	claimed atomic.Uint64 // the claim word: by each goroutine that claims or gives back; by Cancel, its flag
+	word    wire.Word     // the state word as the claimer left it
+	call    call
+	budget  spinBudget // of waits for this slot's answers
+	turn    turn       // while others wait for a slot
+	holdOff holdOff
+	stats   counters
+	// The region's word when cutting off gave up the call there: by the goroutine that closes, under life.cutting.
+	settled wire.Word
+	_       [wire.LineSize]byte // neighbours belong to other goroutines
+}
+
+// call is what the claimer notes of the call under way, for its wait and for the end of its turn.
+type call struct {
+	reach    wire.Reach // of the request
+	polled   bool       // a worker polled when this request was published
+	woke     bool       // otherwise: a worker slept then, and was notified
+	notified bool       // the eventcount was notified as the caller went to sleep
+	mayLeave bool       // its caller may not call again soon, and notifies even in a turn
+	looked   int64      // when Ready last looked whether the host is there
+	soon     uint32     // of spinBudget.begin
 }
 
 // The claim word: three flags and a ticket that counts the claims.
@@ -59,27 +80,29 @@ type counters struct {
 	calls, failed, served, discarded, parks, wakes atomic.Uint64
 }
 
-func (p *pool) setUp(g *Guest, spin time.Duration) {
-	p.head = make(chan struct{}, 1)
-	p.passed = make(chan *exchange)
-	p.claiming.setUp(spin)
-	p.turns.setUp()
-	p.exchanges = make([]exchange, len(g.guestSlots))
-	for i := range p.exchanges {
-		e := &p.exchanges[i]
+func (c *calling) setUp(g *Guest, spin time.Duration) {
+	c.queue.head = make(chan struct{}, 1)
+	c.queue.passed = make(chan *exchange)
+	c.claiming.setUp(spin)
+	c.collecting.setUp(spin)
+	c.answers.eventcount, c.answers.bit = g.answersOf(g.index), g.bit
+	c.queue.turns.setUp()
+	c.exchanges = make([]exchange, len(g.guestSlots))
+	for i := range c.exchanges {
+		e := &c.exchanges[i]
 		e.slot, e.guest, e.home = g.guestSlots[i], g, i
 		e.budget.setUp(spin)
 		e.holdOff.setUp(spin)
 	}
-	if n := len(p.exchanges); n > 0 {
-		p.first = int(g.index-1) % n
+	if n := len(c.exchanges); n > 0 {
+		c.first = int(g.index-1) % n
 	}
 }
 
 // empty tells whether no goroutine holds a claim.
-func (p *pool) empty() bool {
-	for i := range p.exchanges {
-		if p.exchanges[i].claimed.Load()&claimTaken != 0 {
+func (c *calling) empty() bool {
+	for i := range c.exchanges {
+		if c.exchanges[i].claimed.Load()&claimTaken != 0 {
 			return false
 		}
 	}
@@ -89,7 +112,7 @@ func (p *pool) empty() bool {
 // claim returns an exchange in state BUSY that belongs to the caller. A goroutine that finds others waiting does not
 // spin but joins the queue.
 func (g *Guest) claim(l *limit) (*exchange, error) {
-	for s := g.pool.claiming.begin(nil); ; {
+	for s := g.calling.claiming.begin(nil); ; {
 		e, undone, err := g.tryClaim(newcomer)
 		if err != nil {
 			return nil, err
@@ -98,13 +121,13 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 			s.won()
 			return e, nil
 		}
-		s.pay(len(g.pool.exchanges))
-		seeking := g.pool.seeking.Load()
+		s.pay(len(g.calling.exchanges))
+		seeking := g.calling.queue.seeking.Load()
 		if seeking && undone {
 			// The seeker may have found a slot taken by the private claim that was undone.
 			g.notifyFromOutside(wire.EventcountGuestFree, 1)
 		}
-		if seeking || g.pool.waiters.Load() != 0 || !g.again(&s) {
+		if seeking || g.calling.queue.waiters.Load() != 0 || !g.again(&s) {
 			return g.claimInQueue(l)
 		}
 	}
@@ -134,8 +157,8 @@ func (c claimant) mayHave(t *turn) bool {
 
 // tryClaim returns nil if no slot is available; undone: it held a private claim for a moment.
 func (g *Guest) tryClaim(c claimant) (e *exchange, undone bool, err error) {
-	exchanges := g.pool.exchanges
-	for n, i := len(exchanges), g.pool.first; n > 0; n-- {
+	exchanges := g.calling.exchanges
+	for n, i := len(exchanges), g.calling.first; n > 0; n-- {
 		if e := &exchanges[i]; e.claimed.Load()&claimTaken == 0 && c.mayHave(&e.turn) {
 			if ok, err := e.tryClaim(); ok || err != nil {
 				return e, undone, err
@@ -157,7 +180,7 @@ func (e *exchange) tryClaim() (bool, error) {
 		return false, nil
 	}
 	g := e.guest
-	if flags := g.flags.Load(); flags != 0 {
+	if flags := g.life.flags.Load(); flags != 0 {
 		e.unclaim(before)
 		return false, endings[endingOf(flags, true)].never
 	}
@@ -204,14 +227,15 @@ func (e *exchange) release() {
 		return
 	}
 	if !e.slot.release(e.word) {
-		_ = e.guest.markCorrupt("somebody else changed a slot that belongs to a caller", "slot", e.index, "word", uint64(e.load()))
+		_ = e.guest.markCorrupt("somebody else changed a slot that belongs to a caller", "slot", e.index,
+			"word", uint64(e.load()))
 	}
 	e.vacate(step)
 }
 
 // vacate ends the private claim of a slot that is FREE now, then notifies a waiter: before, a waiter of this process
 // could not claim it. The sleepers are read while the claim still keeps the region mapped; a seeker of this process
-// that sets its bit too late for that has set pool.seeking before.
+// that sets its bit too late for that has set queue.seeking before.
 func (e *exchange) vacate(step turnStep) {
 	g := e.guest
 	wanted := g.eventcount(wire.EventcountGuestFree).wantsNotify()
@@ -219,7 +243,7 @@ func (e *exchange) vacate(step turnStep) {
 		e.turn.keep(now())
 	}
 	e.drop()
-	if step != turnLasts && (wanted || g.pool.seeking.Load()) {
+	if step != turnLasts && (wanted || g.calling.queue.seeking.Load()) {
 		g.notifyFromOutside(wire.EventcountGuestFree, 1)
 	}
 }
@@ -227,22 +251,22 @@ func (e *exchange) vacate(step turnStep) {
 // claimInQueue waits for a slot. The head of the queue waits on the eventcount, and blocks a thread for it; the other
 // goroutines wait on channels, to become the head or to receive a slot.
 func (g *Guest) claimInQueue(l *limit) (e *exchange, err error) {
-	if len(g.pool.exchanges) == 0 {
+	if len(g.calling.exchanges) == 0 {
 		return nil, failure(ErrInvalid, "the region has no guest slots")
 	}
 	since := now()
-	g.pool.waiters.Add(1)
-	defer g.pool.waiters.Add(-1)
+	g.calling.queue.waiters.Add(1)
+	defer g.calling.queue.waiters.Add(-1)
 	if e, err := g.becomeHead(l); e != nil || err != nil {
 		return e, err
 	}
-	defer func() { <-g.pool.head }()
+	defer func() { <-g.calling.queue.head }()
 	if err := g.enter(); err != nil {
 		return nil, err
 	}
 	defer g.exit(&err)()
-	g.pool.seeking.Store(true)
-	defer g.pool.seeking.Store(false)
+	g.calling.queue.seeking.Store(true)
+	defer g.calling.queue.seeking.Store(false)
 	if l.done != nil {
 		defer context.AfterFunc(l.ctx, func() { g.notifyFromOutside(wire.EventcountGuestFree, math.MaxInt32) })()
 	}
@@ -265,7 +289,7 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 			}
 			return e, err
 		}
-		end := endingOf(g.flags.Load(), true)
+		end := endingOf(g.life.flags.Load(), true)
 		if end == goOn {
 			end = l.over()
 		}
@@ -289,7 +313,7 @@ func (g *Guest) claimByEventcount(l *limit, c claimant) (*exchange, error) {
 // becomeHead waits, in the order of arrival, to become the head of the queue, or for a slot that is passed on.
 func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	select {
-	case g.pool.head <- struct{}{}:
+	case g.calling.queue.head <- struct{}{}:
 		return nil, nil
 	default:
 	}
@@ -297,15 +321,15 @@ func (g *Guest) becomeHead(l *limit) (*exchange, error) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
-	case g.pool.head <- struct{}{}:
+	case g.calling.queue.head <- struct{}{}:
 		return nil, nil
-	case e := <-g.pool.passed:
+	case e := <-g.calling.queue.passed:
 		if err := e.takeOver(); err != nil {
 			return nil, err
 		}
 		return e, nil
-	case <-g.stopped:
-		return nil, endings[endingOf(g.flags.Load(), true)].never
+	case <-g.life.stopped:
+		return nil, endings[endingOf(g.life.flags.Load(), true)].never
 	case <-timer.C:
 	case <-l.done:
 	}

@@ -80,7 +80,7 @@ func TestPoolWaitKeepsTheDeadline(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	call := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
-	eventually(t, "it does not wait", g.pool.seeking.Load)
+	eventually(t, "it does not wait", g.calling.queue.seeking.Load)
 	queued := background(t, func() error { _, err := g.Call(ctx, Message{}, nil); return err })
 	cancel()
 	wantError(t, call(), ErrCancelled)
@@ -164,7 +164,7 @@ func TestPoolWaitEndsWithClose(t *testing.T) {
 	g := h.attach(nil)
 	held := mustClaim(t, g)
 	first := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
-	eventually(t, "it does not wait", g.pool.seeking.Load)
+	eventually(t, "it does not wait", g.calling.queue.seeking.Load)
 	second := background(t, func() error { _, err := g.Claim(deadline(t)); return err })
 	closing := background(t, g.Close)
 	wantError(t, first(), ErrClosed)
@@ -223,11 +223,11 @@ func TestPoolNotifiesASeekerOfItsOwn(t *testing.T) {
 	g := h.attach(nil)
 	s := mustClaim(t, g)
 	before := h.eventcount(wire.EventcountGuestFree).Generation.Load()
-	g.pool.seeking.Store(true)
+	g.calling.queue.seeking.Store(true)
 	if err := s.Release(); err != nil {
 		t.Fatal(err)
 	}
-	g.pool.seeking.Store(false)
+	g.calling.queue.seeking.Store(false)
 	if h.eventcount(wire.EventcountGuestFree).Generation.Load() != before+1 {
 		t.Fatal("it did not notify")
 	}

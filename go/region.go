@@ -12,8 +12,8 @@ import (
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
-// backing is the object that holds the memory and proves which peers are alive: the region's file, or its equivalent on a system without
-// such files.
+// backing is the object that holds the memory and proves which peers are alive: the region's file, or its equivalent on
+// a system without such files.
 type backing interface {
 	Locked(index uint32) bool // another process holds the lock of this peer index
 	Linked() bool             // the region still has a name
@@ -52,7 +52,7 @@ func (m *mapped) eventcount(number uint32) *eventcount {
 	return (*eventcount)(m.view.Eventcount(number))
 }
 
-// region is what this guest knows of the region that it has mapped.
+// region is what this guest knows of the region that it has mapped. But for the last field it never changes after join.
 type region struct {
 	mapped
 	parking
@@ -66,7 +66,9 @@ type region struct {
 	hostSlots  []slot
 	guestSlots []slot
 	hostEpoch  uint32
-	unnamed    atomic.Int64 // when the file was first found without a name, of now(); 0: never
+
+	// When the file was first found without a name, of now(); 0: never. Set once, by liveness.go.
+	unnamed atomic.Int64
 }
 
 // settings is a Config with its defaults filled in.

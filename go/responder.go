@@ -83,7 +83,7 @@ func (w *worker) serve(s *slot, found wire.Word) bool {
 		w.guest.callSentry()
 	}
 	w.slot, w.working = s, working
-	if w.guest.flags.Load()&flagClosing != 0 {
+	if w.guest.life.flags.Load()&flagClosing != 0 {
 		// Close looks for taken requests, and may not have seen this one: no handler may run now.
 		w.reply(nil, errorType(ErrShutdown), wire.FlagError)
 		return true

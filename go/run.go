@@ -42,7 +42,7 @@ func runOnce(ctx context.Context, name string, config *Config, serve func(contex
 
 // lostHost tells whether an error says that the host is gone, and not that this guest was closed.
 func (g *Guest) lostHost(err error) bool {
-	if g.flags.Load()&(flagClosing|flagDraining|flagCorrupt) != 0 {
+	if g.life.flags.Load()&(flagClosing|flagDraining|flagCorrupt) != 0 {
 		return false
 	}
 	return errors.Is(err, ErrPeerDied) || errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown)

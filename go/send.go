@@ -22,7 +22,7 @@ func (g *Guest) checkRequest(kind uint32, size int) error {
 // publish sends the request that lies in the slot, and notifies if a worker of the host sleeps and none polls. On error
 // nothing is sent.
 func (e *exchange) publish(flags wire.Word) error {
-	e.reach = wire.ReachOf(int(e.line.Length)) // as just written; only a hint
+	e.call.reach = wire.ReachOf(int(e.line.Length)) // as just written; only a hint
 	sent, ok := e.send(e.word, flags)
 	if !ok {
 		return e.guest.markCorrupt("somebody else changed a slot that belongs to a caller; nothing was sent",
@@ -41,8 +41,8 @@ func (e *exchange) publish(flags wire.Word) error {
 func (e *exchange) tellWorkers() {
 	b := e.guest.eventcount(wire.EventcountGuestRequest)
 	sets := b.Sleepers.Load()
-	e.notified, e.polled = false, sets>>wire.PollersAt != 0
-	if e.woke = sets != 0 && !e.polled; e.woke {
+	e.call.notified, e.call.polled = false, sets>>wire.PollersAt != 0
+	if e.call.woke = sets != 0 && !e.call.polled; e.call.woke {
 		e.notify(b)
 	}
 }
@@ -57,8 +57,8 @@ func (e *exchange) notify(b *eventcount) {
 // notification is needed: a worker that is about to sleep finds the request.
 func (e *exchange) notifyOnceMore(w wire.Word) {
 	b := e.guest.eventcount(wire.EventcountGuestRequest)
-	if w.State() == wire.StateRequest && !e.notified && b.hasSleepers() {
-		e.notified = true
+	if w.State() == wire.StateRequest && !e.call.notified && b.hasSleepers() {
+		e.call.notified = true
 		e.notify(b)
 	}
 }

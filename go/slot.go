@@ -8,7 +8,7 @@ import (
 )
 
 // slot is one exchange in the region. This file is the only code that changes a state word, by swap (shared.go):
-// one function for each transition that a guest may make.
+// one function for each transition that a guest may make. The fields never change.
 type slot struct {
 	line     *wire.ExchangeLine
 	request  []byte // the request buffer, exactly its capacity

@@ -162,7 +162,7 @@ func TestSlotOnlyAllowedTransitionsHappen(t *testing.T) {
 			g.reclaim(func(wire.Owner) bool { return false })
 		}, [6]wire.Word{none, none, none, none, none, none}},
 		{"caller that gives up", false, ownerA, func(g *Guest, s *slot, w wire.Word) {
-			e := &g.pool.exchanges[0]
+			e := &g.calling.exchanges[0]
 			if e.word = w; w.State() == wire.StateRequest || w.State() == wire.StateWorking {
 				e.giveUp(w, timedOut)
 			}

@@ -25,8 +25,8 @@ func (g *Guest) Stats() (s Stats) {
 	for i := range g.serving.stats {
 		s.add(&g.serving.stats[i])
 	}
-	for i := range g.pool.exchanges {
-		s.add(&g.pool.exchanges[i].stats)
+	for i := range g.calling.exchanges {
+		s.add(&g.calling.exchanges[i].stats)
 	}
 	return s
 }
@@ -38,7 +38,7 @@ func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
 	case slot < g.geometry.HostCount:
 		s.add(&g.serving.stats[slot])
 	case slot < g.geometry.Slots():
-		s.add(&g.pool.exchanges[slot-g.geometry.HostCount].stats)
+		s.add(&g.calling.exchanges[slot-g.geometry.HostCount].stats)
 	default:
 		return s, &Error{Kind: ErrInvalid, Value: uint64(slot), Limit: uint64(g.geometry.Slots() - 1), unit: "slot"}
 	}

@@ -6,10 +6,10 @@ import "github.com/libshmipc/libshmipc/go/internal/wire"
 
 // nextStep is the turn's next step; without waiters there is no turn.
 func (e *exchange) nextStep() turnStep {
-	p, t := &e.guest.pool, &e.turn
-	waiters, mayLeave := p.waiters.Load(), e.mayLeave
+	c, t := &e.guest.calling, &e.turn
+	waiters, mayLeave := c.queue.waiters.Load(), e.call.mayLeave
 	if mayLeave {
-		e.mayLeave = false
+		e.call.mayLeave = false
 	}
 	if waiters == 0 && !e.guest.eventcount(wire.EventcountGuestFree).wantsNotify() {
 		if t.began != 0 {
@@ -20,7 +20,7 @@ func (e *exchange) nextStep() turnStep {
 	if t.goesOn(mayLeave) {
 		return turnLasts
 	}
-	return t.next(&p.turns, mayLeave, waiters, len(p.exchanges), now())
+	return t.next(&c.queue.turns, mayLeave, waiters, len(c.exchanges), now())
 }
 
 // wasAnswered tells whether the host answered the last request.
@@ -32,13 +32,14 @@ func (e *exchange) wasAnswered() bool {
 // system call.
 func (e *exchange) passOn() bool {
 	g := e.guest
-	p := &g.pool
-	if p.waiters.Load() < 2 || g.eventcount(wire.EventcountGuestFree).Sleepers.Load()&^g.bit != 0 || !p.turns.passOn() {
+	c := &g.calling
+	if c.queue.waiters.Load() < 2 || g.eventcount(wire.EventcountGuestFree).Sleepers.Load()&^g.bit != 0 ||
+		!c.queue.turns.passOn() {
 		return false
 	}
 	e.claimed.Store((e.claimed.Load()>>ticketAt+1)<<ticketAt | claimTaken) // makes every handle stale
 	select {
-	case p.passed <- e:
+	case c.queue.passed <- e:
 		return true
 	default:
 		return false
@@ -48,7 +49,7 @@ func (e *exchange) passOn() bool {
 // takeOver begins the turn of a goroutine that a slot was passed on to; an error ends its claim.
 func (e *exchange) takeOver() (err error) {
 	defer e.guest.guard(&err)
-	if flags := e.guest.flags.Load(); flags != 0 {
+	if flags := e.guest.life.flags.Load(); flags != 0 {
 		e.release()
 		return endings[endingOf(flags, true)].never
 	}
@@ -60,6 +61,6 @@ func (e *exchange) takeOver() (err error) {
 func (e *exchange) beginTurn(c claimant) {
 	e.turn.begin(now())
 	if c.spares {
-		e.guest.pool.turns.leftEarly.Store(true)
+		e.guest.calling.queue.turns.leftEarly.Store(true)
 	}
 }

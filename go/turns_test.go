@@ -112,7 +112,7 @@ func TestPoolSlotIsKeptForWhoWaitedWhenItsTurnEnds(t *testing.T) {
 func TestPoolWhoHoldsASlotNotifies(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
-	e := &g.pool.exchanges[0]
+	e := &g.calling.exchanges[0]
 	e.turn.begin(now())
 	e.turn.toGo = 1000
 	s := mustClaim(t, g)
@@ -168,7 +168,7 @@ func TestPoolGuestGetsASlotBesideOneThatAlwaysCalls(t *testing.T) {
 				}()
 			}
 			for i := 0; i < 5; i++ {
-				eventually(t, "nobody holds the slot", func() bool { return !busy.pool.empty() })
+				eventually(t, "nobody holds the slot", func() bool { return !busy.calling.empty() })
 				s, err := g.Claim(short(t, time.Second))
 				if err != nil {
 					t.Fatalf("claim %d: %v", i, err)
@@ -197,7 +197,7 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 		t.Fatal("it was passed on, though only the head of the queue waits")
 	}
 	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
-	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
+	eventually(t, "it does not wait", func() bool { return g.calling.queue.waiters.Load() == 2 })
 	b := h.eventcount(wire.EventcountGuestFree)
 	b.want(other.bit)
 	for i := 0; i < 2*passesPerNotify; i++ {
@@ -206,7 +206,7 @@ func TestPoolPassesASlotOnWhenItsTurnEnds(t *testing.T) {
 		}
 	}
 	b.unwant(other.bit)
-	g.pool.turns.over.Store(passesPerNotify - 1)
+	g.calling.queue.turns.over.Store(passesPerNotify - 1)
 	if e.passOn() {
 		t.Fatal("it is always passed on: the head of the queue never comes first")
 	}
@@ -235,15 +235,15 @@ func TestPoolPassesNothingOnInATurn(t *testing.T) {
 	g := h.attach(nil)
 	e := claimAsCallsDo(t, g)
 	l := newLimit(deadline(t), g.timeout)
-	if _, _, err := e.call(Message{}, nil, &l, false); err != nil {
+	if _, _, err := e.roundTrip(Message{}, nil, &l, false); err != nil {
 		t.Fatal(err)
 	}
 	first := claimBehind(t, g)
 	second := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
-	eventually(t, "it does not wait", func() bool { return g.pool.waiters.Load() == 2 })
+	eventually(t, "it does not wait", func() bool { return g.calling.queue.waiters.Load() == 2 })
 	e.turn.begin(now())
 	e.turn.toGo = 2
-	if e.release(); g.pool.turns.over.Load() != 0 {
+	if e.release(); g.calling.queue.turns.over.Load() != 0 {
 		t.Fatal("it was passed on")
 	}
 	if err := first(); err != nil {
@@ -277,30 +277,30 @@ func TestPoolEndsAClaimThatWasPassedOnTooLate(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
 	e := claimAsCallsDo(t, g)
-	g.flags.Store(flagClosing)
+	g.life.flags.Store(flagClosing)
 	wantError(t, e.takeOver(), ErrClosed)
-	if !g.pool.empty() {
+	if !g.calling.empty() {
 		t.Fatal("the slot is still claimed")
 	}
-	g.flags.Store(0)
+	g.life.flags.Store(0)
 }
 
 func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)
-	e := &g.pool.exchanges[0]
+	e := &g.calling.exchanges[0]
 	e.turn.begin(now())
 	e.turn.looked.Store(now() + tick) // in the future, so that a slow test does not matter
 	if (claimant{since: now(), spares: true}).mayHave(&e.turn) || !(claimant{since: now()}).mayHave(&e.turn) {
 		t.Fatal("a slot in its turn is for who was notified, and for nobody else that waits")
 	}
-	g.pool.turns.leftEarly.Store(false)
+	g.calling.queue.turns.leftEarly.Store(false)
 	e.beginTurn(claimant{})
-	if g.pool.turns.leftEarly.Load() {
+	if g.calling.queue.turns.leftEarly.Load() {
 		t.Fatal("who was notified takes a turn to be left early")
 	}
 	e.beginTurn(claimant{spares: true})
-	if !g.pool.turns.leftEarly.Load() {
+	if !g.calling.queue.turns.leftEarly.Load() {
 		t.Fatal("a turn that was left is not noticed")
 	}
 }
@@ -309,7 +309,7 @@ func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 func TestPoolACallThatSleepsNotifiesInItsTurn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g, other := h.attachHeap(1, nil), h.attachHeap(2, nil)
-	e := &g.pool.exchanges[0]
+	e := &g.calling.exchanges[0]
 	b := h.eventcount(wire.EventcountGuestFree)
 	asleep := func() bool { return h.word(e.index).Parked() }
 	h.serve(func(m Message) Message {

@@ -35,7 +35,7 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 	}{
 		"call": {
 			func(g *Guest) error { _, err := g.Call(context.Background(), Message{}, nil); return err },
-			func(g *Guest) bool { return g.pool.exchanges[0].load().Parked() }, ErrNoPeer,
+			func(g *Guest) bool { return g.calling.exchanges[0].load().Parked() }, ErrNoPeer,
 		},
 		"serve": {
 			func(g *Guest) error { return g.Serve(context.Background(), echoHandler) },
@@ -61,8 +61,8 @@ func TestHostsEndWakesEverySleeper(t *testing.T) {
 			eventually(t, "it does not sleep", func() bool { return c.asleep(g) })
 			host.kill()
 			wantError(t, waits(), c.want)
-			for i := range g.pool.exchanges {
-				g.pool.exchanges[i].claimed.Store(0) // so that Close does not wait for it
+			for i := range g.calling.exchanges {
+				g.calling.exchanges[i].claimed.Store(0) // so that Close does not wait for it
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func (g *Guest) watchHost() (stop func()) {
 	if w == nil {
 		return stop
 	}
-	g.watches.Add(1)
+	g.membership.watches.Add(1)
 	if stop = w.Stop; g.host() != hostAlive {
 		w.Stop() // twice is harmless
 	}
@@ -34,7 +34,7 @@ func sameOrigin(a, b uint64) bool { return a == b && a != 0 }
 // watchOver runs when the watch ends. It looks whether the host is there, and makes idle workers look periodically from
 // now on: the host's lock may outlive its process.
 func (g *Guest) watchOver(stopped bool) {
-	g.watches.Add(-1)
+	g.membership.watches.Add(-1)
 	if stopped || g.enter() != nil {
 		return
 	}
@@ -45,7 +45,7 @@ func (g *Guest) watchOver(stopped bool) {
 }
 
 // watched tells whether the system reports the end of the host's process.
-func (g *Guest) watched() bool { return g.watches.Load() > 0 }
+func (g *Guest) watched() bool { return g.membership.watches.Load() > 0 }
 
 // ticksEvery is how long the worker that ticks for all may sleep after this many ticks. A host whose file has lost its
 // name is dead if the next look finds none either.

@@ -54,11 +54,11 @@ func TestWatchThatIsOverTellsOfADeathAtOnce(t *testing.T) {
 	g := h.attach(nil)
 	h.kill()
 	g.watchOver(true) // it was only stopped
-	if flags := g.flags.Load(); flags != 0 {
+	if flags := g.life.flags.Load(); flags != 0 {
 		t.Errorf("the flags are %#x", flags)
 	}
 	g.watchOver(false)
-	if flags := g.flags.Load(); flags != flagHostDied {
+	if flags := g.life.flags.Load(); flags != flagHostDied {
 		t.Errorf("the flags are %#x", flags)
 	}
 }

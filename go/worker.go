@@ -154,12 +154,12 @@ func (w *worker) serveOn() {
 }
 
 func (w *worker) mayServeOn() bool {
-	return w.isPoller() && !w.workerPool.stopped.Load() && w.guest.flags.Load() == 0
+	return w.isPoller() && !w.workerPool.stopped.Load() && w.guest.life.flags.Load() == 0
 }
 
 // endIfAsked is for a worker that finds one request after the other and so never parks.
 func (w *worker) endIfAsked() {
-	if w.guest.flags.Load() != 0 {
+	if w.guest.life.flags.Load() != 0 {
 		w.ended()
 	}
 }
@@ -226,7 +226,7 @@ func (w *worker) ended() bool {
 	if w.workerPool.stopped.Load() {
 		return true
 	}
-	end := endingOf(w.guest.flags.Load(), true)
+	end := endingOf(w.guest.life.flags.Load(), true)
 	if end == goOn && w.dismissed() {
 		end = shutDown
 	}

@@ -79,7 +79,7 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 	if handler == nil {
 		return failure(ErrInvalid, "no handler")
 	}
-	if g.calls {
+	if g.callsOnly {
 		return failure(ErrInvalid, "this guest only calls: Config.CallsOnly")
 	}
 	if err := ctx.Err(); err != nil {
@@ -89,8 +89,8 @@ func (g *Guest) Serve(ctx context.Context, handler Handler) error {
 		return err
 	}
 	defer g.leaveUsers()
-	g.workerPools.Add(1)
-	defer g.workerPools.Add(-1)
+	g.life.workerPools.Add(1)
+	defer g.life.workerPools.Add(-1)
 	defer g.watchHost()()
 	c := &workerPool{guest: g, handler: handler, done: make(chan struct{})}
 	return c.serve(ctx)

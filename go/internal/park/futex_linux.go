@@ -81,7 +81,8 @@ func futexWakeBits(address *uint32, bits uint32) bool {
 // uses the word.
 func Try(word *uint32) error {
 	var ts syscall.Timespec
-	if _, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+	_, _, errno := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clockMonoton, uintptr(unsafe.Pointer(&ts)), 0)
+	if errno != 0 {
 		return base.Needed("clock_gettime", errno)
 	}
 	return tryFutex(unsafe.Pointer(word))
