@@ -10,28 +10,31 @@ import (
 // are parked. Before a long handler the poller hands over; then callers notify, each for the worker at home in its
 // slot. A worker reuses its request and response. All fields are used by its goroutine alone.
 type worker struct {
+	// Never change.
 	workerPool *workerPool
 	guest      *Guest
-	home       int         // home.go
-	state      workerState // changed in poller.go, running.go and parking.go
-	wakeup     wakeup
-	isSpare    bool       // counted in workerPool.spares
-	isSurplus  bool       // it is to end
-	isOut      bool       // counted out of its home's keepers
-	ranLong    bool       // has run a long handler in this turn
-	keepsHome  bool       // has run a long handler, and neither parked nor polled since; see home.go
-	reach      wire.Reach // the larger of the last request's and its answer's
-	handlers   uint32     // handlers run
-	soon       uint32     // of spinBudget.begin
-	holdOff    holdOff
-	scan       scan
-	request    Request
-	response   Response
+	home       int // home.go
 
-	slot         *slot     // of the request served last
+	state     workerState // set by poller.go, running.go and parking.go
+	wakeup    wakeup
+	isSpare   bool       // counted in workerPool.spares: worker_pool.go's
+	isSurplus bool       // it is to end: worker_pool.go's
+	isOut     bool       // counted out of its home's keepers: home.go's
+	ranLong   bool       // has run a long handler in this turn: set by running.go
+	keepsHome bool       // has run a long handler, and neither parked nor polled since; see home.go
+	reach     wire.Reach // the larger of the last request's and its answer's
+	handlers  uint32     // handlers run: running.go's
+	soon      uint32     // of spinBudget.begin
+	holdOff   holdOff
+	scan      scan
+
+	// The request served last: responder.go's, but for the last field.
+	request      Request
+	response     Response
+	slot         *slot
 	working      wire.Word // its word after the take
 	handling     bool      // its handler runs
-	measuresNext bool
+	measuresNext bool      // running.go's
 }
 
 type workerState uint8

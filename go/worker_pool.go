@@ -16,24 +16,29 @@ import (
 // A cache line separates groups of fields: changes by workers that park or run long handlers do not disturb what is
 // read with each request.
 type serving struct {
+	// Which worker polls: poller.go's.
 	poller     pollerPlace
 	superseded atomic.Int32 // superseded pollers that have not noticed
 
+	// By workers that park: parking.go's, but that endRest ends a rest.
 	_          [wire.LineSize]byte
 	eventcount localEventcount        // on which workers are parked
 	ticker     atomic.Pointer[worker] // the parked worker that ticks for all
 	idleAt     atomic.Uint32          // the generation when a worker last found no request and slept
 	restsSince atomic.Int64           // when that was; 0: a request has ended the rest
 
+	// What is learned of handlers, and who sees to a stuck one.
 	_            [wire.LineSize]byte
-	longHandlers crowd
-	durations    durations // the parts that long handlers change come first
-	sentry       sentryState
-	polling      spinBudget
-	holdOff      holdOff      // a new worker's initial value
-	homes        []home       // by host slot
-	workers      atomic.Int32 // of all worker pools
-	stats        []counters   // by host slot
+	longHandlers crowd       // running.go's
+	durations    durations   // running.go's and responder.go's; the parts that long handlers change come first
+	sentry       sentryState // sentry.go's
+	polling      spinBudget  // of pollers' waits: hints, which any poller may write
+	holdOff      holdOff     // a new worker's initial value; never changes
+
+	// The slices never change, their elements do.
+	homes   []home       // by host slot: home.go's
+	workers atomic.Int32 // of all worker pools: home.go's
+	stats   []counters   // by host slot: responder.go's, each by the worker that has taken a request there
 }
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
@@ -56,15 +61,20 @@ func (s *serving) endRest() bool {
 // workerPool is the workers of one Serve. While there are fewer workers than slots, at least one is spare: it has taken
 // no request since it began or was parked.
 type workerPool struct {
+	// Never change.
 	guest   *Guest
 	handler Handler
+
+	// By each worker that begins, ends, parks or takes a request.
 	size    atomic.Int32 // workers
 	spares  atomic.Int32 // spare workers
+	workers sync.WaitGroup
+
+	// By end, once.
 	stopped atomic.Bool
 	done    chan struct{} // closed with stopped
 	once    sync.Once
 	err     error // why it ended; set before done is closed
-	workers sync.WaitGroup
 }
 
 // Serve answers the host's requests until ctx is done or something else ends it. It runs as many handlers at once as
