@@ -28,13 +28,13 @@ type worker struct {
 	holdOff   holdOff
 	scan      scan
 
-	// The request served last: responder.go's, but for the last field.
+	// The request served last: responder.go's, but for the last two fields.
 	request      Request
 	response     Response
 	slot         *slot
 	working      wire.Word // its word after the take
-	handling     bool      // its handler runs
-	measuresNext bool      // running.go's
+	handling     bool      // its handler runs: running.go's
+	measuresNext bool      // its handler is to be measured: running.go's
 }
 
 type workerState uint8
