@@ -9,7 +9,7 @@ func TestCopyLargeCopiesAllAndNoMore(t *testing.T) {
 	const piece = 512 << 10
 	from := make([]byte, 2*piece+3)
 	for i := range from {
-		from[i] = byte(i>>8 ^ i)
+		from[i] = byte(i*31 + i>>16)
 	}
 	for _, n := range []int{0, 1, piece - 1, piece, piece + 1, 2 * piece, len(from)} {
 		to := make([]byte, n+1)
