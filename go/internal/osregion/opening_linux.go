@@ -73,7 +73,7 @@ func (o *opening) openAgain() (int, error) {
 }
 
 // Settle is called when the guest holds its lock and has the file mapped: from now on the mapping alone keeps the lock,
-// and no child that inherits descriptors does. ErrNotFound: the name means another file by now.
+// and no child that inherits descriptors does. NotFound: the name means another file by now.
 func (o *opening) Settle() error {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()

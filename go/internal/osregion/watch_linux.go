@@ -20,7 +20,7 @@ type Watch struct {
 	stopping sync.Once
 }
 
-// WatchProcess calls over, from a goroutine, when the watch ends. stopped: stop ended it; otherwise the process has
+// WatchProcess calls over, from a goroutine, when the watch ends. stopped: Stop ended it; otherwise the process has
 // ended, or cannot be waited for. nil: the process cannot be watched at all, and over will not be called.
 func WatchProcess(pid uint32, over func(stopped bool)) *Watch {
 	fd, err := openProcess(pid)

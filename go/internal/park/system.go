@@ -3,16 +3,16 @@ package park
 
 // System is how a wait sleeps on a word of the region, how a sleeper is woken, and how a wait yields its processor.
 type System struct {
-	// wait sleeps while *word is the value, until the deadline of now(); it may return at any time. home is the
-	// sleeper's home, for wakeHome. ended: a peer's process has ended meanwhile, so the caller looks for dead peers.
+	// Wait sleeps while *word is the value, until the deadline of Now(); it may return at any time. home is the
+	// sleeper's home, for WakeHome. ended: a peer's process has ended meanwhile, so the caller looks for dead peers.
 	Wait func(word *uint32, value uint32, deadline int64, home int) (ended bool)
 	Wake func(word *uint32, n int)
-	// wakeOwn wakes one sleeper of this very peer.
+	// WakeOwn wakes one sleeper of this very peer.
 	WakeOwn func(word *uint32)
-	// wakeHome wakes one sleeper of this peer whose home is `home`; false: there is none, or the system cannot tell.
+	// WakeHome wakes one sleeper of this peer whose home is `home`; false: there is none, or the system cannot tell.
 	// Legal to wake a sleeper whose home is elsewhere.
 	WakeHome func(word *uint32, peer uint32, home int) bool
-	// yieldProcessor lets another process have this processor, one that was woken or has notified; yield lets any other
+	// YieldProcessor lets another process have this processor, one that was woken or has notified; Yield lets any other
 	// run, after a spin in vain.
 	YieldProcessor, Yield func()
 }

@@ -141,10 +141,10 @@ func (s *Sleeper) made(p spot) syscall.Handle {
 	return e.keep(created)
 }
 
-// wakeNoHome is system.wakeHome: an event has no sleeper of a certain home.
+// wakeNoHome is System.WakeHome: an event has no sleeper of a certain home.
 func wakeNoHome(*uint32, uint32, int) bool { return false }
 
-// wait is system.wait.
+// wait is System.Wait.
 func (s *Sleeper) wait(word *uint32, value uint32, deadline int64, _ int) (ended bool) {
 	set := s.takeSet()
 	defer s.giveSet(set)

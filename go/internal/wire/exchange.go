@@ -5,7 +5,7 @@ import "sync/atomic"
 // How a message is written beside a slot's state, or into its buffer, and found there.
 
 // Put writes a message from other memory: inline if it fits, otherwise at the buffer's beginning. The caller has
-// checked its size. put returns the word's flags for it.
+// checked its size. Put returns the word's flags for it.
 func (l *ExchangeLine) Put(data, buffer []byte, kind uint32) (flags Word) {
 	l.Length, l.Kind = uint32(len(data)), kind
 	if len(data) > InlineSize {
@@ -15,8 +15,8 @@ func (l *ExchangeLine) Put(data, buffer []byte, kind uint32) (flags Word) {
 	return l.putInline(data, belongsAtEnd(len(data)))
 }
 
-// PutInPlace announces the first n bytes of buffer, or at the end the last, and returns the
-// word's flags for it. A short message moves into the line.
+// PutInPlace announces the first n bytes of buffer, or if atEnd the last, and returns the word's flags for them. A short
+// message moves into the line.
 func (l *ExchangeLine) PutInPlace(buffer []byte, n int, kind uint32, atEnd bool) Word {
 	data := buffer[:n]
 	if atEnd {
