@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # platform.sh [source directory]: docs/porting.md names every file of src/platform, and for each system the file that
-# defines each function of platform.h, and no other.
+# defines each function of platform.h, and no other; and every file in go/internal that is for one system.
 set -euo pipefail
 root=${1:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
 cd "$root"
@@ -46,5 +46,15 @@ for system in 'posix|linux' win32; do
             finding "docs/porting.md does not say once where $function is, of $system"
     done
 done
+# In Go the end of a file's name says for which system it is; usurper is for tests.
+named_go=$(sed -nE 's/^\| \x60((base|wire|park|osregion)\/[a-z_]+\.go)\x60 \|.*/\1/p' docs/porting.md)
+for file in go/internal/*/*_{linux,windows,other}.go; do
+    unit=${file#go/internal/}
+    [[ $unit == usurper/* ]] || grep -qxF "$unit" <<<"$named_go" || finding "docs/porting.md does not name $unit"
+done
+for file in $named_go; do
+    [[ -e go/internal/$file ]] || finding "docs/porting.md names $file, which is not there"
+done
 ((findings == 0)) || exit 1
-echo "docs/porting.md names $(wc -l <<<"$named") files and $(wc -l <<<"$functions") functions of the platform"
+echo "docs/porting.md names $(wc -l <<<"$named") files and $(wc -l <<<"$functions") functions of the platform," \
+    "and $(wc -l <<<"$named_go") files of Go"

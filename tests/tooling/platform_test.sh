@@ -11,6 +11,8 @@ finds() {
     rm -rf "$work/copy"
     mkdir -p "$work/copy/docs"
     cp -R src "$work/copy/src"
+    mkdir "$work/copy/go"
+    cp -R go/internal "$work/copy/go/internal"
     cp docs/porting.md "$work/copy/docs"
     (cd "$work/copy" && eval "$2")
     if bash tests/tooling/platform.sh "$work/copy" >"$work/out" 2>&1 || ! grep -q "$1" "$work/out"; then
@@ -27,3 +29,5 @@ finds 'names win32/watch.c, which is not there' 'rm src/platform/win32/watch.c'
 finds 'where shmi_clock_later is, of win32' "echo 'uint64_t shmi_clock_later(void);' >>src/platform/platform.h"
 finds 'linux/futex.c defines shmi_word_wake_home' \
     "sed -i 's/shmi_word_wake_home(/shmi_word_wake_away(/' src/platform/linux/futex.c"
+finds 'does not name park/futex_other.go' 'touch go/internal/park/futex_other.go'
+finds 'names osregion/quota_linux.go, which is not there' 'rm go/internal/osregion/quota_linux.go'
