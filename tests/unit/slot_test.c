@@ -1,6 +1,6 @@
 /*
  * The transitions one by one, and what becomes of an actor that was paused in the meantime. Every
- * transition from every word is in tests/conformance; every order of steps in explore_test.c.
+ * transition from every word is in tests/conformance; every order of steps in explore_*_test.c.
  */
 #include "support/fixture.h"
 
