@@ -9,11 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static int call_empty(shmipc_peer *peer, int64_t timeout) {
-    const shmipc_request request = {.length = 0};
-    return shmipc_call(peer, &request, NULL, timeout);
-}
-
 /* ---- A second host ---- */
 
 struct snapshot {

@@ -1,26 +1,27 @@
 #!/usr/bin/env bash
-# minimal_guest_mutants.sh <source directory> <compiler> <test>: builds docs/examples/minimal_guest with one
-# thing wrong at a time, and the test of it (hazard_minimal_guest_test) must fail each time.
+# minimal_guest_mutants.sh <source directory> <compiler> <directory of tests>: builds docs/examples/minimal_guest
+# with one thing wrong at a time, and the test of it (hazard_minimal_guest*_test) must fail each time.
 set -euo pipefail
 
 source=$1/docs/examples/minimal_guest/minimal_guest.c
 compiler=$2
-test=$3
+directory=$3
 limit=20                          # seconds in which a mutant must fail
 export MINIMAL_GUEST_PATIENCE=4 # and in which what must happen does
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-messages='*_messages_of_every_kind_*'
-wakes='no_wake_is_missing_*'
-passes_on='woken_minimal_guest_wakes_*'
-comes='*_comes_and_leaves_*'
-host_dies='*_host_that_was_killed'
-dies='*_may_be_killed_*'
-gives_up='*_gives_up_*'
-corrupt='*_word_is_impossible'
+# Program and test.
+messages='minimal_guest *_messages_of_every_kind_*'
+wakes='minimal_guest_wakes no_wake_is_missing_*'
+passes_on='minimal_guest_wakes woken_minimal_guest_wakes_*'
+comes='minimal_guest *_comes_and_leaves_*'
+host_dies='minimal_guest_deaths *_host_that_was_killed'
+dies='minimal_guest_deaths *_may_be_killed_*'
+gives_up='minimal_guest *_gives_up_*'
+corrupt='minimal_guest *_word_is_impossible'
 
-# A mutant a line: name, the tests that must notice, what is replaced in one line, by what.
+# A mutant a line: name, the program and the tests that must notice, what is replaced in one line, by what.
 mutants() {
     cat <<END
 offset-of-length|$messages|LENGTH = 8|LENGTH = 4
@@ -50,11 +51,15 @@ build() { # <name> <what> <by what>
     "$compiler" -std=c11 -O1 -w -o "$work/$1" "$work/$1.c"
 }
 
-try() { # <name> <tests> <what> <by what>: says whether the tests notice
+program() { # <name>
+    echo "$directory/hazard_$1_test"
+}
+
+try() { # <name> <program and tests> <what> <by what>: says whether the tests notice
     local status=0
     build "$1" "$3" "$4" || return
     # shellcheck disable=SC2016 # the inner shell has its own
-    MINIMAL_GUEST=$work/$1 timeout "$limit" bash -c 'echo $$ >"$1"; exec "$2" "$3"' - "$work/$1.pid" "$test" "$2" \
+    MINIMAL_GUEST=$work/$1 timeout "$limit" bash -c 'echo $$ >"$1"; exec "$2" "$3"' - "$work/$1.pid" "$(program "${2%% *}")" "${2#* }" \
         >"$work/$1.out" 2>&1 || status=$?
     rm -f /dev/shm/shmipc.test-"$(cat "$work/$1.pid")"-* # the region of a test that was aborted
     case $status in
@@ -66,10 +71,12 @@ try() { # <name> <tests> <what> <by what>: says whether the tests notice
 
 # Without a mutation the tests pass: they do not fail for another reason.
 "$compiler" -std=c11 -O1 -w -o "$work/right" "$source"
-MINIMAL_GUEST=$work/right "$test" >"$work/right.out" 2>&1 || {
-    cat "$work/right.out"
-    exit 1
-}
+for name in minimal_guest minimal_guest_wakes minimal_guest_deaths; do
+    MINIMAL_GUEST=$work/right "$(program "$name")" >"$work/right.out" 2>&1 || {
+        cat "$work/right.out"
+        exit 1
+    }
+done
 while IFS='|' read -r name tests what by; do
     try "$name" "$tests" "$what" "$by" >"$work/$name.verdict" 2>"$work/$name.aborted" &
 done < <(mutants)

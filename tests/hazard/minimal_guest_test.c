@@ -1,134 +1,28 @@
 /*
  * docs/examples/minimal_guest, a guest that shares only the protocol with the library, with real
- * hosts. In the environment MINIMAL_GUEST names another program to test, and MINIMAL_GUEST_PATIENCE
- * the seconds within which things must happen: minimal_guest_mutants.sh has guests that are wrong.
+ * hosts: messages, coming and going.
  */
 #define _GNU_SOURCE
+#include "hazard/guest_program.h"
 #include "hazard/peers.h"
 #include "support/processes.h"
 
 #include "region/slot.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { FUTEX_WAKE = 1 };
-
-/* What the guest does, and its exit statuses: see minimal_guest.c. */
+/* See minimal_guest.c. */
 enum { TYPE_REFUSED = 200 };
-enum {
-    STATUS_STOPPED = 0,
-    STATUS_CALL_FAILED = 1,
-    STATUS_NO_REGION = 2,
-    STATUS_HOST_LEFT = 3,
-    STATUS_HOST_DIED = 4,
-    STATUS_CORRUPT = 5
-};
-enum { CAPACITY = 1024, RESPONSE_CAPACITY = 512 };
-
-static int64_t patience(void) {
-    const char *seconds = getenv("MINIMAL_GUEST_PATIENCE");
-    return (seconds == NULL ? 20 : strtol(seconds, NULL, 10)) * SECOND;
-}
-
-/* Like eventually, but fails when it takes too long. */
-#define in_time(condition)                                                                         \
-    do {                                                                                           \
-        const uint64_t latest = now_ns() + (uint64_t)patience();                                   \
-        eventually((condition) || now_ns() > latest);                                              \
-        must(now_ns() <= latest);                                                                  \
-    } while (0)
-
-static struct process start_guest(const char *region, const char *text) {
-    const char *other = getenv("MINIMAL_GUEST");
-    const char *const arguments[] = {other == NULL ? MINIMAL_GUEST_PROGRAM : other, region, text,
-                                     NULL};
-    return process_start(arguments);
-}
-
-/* As process_wait. */
-static int end_of(struct process guest) {
-    siginfo_t information = {.si_pid = 0};
-    in_time(waitid(P_PID, (id_t)guest.pid, &information, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            information.si_pid != 0);
-    return process_wait(guest);
-}
 
 static void stop_guest(struct process guest) {
     must_equal(kill((pid_t)guest.pid, SIGTERM), 0);
     must_equal(end_of(guest), STATUS_STOPPED);
 }
 
-/* A host that serves, and its guests. */
-struct scenery {
-    struct region_name name;
-    shmipc_peer *host;
-    struct server server;
-    atomic_uint from_only_calls; /* requests with that text */
-};
-
-static const char only_calls[] = "a guest that only calls";
-
-/* Echoes; answers a single byte so late that the waiting caller sleeps. */
-static int host_handler(void *context, const shmipc_request *request, shmipc_response *response) {
-    struct scenery *s = context;
-    if (request->length == sizeof only_calls - 1 &&
-        memcmp(request->data, only_calls, request->length) == 0)
-        atomic_fetch_add(&s->from_only_calls, 1);
-    for (unsigned i = 0; i < 20 && request->length == 1; i++)
-        pause_briefly();
-    return echo_handler(NULL, request, response);
-}
-
-static void open_host(struct scenery *s, const shmipc_host_config *config) {
-    s->name = new_name();
-    must_equal(shmipc_host_create(s->name.text, config, &s->host), SHMIPC_OK);
-    atomic_store(&s->from_only_calls, 0);
-    server_start(&s->server, s->host, host_handler, s);
-}
-
-static void open_scenery(struct scenery *s, uint32_t request_capacity, uint32_t response_capacity) {
-    shmipc_host_config config = test_host_config();
-    config.request_capacity = request_capacity;
-    config.response_capacity = response_capacity;
-    open_host(s, &config);
-}
-
-static void close_scenery(struct scenery *s) {
-    must_equal(shmipc_shutdown(s->host, patience()), SHMIPC_OK);
-    (void)server_join(&s->server);
-    shmipc_free(s->host);
-}
-
-static int call(shmipc_peer *host, uint32_t type, const void *data, size_t length,
-                shmipc_response *response) {
-    const shmipc_request request = {.data = data, .length = length, .type = type};
-    return shmipc_call(host, &request, response, patience());
-}
-
 /* ---- Messages ---- */
-
-static void echo(shmipc_peer *host, uint32_t type, size_t length) {
-    uint8_t *sent = malloc(length + 1);
-    uint8_t *got = malloc(length + 1);
-    must(sent != NULL && got != NULL);
-    shmipc_response response = {.data = got, .capacity = length};
-    pattern_fill(sent, length, length + type);
-    must_equal(call(host, type, sent, length, &response), SHMIPC_OK);
-    must_equal(response.length, length);
-    must_equal(response.type, type);
-    must(pattern_holds(got, length, length + type));
-    free(sent);
-    free(got);
-}
 
 /* A request that ends where the buffer ends. */
 static void echo_at_end(shmipc_peer *host, size_t length) {
@@ -231,126 +125,6 @@ static void minimal_guests_share_the_requests_of_several_callers(void **state) {
     must_equal(end_of(guests[1]), STATUS_HOST_LEFT);
 }
 
-/* ---- Wakes ---- */
-
-/* Sleepers look by themselves every 100 ms. In each of these calls there are four sleeps: the
-   guest's for the request, the host's for the answer, and the same two for the guest's own call. If
-   a wake is missing, each call takes a tick or more. */
-static void no_wake_is_missing_between_minimal_guest_and_host(void **state) {
-    enum { ROUNDS = 30, ROUND_MS = 50 };
-    struct scenery s;
-    (void)state;
-    open_scenery(&s, CAPACITY, RESPONSE_CAPACITY);
-    struct process guest = start_guest(s.name.text, NULL);
-    must_equal(shmipc_wait_guests(s.host, 1, patience()), SHMIPC_OK);
-    const uint64_t begin = now_ns();
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        pause_briefly();
-        echo(s.host, SHMIPC_TYPE_GUEST_CALL, 1);
-        must(now_ns() - begin < (uint64_t)MILLISECOND * ROUNDS * ROUND_MS);
-    }
-    close_scenery(&s);
-    must_equal(end_of(guest), STATUS_HOST_LEFT);
-}
-
-/* The region as the test sees it, beside the library. */
-struct view {
-    struct region_layout *shared;
-    size_t size;
-};
-
-static struct view view_open(const char *name) {
-    struct view view;
-    struct stat status;
-    char path[256];
-    path_of(name, path);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    must(fd >= 0 && fstat(fd, &status) == 0);
-    view.size = (size_t)status.st_size;
-    view.shared = mmap(NULL, view.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    must((void *)view.shared != MAP_FAILED);
-    must_equal(close(fd), 0);
-    return view;
-}
-
-static struct slot *slot_of(const struct view *view, uint32_t number) {
-    const size_t stride = view->shared->header.slot_stride;
-    return (void *)((uint8_t *)view->shared + SLOTS_OFFSET + number * stride);
-}
-
-static unsigned slots_in(const struct view *view, uint32_t first, uint32_t slots,
-                         enum slot_state state) {
-    unsigned count = 0;
-    for (uint32_t i = 0; i < slots; i++)
-        count += word_state(slot_look_again(slot_of(view, first + i))) == state;
-    return count;
-}
-
-static unsigned host_slots_in(const struct view *view, enum slot_state state) {
-    return slots_in(view, 0, view->shared->header.host_slots, state);
-}
-
-static struct eventcount *requests_of(const struct view *view) {
-    return &view->shared->eventcounts[EVENTCOUNT_HOST_REQUEST].eventcount;
-}
-
-/* Until no request waits in a host slot. */
-static int wait_for_takers(void *context, const shmipc_request *request,
-                           shmipc_response *response) {
-    eventually(host_slots_in(context, SLOT_REQUEST) == 0);
-    return echo_handler(NULL, request, response);
-}
-
-static void send_in_vain(shmipc_peer *host, shmipc_slot *slot) {
-    must_equal(shmipc_slot_claim(host, patience(), slot), SHMIPC_OK);
-    must_equal(shmipc_slot_send(*slot, SHMIPC_TYPE_GUEST_CALL, 0, 0), SHMIPC_OK);
-}
-
-/* Two guests sleep, and a peer is said to poll: so nobody notifies of two requests, until one
-   notification wakes one guest. The request that it takes is answered when the other one is taken
-   too. */
-static void pass_on_once(shmipc_peer *host, const struct view *view) {
-    enum { BOTH = 6, POLLER = 1 << (16 + 9) };
-    shmipc_slot slots[2];
-    shmipc_response response;
-    struct eventcount *requests = requests_of(view);
-    in_time((load_seq_cst32(&requests->sleepers) & BOTH) == BOTH);
-    or_seq_cst32(&requests->sleepers, POLLER);
-    for (unsigned i = 0; i < 2; i++)
-        send_in_vain(host, &slots[i]);
-    add_seq_cst32(&requests->generation, 1);
-    (void)syscall(SYS_futex, &requests->generation, FUTEX_WAKE, 1, NULL, NULL, 0);
-    in_time(host_slots_in(view, SLOT_RESPONSE) == 2);
-    and_seq_cst32(&requests->sleepers, ~(uint32_t)POLLER);
-    for (unsigned i = 0; i < 2; i++) {
-        must_equal(shmipc_slot_receive(slots[i], patience(), &response), SHMIPC_OK);
-        must_equal(shmipc_slot_release(slots[i]), SHMIPC_OK);
-    }
-}
-
-static void woken_minimal_guest_wakes_another_for_another_request(void **state) {
-    enum { ROUNDS = 40, ROUND_MS = 30 };
-    struct scenery s = {.name = new_name()};
-    struct process guests[2];
-    shmipc_host_config config = test_host_config();
-    (void)state;
-    must_equal(shmipc_host_create(s.name.text, &config, &s.host), SHMIPC_OK);
-    struct view view = view_open(s.name.text);
-    server_start(&s.server, s.host, wait_for_takers, &view);
-    for (unsigned i = 0; i < 2; i++)
-        guests[i] = start_guest(s.name.text, NULL);
-    must_equal(shmipc_wait_guests(s.host, 2, patience()), SHMIPC_OK);
-    const uint64_t begin = now_ns();
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        pass_on_once(s.host, &view);
-        must(now_ns() - begin < (uint64_t)MILLISECOND * ROUNDS * ROUND_MS);
-    }
-    close_scenery(&s);
-    for (unsigned i = 0; i < 2; i++)
-        must_equal(end_of(guests[i]), STATUS_HOST_LEFT);
-    must_equal(munmap(view.shared, view.size), 0);
-}
-
 /* ---- Coming and going ---- */
 
 static void expect_event(shmipc_peer *host, shmipc_event_kind kind, struct process guest) {
@@ -416,69 +190,6 @@ static void minimal_guest_gives_up_its_call_when_it_is_stopped(void **state) {
     must_equal(munmap(view.shared, view.size), 0);
 }
 
-/* A host that is to be killed: it calls, or its handler does not return. */
-struct victim {
-    struct region_name name;
-    struct gate there;
-    struct gate busy;
-};
-
-static int be_host(void *context) {
-    shmipc_host_config config = test_host_config();
-    struct victim *victim = context;
-    shmipc_peer *host;
-    must_equal(shmipc_host_create(victim->name.text, &config, &host), SHMIPC_OK);
-    gate_pass(&victim->there);
-    must_equal(shmipc_wait_guests(host, 1, patience()), SHMIPC_OK);
-    while (host != NULL) {
-        echo(host, 0, draw(200));
-        gate_pass(&victim->busy);
-    }
-    return 1;
-}
-
-static int hang(void *context, const shmipc_request *request, shmipc_response *response) {
-    struct victim *victim = context;
-    (void)request;
-    (void)response;
-    gate_pass(&victim->busy);
-    eventually(victim == NULL);
-    return 0;
-}
-
-static int be_hanging_host(void *context) {
-    shmipc_host_config config = test_host_config();
-    struct victim *victim = context;
-    shmipc_peer *host;
-    must_equal(shmipc_host_create(victim->name.text, &config, &host), SHMIPC_OK);
-    gate_pass(&victim->there);
-    return shmipc_serve(host, hang, victim);
-}
-
-/* The next host takes the name of the one that was killed. */
-static void kill_hosts(int (*host)(void *), const char *text, unsigned calls) {
-    struct victim *victim = shared_memory(sizeof *victim);
-    victim->name = new_name();
-    for (unsigned round = 1; round <= 5; round++) {
-        pid_t child = child_start(host, victim);
-        gate_await(&victim->there, round);
-        const unsigned before = atomic_load(&victim->busy.passed);
-        struct process guest = start_guest(victim->name.text, text);
-        gate_await(&victim->busy, before + calls);
-        dawdle(1000000);
-        child_kill(child);
-        must_equal(end_of(guest), STATUS_HOST_DIED);
-    }
-    remove_planted(victim->name.text);
-    shared_memory_free(victim, sizeof *victim);
-}
-
-static void minimal_guest_reports_a_host_that_was_killed(void **state) {
-    (void)state;
-    kill_hosts(be_host, NULL, 5);
-    kill_hosts(be_hanging_host, "is anybody there?", 1);
-}
-
 /* ---- Corrupt words ---- */
 
 static void corrupt_a_request(uint64_t request, uint32_t length) {
@@ -504,97 +215,9 @@ static void minimal_guest_ends_where_a_word_is_impossible(void **state) {
     corrupt_a_request(SLOT_REQUEST | UINT64_C(0x1200000000), 0);
 }
 
-/* ---- Kills ---- */
-
-struct caller {
-    shmipc_peer *host;
-    uint32_t type;
-    atomic_uint answered;
-    atomic_bool stopping;
-};
-
-/* What its guest died over is told to have been started; all else waits for the next guest. */
-static void *call_on(void *context) {
-    struct caller *c = context;
-    while (!atomic_load(&c->stopping)) {
-        uint8_t question[300];
-        uint8_t answer[300];
-        const uint32_t length = draw(sizeof question);
-        shmipc_response response = {.data = answer, .capacity = sizeof answer};
-        pattern_fill(question, length, length);
-        int error = call(c->host, c->type, question, length, &response);
-        if (error == SHMIPC_OK) {
-            must_equal(response.length, length);
-            must(pattern_holds(answer, length, length));
-            atomic_fetch_add(&c->answered, 1);
-        } else {
-            must_equal(error, SHMIPC_E_PEER_DIED);
-        }
-    }
-    return NULL;
-}
-
-static unsigned total(const struct caller *callers, unsigned count) {
-    unsigned sum = 0;
-    for (unsigned i = 0; i < count; i++)
-        sum += atomic_load(&callers[i].answered);
-    return sum;
-}
-
-static void kill_guests(const struct caller *callers, unsigned count, const char *name) {
-    for (unsigned round = 0; round < scaled(100); round++) {
-        const unsigned before = total(callers, count);
-        struct process guest = start_guest(name, NULL);
-        const unsigned more = draw(20);
-        in_time(total(callers, count) > before + more);
-        dawdle(500000);
-        process_kill(guest);
-        must_equal(end_of(guest), STATUS_KILLED);
-    }
-}
-
-static void every_slot_can_be_used(const struct scenery *s) {
-    const shmipc_guest_config config = test_guest_config();
-    shmipc_peer *guest;
-    whole_pool_can_be_claimed(s->host);
-    must_equal(shmipc_guest_attach(s->name.text, &config, patience(), &guest), SHMIPC_OK);
-    whole_pool_can_be_claimed(guest);
-    must_equal(shmipc_shutdown(guest, patience()), SHMIPC_OK);
-    shmipc_free(guest);
-}
-
-static void minimal_guest_may_be_killed_at_any_moment(void **state) {
-    enum { COUNT = 4 };
-    struct scenery s;
-    struct caller callers[COUNT];
-    pthread_t threads[COUNT];
-    shmipc_host_config config = test_host_config();
-    (void)state;
-    config.flags |= SHMIPC_WAIT_READY;
-    open_host(&s, &config);
-    for (unsigned i = 0; i < COUNT; i++) {
-        callers[i] =
-            (struct caller){.host = s.host, .type = i % 2 == 0 ? 0 : SHMIPC_TYPE_GUEST_CALL};
-        threads[i] = thread_start(call_on, &callers[i]);
-    }
-    kill_guests(callers, COUNT, s.name.text);
-    struct process last = start_guest(s.name.text, NULL);
-    for (unsigned i = 0; i < COUNT; i++)
-        atomic_store(&callers[i].stopping, true);
-    for (unsigned i = 0; i < COUNT; i++)
-        thread_join(threads[i]);
-    every_slot_can_be_used(&s);
-    close_scenery(&s);
-    must_equal(end_of(last), STATUS_HOST_LEFT);
-}
-
 HAZARD_MAIN("minimal_guest", hazard_test(minimal_guest_answers_messages_of_every_kind_and_length),
             hazard_test(minimal_guest_tells_errors),
             hazard_test(minimal_guests_share_the_requests_of_several_callers),
-            hazard_test(no_wake_is_missing_between_minimal_guest_and_host),
-            hazard_test(woken_minimal_guest_wakes_another_for_another_request),
             hazard_test(minimal_guest_comes_and_leaves_in_order),
             hazard_test(minimal_guest_gives_up_its_call_when_it_is_stopped),
-            hazard_test(minimal_guest_ends_where_a_word_is_impossible),
-            hazard_test(minimal_guest_reports_a_host_that_was_killed),
-            hazard_test(minimal_guest_may_be_killed_at_any_moment))
+            hazard_test(minimal_guest_ends_where_a_word_is_impossible))

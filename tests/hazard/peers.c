@@ -44,6 +44,11 @@ int hazard_setup(void **state) {
     return 0;
 }
 
+int call_empty(shmipc_peer *peer, int64_t timeout) {
+    const shmipc_request request = {.length = 0};
+    return shmipc_call(peer, &request, NULL, timeout);
+}
+
 /* ---- The ways to make a call ---- */
 
 const char *way_name(enum way way) {

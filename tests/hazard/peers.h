@@ -29,6 +29,9 @@ int hazard_setup(void **state);
         return cmocka_run_group_tests_name(name, tests, NULL, NULL);                               \
     }
 
+/* A call without bytes. */
+int call_empty(shmipc_peer *peer, int64_t timeout);
+
 /* ---- The ways to make a call ---- */
 
 enum way { WAY_POOLED, WAY_HELD, WAY_HELD_COPYING, WAY_ZERO_COPY, WAY_ASYNCHRONOUS, WAYS };
