@@ -141,7 +141,7 @@ static void check_list(shmipc::byte_view data, unsigned count) {
 }
 
 /* A builder keeps scratch in the same buffer: what fits without it may spill, and is copied. */
-static void what_outgrows_its_buffer_meanwhile_arrives() {
+static void a_message_that_outgrows_its_buffer_meanwhile_arrives() {
     pair p;
     shmipc::slot slot = p.host.claim().value();
     unsigned spilled = 0, refused = 0;
@@ -261,7 +261,7 @@ static void a_slot_that_is_busy_or_stale_is_not_written() {
     must(slot.receive().value().data.text() == "under way");
 }
 
-static void what_is_no_flatbuffer_is_not_verified() {
+static void a_message_that_is_no_flatbuffer_is_not_verified() {
     must(!shmipc::verified<blob>(shmipc::byte_view()));
     must(!shmipc::verified<blob>("not one"));
     flatbuffers::FlatBufferBuilder builder;
@@ -276,9 +276,9 @@ static void what_is_no_flatbuffer_is_not_verified() {
 int main() {
     return testing::run(
         {SCENE(flatbuffers_of_every_size_arrive), SCENE(flatbuffers_of_every_alignment_arrive),
-         SCENE(what_outgrows_its_buffer_meanwhile_arrives),
+         SCENE(a_message_that_outgrows_its_buffer_meanwhile_arrives),
          SCENE(an_answer_that_is_too_large_is_refused), SCENE(a_builder_sends_one_message),
          SCENE(a_builder_may_begin_again), SCENE(a_buffer_is_lent_once_at_a_time),
          SCENE(a_slot_that_is_busy_or_stale_is_not_written),
-         SCENE(what_is_no_flatbuffer_is_not_verified)});
+         SCENE(a_message_that_is_no_flatbuffer_is_not_verified)});
 }

@@ -60,7 +60,7 @@ template <class Handler> static std::string failure_of(pair &p, Handler handler)
     return std::string(refused.error().handler_message());
 }
 
-static void what_a_handler_throws_is_the_callers_error() {
+static void an_exception_of_a_handler_is_the_callers_error() {
     pair p;
     must(failure_of(p, [](auto &, auto &response) {
              response.write("is forgotten");
@@ -208,7 +208,7 @@ static void poll_serves_what_is_there() {
 int main() {
     return testing::run(
         {SCENE(a_handler_is_anything_that_can_be_called), SCENE(a_request_says_what_it_is),
-         SCENE(what_a_handler_throws_is_the_callers_error), SCENE(a_handler_says_that_it_fails),
+         SCENE(an_exception_of_a_handler_is_the_callers_error), SCENE(a_handler_says_that_it_fails),
          SCENE(a_handler_may_return_a_result), SCENE(an_answer_is_never_cut),
          SCENE(an_answer_is_built_in_place), SCENE(an_answer_in_place_may_be_appended_to),
          SCENE(a_failure_is_the_last_word), SCENE(a_dispatcher_chooses_by_type),

@@ -105,7 +105,7 @@ static void a_slot_outlives_its_peer() {
     must(!idle.call("x", 0, 0s));
 }
 
-static void any_of_many_is_found_whichever_it_is(std::uint32_t count) {
+static void each_of_many_is_found(std::uint32_t count) {
     shmipc::host_config config = testing::small_config();
     config.host_slots = count;
     pair p(config);
@@ -130,13 +130,13 @@ static void any_of_many_is_found_whichever_it_is(std::uint32_t count) {
 }
 
 static void any_of_few_is_found() {
-    any_of_many_is_found_whichever_it_is(2);
-    any_of_many_is_found_whichever_it_is(64);
+    each_of_many_is_found(2);
+    each_of_many_is_found(64);
 }
 
 static void any_of_very_many_is_found() {
-    any_of_many_is_found_whichever_it_is(65);
-    any_of_many_is_found_whichever_it_is(SHMIPC_SLOTS_MAX);
+    each_of_many_is_found(65);
+    each_of_many_is_found(SHMIPC_SLOTS_MAX);
     const std::vector<shmipc::slot> too_many(SHMIPC_SLOTS_MAX + 1);
     must(shmipc::wait_any(too_many).error().code() == shmipc::errc::invalid);
     must(shmipc::wait_any(std::vector<shmipc::slot>()).error().code() == shmipc::errc::invalid);

@@ -346,7 +346,7 @@ static void call_with_an_allocation(struct doomed *d) {
     must_equal(response.length, request.length);
 }
 
-static void test_what_the_user_allocates_is_no_cancellation_point(void **state) {
+static void test_the_users_allocation_is_no_cancellation_point(void **state) {
     (void)state;
     struct doomed d = {.body = call_with_an_allocation};
     struct server server;
@@ -453,4 +453,4 @@ HAZARD_MAIN("cancel", hazard_test(test_no_signal_handler_forks_while_the_fork_ho
             hazard_test(test_a_signal_handler_may_fork_at_any_moment),
             hazard_test(test_no_wait_ends_by_a_cancellation_and_none_loses_a_slot),
             hazard_test(test_no_function_is_a_cancellation_point),
-            hazard_test(test_what_the_user_allocates_is_no_cancellation_point))
+            hazard_test(test_the_users_allocation_is_no_cancellation_point))

@@ -155,7 +155,7 @@ static void keep_a_live_responder(bool host_calls) {
     end_usurpation(&u);
 }
 
-static void test_who_lost_its_descriptor_reaps_nobody_alive(void **state) {
+static void test_a_peer_that_lost_its_descriptor_reaps_nobody_alive(void **state) {
     (void)state;
     keep_a_live_responder(true);
     keep_a_live_responder(false);
@@ -173,7 +173,7 @@ static void notice_a_death(bool host_calls, bool locked) {
     end_usurpation(&u);
 }
 
-static void test_who_lost_its_descriptor_hears_of_deaths(void **state) {
+static void test_a_peer_that_lost_its_descriptor_hears_of_deaths(void **state) {
     (void)state;
     for (int locked = 0; locked < 2; locked++) {
         notice_a_death(true, locked);
@@ -183,7 +183,7 @@ static void test_who_lost_its_descriptor_hears_of_deaths(void **state) {
 
 /* The name cannot lead back to the file; and a peer that cannot find out whether others live takes
    them for alive, and logs that once. */
-static void test_who_cannot_tell_takes_everybody_for_alive(void **state) {
+static void test_a_peer_that_cannot_look_takes_all_others_for_alive(void **state) {
     struct usurpation u;
     char path[256];
     (void)state;
@@ -204,7 +204,7 @@ static int look_at_descriptor(void *context) {
 
 /* Before any thread has looked, or tested a lock, since the descriptor was lost: also in a
    child. */
-static void test_what_took_the_descriptors_place_is_not_closed(void **state) {
+static void test_a_file_in_the_descriptors_place_is_not_closed(void **state) {
     struct region_name name = new_name();
     shmipc_peer *host;
     (void)state;
@@ -222,7 +222,7 @@ struct disturbance {
     char name[64];
 };
 
-static void *close_what_is_the_librarys(void *context) {
+static void *close_the_librarys_descriptors(void *context) {
     struct disturbance *disturbance = context;
     while (!atomic_load(&disturbance->enough)) {
         for (int fd = 3; fd < 16; fd++) {
@@ -241,7 +241,7 @@ static int create_under_disturbance(void *context) {
     struct region_name name = new_name();
     (void)context;
     (void)snprintf(disturbance.name, sizeof disturbance.name, "%s", name.text);
-    pthread_t closer = thread_start(close_what_is_the_librarys, &disturbance);
+    pthread_t closer = thread_start(close_the_librarys_descriptors, &disturbance);
     for (unsigned i = 0; i < scaled(200); i++) {
         shmipc_peer *host;
         shmipc_peer *guest = NULL;
@@ -258,13 +258,13 @@ static int create_under_disturbance(void *context) {
     return 0;
 }
 
-static void test_who_closes_descriptors_meanwhile_breaks_no_other_file(void **state) {
+static void test_descriptors_closed_meanwhile_break_no_other_file(void **state) {
     (void)state;
     must_equal(child_wait(child_start(create_under_disturbance, NULL)), 0);
 }
 
-HAZARD_MAIN("descriptors", hazard_test(test_who_lost_its_descriptor_reaps_nobody_alive),
-            hazard_test(test_who_lost_its_descriptor_hears_of_deaths),
-            hazard_test(test_who_cannot_tell_takes_everybody_for_alive),
-            hazard_test(test_what_took_the_descriptors_place_is_not_closed),
-            hazard_test(test_who_closes_descriptors_meanwhile_breaks_no_other_file))
+HAZARD_MAIN("descriptors", hazard_test(test_a_peer_that_lost_its_descriptor_reaps_nobody_alive),
+            hazard_test(test_a_peer_that_lost_its_descriptor_hears_of_deaths),
+            hazard_test(test_a_peer_that_cannot_look_takes_all_others_for_alive),
+            hazard_test(test_a_file_in_the_descriptors_place_is_not_closed),
+            hazard_test(test_descriptors_closed_meanwhile_break_no_other_file))

@@ -147,7 +147,7 @@ static void test_every_wait_of_a_host_says_that_its_name_was_removed(void **stat
 }
 
 /* Only one of the waiting threads looks; the others, which sleep for seconds, are woken too. */
-static void test_one_look_tells_all_who_wait(void **state) {
+static void test_one_look_tells_all_waiters(void **state) {
     int (*const waits[])(shmipc_peer *) = {
         serve, serve, serve, wait_for_request, wait_for_guests, wait_for_event, wait_for_slot};
     enum { WAITERS = sizeof waits / sizeof *waits };
@@ -349,7 +349,7 @@ static void test_a_name_that_may_not_be_removed_is_told(void **state) {
 }
 
 HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_was_removed),
-            hazard_test(test_one_look_tells_all_who_wait),
+            hazard_test(test_one_look_tells_all_waiters),
             hazard_test(test_a_host_without_its_name_begins_no_call),
             hazard_test(test_a_name_that_another_took_is_left_to_it),
             hazard_test(test_a_name_that_vanishes_during_creation_is_lost),

@@ -157,7 +157,7 @@ static void try_in_a_child(struct attempt attempt) {
     must_equal(child_wait(child_start(be_refused, &attempt)), 0);
 }
 
-static void test_what_a_host_will_need_is_tried_at_creation(void **state) {
+static void test_a_host_tries_at_creation_what_it_will_need(void **state) {
     (void)state;
     for (int i = 0; i < REFUSALS; i++) {
         for (size_t j = 0; j < sizeof codes / sizeof *codes; j++)
@@ -165,7 +165,7 @@ static void test_what_a_host_will_need_is_tried_at_creation(void **state) {
     }
 }
 
-static void test_what_a_guest_will_need_is_tried_at_attach(void **state) {
+static void test_a_guest_tries_at_attach_what_it_will_need(void **state) {
     struct region_name name = new_name();
     shmipc_peer *host;
     shmipc_event event;
@@ -223,8 +223,8 @@ static void test_no_way_to_a_name_is_not_supported(void **state) {
     must_equal(child_wait(child_start(create_by_no_way, NULL)), 0);
 }
 
-HAZARD_MAIN("refusals", hazard_test(test_what_a_host_will_need_is_tried_at_creation),
-            hazard_test(test_what_a_guest_will_need_is_tried_at_attach),
+HAZARD_MAIN("refusals", hazard_test(test_a_host_tries_at_creation_what_it_will_need),
+            hazard_test(test_a_guest_tries_at_attach_what_it_will_need),
             hazard_test(test_a_size_that_cannot_be_given_is_not_supported),
             hazard_test(test_either_way_to_a_name_will_do),
             hazard_test(test_no_way_to_a_name_is_not_supported))

@@ -235,7 +235,7 @@ static void print_range(bool host_calls, unsigned count, const char *of_what,
 }
 
 /* After a rest no request waits until the sentry looks: not even in one of ten rounds. */
-static void what_is_only_sent_is_run(bool host_calls, unsigned calls) {
+static void requests_only_sent_run(bool host_calls, unsigned calls) {
     struct meeting *meeting = new_meeting(WORKERS);
     struct scene scene;
     struct range took = new_range();
@@ -251,18 +251,18 @@ static void what_is_only_sent_is_run(bool host_calls, unsigned calls) {
     close_with(&scene, meeting);
 }
 
-static void test_what_is_only_sent_after_a_rest_is_run_beside_others(void **state) {
+static void test_requests_only_sent_after_a_rest_run_beside_others(void **state) {
     (void)state;
-    what_is_only_sent_is_run(true, 0);
-    what_is_only_sent_is_run(false, 0);
+    requests_only_sent_run(true, 0);
+    requests_only_sent_run(false, 0);
 }
 
 /* The worker that runs the first handler polls: no caller notifies of the requests sent
    meanwhile. */
-static void test_what_is_only_sent_in_traffic_is_run_beside_others(void **state) {
+static void test_requests_only_sent_in_traffic_run_beside_others(void **state) {
     (void)state;
-    what_is_only_sent_is_run(true, 100);
-    what_is_only_sent_is_run(false, 100);
+    requests_only_sent_run(true, 100);
+    requests_only_sent_run(false, 100);
 }
 
 /* Sends as many requests as meet, and looks at none of their slots until all handlers run. */
@@ -280,7 +280,7 @@ static uint64_t meet_unawaited(struct scene *scene, const struct meeting *meetin
 }
 
 /* Once the handlers are known to be long nothing waits for the sentry. */
-static void what_is_known_as_long_is_run_at_once(bool host_calls, unsigned count) {
+static void requests_known_as_long_run_at_once(bool host_calls, unsigned count) {
     enum { LEARNED = 20, ROUNDS = 50 };
     struct meeting *meeting = new_meeting(count);
     struct scene scene;
@@ -296,17 +296,17 @@ static void what_is_known_as_long_is_run_at_once(bool host_calls, unsigned count
     close_with(&scene, meeting);
 }
 
-static void test_what_is_only_sent_and_known_as_long_is_run_at_once(void **state) {
+static void test_requests_only_sent_and_known_as_long_run_at_once(void **state) {
     (void)state;
     for (unsigned count = 2; count <= WORKERS; count += 2) {
-        what_is_known_as_long_is_run_at_once(true, count);
-        what_is_known_as_long_is_run_at_once(false, count);
+        requests_known_as_long_run_at_once(true, count);
+        requests_known_as_long_run_at_once(false, count);
     }
 }
 
 /* ---- Several guests ---- */
 
-static int answer_who(void *context, const shmipc_request *request, shmipc_response *response) {
+static int answer_own_pid(void *context, const shmipc_request *request, shmipc_response *response) {
     (void)context;
     (void)request;
     const pid_t self = getpid();
@@ -327,7 +327,7 @@ static void test_of_sleeping_guests_the_one_that_served_last_is_woken(void **sta
     enum { GUESTS = 3, CALLS = 100 };
     struct scene scene = {.host_calls = true,
                           .processes = GUESTS,
-                          .handler = answer_who,
+                          .handler = answer_own_pid,
                           .config = test_host_config()};
     const shmipc_request request = {.length = 0};
     pid_t last = 0, who;
@@ -349,7 +349,7 @@ HAZARD_MAIN("standby", hazard_test(test_two_workers_run_two_requests_at_once),
             hazard_test(test_four_workers_run_four_requests_at_once),
             hazard_test(test_looking_whether_it_is_ready_gets_a_request_a_worker),
             hazard_test(test_sleeping_on_one_request_gets_the_others_a_worker),
-            hazard_test(test_what_is_only_sent_after_a_rest_is_run_beside_others),
-            hazard_test(test_what_is_only_sent_in_traffic_is_run_beside_others),
-            hazard_test(test_what_is_only_sent_and_known_as_long_is_run_at_once),
+            hazard_test(test_requests_only_sent_after_a_rest_run_beside_others),
+            hazard_test(test_requests_only_sent_in_traffic_run_beside_others),
+            hazard_test(test_requests_only_sent_and_known_as_long_run_at_once),
             hazard_test(test_of_sleeping_guests_the_one_that_served_last_is_woken))

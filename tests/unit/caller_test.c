@@ -228,7 +228,7 @@ static void a_cancel_that_comes_too_late_does_not_harm_the_next_call(void **stat
 
 /* ---- Nobody serves ---- */
 
-static void what_is_ready_without_a_peer_says_so_at_once(void **state) {
+static void a_call_that_is_ready_without_a_peer_says_so_at_once(void **state) {
     (void)state;
     for (int by_any = 0; by_any < 2; by_any++) {
         struct side s;
@@ -296,7 +296,7 @@ int main(void) {
         watched_test(a_cancel_before_sending_ends_the_next_call),
         watched_test(a_cancel_after_the_start_says_so),
         watched_test(a_cancel_that_comes_too_late_does_not_harm_the_next_call),
-        watched_test(what_is_ready_without_a_peer_says_so_at_once),
+        watched_test(a_call_that_is_ready_without_a_peer_says_so_at_once),
         watched_test(a_word_that_changes_for_ever_ends_by_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

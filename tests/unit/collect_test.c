@@ -130,7 +130,7 @@ static void a_time_out_ends_no_call(void **state) {
     close_bunch(&b);
 }
 
-static void what_cannot_be_waited_for_is_refused(void **state) {
+static void a_slot_that_cannot_be_waited_for_is_refused(void **state) {
     (void)state;
     struct bunch b;
     struct bunch other;
@@ -255,7 +255,7 @@ int main(void) {
         watched_test(the_look_begins_where_it_is_told_to),
         watched_test(slots_that_wait_for_nothing_are_passed_over),
         watched_test(a_time_out_ends_no_call),
-        watched_test(what_cannot_be_waited_for_is_refused),
+        watched_test(a_slot_that_cannot_be_waited_for_is_refused),
         watched_test(a_sleeper_is_woken_by_the_one_that_is_answered),
         watched_test(a_cancel_wakes_the_sleeper),
         watched_test(a_close_wakes_the_sleeper),

@@ -159,7 +159,7 @@ static int check_reserves(void *context, const shmipc_request *request, shmipc_r
     return 0;
 }
 
-static void what_the_library_fills_in_has_a_reserve_of_0(void **state) {
+static void structures_that_the_library_fills_in_have_a_reserve_of_0(void **state) {
     (void)state;
     struct pair pair;
     shmipc_info info;
@@ -202,7 +202,7 @@ int main(void) {
         watched_test(sizes_of_no_header_are_refused_with_both_figures),
         watched_test(members_of_later_versions_are_taken_only_if_they_are_0),
         watched_test(a_call_refuses_flags_that_it_does_not_know),
-        watched_test(what_the_library_fills_in_has_a_reserve_of_0),
+        watched_test(structures_that_the_library_fills_in_have_a_reserve_of_0),
         watched_test(a_handler_sees_a_reserve_of_0_whatever_the_caller_had_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,7 @@ static void no_byte_outside_is_written(void **state) {
     }
 }
 
-static void what_lies_at_the_end_ends_with_a_line(void **state) {
+static void a_message_at_the_end_ends_with_a_line(void **state) {
     (void)state;
     const size_t begin = offsetof(struct slot, payload);
     for (size_t length = 0; length <= INLINE_SIZE; length++) {
@@ -123,7 +123,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_length_is_copied_whole),
         cmocka_unit_test(no_byte_outside_is_written),
-        cmocka_unit_test(what_lies_at_the_end_ends_with_a_line),
+        cmocka_unit_test(a_message_at_the_end_ends_with_a_line),
         cmocka_unit_test(a_copy_is_aligned_as_an_object_of_its_size_may_be),
         cmocka_unit_test(nothing_may_come_from_nowhere),
     };

@@ -122,7 +122,7 @@ static void a_call_notifies_when_it_is_sent_if_a_worker_sleeps_and_none_polls(vo
     assert_int_equal(crowd.notifies, 0);
 }
 
-/* Whom it notified when it was sent may have found another request first. */
+/* The worker that it notified when it was sent may have found another request first. */
 static void a_call_notifies_once_more_before_it_sleeps(void **state) {
     (void)state;
     call_with((struct crowded){.sleeper = true});

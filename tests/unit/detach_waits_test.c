@@ -49,7 +49,7 @@ static void each_way_to_wait_is_ended_by_a_shutdown(void **state) {
     }
 }
 
-/* Or is about to. Who waits for events is not announced. */
+/* Or is about to. A thread that waits for events is not announced. */
 static bool is_asleep(const struct waiter *w) {
     const shmipc_peer *p = w->peer;
     if (w->wait == wait_for_answer)

@@ -192,7 +192,7 @@ static void *create_later(void *context) {
     return NULL;
 }
 
-static void what_succeeds_in_the_end_keeps_the_text(void **state) {
+static void a_call_that_succeeds_in_the_end_keeps_the_text(void **state) {
     (void)state;
     struct {
         shmipc_peer *host;
@@ -282,7 +282,7 @@ int main(void) {
         watched_test(giving_a_slot_back_keeps_the_text),
         watched_test(giving_a_slot_back_while_the_peer_closes_keeps_the_text),
         watched_test(closing_keeps_the_text),
-        watched_test(what_succeeds_in_the_end_keeps_the_text),
+        watched_test(a_call_that_succeeds_in_the_end_keeps_the_text),
         watched_test(a_handlers_message_is_one_line_of_the_sentence_and_raw_in_the_response),
         watched_test(a_name_with_a_line_separator_is_one_line),
         cmocka_unit_test(the_version_is_that_of_the_header),

@@ -145,7 +145,7 @@ static void a_notification_that_is_passed_on_counts_as_several(void **state) {
 typedef uint32_t notify_one(struct local_eventcount *eventcount, uint32_t peer, uint32_t home);
 
 /* The bit may be that of a peer that has died, or is just about to sleep. */
-static void wakes_who_is_at_home_or_another(notify_one *notifies, uint32_t counts) {
+static void wakes_the_worker_at_home_or_another(notify_one *notifies, uint32_t counts) {
     struct eventcount shared = {.sleepers = 1 << 3 | 1 << 5};
     struct local_eventcount eventcount = {.shared = &shared, .bit = 1};
     atomic_store(&wake_calls, 0);
@@ -169,8 +169,8 @@ static void wakes_who_is_at_home_or_another(notify_one *notifies, uint32_t count
 
 static void a_notification_of_a_peer_that_does_not_sleep_wakes_another(void **state) {
     (void)state;
-    wakes_who_is_at_home_or_another(shmi_eventcount_notify_home, 1);
-    wakes_who_is_at_home_or_another(shmi_eventcount_notify_for_several, 2);
+    wakes_the_worker_at_home_or_another(shmi_eventcount_notify_home, 1);
+    wakes_the_worker_at_home_or_another(shmi_eventcount_notify_for_several, 2);
 }
 
 /* ---- Parking and notifying against each other ---- */

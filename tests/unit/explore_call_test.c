@@ -36,7 +36,7 @@ static void call_alone(void *context) {
 }
 
 /* Also while its caller is about to sleep. */
-static void a_poll_serves_what_waits_in_any_order(void **state) {
+static void a_poll_serves_a_waiting_request_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_on_stage(host_calls, 1,
@@ -87,7 +87,7 @@ static void end_free(void *context) {
     assert_pool_is_free(context);
 }
 
-static void a_slot_goes_to_each_who_waits_in_any_order(void **state) {
+static void each_waiter_gets_the_slot_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_on_stage(
@@ -136,10 +136,10 @@ static void either_of_two_guests_is_woken_in_any_order(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(a_call_is_answered_in_any_order),
-        watched_test(a_poll_serves_what_waits_in_any_order),
+        watched_test(a_poll_serves_a_waiting_request_in_any_order),
         watched_test(two_callers_are_answered_in_any_order),
         watched_test(two_callers_share_one_slot_in_any_order),
-        watched_test(a_slot_goes_to_each_who_waits_in_any_order),
+        watched_test(each_waiter_gets_the_slot_in_any_order),
         watched_test(either_of_two_guests_is_woken_in_any_order),
     };
     if (argc > 1)

@@ -68,7 +68,7 @@ static void end_three_collected(void *context) {
     assert_pool_is_free(s);
 }
 
-static void who_collects_and_who_waits_for_one_are_both_woken_in_any_order(void **state) {
+static void a_wait_for_any_and_a_wait_for_one_are_both_woken_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_on_stage(
@@ -106,7 +106,7 @@ static void a_cancel_ends_the_wait_for_several_in_any_order(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(the_first_of_two_answers_is_found_in_any_order),
-        watched_test(who_collects_and_who_waits_for_one_are_both_woken_in_any_order),
+        watched_test(a_wait_for_any_and_a_wait_for_one_are_both_woken_in_any_order),
         watched_test(a_cancel_ends_the_wait_for_several_in_any_order),
     };
     if (argc > 1)

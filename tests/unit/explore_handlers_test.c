@@ -179,7 +179,7 @@ static void end_groups(void *context) {
     close_stage(s);
 }
 
-static void what_is_only_sent_runs_beside_long_handlers_in_any_order(void **state) {
+static void requests_only_sent_run_beside_long_handlers_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)
         run_closing(host_calls, (struct scenario){.begin = begin_groups,
@@ -194,7 +194,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(a_second_worker_helps_out_in_any_order),
         watched_test(long_handlers_run_beside_each_other_in_any_order),
-        watched_test(what_is_only_sent_runs_beside_long_handlers_in_any_order),
+        watched_test(requests_only_sent_run_beside_long_handlers_in_any_order),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

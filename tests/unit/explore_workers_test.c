@@ -66,7 +66,7 @@ static void end_polling(void *context) {
     must_equal(load_seq_cst32(&s->responder->serving.superseded), 0);
 }
 
-static void who_is_superseded_leaves_nothing_behind_in_any_order(void **state) {
+static void a_superseded_poller_leaves_nothing_behind_in_any_order(void **state) {
     (void)state;
     run_workers(begin_to_poll, supersede, end_polling);
 }
@@ -86,7 +86,7 @@ static void nobody_polls(void *context) {
 }
 
 /* Either of the two may be the one that removes the poller. */
-static void who_stops_as_it_is_superseded_is_counted_once_in_any_order(void **state) {
+static void a_poller_superseded_as_it_stops_is_counted_once_in_any_order(void **state) {
     (void)state;
     run_workers(begin_and_stop, supersede, nobody_polls);
 }
@@ -115,7 +115,7 @@ static void stop_if_polling(void *context) {
         shmi_poller_stop(s->responder, &worker);
 }
 
-static void the_bit_is_the_pollers_in_any_order(void **state) {
+static void a_poller_that_stops_leaves_the_next_ones_bit_in_any_order(void **state) {
     (void)state;
     run_workers(stop_if_polling, poll_if_nobody_does, end_next_polling);
 }
@@ -123,9 +123,9 @@ static void the_bit_is_the_pollers_in_any_order(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(workers_settle_in_different_slots_in_any_order),
-        watched_test(who_is_superseded_leaves_nothing_behind_in_any_order),
-        watched_test(who_stops_as_it_is_superseded_is_counted_once_in_any_order),
-        watched_test(the_bit_is_the_pollers_in_any_order),
+        watched_test(a_superseded_poller_leaves_nothing_behind_in_any_order),
+        watched_test(a_poller_superseded_as_it_stops_is_counted_once_in_any_order),
+        watched_test(a_poller_that_stops_leaves_the_next_ones_bit_in_any_order),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);

@@ -22,7 +22,7 @@ static int send_to_the_other(void *context, const shmipc_request *request,
 }
 
 /* In its keeper's place a thread that calls shmipc_poll serves it. */
-static void note_what_is_left(void) {
+static void note_the_request_that_is_left(void) {
     must(fake.sleeps <= 2);
     if (is_answered(serving, 1)) {
         must_equal(shmipc_wake(serving->peer), SHMIPC_OK);
@@ -53,15 +53,15 @@ static void serve_with_a_keeper(void (*during)(void), bool keeper) {
     close_houses(&h);
 }
 
-static void what_has_no_keeper_is_served_before_a_worker_parks(void **state) {
+static void a_request_without_a_keeper_is_served_before_a_worker_parks(void **state) {
     (void)state;
-    serve_with_a_keeper(note_what_is_left, false);
+    serve_with_a_keeper(note_the_request_that_is_left, false);
     assert_int_equal(left_at, 0);
 }
 
 static void a_worker_sleeps_though_it_leaves_a_request_to_its_keeper(void **state) {
     (void)state;
-    serve_with_a_keeper(note_what_is_left, true);
+    serve_with_a_keeper(note_the_request_that_is_left, true);
     assert_int_equal(left_at, 1);
 }
 
@@ -84,7 +84,7 @@ static void send_home_or_end(void) {
 }
 
 /* Of what it has left and what it was notified of, it runs one only. */
-static void who_has_left_a_request_passes_a_notification_on(void **state) {
+static void a_worker_that_left_a_request_passes_a_notification_on(void **state) {
     (void)state;
     serve_with_a_keeper(send_home_or_end, true);
     assert_int_equal(eventcount, 2); /* which counts as two: it may be for several */
@@ -117,10 +117,11 @@ static void nobody_prefers_its_home_where_others_have_no_keeper(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_has_no_keeper_is_served_before_a_worker_parks, fake_system),
+        cmocka_unit_test_setup(a_request_without_a_keeper_is_served_before_a_worker_parks,
+                               fake_system),
         cmocka_unit_test_setup(a_worker_sleeps_though_it_leaves_a_request_to_its_keeper,
                                fake_system),
-        cmocka_unit_test_setup(who_has_left_a_request_passes_a_notification_on, fake_system),
+        cmocka_unit_test_setup(a_worker_that_left_a_request_passes_a_notification_on, fake_system),
         cmocka_unit_test_setup(nobody_prefers_its_home_where_others_have_no_keeper, fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

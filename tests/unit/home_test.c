@@ -1,6 +1,6 @@
 /*
- * Where workers are at home, and who keeps a home meanwhile: step by step, over a system of the
- * test's own. Other workers are played: they are keepers, and do nothing.
+ * Where workers are at home, and their keepers: step by step, over a system of the test's own. Other
+ * workers are played: they are keepers, and do nothing.
  */
 #include "support/fake_system.h"
 #include "support/fixture.h"
@@ -109,7 +109,7 @@ static void a_worker_keeps_its_home_while_it_is_not_out(void **state) {
 }
 
 /* It is unwound out of a handler for another slot. */
-static void who_ends_leaves_its_home_once(void **state) {
+static void a_worker_that_ends_leaves_its_home_once(void **state) {
     (void)state;
     struct houses h;
     open_houses(&h, true);
@@ -126,7 +126,8 @@ static void who_ends_leaves_its_home_once(void **state) {
 enum { PASSED_ON = 2 }; /* which counts as two notifications: it may be for several */
 
 /* How often the eventcount was notified as its handler began. */
-static uint32_t notifications_of_who_goes_out(uint32_t type, bool polls, bool request_waits) {
+static uint32_t notifications_of_a_keeper_that_goes_out(uint32_t type, bool polls,
+                                                        bool request_waits) {
     struct houses h;
     open_houses(&h, true);
     shmi_home_settle(h.peer, &h.worker);
@@ -144,17 +145,17 @@ static uint32_t notifications_of_who_goes_out(uint32_t type, bool polls, bool re
 
 static void a_keeper_that_goes_out_passes_on_once(void **state) {
     (void)state;
-    assert_int_equal(notifications_of_who_goes_out(SHORT, false, true), PASSED_ON);
-    assert_int_equal(notifications_of_who_goes_out(LONG, false, true), PASSED_ON);
-    assert_int_equal(notifications_of_who_goes_out(LONG, true, true), PASSED_ON);
-    assert_int_equal(notifications_of_who_goes_out(SHORT, true, true),
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(SHORT, false, true), PASSED_ON);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(LONG, false, true), PASSED_ON);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(LONG, true, true), PASSED_ON);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(SHORT, true, true),
                      0); /* it polls, and is not out */
-    assert_int_equal(notifications_of_who_goes_out(SHORT, false, false), 0);
-    assert_int_equal(notifications_of_who_goes_out(LONG, false, false), 0);
-    assert_int_equal(notifications_of_who_goes_out(LONG, true, false), 0);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(SHORT, false, false), 0);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(LONG, false, false), 0);
+    assert_int_equal(notifications_of_a_keeper_that_goes_out(LONG, true, false), 0);
 }
 
-static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
+static void a_notification_passed_on_is_for_the_worker_at_home_there(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {
         for (uint32_t slot = 0; slot < 2; slot++) {
@@ -175,7 +176,7 @@ static void what_is_passed_on_is_for_who_is_at_home_there(void **state) {
 }
 
 /* It may be in a handler for the other one for long, and nobody would be notified. */
-static void who_begins_to_poll_looks_at_home_first(void **state) {
+static void a_worker_that_begins_to_poll_looks_at_home_first(void **state) {
     (void)state;
     struct houses h;
     open_houses(&h, true);
@@ -201,10 +202,11 @@ int main(void) {
         cmocka_unit_test_setup(workers_settle_where_fewest_are_at_home, fake_system),
         cmocka_unit_test_setup(a_worker_may_have_no_home, fake_system),
         cmocka_unit_test_setup(a_worker_keeps_its_home_while_it_is_not_out, fake_system),
-        cmocka_unit_test_setup(who_ends_leaves_its_home_once, fake_system),
+        cmocka_unit_test_setup(a_worker_that_ends_leaves_its_home_once, fake_system),
         cmocka_unit_test_setup(a_keeper_that_goes_out_passes_on_once, fake_system),
-        cmocka_unit_test_setup(what_is_passed_on_is_for_who_is_at_home_there, fake_system),
-        cmocka_unit_test_setup(who_begins_to_poll_looks_at_home_first, fake_system),
+        cmocka_unit_test_setup(a_notification_passed_on_is_for_the_worker_at_home_there,
+                               fake_system),
+        cmocka_unit_test_setup(a_worker_that_begins_to_poll_looks_at_home_first, fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

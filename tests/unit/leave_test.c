@@ -225,7 +225,7 @@ static void shutdown_waits_for_calls_under_way(void **state) {
     }
 }
 
-static void shutdown_cuts_short_what_takes_too_long(void **state) {
+static void a_shutdown_cuts_short_calls_that_take_too_long(void **state) {
     (void)state;
     struct pair p;
     struct server server;
@@ -286,7 +286,7 @@ static void a_draining_peer_refuses_new_calls(void **state) {
     }
 }
 
-static void a_host_that_leaves_answers_what_it_will_not_run(void **state) {
+static void a_host_that_leaves_answers_requests_that_it_will_not_run(void **state) {
     (void)state;
     for (int in_order = 0; in_order < 2; in_order++) {
         struct pair p;
@@ -454,10 +454,10 @@ int main(void) {
         watched_test(a_closed_peer_refuses_everything),
         watched_test(nothing_may_be_closed_and_freed),
         watched_test(shutdown_waits_for_calls_under_way),
-        watched_test(shutdown_cuts_short_what_takes_too_long),
+        watched_test(a_shutdown_cuts_short_calls_that_take_too_long),
         watched_test(a_shutdown_keeps_its_deadline_while_a_slot_is_held),
         watched_test(a_draining_peer_refuses_new_calls),
-        watched_test(a_host_that_leaves_answers_what_it_will_not_run),
+        watched_test(a_host_that_leaves_answers_requests_that_it_will_not_run),
         watched_test(a_request_to_a_host_that_is_leaving_comes_back_and_costs_no_slot),
         watched_test(a_request_to_a_host_that_has_just_left_is_told_so),
         watched_test(an_answer_that_says_shutdown_releases_the_slot),

@@ -207,13 +207,13 @@ static uint32_t notifications_at_reaping(bool others_sleep) {
 }
 
 /* While the dead polled nobody notified. */
-static void reaping_has_those_look_who_sleep(void **state) {
+static void reaping_notifies_the_sleepers_if_the_dead_guest_polled(void **state) {
     (void)state;
     assert_int_equal(notifications_at_reaping(true), 1);
     assert_int_equal(notifications_at_reaping(false), 0);
 }
 
-static void a_freed_slot_is_announced_to_who_sleeps_for_it(void **state) {
+static void a_freed_slot_is_announced_to_its_waiters(void **state) {
     (void)state;
     struct scene s;
     open_scene(&s);
@@ -352,7 +352,7 @@ static void a_claim_made_an_epochs_round_later_is_not_taken_for_the_deads(void *
     close_scene(&s);
 }
 
-/* ---- Who is alive ---- */
+/* ---- Whether a peer is alive ---- */
 
 static void guests_serve_while_they_hold_a_lock(void **state) {
     (void)state;
@@ -457,8 +457,8 @@ int main(void) {
         watched_test(reaping_vacates_the_line_once),
         watched_test(reaping_gives_the_lock_back),
         watched_test(reaping_clears_the_bits_of_the_dead_only),
-        watched_test(reaping_has_those_look_who_sleep),
-        watched_test(a_freed_slot_is_announced_to_who_sleeps_for_it),
+        watched_test(reaping_notifies_the_sleepers_if_the_dead_guest_polled),
+        watched_test(a_freed_slot_is_announced_to_its_waiters),
         watched_test(reaping_wakes_a_caller_that_is_parked),
         watched_test(the_next_owner_reclaims_every_earlier_epoch),
         watched_test(epochs_rise_and_wrap_to_one),

@@ -143,7 +143,7 @@ static void a_request_that_can_never_be_taken_is_passed_over(void **state) {
     }
 }
 
-/* Who closes may have looked for what is taken before this was. */
+/* The peer that closes may have looked for taken requests before this one was taken. */
 static void a_request_that_is_taken_while_the_peer_closes_runs_no_handler(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {
@@ -181,9 +181,9 @@ static void an_answer_that_can_never_be_published_is_corruption(void **state) {
     }
 }
 
-/* ---- Who clears up ---- */
+/* ---- Clearing up ---- */
 
-static void what_can_never_be_reclaimed_is_left(void **state) {
+static void a_slot_that_can_never_be_reclaimed_is_left(void **state) {
     (void)state;
     struct scene scene = scene_open(false);
     const struct region *region = &scene.responder->region;
@@ -209,7 +209,7 @@ int main(void) {
         watched_test(a_request_that_can_never_be_taken_is_passed_over),
         watched_test(a_request_that_is_taken_while_the_peer_closes_runs_no_handler),
         watched_test(an_answer_that_can_never_be_published_is_corruption),
-        watched_test(what_can_never_be_reclaimed_is_left),
+        watched_test(a_slot_that_can_never_be_reclaimed_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ static void a_visit_that_nobody_saw_is_told_afterwards(void **state) {
     shmipc_free(host);
 }
 
-static void a_successor_does_not_hide_who_left(void **state) {
+static void a_new_guest_does_not_hide_one_that_left(void **state) {
     (void)state;
     struct region_name name = new_name();
     shmipc_peer *host = create(name.text);
@@ -349,7 +349,7 @@ int main(void) {
         watched_test(info_says_what_was_configured),
         watched_test(a_host_hears_of_its_guests_once_each),
         watched_test(a_visit_that_nobody_saw_is_told_afterwards),
-        watched_test(a_successor_does_not_hide_who_left),
+        watched_test(a_new_guest_does_not_hide_one_that_left),
         watched_test(a_guest_hears_of_its_host),
         watched_test(a_death_is_told_from_a_departure),
         watched_test(waiting_for_events_ends_with_one),

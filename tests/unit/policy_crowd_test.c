@@ -53,7 +53,7 @@ static bool leaves_room(uint32_t together, uint32_t processors) {
     return crowd_leaves_room(&c, processors);
 }
 
-static void each_of_a_crowd_needs_a_processor_and_so_does_who_waits_for_it(void **state) {
+static void each_of_a_crowd_needs_a_processor_and_so_does_its_waiter(void **state) {
     (void)state;
     const struct crowd nobody = {.now = 0};
     assert_true(crowd_leaves_room(&nobody, 1));
@@ -76,7 +76,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_crowds_mean_follows_how_many_are_there, fake_system),
         cmocka_unit_test_setup(a_mean_comes_down_to_exactly_one, fake_system),
-        cmocka_unit_test_setup(each_of_a_crowd_needs_a_processor_and_so_does_who_waits_for_it,
+        cmocka_unit_test_setup(each_of_a_crowd_needs_a_processor_and_so_does_its_waiter,
                                fake_system),
         cmocka_unit_test_setup(on_one_processor_there_is_no_room_in_the_end, fake_system),
     };

@@ -65,7 +65,7 @@ static void a_shorter_one_counts_half_and_a_longer_one_an_eighth(void **state) {
 }
 
 /* So that a handler that was interrupted, or sleeps, is not long for ever. */
-static void what_is_noted_is_bounded(void **state) {
+static void a_measured_duration_is_bounded(void **state) {
     (void)state;
     struct durations d = new_durations(2, 2);
     shmi_duration_learn(&d, 0, UINT64_MAX);
@@ -91,7 +91,7 @@ static void types_share_places(void **state) {
 }
 
 /* A type is long as soon as another worker had to take over. */
-static void what_another_took_over_from_is_long_at_once(void **state) {
+static void a_handler_whose_worker_was_superseded_is_long_at_once(void **state) {
     (void)state;
     struct durations d = new_durations(2, 2);
     shmi_duration_learn_long(&d, 7);
@@ -155,9 +155,9 @@ int main(void) {
         cmocka_unit_test_setup(nothing_is_long_before_it_was_seen, fake_system),
         cmocka_unit_test_setup(a_type_is_long_from_the_threshold_on, fake_system),
         cmocka_unit_test_setup(a_shorter_one_counts_half_and_a_longer_one_an_eighth, fake_system),
-        cmocka_unit_test_setup(what_is_noted_is_bounded, fake_system),
+        cmocka_unit_test_setup(a_measured_duration_is_bounded, fake_system),
         cmocka_unit_test_setup(types_share_places, fake_system),
-        cmocka_unit_test_setup(what_another_took_over_from_is_long_at_once, fake_system),
+        cmocka_unit_test_setup(a_handler_whose_worker_was_superseded_is_long_at_once, fake_system),
         cmocka_unit_test_setup(the_more_processors_help_the_sooner_a_handler_is_long, fake_system),
         cmocka_unit_test_setup(no_handler_is_long_that_takes_less_than_a_look_at_all_slots,
                                fake_system),

@@ -27,7 +27,7 @@ static struct hold_off new_hold_off(int64_t spin_ns) {
     return shmi_hold_off(&budget, ns);
 }
 
-static void nobody_holds_off_who_does_not_spin(void **state) {
+static void a_wait_that_does_not_spin_does_not_hold_off(void **state) {
     (void)state;
     struct hold_off never = new_hold_off(0);
     (void)hold_off_against(&never, 1, 1000);
@@ -69,7 +69,7 @@ static void no_hold_off_is_longer_than_its_most(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(nobody_holds_off_who_does_not_spin, fake_system),
+        cmocka_unit_test_setup(a_wait_that_does_not_spin_does_not_hold_off, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_when_the_other_side_is_ready, fake_system),
         cmocka_unit_test_setup(a_hold_off_ends_soon_when_all_is_there_already, fake_system),
         cmocka_unit_test_setup(no_hold_off_is_longer_than_its_most, fake_system),

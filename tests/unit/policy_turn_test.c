@@ -56,7 +56,7 @@ static void a_turn_looks_at_the_clock_more_seldom_in_time(void **state) {
     assert_false(turn_goes_on(&turn, false));
 }
 
-static void who_slept_in_a_turn_notifies(void **state) {
+static void a_thread_that_slept_in_its_turn_notifies(void **state) {
     (void)state;
     struct turns all = {.handed_on = 0};
     struct turn turn;
@@ -125,7 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(turns_share_a_round),
         cmocka_unit_test(a_turn_looks_at_the_clock_more_seldom_in_time),
-        cmocka_unit_test(who_slept_in_a_turn_notifies),
+        cmocka_unit_test(a_thread_that_slept_in_its_turn_notifies),
         cmocka_unit_test(a_turn_notifies_early_until_one_has_lasted),
         cmocka_unit_test(turns_leave_a_processor_to_the_worker),
         cmocka_unit_test(a_turn_is_under_way_as_long_as_it_is_looked_after),

@@ -63,7 +63,7 @@ static struct worker new_worker(uint32_t id) {
     return (struct worker){.id = id, .handler = echo_handler, .home = NO_HOME};
 }
 
-/* ---- Who polls ---- */
+/* ---- The poller ---- */
 
 static void at_most_one_worker_of_a_peer_polls(void **state) {
     (void)state;
@@ -130,14 +130,14 @@ static uint32_t notifications_of(leave *leaves, bool request_waits, bool somebod
     return notified;
 }
 
-static void who_hands_over_notifies_if_a_request_waits_and_somebody_sleeps(void **state) {
+static void a_poller_that_hands_over_notifies_a_sleeper_of_a_waiting_request(void **state) {
     (void)state;
     assert_int_equal(notifications_of(shmi_poller_hand_over, true, true), PASSED_ON);
     assert_int_equal(notifications_of(shmi_poller_hand_over, true, false), 0);
     assert_int_equal(notifications_of(shmi_poller_hand_over, false, true), 0);
 }
 
-static void who_ends_does_too(void **state) {
+static void a_poller_that_ends_notifies_a_sleeper_of_a_waiting_request(void **state) {
     (void)state;
     assert_int_equal(notifications_of(shmi_poller_resign, true, true), PASSED_ON);
     assert_int_equal(notifications_of(shmi_poller_resign, true, false), 0);
@@ -145,13 +145,13 @@ static void who_ends_does_too(void **state) {
 }
 
 /* It is going to look itself. */
-static void who_stops_does_not(void **state) {
+static void a_poller_that_stops_notifies_nobody(void **state) {
     (void)state;
     assert_int_equal(notifications_of(shmi_poller_stop, true, true), 0);
 }
 
 /* The worker may have been notified of a request, and another one polls. */
-static void who_ends_without_polling_passes_on_too_and_leaves_the_poller(void **state) {
+static void a_worker_that_ends_passes_on_and_leaves_the_poller_alone(void **state) {
     (void)state;
     struct worker poller = new_worker(1), other = new_worker(2);
     open_scene();
@@ -184,7 +184,7 @@ static void callers_notify_once_a_poller_is_superseded(void **state) {
 }
 
 /* It changes the bit, and is in no handler: nobody else may change it meanwhile. */
-static void who_begins_or_stops_is_not_superseded(void **state) {
+static void a_worker_that_begins_or_stops_polling_is_not_superseded(void **state) {
     (void)state;
     struct worker worker = new_worker(1);
     open_scene();
@@ -396,7 +396,7 @@ static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void
 
 static pthread_t taker;
 
-static void be_notified_for_what_the_poller_takes(void) {
+static void be_notified_for_a_request_that_the_poller_takes(void) {
     static meddle *what = take;
     must(fake.sleeps <= 2);
     if (fake.sleeps == 1) {
@@ -420,7 +420,7 @@ static void a_woken_worker_leaves_a_poller_that_looks_in_its_place(void **state)
     (void)state;
     open_scene();
     fake.sleeps = 0;
-    fake.during_sleep = be_notified_for_what_the_poller_takes;
+    fake.during_sleep = be_notified_for_a_request_that_the_poller_takes;
     assert_int_equal(shmipc_serve(scene.peer, echo_handler, NULL), SHMIPC_E_WOKEN);
     fake.during_sleep = NULL;
     assert_int_equal(fake.sleeps, 2);
@@ -434,14 +434,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(at_most_one_worker_of_a_peer_polls, fake_system),
         cmocka_unit_test_setup(peers_have_pollers_of_their_own, fake_system),
-        cmocka_unit_test_setup(who_hands_over_notifies_if_a_request_waits_and_somebody_sleeps,
+        cmocka_unit_test_setup(a_poller_that_hands_over_notifies_a_sleeper_of_a_waiting_request,
                                fake_system),
-        cmocka_unit_test_setup(who_ends_does_too, fake_system),
-        cmocka_unit_test_setup(who_stops_does_not, fake_system),
-        cmocka_unit_test_setup(who_ends_without_polling_passes_on_too_and_leaves_the_poller,
+        cmocka_unit_test_setup(a_poller_that_ends_notifies_a_sleeper_of_a_waiting_request,
+                               fake_system),
+        cmocka_unit_test_setup(a_poller_that_stops_notifies_nobody, fake_system),
+        cmocka_unit_test_setup(a_worker_that_ends_passes_on_and_leaves_the_poller_alone,
                                fake_system),
         cmocka_unit_test_setup(callers_notify_once_a_poller_is_superseded, fake_system),
-        cmocka_unit_test_setup(who_begins_or_stops_is_not_superseded, fake_system),
+        cmocka_unit_test_setup(a_worker_that_begins_or_stops_polling_is_not_superseded,
+                               fake_system),
         cmocka_unit_test_setup(a_superseded_worker_notices_and_learns, fake_system),
         cmocka_unit_test_setup(a_superseded_worker_leaves_the_next_poller_alone, fake_system),
         cmocka_unit_test_setup(a_poller_that_looks_takes_a_request, fake_system),

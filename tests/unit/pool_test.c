@@ -142,7 +142,7 @@ static void *claim_and_release(void *context) {
 }
 
 /* Half of the claimers belong to another process, as far as guest slots are concerned. */
-static void all_who_wait_for_a_slot_get_one(void **state) {
+static void each_waiter_gets_a_slot(void **state) {
     (void)state;
     enum { CLAIMERS = 6, ROUNDS = 5000 };
     for (int host = 0; host < 2; host++) {
@@ -177,7 +177,7 @@ static void *claim_one(void *context) {
 }
 
 /* Each claimer that was let in lets the next one in: nobody waits for its tick. */
-static void a_release_wakes_who_waits_in_whatever_process(void **state) {
+static void a_release_wakes_a_waiter_of_any_process(void **state) {
     (void)state;
     enum { CLAIMERS = 4, ROUNDS = 9 };
     for (int host = 0; host < 2; host++) {
@@ -292,8 +292,8 @@ int main(void) {
         watched_test(guests_claim_from_each_other),
         watched_test(guests_sign_what_they_claim),
         watched_test(a_direction_without_slots_cannot_call),
-        watched_test(all_who_wait_for_a_slot_get_one),
-        watched_test(a_release_wakes_who_waits_in_whatever_process),
+        watched_test(each_waiter_gets_a_slot),
+        watched_test(a_release_wakes_a_waiter_of_any_process),
         watched_test(a_release_that_nobody_waits_for_wakes_nobody),
         watched_test(a_burst_of_calls_waits_for_its_turn),
         watched_test(a_waiter_reclaims_dead_guests_slots_without_ticks),

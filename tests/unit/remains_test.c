@@ -187,7 +187,7 @@ static void remove_found(void *context, const char *name) {
     assert_int_equal(shmipc_remove_dead_region(name), SHMIPC_OK);
 }
 
-static void who_hears_of_one_may_remove_it(void **state) {
+static void a_callback_may_remove_the_region_that_it_is_told_of(void **state) {
     (void)state;
     struct region_name name = new_name();
     leave_dead_region(name.text);
@@ -231,7 +231,7 @@ static void a_file_that_is_no_region_stays(void **state) {
     planted_stays(&header, g.total_size, SHMIPC_E_CORRUPT);
 }
 
-static void what_is_no_file_stays(void **state) {
+static void an_object_that_is_no_file_stays(void **state) {
     (void)state;
     struct region_name dead = new_name();
     struct region_name name = new_name();
@@ -326,7 +326,7 @@ static void too_few_descriptors_are_an_error_and_no_empty_list(void **state) {
     assert_int_equal(shmipc_remove_dead_region(name.text), SHMIPC_OK);
 }
 
-static void what_is_passed_over_is_no_failure(void **state) {
+static void a_file_that_is_passed_over_is_no_failure(void **state) {
     (void)state;
     struct region_name name = new_name();
     char text[600];
@@ -465,14 +465,14 @@ int main(void) {
         watched_test(a_name_that_has_another_host_by_now_is_left_alone),
         watched_test(a_dead_region_is_removed_under_its_guests),
         watched_test(the_prefix_says_which),
-        watched_test(who_hears_of_one_may_remove_it),
+        watched_test(a_callback_may_remove_the_region_that_it_is_told_of),
         watched_test(a_file_that_is_no_region_stays),
-        watched_test(what_is_no_file_stays),
+        watched_test(an_object_that_is_no_file_stays),
         watched_test(a_search_opens_no_pipe),
         watched_test(another_users_region_stays),
         watched_test(names_are_checked),
         watched_test(too_few_descriptors_are_an_error_and_no_empty_list),
-        watched_test(what_is_passed_over_is_no_failure),
+        watched_test(a_file_that_is_passed_over_is_no_failure),
         watched_test(nothing_stays_open),
         watched_test(a_creation_waits_for_a_removal_under_way),
         watched_test(a_removal_waits_for_another),

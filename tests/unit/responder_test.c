@@ -25,7 +25,7 @@ static int seeing_handler(void *context, const shmipc_request *request, shmipc_r
     return 0;
 }
 
-static void a_handler_sees_who_calls_and_where(void **state) {
+static void a_handler_sees_its_caller_and_its_slot(void **state) {
     (void)state;
     struct pair p;
     struct seen seen;
@@ -274,7 +274,7 @@ static void a_word_that_changes_under_a_handler_is_corruption(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(a_handler_sees_who_calls_and_where),
+        watched_test(a_handler_sees_its_caller_and_its_slot),
         watched_test(a_request_stays_while_its_caller_gives_up),
         watched_test(an_answer_of_a_reserved_type_is_an_error),
         watched_test(a_long_message_is_shortened_to_the_capacity),

@@ -107,7 +107,7 @@ static uint32_t notifications_before_the_first_of_two(uint32_t type) {
     return scene.generation;
 }
 
-static void what_waits_before_a_long_handler_is_notified_of(void **state) {
+static void a_request_that_waits_before_a_long_handler_is_notified_of(void **state) {
     (void)state;
     assert_int_equal(notifications_before_the_first_of_two(LONG), 2); /* it may be for several */
     assert_int_equal(notifications_before_the_first_of_two(SHORT), 0);
@@ -193,7 +193,7 @@ static size_t line_of(size_t offset) {
 
 #define LINE_OF(field) line_of(offsetof(struct shmipc_peer, field))
 
-static void what_requests_read_shares_no_line_with_what_long_handlers_change(void **state) {
+static void fields_that_requests_read_share_no_line_with_those_of_long_handlers(void **state) {
     (void)state;
     const size_t read[] = {LINE_OF(serving.durations.long_places),
                            LINE_OF(serving.durations.long_ns),
@@ -217,12 +217,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(
             callers_notify_while_a_long_handler_runs_and_not_while_a_short_one_does, fake_system),
-        cmocka_unit_test_setup(what_waits_before_a_long_handler_is_notified_of, fake_system),
+        cmocka_unit_test_setup(a_request_that_waits_before_a_long_handler_is_notified_of,
+                               fake_system),
         cmocka_unit_test_setup(after_long_handlers_a_worker_parks_at_once_in_a_crowd, fake_system),
         cmocka_unit_test_setup(a_long_type_is_learned_from_the_handlers_that_are_measured,
                                fake_system),
         cmocka_unit_test_setup(a_type_that_was_taken_for_long_is_soon_known_better, fake_system),
-        cmocka_unit_test_setup(what_requests_read_shares_no_line_with_what_long_handlers_change,
+        cmocka_unit_test_setup(fields_that_requests_read_share_no_line_with_those_of_long_handlers,
                                fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,7 +135,7 @@ static void an_idle_slot_does_not_starve_behind_busy_ones(void **state) {
     close_many(&m);
 }
 
-static void whoever_was_notified_finds_the_request_at_once(void **state) {
+static void a_notified_worker_finds_the_request_at_once(void **state) {
     (void)state;
     struct many m;
     open_many(&m);
@@ -155,7 +155,7 @@ int main(void) {
         watched_test(the_recent_slots_are_those_served_lately),
         watched_test(calls_in_flight_are_served_in_turn_one_look_each),
         watched_test(an_idle_slot_does_not_starve_behind_busy_ones),
-        watched_test(whoever_was_notified_finds_the_request_at_once),
+        watched_test(a_notified_worker_finds_the_request_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

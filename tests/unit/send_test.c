@@ -1,4 +1,4 @@
-/* Which requests are sent, and whom sending one wakes. */
+/* Requests that are refused, and the notifications of those that are sent. */
 #include "support/fixture.h"
 #include "support/side.h"
 

@@ -12,7 +12,7 @@
 
 /* ---- Polling and waiting ---- */
 
-static void polling_serves_what_is_there(void **state) {
+static void polling_serves_the_requests_that_are_there(void **state) {
     (void)state;
     struct pair p;
     pair_open(&p, NULL);
@@ -238,7 +238,7 @@ static void a_handler_may_call_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(polling_serves_what_is_there),
+        watched_test(polling_serves_the_requests_that_are_there),
         watched_test(no_peer_serves_its_own_calls),
         watched_test(waiting_ends_with_a_request_and_serves_nothing),
         watched_test(arguments_are_checked),

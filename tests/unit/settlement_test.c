@@ -152,7 +152,7 @@ static void a_request_that_is_taken_while_its_caller_is_cut_off_has_started(void
     }
 }
 
-static void a_request_that_nobody_took_from_who_was_cut_off_is_nobodys(void **state) {
+static void an_untaken_request_of_a_peer_that_was_cut_off_frees_its_slot(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct scene scene = scene_open(host);
@@ -317,7 +317,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(a_host_that_was_cut_off_leaves_no_request_to_be_run),
         watched_test(a_request_that_is_taken_while_its_caller_is_cut_off_has_started),
-        watched_test(a_request_that_nobody_took_from_who_was_cut_off_is_nobodys),
+        watched_test(an_untaken_request_of_a_peer_that_was_cut_off_frees_its_slot),
         watched_test(a_caller_that_gives_up_in_its_copy_is_told_what_the_region_says),
         watched_test(a_caller_that_gave_up_in_the_region_knows_it_best),
         watched_test(a_guest_that_is_cut_off_gives_up_no_other_guests_request),

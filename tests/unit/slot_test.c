@@ -194,7 +194,7 @@ static void giving_up_depends_on_what_has_become_of_the_request(void **state) {
     assert_int_equal(shmi_slot_give_up(&slot, published, &now), CANCEL_CORRUPT);
 }
 
-static void withdrawing_takes_back_only_what_nobody_took(void **state) {
+static void withdrawing_takes_back_only_an_untaken_request(void **state) {
     (void)state;
     struct slot slot = {.word = 0};
     word published = publish(&slot, 0, 0);
@@ -324,7 +324,7 @@ int main(void) {
         cmocka_unit_test(a_free_slot_is_claimed_once),
         cmocka_unit_test(a_claim_of_an_earlier_freedom_fails),
         cmocka_unit_test(giving_up_depends_on_what_has_become_of_the_request),
-        cmocka_unit_test(withdrawing_takes_back_only_what_nobody_took),
+        cmocka_unit_test(withdrawing_takes_back_only_an_untaken_request),
         cmocka_unit_test(a_parked_caller_is_woken_by_its_answer),
         cmocka_unit_test(a_caller_that_parks_later_is_woken_too),
         cmocka_unit_test(a_caller_does_not_park_on_an_answer),

@@ -129,7 +129,7 @@ static void a_stop_takes_no_wake(void **state) {
     pair_close(&pair);
 }
 
-/* ---- Who is woken ---- */
+/* ---- Waking ---- */
 
 static struct {
     shmipc_stop_token *token;
@@ -160,7 +160,7 @@ static void a_trigger_within_a_trigger_wakes_too(void **state) {
 }
 
 /* A trigger that came while another thread had the list leaves the waking to that thread. */
-static void who_had_the_list_wakes_for_a_trigger_that_found_it_locked(void **state) {
+static void the_thread_with_the_list_wakes_for_a_trigger_that_found_it_locked(void **state) {
     (void)state;
     shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
     unsigned wakes[2] = {0};
@@ -178,7 +178,7 @@ static void who_had_the_list_wakes_for_a_trigger_that_found_it_locked(void **sta
     shmi_stop_leave(&token, &waiters[1]);
 }
 
-static void only_who_waits_is_woken(void **state) {
+static void only_a_waiter_is_woken(void **state) {
     (void)state;
     shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
     unsigned wakes[3] = {0};
@@ -388,8 +388,8 @@ int main(void) {
         watched_test(a_handler_may_stop_its_own_server),
         watched_test(a_stop_takes_no_wake),
         watched_test(a_trigger_within_a_trigger_wakes_too),
-        watched_test(who_had_the_list_wakes_for_a_trigger_that_found_it_locked),
-        watched_test(only_who_waits_is_woken),
+        watched_test(the_thread_with_the_list_wakes_for_a_trigger_that_found_it_locked),
+        watched_test(only_a_waiter_is_woken),
         watched_test(nothing_may_be_stopped),
         watched_test(a_stop_keeps_errno),
         watched_test(a_stopped_token_of_the_thread_ends_waits_that_begin),

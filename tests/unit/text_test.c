@@ -23,7 +23,7 @@ static const struct {
     {"\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80", "\\xc0\\xaf\\xed\\xa0\\x80\\xf4\\x90\\x80\\x80"},
 };
 
-static void what_would_end_or_disturb_a_line_is_escaped(void **state) {
+static void characters_that_end_or_disturb_a_line_are_escaped(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         char text[200];
@@ -54,7 +54,7 @@ static void no_character_and_no_escape_is_cut(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_would_end_or_disturb_a_line_is_escaped),
+        cmocka_unit_test(characters_that_end_or_disturb_a_line_are_escaped),
         cmocka_unit_test(a_byte_of_0_is_escaped_too),
         cmocka_unit_test(no_character_and_no_escape_is_cut),
     };

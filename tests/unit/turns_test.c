@@ -94,19 +94,19 @@ static void must_step_aside(bool (*waiter_is_next)(shmipc_peer *peer)) {
     }
 }
 
-static void who_has_had_its_turn_steps_aside(void **state) {
+static void a_thread_whose_turn_is_over_steps_aside(void **state) {
     (void)state;
     must_step_aside(the_waiter_is_next);
 }
 
-static void who_has_held_a_slot_for_a_turn_steps_aside(void **state) {
+static void a_thread_that_held_a_slot_for_a_turn_steps_aside(void **state) {
     (void)state;
     must_step_aside(the_waiter_is_next_after_a_claim);
 }
 
 /* The other guest has announced a sleeper that does not come: the thread that stepped aside for it
    looks by itself, a little later. */
-static void who_has_had_its_turn_steps_aside_for_another_guest(void **state) {
+static void a_thread_whose_turn_is_over_steps_aside_for_another_guest(void **state) {
     (void)state;
     struct pair p;
     shmipc_peer *second;
@@ -195,7 +195,7 @@ static void a_turn_that_is_left_does_not_keep_others_waiting(void **state) {
 
 /* One of two slots has turn after turn, which leave room for no other; the other slot was given
    back in silence, and no thread comes back to it. */
-static void a_slot_that_stays_free_is_taken_whatever_turns_are_under_way(void **state) {
+static void a_slot_that_stays_free_is_taken_during_the_turns_of_another(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct pair p;
@@ -241,7 +241,7 @@ static void a_turn_ends_in_silence_where_there_is_no_room_for_another(void **sta
     }
 }
 
-static void who_holds_a_slot_for_long_notifies_who_waits(void **state) {
+static void a_thread_that_holds_a_slot_for_long_notifies_a_waiter(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
         struct pair p;
@@ -263,14 +263,14 @@ static void who_holds_a_slot_for_long_notifies_who_waits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(who_has_had_its_turn_steps_aside),
-        watched_test(who_has_held_a_slot_for_a_turn_steps_aside),
-        watched_test(who_has_had_its_turn_steps_aside_for_another_guest),
+        watched_test(a_thread_whose_turn_is_over_steps_aside),
+        watched_test(a_thread_that_held_a_slot_for_a_turn_steps_aside),
+        watched_test(a_thread_whose_turn_is_over_steps_aside_for_another_guest),
         watched_test(a_guest_gets_a_slot_beside_one_that_always_calls),
         watched_test(a_turn_that_is_left_does_not_keep_others_waiting),
-        watched_test(a_slot_that_stays_free_is_taken_whatever_turns_are_under_way),
+        watched_test(a_slot_that_stays_free_is_taken_during_the_turns_of_another),
         watched_test(a_turn_ends_in_silence_where_there_is_no_room_for_another),
-        watched_test(who_holds_a_slot_for_long_notifies_who_waits),
+        watched_test(a_thread_that_holds_a_slot_for_long_notifies_a_waiter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

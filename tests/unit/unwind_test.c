@@ -53,7 +53,7 @@ static const struct way ways[] = {
 
 /* ---- Threads that serve ---- */
 
-struct crew_member {
+struct server_thread {
     shmipc_peer *peer;
     shmipc_handler handler;
     shmipc_stop_token *token;
@@ -62,7 +62,7 @@ struct crew_member {
 };
 
 static void *serve_or_poll(void *context) {
-    const struct crew_member *m = context;
+    const struct server_thread *m = context;
     int result = 0;
     if (!m->polls)
         result = serve_and_catch(m->peer, m->handler, NULL, m->token);
@@ -71,12 +71,12 @@ static void *serve_or_poll(void *context) {
     return result == SHMIPC_E_CANCELLED ? context : NULL;
 }
 
-static void member_start(struct crew_member *m) {
+static void server_thread_start(struct server_thread *m) {
     m->thread = thread_start(serve_or_poll, m);
 }
 
 /* True if it was stopped by its token. */
-static bool member_join(struct crew_member *m) {
+static bool server_thread_join(struct server_thread *m) {
     void *result;
     must_equal(pthread_join(m->thread, &result), 0);
     return result == m;
@@ -122,14 +122,14 @@ static void leave_by(const struct way *way, bool host_calls, bool polls, bool is
     shmipc_peer *caller = host_calls ? pair.host : pair.guest;
     shmipc_peer *callee = host_calls ? pair.guest : pair.host;
     for (int i = 0; i < 3; i++) {
-        struct crew_member m = {
+        struct server_thread m = {
             .peer = callee, .handler = way->handler, .token = &token, .polls = polls};
         if (is_long)
             shmi_duration_learn_long(&callee->serving.durations, FATAL);
-        member_start(&m);
+        server_thread_start(&m);
         echo_a_call(caller);
         fail_a_call(caller);
-        assert_false(member_join(&m));
+        assert_false(server_thread_join(&m));
         expect_nobody(callee);
     }
     shmipc_stop(&token); /* wakes none of the waiters that are gone */
@@ -150,13 +150,13 @@ static void another_server_goes_on(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         struct pair pair;
-        struct crew_member members[2];
+        struct server_thread members[2];
         shmipc_stop_token token = SHMIPC_STOP_TOKEN_INIT;
         pair_open(&pair, NULL);
         for (int n = 0; n < 2; n++) {
-            members[n] = (struct crew_member){
+            members[n] = (struct server_thread){
                 .peer = pair.guest, .handler = ways[i].handler, .token = &token};
-            member_start(&members[n]);
+            server_thread_start(&members[n]);
         }
         for (int n = 0; n < 10; n++)
             echo_a_call(pair.host);
@@ -164,8 +164,8 @@ static void another_server_goes_on(void **state) {
         for (int n = 0; n < 10; n++)
             echo_a_call(pair.host);
         shmipc_stop(&token);
-        int stopped = member_join(&members[0]);
-        stopped += member_join(&members[1]);
+        int stopped = server_thread_join(&members[0]);
+        stopped += server_thread_join(&members[1]);
         assert_int_equal(stopped, 1);
         expect_nobody(pair.guest);
         pair_close(&pair);

@@ -90,7 +90,7 @@ static uint32_t yields_of_a_worker(struct awakening by) {
 }
 
 /* The caller that notified may share a processor with the worker that it woke, and waits for it. */
-static void a_worker_yields_to_whoever_ended_its_rest(void **state) {
+static void a_worker_yields_to_the_caller_that_ended_its_rest(void **state) {
     (void)state;
     const struct awakening first = {.rest = MILLISECOND, .requests = 1};
     const struct awakening shortly_after_a_tick = {.rest = 10000, .ticks = 1, .requests = 1};
@@ -138,7 +138,7 @@ static void the_first_request_ends_the_rest(void **state) {
 }
 
 /* Once, when nobody else waits for an answer. */
-static void a_worker_yields_to_whom_it_wakes(void **state) {
+static void a_worker_yields_to_the_caller_that_it_wakes(void **state) {
     (void)state;
     for (uint32_t requests = 1; requests <= 2; requests++) {
         const struct awakening by = {.rest = 10000, .requests = requests, .parked = true};
@@ -261,8 +261,8 @@ static void send_to_a_watcher_or_end(void) {
     fake.now = fake.until;
 }
 
-/* Who polls may be in a handler for long. */
-static void a_tick_finds_what_was_not_notified_of(void **state) {
+/* The poller may be in a handler for long. */
+static void a_tick_finds_a_request_that_was_not_notified_of(void **state) {
     (void)state;
     pair_open(&silent.pair, NULL);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_to_a_watcher_or_end, 2);
@@ -377,7 +377,7 @@ static void a_request_comes_before_a_tick_that_is_due(void **state) {
 }
 
 /* With many at work, giving way lets them all wait for this worker. */
-static void a_worker_whom_many_call_does_not_yield(void **state) {
+static void a_worker_of_many_callers_does_not_yield(void **state) {
     (void)state;
     const struct awakening soon = {.rest = 10000, .requests = 1};
     const struct awakening both = {.rest = MILLISECOND, .requests = 2};
@@ -387,11 +387,11 @@ static void a_worker_whom_many_call_does_not_yield(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(a_worker_yields_to_whoever_ended_its_rest, fake_system),
+        cmocka_unit_test_setup(a_worker_yields_to_the_caller_that_ended_its_rest, fake_system),
         cmocka_unit_test_setup(a_worker_that_was_displaced_while_it_slept_gives_way, fake_system),
         cmocka_unit_test_setup(a_worker_that_is_displaced_while_it_serves_gives_way, fake_system),
         cmocka_unit_test_setup(the_first_request_ends_the_rest, fake_system),
-        cmocka_unit_test_setup(a_worker_yields_to_whom_it_wakes, fake_system),
+        cmocka_unit_test_setup(a_worker_yields_to_the_caller_that_it_wakes, fake_system),
         cmocka_unit_test_setup(a_worker_without_work_sleeps_longer, fake_system),
         cmocka_unit_test_setup(a_sleeping_worker_is_notified_when_it_is_stopped, fake_system),
         cmocka_unit_test_setup(a_worker_passes_a_notification_on_if_there_may_be_another_request,
@@ -399,10 +399,10 @@ int main(void) {
         cmocka_unit_test_setup(a_standby_passes_a_notification_on_also_the_first, fake_system),
         cmocka_unit_test_setup(a_woken_worker_is_not_the_poller_until_it_has_run_its_first_handler,
                                fake_system),
-        cmocka_unit_test_setup(a_tick_finds_what_was_not_notified_of, fake_system),
+        cmocka_unit_test_setup(a_tick_finds_a_request_that_was_not_notified_of, fake_system),
         cmocka_unit_test_setup(a_request_comes_before_a_tick_that_is_due, fake_system),
         cmocka_unit_test_setup(an_idle_worker_sleeps_from_the_last_look, fake_system),
-        cmocka_unit_test_setup(a_worker_whom_many_call_does_not_yield, fake_system),
+        cmocka_unit_test_setup(a_worker_of_many_callers_does_not_yield, fake_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -169,7 +169,7 @@ static void *claim_slot(void *peer) {
     return NULL;
 }
 
-static void who_waits_for_a_slot_gets_those_of_a_killed_guest(void **state) {
+static void a_waiter_for_a_slot_gets_those_of_a_killed_guest(void **state) {
     (void)state;
     struct scene s = begin();
     shmipc_peer *host = create(s.name.text);
@@ -293,7 +293,7 @@ int main(int argc, char **argv) {
         watched_test(a_host_is_told_that_the_guest_of_its_call_was_killed),
         watched_test(a_host_that_waits_for_events_hears_of_a_death),
         watched_test(of_two_guests_the_other_goes_on),
-        watched_test(who_waits_for_a_slot_gets_those_of_a_killed_guest),
+        watched_test(a_waiter_for_a_slot_gets_those_of_a_killed_guest),
         watched_test(a_guest_is_told_that_the_host_of_its_call_was_killed),
         watched_test(a_guest_that_serves_is_told_that_its_host_was_killed),
         watched_test(a_guest_that_waits_for_events_hears_of_its_hosts_death),

@@ -14,7 +14,7 @@ enum { ENTERED_GATE, FREED_GATE, NEVER_GATE };
 static shmipc_peer *left_open;
 static struct stage *its_stage;
 
-static void free_what_is_left(void) {
+static void free_the_rest(void) {
     shmipc_free(left_open);
     gate_pass(&its_stage->gates[FREED_GATE]);
 }
@@ -45,7 +45,7 @@ static void *serve(void *stage) {
 
 static int end_while_a_handler_runs(const char *region, struct stage *stage) {
     const shmipc_request nothing = {.data = NULL};
-    be_called_at_the_end(free_what_is_left);
+    be_called_at_the_end(free_the_rest);
     left_open = create(region);
     its_stage = stage;
     (void)thread_start(serve, stage);

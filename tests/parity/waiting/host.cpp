@@ -1,5 +1,5 @@
 /* Adaptive waiting: a wait spins first, which is fast, then sleeps, which costs nothing; and a call
-   wakes who sleeps. */
+   wakes a sleeper. */
 #include <shmipc/shmipc.hpp>
 
 #include "../parity.hpp"
