@@ -1,7 +1,7 @@
 #include "threads.h"
 
+#include "callers.h"
 #include "copying.h"
-#include "crew.h"
 #include "requests.h"
 #include "support/child.h"
 
@@ -15,16 +15,16 @@ static unsigned checked(unsigned threads) {
 
 struct subject threads_start(const struct pair *pair, const char *name, size_t bytes,
                              unsigned threads) {
-    struct subject members[MOST];
+    struct subject callers[MOST];
     for (unsigned i = 0; i < checked(threads); i++)
-        members[i] = copying_start(pair, name, bytes);
-    return crew_start(members, threads);
+        callers[i] = copying_start(pair, name, bytes);
+    return callers_start(callers, threads);
 }
 
 struct subject threads_start_jobs(const struct pair *pair, const char *name, size_t bytes,
                                   unsigned threads, struct job job) {
-    struct subject members[MOST];
+    struct subject callers[MOST];
     for (unsigned i = 0; i < checked(threads); i++)
-        members[i] = jobs_start(pair, name, bytes, job);
-    return crew_start(members, threads);
+        callers[i] = jobs_start(pair, name, bytes, job);
+    return callers_start(callers, threads);
 }

@@ -1,4 +1,4 @@
-/* Threads that call the same guest at the same time: crews, see crew.h. */
+/* Threads that call the same guest at the same time: see callers.h. */
 #ifndef BENCHMARKS_THREADS_H
 #define BENCHMARKS_THREADS_H
 

@@ -1,7 +1,7 @@
 #define _GNU_SOURCE
 #include "plain.h"
 
-#include "calls/crew.h"
+#include "calls/callers.h"
 #include "calls/pair.h"
 #include "support/child.h"
 #include "support/linux/fork.h"
@@ -101,9 +101,9 @@ struct subject plain_calls(const struct plain *plain, struct job job) {
         die("memory");
     for (unsigned i = 0; i < plain->count; i++)
         members[i] = call(plain, &plain->slots[i], job);
-    struct subject crew = crew_start(members, plain->count);
+    struct subject callers = callers_start(members, plain->count);
     free(members);
-    return crew;
+    return callers;
 }
 
 static pid_t start_go(unsigned slots, int memory) {

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "crew.h"
+#include "callers.h"
 
 #include "support/blocks.h"
 #include "support/child.h"
@@ -15,11 +15,11 @@ enum {
     TOGETHER_NS = 10000000,
 };
 
-struct crew;
+struct callers;
 
 /* Each on lines of its own: nothing in the loop is shared but what is only read. */
-struct member {
-    _Alignas(128) struct crew *crew;
+struct caller {
+    _Alignas(128) struct callers *all;
     struct subject calls;
     pthread_t thread;
     uint64_t count;
@@ -28,18 +28,18 @@ struct member {
     uint32_t seen, distance, longest; /* one in so many is kept of those seen */
 };
 
-struct crew {
+struct callers {
     _Alignas(128) atomic_bool over; /* all look at it all the time */
-    _Alignas(128) struct member *members;
+    _Alignas(128) struct caller *callers;
     unsigned count;
     pthread_barrier_t
         gate; /* passed before and after what comes first in a block, and at its end */
     bool quit, timed;
 };
 
-static void call_untimed(struct member *m) {
+static void call_untimed(struct caller *m) {
     uint64_t count = 0;
-    while (!atomic_load_explicit(&m->crew->over, memory_order_relaxed)) {
+    while (!atomic_load_explicit(&m->all->over, memory_order_relaxed)) {
         m->calls.run(m->calls.self, 1);
         count++;
     }
@@ -47,14 +47,14 @@ static void call_untimed(struct member *m) {
 }
 
 /* As if only half of those kept had been kept from the beginning. */
-static void thin_out(struct member *m) {
+static void thin_out(struct caller *m) {
     m->times_count /= 2;
     m->distance *= 2;
     for (size_t i = 0; i < m->times_count; i++)
         m->times[i] = m->times[2 * i];
 }
 
-static void keep(struct member *m, uint64_t took) {
+static void keep(struct caller *m, uint64_t took) {
     uint32_t time = took > UINT32_MAX ? UINT32_MAX : (uint32_t)took;
     m->longest = time > m->longest ? time : m->longest;
     if (m->seen++ % m->distance != 0)
@@ -64,19 +64,19 @@ static void keep(struct member *m, uint64_t took) {
         thin_out(m);
 }
 
-static void forget_times(struct member *m) {
+static void forget_times(struct caller *m) {
     m->times_count = 0;
     m->seen = m->longest = 0;
     m->distance = 1;
 }
 
-static void call_timed(struct member *m) {
+static void call_timed(struct caller *m) {
     uint64_t cost = clock_cost(), last = now_ns();
     bool over = false;
     forget_times(m);
     while (!over) {
         m->calls.run(m->calls.self, 1);
-        over = atomic_load_explicit(&m->crew->over, memory_order_relaxed);
+        over = atomic_load_explicit(&m->all->over, memory_order_relaxed);
         uint64_t now = now_ns(), took = now - last;
         keep(m, took > cost ? took - cost : 0);
         last = now;
@@ -84,24 +84,24 @@ static void call_timed(struct member *m) {
 }
 
 static void *work(void *self) {
-    struct member *m = self;
+    struct caller *m = self;
     for (;;) {
-        pthread_barrier_wait(&m->crew->gate);
-        if (m->crew->quit)
+        pthread_barrier_wait(&m->all->gate);
+        if (m->all->quit)
             return NULL;
-        if (m->crew->count == 1)
+        if (m->all->count == 1)
             come_together(&m->calls, TOGETHER_NS);
-        pthread_barrier_wait(&m->crew->gate);
-        if (m->crew->timed)
+        pthread_barrier_wait(&m->all->gate);
+        if (m->all->timed)
             call_timed(m);
         else
             call_untimed(m);
-        pthread_barrier_wait(&m->crew->gate);
+        pthread_barrier_wait(&m->all->gate);
     }
 }
 
 /* Returns how long it took until the last thread had ended its last call. */
-static uint64_t run_block(struct crew *c, uint64_t ns, bool timed) {
+static uint64_t run_block(struct callers *c, uint64_t ns, bool timed) {
     c->timed = timed;
     atomic_store(&c->over, false);
     pthread_barrier_wait(&c->gate);
@@ -114,30 +114,30 @@ static uint64_t run_block(struct crew *c, uint64_t ns, bool timed) {
 }
 
 static double block(void *self, uint64_t ns) {
-    struct crew *c = self;
+    struct callers *c = self;
     uint64_t took = run_block(c, ns, false), calls = 0;
     for (unsigned i = 0; i < c->count; i++)
-        calls += c->members[i].count;
+        calls += c->callers[i].count;
     return (double)took / (double)calls;
 }
 
 /* The least that all have in common, so that a call of each counts the same. */
-static uint32_t common_distance(const struct crew *c) {
+static uint32_t common_distance(const struct callers *c) {
     uint32_t distance = 1;
     for (unsigned i = 0; i < c->count; i++) {
-        if (c->members[i].distance > distance)
-            distance = c->members[i].distance;
+        if (c->callers[i].distance > distance)
+            distance = c->callers[i].distance;
     }
     return distance;
 }
 
 static size_t times(void *self, uint64_t ns, uint32_t *times, size_t most) {
-    struct crew *c = self;
+    struct callers *c = self;
     size_t count = 0;
     (void)run_block(c, ns, true);
     uint32_t distance = common_distance(c);
     for (unsigned i = 0; i < c->count; i++) {
-        const struct member *m = &c->members[i];
+        const struct caller *m = &c->callers[i];
         if (count < most)
             times[count++] = m->longest;
         for (size_t k = 0; k < m->times_count && count < most; k += distance / m->distance)
@@ -147,37 +147,37 @@ static size_t times(void *self, uint64_t ns, uint32_t *times, size_t most) {
 }
 
 static void stop(void *self) {
-    struct crew *c = self;
+    struct callers *c = self;
     c->quit = true;
     pthread_barrier_wait(&c->gate);
     for (unsigned i = 0; i < c->count; i++) {
-        struct member *m = &c->members[i];
+        struct caller *m = &c->callers[i];
         pthread_join(m->thread, NULL);
         m->calls.stop(m->calls.self);
         free(m->times);
     }
     pthread_barrier_destroy(&c->gate);
-    free(c->members);
+    free(c->callers);
     free(c);
 }
 
-static void start_member(struct member *m, struct crew *c, struct subject calls) {
-    *m = (struct member){.crew = c, .calls = calls, .times = calloc(TIMES, sizeof *m->times)};
+static void start_caller(struct caller *m, struct callers *c, struct subject calls) {
+    *m = (struct caller){.all = c, .calls = calls, .times = calloc(TIMES, sizeof *m->times)};
     if (!m->times || pthread_create(&m->thread, NULL, work, m) != 0)
         die("thread");
 }
 
-struct subject crew_start(const struct subject *members, unsigned count) {
-    struct crew *c = aligned_alloc(_Alignof(struct crew), sizeof *c);
-    struct label label = members[0].label;
+struct subject callers_start(const struct subject *callers, unsigned count) {
+    struct callers *c = aligned_alloc(_Alignof(struct callers), sizeof *c);
+    struct label label = callers[0].label;
     if (!c)
         die("memory");
-    *c = (struct crew){.count = count};
-    c->members = aligned_alloc(_Alignof(struct member), count * sizeof *c->members);
-    if (!c->members || pthread_barrier_init(&c->gate, NULL, count + 1) != 0)
+    *c = (struct callers){.count = count};
+    c->callers = aligned_alloc(_Alignof(struct caller), count * sizeof *c->callers);
+    if (!c->callers || pthread_barrier_init(&c->gate, NULL, count + 1) != 0)
         die("threads");
     for (unsigned i = 0; i < count; i++)
-        start_member(&c->members[i], c, members[i]);
+        start_caller(&c->callers[i], c, callers[i]);
     label.threads = label.in_flight = count;
     return (struct subject){
         .label = label, .self = c, .unit = 1, .block = block, .times = times, .stop = stop};

@@ -1,7 +1,7 @@
 /* Several subjects at the same time, each by a thread of its own. The threads are kept between
    blocks, asleep. */
-#ifndef BENCHMARKS_CREW_H
-#define BENCHMARKS_CREW_H
+#ifndef BENCHMARKS_CALLERS_H
+#define BENCHMARKS_CALLERS_H
 
 #include "support/subject.h"
 
@@ -10,6 +10,6 @@
  * threads. Its times are those between the ends of two calls of one thread, also from the beginning
  * of the block and to its end: the longest is how long a thread was without progress.
  */
-struct subject crew_start(const struct subject *members, unsigned count);
+struct subject callers_start(const struct subject *callers, unsigned count);
 
 #endif
