@@ -1,6 +1,6 @@
 /*
- * Where workers are at home, and their keepers: step by step, over a system of the test's own. Other
- * workers are played: they are keepers, and do nothing.
+ * Where workers are at home, and their keepers: step by step, over a system of the test's own.
+ * Other workers are played: they are keepers, and do nothing.
  */
 #include "support/fake_system.h"
 #include "support/fixture.h"
