@@ -28,7 +28,6 @@ struct asking {
     unsigned given_up;
 };
 
-
 /* A call whose answer is not looked at. */
 int send_some_type(struct line *line, uint32_t type, size_t length, int64_t timeout);
 

@@ -15,9 +15,7 @@ enum { LONG_NS = 100000 };
 #define ANOTHER_PEER (UINT32_C(1) << 15) /* its bit */
 
 /* Of a sleeper at home, the last one that was asked for. */
-extern struct asked_for {
-    uint32_t peer, home;
-} asked_for;
+extern struct asked_for { uint32_t peer, home; } asked_for;
 
 struct houses {
     struct pair pair;
