@@ -160,11 +160,11 @@ static void dead_regions_are_found() {
 }
 
 int main() {
-    return testing::run({SCENE(a_peer_that_cannot_be_created_says_why),
-                         SCENE(a_configuration_begins_with_its_defaults),
-                         SCENE(a_moved_peer_is_where_it_was_moved_to), SCENE(a_destructor_closes),
-                         SCENE(a_peer_tells_what_it_is), SCENE(serving_ends_by_token_and_wake),
-                         SCENE(a_log_has_captures),
-                         SCENE(a_handler_that_is_cut_off_outlives_its_peer),
-                         SCENE(dead_regions_are_found)});
+    return testing::run(
+        {SCENE(a_peer_that_cannot_be_created_says_why),
+         SCENE(a_configuration_begins_with_its_defaults),
+         SCENE(a_moved_peer_is_where_it_was_moved_to), SCENE(a_destructor_closes),
+         SCENE(a_peer_tells_what_it_is), SCENE(serving_ends_by_token_and_wake),
+         SCENE(a_scope_has_its_token_end_the_threads_waits), SCENE(a_log_has_captures),
+         SCENE(a_handler_that_is_cut_off_outlives_its_peer), SCENE(dead_regions_are_found)});
 }

@@ -21,8 +21,8 @@ static bool means_region(int fd, const char *name) {
            strncmp(target, path, strlen(path)) == 0;
 }
 
-/* The descriptors' new meaning after other code took them: files of which one opening has every
-   byte locked. */
+/* The files that other code opened under the numbers of the descriptors. One opening of each has
+   every byte locked. */
 struct usurped {
     int fds[4];
     int count;
@@ -49,8 +49,8 @@ static void put_a_file_over(int fd) {
     (void)fclose(file);
 }
 
-/* Closes the region's descriptor, and opens a file of our own in its place; `locked`: in which
-   another opening has every lock, as peers of another region may. */
+/* Closes the region's descriptor, and opens a file of our own in its place. If `locked`, another
+   opening of that file has every lock, as the peers of another region may have. */
 static struct usurped usurp_descriptors(const char *name, bool locked) {
     struct usurped usurped = {.locker = -1};
     for (int fd = 0; fd < DESCRIPTORS; fd++) {
@@ -79,7 +79,8 @@ static void expect_every_byte_locked(int fd) {
     must_equal(close(other), 0);
 }
 
-/* They are still open, have their locks and no other ones, and nothing was written. */
+/* The files are still open, have their own locks and no others, and hold no byte that was written.
+   */
 static void expect_untouched(const struct usurped *usurped) {
     for (int i = 0; i < usurped->count; i++) {
         int fd = usurped->fds[i];
@@ -202,8 +203,8 @@ static int look_at_descriptor(void *context) {
     return is_open(*(int *)context) ? 0 : 1;
 }
 
-/* Before any thread has looked, or tested a lock, since the descriptor was lost: also in a
-   child. */
+/* No thread has looked at the name, or tested a lock, since the descriptor was lost. The same holds
+   in a child. */
 static void test_a_file_in_the_descriptors_place_is_not_closed(void **state) {
     struct region_name name = new_name();
     shmipc_peer *host;
@@ -215,8 +216,8 @@ static void test_a_file_in_the_descriptors_place_is_not_closed(void **state) {
     expect_untouched(&usurped);
 }
 
-/* Also of a creation or an attach that others disturb all the time nothing is left, and nothing of
-   theirs is touched; which of the two wins is open. */
+/* A creation or an attach that others disturb all the time may succeed or fail; it leaves nothing
+   behind, and touches no file of theirs. */
 struct disturbance {
     atomic_bool enough;
     char name[64];

@@ -1,4 +1,4 @@
-/* A guest learns of the death of its host within two ticks, whatever it does. */
+/* A guest learns of the death of its host, whatever it does meanwhile. */
 #define _GNU_SOURCE
 #include "hazard/peers.h"
 #include "hazard/play.h"

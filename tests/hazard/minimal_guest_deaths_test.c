@@ -80,7 +80,8 @@ struct caller {
     atomic_bool stopping;
 };
 
-/* What its guest died over is told to have been started; all else waits for the next guest. */
+/* A call is told that it was started if its guest died over it; all other calls wait for the next
+   guest. */
 static void *call_on(void *context) {
     struct caller *c = context;
     while (!atomic_load(&c->stopping)) {

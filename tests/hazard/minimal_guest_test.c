@@ -55,7 +55,7 @@ static void echo_every_length(shmipc_peer *host, size_t most) {
     echo_at_end(host, most);
 }
 
-/* Also its calls to the host, which it does for a request of the type GUEST_CALL. */
+/* The guest calls its host, too, for a request of the type GUEST_CALL. */
 static void minimal_guest_answers_messages_of_every_kind_and_length(void **state) {
     static const uint32_t capacities[][2] = {
         {64, 64}, {128, 128}, {CAPACITY, RESPONSE_CAPACITY}, {1 << 20, 1 << 20}};

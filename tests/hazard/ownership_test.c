@@ -21,7 +21,8 @@ static uint64_t checksum(const shmipc_request *request) {
     return sum;
 }
 
-/* Sometimes late; the request stays the same, also when its caller has given up meanwhile. */
+/* Answers late now and then. The request stays the same even if its caller has given up meanwhile.
+   */
 static int answer_late(void *context, const shmipc_request *request, shmipc_response *response) {
     atomic_uint *abandoned = context;
     uint64_t before = checksum(request);
@@ -98,7 +99,7 @@ static int answer_when_told(void *context, const shmipc_request *request,
     return echo_handler(NULL, request, response);
 }
 
-/* Until a handler has begun, as a busy machine may need more than one try for. */
+/* Repeats the call until a handler has begun: a busy machine may need more than one try. */
 static void ask_until_started(struct line *line) {
     struct question question = new_question();
     int error;

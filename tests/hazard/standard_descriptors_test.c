@@ -28,7 +28,7 @@ struct printing {
     unsigned closed; /* bit i: descriptor i is closed */
 };
 
-/* No write to a closed descriptor ever succeeds, also not for the instant of an opening. */
+/* No write to a closed descriptor ever succeeds, not even while the library opens a file. */
 static void *print_all_the_time(void *context) {
     struct printing *printing = context;
     static const char text[] = "what a program prints";

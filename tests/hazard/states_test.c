@@ -65,7 +65,7 @@ static void wait_for_a_slot(struct stage *stage, shmipc_peer *peer) {
 
 /* ---- The play: the child is killed in its state; the survivor finds everything usable ---- */
 
-/* A new guest, and with it all slots of both directions. */
+/* Attaches a new guest, and uses all slots of both directions. */
 static void host_and_new_guest_work(struct play *play) {
     const shmipc_guest_config config = test_guest_config();
     shmipc_peer *guest;

@@ -179,7 +179,7 @@ static void *idle_wait_guests(void *context) {
     return NULL;
 }
 
-/* What each of them waits for. */
+/* These end the waits. */
 static void by_a_call(struct idle *idle) {
     must_equal(call_empty(idle->pair.host, 20 * SECOND), 0);
 }

@@ -9,7 +9,7 @@ static bool aligned(const void *data, size_t alignment) {
     return (uintptr_t)data % alignment == 0;
 }
 
-/* A message that was not sent at the end begins aligned, one that was ends so. */
+/* A message that was sent with SHMIPC_ALIGN_END ends aligned; any other begins aligned. */
 static void must_be_aligned(const uint8_t *data, size_t length, uint32_t flags) {
     if (flags & SHMIPC_ALIGN_END)
         must(aligned(data + length, 64));

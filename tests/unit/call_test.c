@@ -169,7 +169,7 @@ static void a_call_in_a_claimed_slot_keeps_it_after_an_answer_only(void **state)
     close_side(&s);
 }
 
-/* Else closing would wait for a slot whose owner has been told that it closes. */
+/* Otherwise closing would wait for a slot whose owner has been told that the peer closes. */
 static void a_call_in_a_claimed_slot_that_is_refused_releases_it(void **state) {
     (void)state;
     struct side s;

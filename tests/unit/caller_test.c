@@ -154,8 +154,7 @@ static void *cancel_when_parked(void *context) {
     return cancel(context);
 }
 
-/* A sleeper that was not woken would look up by itself at its next tick: the median must be far
-   below that. */
+/* A sleeper that nobody wakes looks at its next tick. The median must be far below a tick. */
 static void a_cancel_wakes_the_caller_that_is_parked(void **state) {
     (void)state;
     enum { ROUNDS = 21 };

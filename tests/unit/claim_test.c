@@ -74,7 +74,7 @@ static void calls_out_of_turn_are_refused(void **state) {
     close_side(&s);
 }
 
-/* Also when any thread has claimed the slot again: the old handle means the old claim. */
+/* An old handle means the old claim, even after a thread has claimed the slot again. */
 static void a_stale_slot_does_nothing(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++) {

@@ -10,7 +10,7 @@
 
 static const shmipc_request nothing = {.data = NULL};
 
-/* What a caller meets that calls while others wait for long handlers. */
+/* The state of the peer when a thread calls while others wait for long handlers. */
 struct crowded {
     uint32_t at_once; /* long waits of this peer, itself among them */
     bool polled;      /* a worker polls, */
@@ -56,7 +56,7 @@ static void open_crowd(struct crowded with) {
         store_relaxed32(&crowd.pair.host->calling.long_waits.now, with.at_once - 1);
 }
 
-/* Copies, and calls for three ticks: from the sleep on it notifies no more. */
+/* A copying call that lasts three ticks. It notifies nobody after it has slept. */
 static void call_copying_with(struct crowded with) {
     open_crowd(with);
     const uint32_t before = notifications_of_requests();
@@ -70,7 +70,7 @@ static void call_copying_with(struct crowded with) {
     pair_close(&crowd.pair);
 }
 
-/* Calls for three ticks in a slot, as a thread does that may have several calls in flight. */
+/* A call of three ticks in a claimed slot, as a thread with several calls in flight makes it. */
 static void call_with(struct crowded with) {
     shmipc_slot slot;
     shmipc_response response;

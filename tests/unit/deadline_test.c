@@ -142,7 +142,7 @@ static void a_shutdown_ends_soon_after_a_claim_was_given_back_unseen(void **stat
     assert_in_range(time_to_shut_down(give_back_unseen), 1, STORES_SEEN_NS);
 }
 
-/* It looks soon once; then it sleeps in ticks, however long the claim is kept. */
+/* The shutdown looks soon once, then sleeps in ticks as long as the claim is kept. */
 static void keep_the_claim_for_long(void) {
     must(fake.until - fake.now <= (fake.sleeps == 1 ? STORES_SEEN_NS : TICK_NS));
     if (fake.sleeps == 10)

@@ -11,7 +11,8 @@
 
 #include <string.h>
 
-/* The caller is told, the place is free, and others use it, while the handler goes on writing. */
+/* While the handler goes on writing, its caller is told, and another peer takes the place and uses
+   the slots. */
 static void shut_down_under_a_handler(bool host_leaves, bool spin, bool free_first) {
     struct scene scene = scene_open(host_leaves);
     struct stayer stayer = {.spin = spin};
@@ -55,7 +56,7 @@ static void a_handler_that_runs_on_delays_no_shutdown_and_harms_nobody(void **st
         shut_down_under_a_handler(i & 1, i & 2, i & 4);
 }
 
-/* The slot is anybody's as soon as the peer has gone, and the handler's request stays. */
+/* The slot is free as soon as the peer has gone, and the handler's request does not change. */
 static void a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_request(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
@@ -86,7 +87,8 @@ static void a_handler_whose_caller_gave_up_delays_no_shutdown_and_keeps_its_requ
     }
 }
 
-/* The handler writes there meanwhile: a race for the thread sanitizer, with any value. */
+/* The handler writes to the page meanwhile, which the thread sanitizer reports as a race. Any value
+   will do. */
 static void where_no_page_can_be_populated_it_is_written(void **state) {
     (void)state;
 #if defined(__has_feature)
@@ -172,7 +174,7 @@ static void *close_peer(void *context) {
     return NULL;
 }
 
-/* Code may be unloaded after that. */
+/* The code of the handlers may be unloaded after the close. */
 static void closing_after_a_shutdown_waits_for_its_handlers(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {
@@ -210,7 +212,7 @@ static void *shut_down(void *context) {
     return NULL;
 }
 
-/* A close that waits for a handler, and one that other threads wait for. */
+/* One close waits for a handler, and other threads wait for that close. */
 static void a_close_that_waits_delays_no_shutdown(void **state) {
     (void)state;
     for (int host = 0; host < 2; host++) {

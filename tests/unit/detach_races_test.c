@@ -73,7 +73,8 @@ static void no_byte_that_is_written_late_gets_anywhere(void **state) {
     }
 }
 
-/* A request that is told never to have started has not, however late a worker took it. */
+/* If a caller is told that its request never started, no worker runs it, however late one takes it.
+   */
 static int counting_handler(void *context, const shmipc_request *request,
                             shmipc_response *response) {
     atomic_fetch_add((atomic_uint *)context, 1);

@@ -80,8 +80,8 @@ static void a_held_slot_delays_no_close(void **state) {
     }
 }
 
-/* Of a request under way in a held slot it is known later whether a handler has started on it; the
-   handler of the other side answers into nowhere. */
+/* The caller learns later whether a handler has started on the request in its held slot. The answer
+   of that handler gets nowhere. */
 static void a_request_under_way_in_a_held_slot_delays_no_shutdown(void **state) {
     (void)state;
     for (int i = 0; i < 4; i++) {

@@ -49,7 +49,7 @@ static void each_way_to_wait_is_ended_by_a_shutdown(void **state) {
     }
 }
 
-/* Or is about to. A thread that waits for events is not announced. */
+/* True also if it is about to sleep. A thread that waits for events is not announced. */
 static bool is_asleep(const struct waiter *w) {
     const shmipc_peer *p = w->peer;
     if (w->wait == wait_for_answer)
@@ -83,7 +83,8 @@ static uint64_t close_under(int (*wait)(struct waiter *), bool host) {
     return took;
 }
 
-/* Once in some tries, as the machine may be busy: a tick ends a sleep too, but later. */
+/* One of some tries is enough, since the machine may be busy. A tick would end the sleep, too, but
+   later. */
 static void each_way_to_wait_is_ended_by_a_close_before_the_next_tick(void **state) {
     (void)state;
     for (int i = 0; i < 2 * WAITS; i++) {

@@ -35,7 +35,7 @@ static void call_alone(void *context) {
     must_equal(call_once(context, SHMIPC_FOREVER), SHMIPC_OK);
 }
 
-/* Also while its caller is about to sleep. */
+/* The caller may be about to sleep. */
 static void a_poll_serves_a_waiting_request_in_any_order(void **state) {
     (void)state;
     for (int host_calls = 0; host_calls < 2; host_calls++)

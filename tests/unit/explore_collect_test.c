@@ -1,6 +1,6 @@
 /*
- * Waits for the first of several answers, in thousands of orders of the atomic steps of all who
- * take part.
+ * Waits for the first of several answers, in thousands of orders of the atomic steps of all
+ * threads.
  */
 #include "support/explore.h"
 #include "support/fixture.h"

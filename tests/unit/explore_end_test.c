@@ -86,7 +86,7 @@ static void a_call_after_a_time_out_gets_its_own_answer_in_any_order(void **stat
                               .drawn = DRAWN});
 }
 
-/* Until it sleeps, if nothing intervenes: it yields a few times before. */
+/* Lets the caller run until it sleeps, unless it has an answer: it yields a few times before. */
 static void let_caller_run(void) {
     for (int i = 0; i < 4 * YIELDS; i++)
         shmi_cpu_yield();

@@ -120,7 +120,7 @@ static void long_handlers_run_beside_each_other_in_any_order(void **state) {
 
 enum { GROUP = 3 };
 
-/* All of a group meet. */
+/* Returns when all handlers of a group run. */
 static int meet_in_a_group(void *context, const shmipc_request *request,
                            shmipc_response *response) {
     struct stage *s = context;

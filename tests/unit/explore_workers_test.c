@@ -44,7 +44,8 @@ static void workers_settle_in_different_slots_in_any_order(void **state) {
     run_workers(settle, settle, end_homes);
 }
 
-/* One worker begins to poll, another one supersedes it: where nobody polls, nobody says so. */
+/* One worker begins to poll, and another one supersedes it. If none polls in the end, the bit of
+   the pollers is not set. */
 static void begin_to_poll(void *context) {
     struct stage *s = context;
     struct worker worker = {.id = 1, .home = NO_HOME};
@@ -107,7 +108,7 @@ static void end_next_polling(void *context) {
     nobody_polls(context);
 }
 
-/* What is said of the next one is not taken back by the one before. */
+/* A poller that stops does not take back the bit that the next poller has set. */
 static void stop_if_polling(void *context) {
     struct stage *s = context;
     struct worker worker = {.id = 1, .home = NO_HOME};

@@ -16,7 +16,7 @@ static uint64_t time_held_off(uint32_t now) {
     return now_ns() - begin;
 }
 
-/* Turns as many as no pause has, to be seen by a clock. */
+/* So many turns that a clock can tell them; no pause has as many. */
 static void a_hold_off_passes_fractions_of_a_pause_but_none_that_is_very_short(void **state) {
     (void)state;
     uint64_t fraction = time_held_off((2 << PAUSE_BITS) - 1), shortest = UINT64_MAX;
@@ -46,7 +46,7 @@ static uint64_t time_of_looks(struct spin *spin, uint32_t looks) {
     return now_ns() - begin;
 }
 
-/* Turns as many as can be seen by a clock. */
+/* So many turns that a clock can tell them. */
 static void the_first_looks_of_a_tight_poll_delay(void **state) {
     (void)state;
     enum { TURNS = 1 << 20 };
@@ -67,7 +67,7 @@ static void the_first_looks_of_a_tight_poll_delay(void **state) {
 
 static const shmipc_request nothing = {.data = NULL};
 
-/* Its calls spin, and are answered when they yield. */
+/* Opens a pair whose calls spin, and are answered when they yield. */
 static void open_spinning(struct pair *pair) {
     shmipc_host_config config = test_host_config();
     config.spin_ns = SHMIPC_SPIN_AUTO;
@@ -192,7 +192,7 @@ static void receive_in_less_than(shmipc_slot slot, uint64_t ns) {
     assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
 }
 
-/* A worker learns that from its first request. */
+/* The worker learns from its first request that messages are in buffers. */
 static void neither_side_holds_off_for_messages_in_buffers(void **state) {
     (void)state;
     shmipc_host_config config = test_host_config();

@@ -63,7 +63,7 @@ static void *look_soon(void *context) {
     return NULL;
 }
 
-/* What it finds before it sleeps is the poller's, unless that one does not look. */
+/* Before it sleeps it leaves a request to the poller, unless the poller does not look. */
 static void a_worker_leaves_a_request_to_a_poller_that_looks(void **state) {
     (void)state;
     struct houses h;
@@ -131,7 +131,7 @@ static void stops(struct houses *h, struct worker *keeper) {
     shmi_poller_stop(h->peer, keeper);
 }
 
-/* It is in a handler that was expected to be short. */
+/* The superseded poller is in a handler that was expected to be short. */
 static void nothing_is_left_while_a_superseded_poller_has_not_noticed(void **state) {
     static notice *const notices[] = {looks_whether_it_polls, stops};
     (void)state;

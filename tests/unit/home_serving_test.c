@@ -21,7 +21,7 @@ static int send_to_the_other(void *context, const shmipc_request *request,
     return 0;
 }
 
-/* In its keeper's place a thread that calls shmipc_poll serves it. */
+/* A thread that calls shmipc_poll serves the request in the keeper's place. */
 static void note_the_request_that_is_left(void) {
     must(fake.sleeps <= 2);
     if (is_answered(serving, 1)) {
@@ -83,7 +83,7 @@ static void send_home_or_end(void) {
     }
 }
 
-/* Of what it has left and what it was notified of, it runs one only. */
+/* The worker runs only one of the request that it left and the one that it was notified of. */
 static void a_worker_that_left_a_request_passes_a_notification_on(void **state) {
     (void)state;
     serve_with_a_keeper(send_home_or_end, true);

@@ -39,7 +39,7 @@ static void workers_settle_where_fewest_are_at_home(void **state) {
     }
 }
 
-/* shmipc_poll's workers, and those of a direction without slots. */
+/* The workers of shmipc_poll have none, nor have those of a direction without slots. */
 static void a_worker_may_have_no_home(void **state) {
     (void)state;
     struct houses h;
@@ -58,7 +58,7 @@ static void a_worker_may_have_no_home(void **state) {
     close_houses(&h);
 }
 
-/* Of slot 0's, and how often the eventcount had been notified. */
+/* The keepers of slot 0, and how often the eventcount had been notified, when the handler ran. */
 static struct { uint32_t keepers, notifies; } in_handler;
 
 static int note_keepers(void *context, const shmipc_request *request, shmipc_response *response) {
@@ -70,7 +70,7 @@ static int note_keepers(void *context, const shmipc_request *request, shmipc_res
     return 0;
 }
 
-/* By a worker that is at home in slot 0. */
+/* Runs the request in the slot by a worker that is at home in slot 0. */
 static void run_one(struct houses *h, uint32_t slot, uint32_t type) {
     const shmipc_request request = {.type = type, .slot = h->peer->serves.first + slot};
     shmipc_response response = {.type = 0};
@@ -81,7 +81,8 @@ static void run_one(struct houses *h, uint32_t slot, uint32_t type) {
     assert_int_equal(keepers(h, 1), 0);
 }
 
-/* In a handler for another slot it does not, be it expected to be long or not; unless it polls. */
+/* In a handler for another slot it keeps its home only if it polls, whether the handler is expected
+   to be long or not. */
 static void a_worker_keeps_its_home_while_it_is_not_out(void **state) {
     static const struct {
         uint32_t slot, type;
@@ -108,7 +109,7 @@ static void a_worker_keeps_its_home_while_it_is_not_out(void **state) {
     }
 }
 
-/* It is unwound out of a handler for another slot. */
+/* The worker is unwound out of a handler for another slot. */
 static void a_worker_that_ends_leaves_its_home_once(void **state) {
     (void)state;
     struct houses h;
@@ -175,7 +176,8 @@ static void a_notification_passed_on_is_for_the_worker_at_home_there(void **stat
     }
 }
 
-/* It may be in a handler for the other one for long, and nobody would be notified. */
+/* Otherwise it might be in a long handler for another slot, and no worker would be notified of the
+   request at home. */
 static void a_worker_that_begins_to_poll_looks_at_home_first(void **state) {
     (void)state;
     struct houses h;

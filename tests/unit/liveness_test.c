@@ -206,7 +206,7 @@ static uint32_t notifications_at_reaping(bool others_sleep) {
     return notifies;
 }
 
-/* While the dead polled nobody notified. */
+/* As long as the dead guest polled, callers did not notify. */
 static void reaping_notifies_the_sleepers_if_the_dead_guest_polled(void **state) {
     (void)state;
     assert_int_equal(notifications_at_reaping(true), 1);
@@ -429,7 +429,7 @@ static void a_quarantined_slot_comes_back_when_its_responder_is_dead(void **stat
     close_scene(&s);
 }
 
-/* Its host does not look: it is up to the guest that needs the slot. */
+/* The host does not look for deaths: the guest that needs the slot does. */
 static void a_guest_gets_the_slots_that_a_dead_guest_held(void **state) {
     (void)state;
     struct scene s;

@@ -115,7 +115,7 @@ static void a_sleeper_that_can_never_be_woken_is_left(void **state) {
     }
 }
 
-/* Which flags a taken request has, nobody checks until it is answered. */
+/* The flags of a taken request are not checked until it is answered. */
 static void a_wait_for_any_that_can_never_be_parked_ends(void **state) {
     (void)state;
     struct scene scene = scene_open(false);

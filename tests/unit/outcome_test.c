@@ -53,7 +53,7 @@ static void send_and_tamper(struct side *s, void (*tamper)(struct slot *), int e
     }
 }
 
-/* As the guest would that is attached here. */
+/* Answers as the attached guest would. */
 static void answer_with(struct slot *slot, uint64_t flags, uint32_t length, uint32_t type) {
     word answer = word_with(slot_look(slot), SLOT_RESPONSE, flags);
     store_relaxed32(&slot->length, length);

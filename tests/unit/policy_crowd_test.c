@@ -37,7 +37,7 @@ static void a_crowds_mean_follows_how_many_are_there(void **state) {
     assert_int_equal(mean(&c), 2 * CROWD_PARTS);
 }
 
-/* Or a thread that is alone would not spin on two processors, for ever. */
+/* Otherwise a thread that is alone would never spin again on two processors. */
 static void a_mean_comes_down_to_exactly_one(void **state) {
     (void)state;
     for (uint32_t begin = CROWD_PARTS; begin < 8 * CROWD_PARTS; begin++) {

@@ -64,7 +64,7 @@ static void a_shorter_one_counts_half_and_a_longer_one_an_eighth(void **state) {
     assert_int_equal(mean_of(&d, 3), 3500);
 }
 
-/* So that a handler that was interrupted, or sleeps, is not long for ever. */
+/* Otherwise a handler that was interrupted once, or slept, would be long for ever. */
 static void a_measured_duration_is_bounded(void **state) {
     (void)state;
     struct durations d = new_durations(2, 2);

@@ -48,7 +48,7 @@ static void spins_are_measured_by_the_clock(void **state) {
     assert_in_range(most_of(10000), 99, 100);
 }
 
-/* As long as the other side copies what it is sent, and answers. */
+/* The spin lasts as long as the other side needs to copy the request and to answer. */
 static void a_spin_is_longer_where_messages_are_large(void **state) {
     (void)state;
     const uint64_t bytes = 400 << 10;
@@ -150,7 +150,7 @@ static void a_long_wait_among_short_ones_spins_to_the_end(void **state) {
     assert_true(is_about(looks_of_a_wait(&budget), 100));
 }
 
-/* While both only yield to each other, the system leaves them on one processor. */
+/* As long as both sides only yield to each other, the system leaves them on one processor. */
 static void a_wait_that_yielding_ended_lets_the_next_one_sleep(void **state) {
     (void)state;
     struct spin_budget budget = {.least = 100, .most = 100, .now = 100};

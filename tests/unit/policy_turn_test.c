@@ -5,7 +5,8 @@
 
 enum { MS = 1000000 };
 
-/* Releases of a turn up to the next step that is another, `apart` ns from each other. */
+/* How many releases of a turn, `apart` ns from each other, go by until the next step but
+   TURN_LASTS. */
 static int releases_that_last(struct turn *t, struct turns *all, uint32_t waiters, uint64_t *now,
                               uint64_t apart, enum turn_step *step) {
     int releases = 0;

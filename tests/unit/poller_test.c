@@ -144,7 +144,7 @@ static void a_poller_that_ends_notifies_a_sleeper_of_a_waiting_request(void **st
     assert_int_equal(notifications_of(shmi_poller_resign, false, true), 0);
 }
 
-/* It is going to look itself. */
+/* A poller that stops is going to look itself. */
 static void a_poller_that_stops_notifies_nobody(void **state) {
     (void)state;
     assert_int_equal(notifications_of(shmi_poller_stop, true, true), 0);
@@ -183,7 +183,8 @@ static void callers_notify_once_a_poller_is_superseded(void **state) {
     close_scene();
 }
 
-/* It changes the bit, and is in no handler: nobody else may change it meanwhile. */
+/* The worker changes the bit, and is in no handler. No other worker may change the bit meanwhile.
+   */
 static void a_worker_that_begins_or_stops_polling_is_not_superseded(void **state) {
     (void)state;
     struct worker worker = new_worker(1);
@@ -223,7 +224,7 @@ static void a_superseded_worker_notices_and_learns(void **state) {
     close_scene();
 }
 
-/* Also where it does not look, but stops or ends. */
+/* The superseded worker stops or ends without a look. */
 static void a_superseded_worker_leaves_the_next_poller_alone(void **state) {
     static leave *const leaves[] = {shmi_poller_stop, shmi_poller_hand_over, shmi_poller_resign};
     (void)state;
@@ -381,7 +382,7 @@ static void be_notified_in_vain_then_of_a_request(void) {
     (void)shmi_eventcount_notify(scene.eventcount, WAKE_ONE);
 }
 
-/* A poller looks, but for one that is in a handler. */
+/* A poller looks unless it is in a handler. */
 static void a_woken_worker_supersedes_the_poller_only_if_it_finds_a_request(void **state) {
     (void)state;
     open_scene();

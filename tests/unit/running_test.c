@@ -161,7 +161,7 @@ static void serve_so_many(uint32_t type, unsigned count) {
     must_equal(scene.runs, count);
 }
 
-/* Not the first one, and the second: an eighth of it is noted, which is long. */
+/* The first handler is not measured. An eighth of the second one is noted, which is long. */
 static void a_long_type_is_learned_from_the_handlers_that_are_measured(void **state) {
     (void)state;
     for (unsigned count = 1; count <= 2; count++) {
@@ -174,7 +174,7 @@ static void a_long_type_is_learned_from_the_handlers_that_are_measured(void **st
     }
 }
 
-/* Each is measured: one that takes no time is enough. */
+/* Each handler is measured now, and one that takes no time is enough. */
 static void a_type_that_was_taken_for_long_is_soon_known_better(void **state) {
     (void)state;
     open_scene();

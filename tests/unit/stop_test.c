@@ -102,7 +102,7 @@ static int stop_here(void *context, const shmipc_request *request, shmipc_respon
     return echo_handler(NULL, request, response);
 }
 
-/* Its request is answered first. */
+/* The request is answered before the server ends. */
 static void a_handler_may_stop_its_own_server(void **state) {
     (void)state;
     struct pair pair;

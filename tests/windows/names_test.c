@@ -135,7 +135,7 @@ static void memory_that_is_reserved_only_is_not_touched(void **state) {
     CloseHandle(squatter);
 }
 
-/* Only what has been seen is believed: a name that may not be looked at has not gone. */
+/* A name that may not be looked at is not taken for one that has gone. */
 static void a_name_that_cannot_be_looked_at_is_not_gone(void **state) {
     (void)state;
     struct pair pair;

@@ -31,7 +31,7 @@ static void a_directory_of_another_owner_is_not_believed(void **state) {
     shmipc_free(host);
 }
 
-/* The directory is this user's own, and the region that it names is not. */
+/* The directory belongs to this user, and the region that it names does not. */
 static void a_region_of_another_owner_is_not_believed(void **state) {
     (void)state;
     struct region_name name = new_name();
@@ -84,7 +84,7 @@ static void a_guest_trusts_the_owner_that_it_names(void **state) {
     }
 }
 
-/* Also where objects belong to a group of administrators, as the default may be. */
+/* This holds also if objects belong to a group of administrators, as they may by default. */
 static void a_guest_trusts_what_belongs_to_its_user(void **state) {
     (void)state;
     struct region_name name = new_name();
@@ -100,7 +100,7 @@ static void a_guest_trusts_what_belongs_to_its_user(void **state) {
     shmipc_free(host);
 }
 
-/* Not even this process's own user. */
+/* It does not trust even the user of its own process. */
 static void a_guest_that_names_an_owner_trusts_nobody_else(void **state) {
     (void)state;
     struct region_name name = new_name();

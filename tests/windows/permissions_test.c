@@ -124,7 +124,7 @@ static void permissions_to_sleep_and_wake_follow_the_regions(void **state) {
     pair_close(&pair);
 }
 
-/* A process of low integrity may write to what has a low label only. */
+/* A process of low integrity may write only to objects with a low label. */
 static void integrity_labels_follow_the_regions(void **state) {
     (void)state;
     static const char *const parts[] = {"-lock-0", "-lock-1"};
