@@ -125,7 +125,7 @@ func (e *exchange) awaitParked(l *limit) error {
 			return e.arrive(w)
 		}
 		end := e.over(l)
-		if end == timedOut && e.guest.lookIsDue() { // all time-outs may be shorter than a tick
+		if end == timedOut && e.guest.takeLook() { // all time-outs may be shorter than a tick
 			leaving = e.guest.checkHost() == hostLeaving
 			end = e.over(l)
 		}

@@ -145,8 +145,8 @@ func (g *Guest) markCorrupt(why string, args ...any) error {
 	return failure(ErrCorrupt, why)
 }
 
-// lookIsDue is true once per tick, for goroutines that never sleep until a tick ends.
-func (g *Guest) lookIsDue() bool {
+// takeLook is true once per tick, for goroutines that never sleep until a tick ends.
+func (g *Guest) takeLook() bool {
 	last, t := g.membership.looked.Load(), now()
 	return t-last >= tick && g.membership.looked.CompareAndSwap(last, t)
 }

@@ -61,9 +61,9 @@ const (
 
 	// rest is the idle time after which the next request is taken to come from one of few calling threads.
 	rest = int64(250 * time.Microsecond)
-	// callsPerTurn is how many calls are made in a slot before the goroutine lets others run. (C yields the processor
+	// callsPerYield is how many calls are made in a slot before the goroutine lets others run. (C yields the processor
 	// instead, which costs more: so less often, and only among many callers.)
-	callsPerTurn = 1024
+	callsPerYield = 1024
 	// quietLooks is how many looks in a row a sentry must find no poller before it leaves.
 	quietLooks = 3
 

@@ -31,7 +31,7 @@ func (e *exchange) publish(flags wire.Word) error {
 	e.word = sent
 	calls := e.stats.calls.Add(1)
 	e.tellWorkers()
-	if calls%callsPerTurn == 0 {
+	if calls%callsPerYield == 0 {
 		yield() // else a goroutine that never sleeps keeps many others waiting
 	}
 	return nil
