@@ -9,7 +9,7 @@ const (
 	hostAlive   hostState = iota
 	hostLeaving           // it began to leave gracefully
 	hostLeft              // it left gracefully
-	hostDied              // it was killed or crashed
+	hostDied              // it is gone and did not leave, or its file has no name any more
 )
 
 // host looks whether the host is there. Its lock is the proof; its peer record tells how it left.

@@ -23,7 +23,7 @@ const AlignEnd Flags = 1
 const Inline = 112
 
 // Message is a request or an answer. Data in shared memory (Request.Data, and the Data from Slot.Receive) begins
-// aligned to 64 if it has more than Inline bytes. Shorter data is moved beside the slot's state, and begins aligned to
+// aligned to 64 if it has more than Inline bytes. Other data lies beside the slot's state, and begins aligned to
 // 16, or to 32 or 64 if its length is a multiple of that: enough for any object of such a length.
 type Message struct {
 	Type uint32

@@ -1,6 +1,6 @@
 package shmipc
 
-// Running a handler: a poller hands over before a long one; its duration is learned.
+// Running handlers: a poller hands over before a long one, and durations are learned.
 
 // runHandler runs the handler for the taken request. endRun must follow, however the handler ends.
 func (w *worker) runHandler() error {

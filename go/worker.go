@@ -20,7 +20,7 @@ type worker struct {
 	isSpare   bool       // counted in workerPool.spares: worker_pool.go's
 	isSurplus bool       // it is to end: worker_pool.go's
 	isOut     bool       // counted out of its home's keepers: home.go's
-	ranLong   bool       // has run a long handler in this turn: set by running.go
+	ranLong   bool       // has run a long handler during this search: set by running.go
 	keepsHome bool       // has run a long handler, and neither parked nor polled since; see home.go
 	reach     wire.Reach // the larger of the last request's and its answer's
 	handlers  uint32     // handlers run: running.go's
@@ -48,18 +48,18 @@ const (
 
 // wakeup is what a wake-up implies, until its request is answered.
 type wakeup struct {
-	justWoken   bool // no request taken since; another may wait, without a notification
+	justWoken   bool // no request taken since; others may wait of which no worker was notified
 	soleRequest bool // only the request that it was notified of waits, and none was served since
-	owesYield   bool // has answered a request that ended a rest, or woken a caller
+	owesYield   bool // has answered a request that ended an idle period, or woken a caller
 }
 
 func (w *worker) run() {
 	debug.SetPanicOnFault(true)
 	defer w.workerPool.workers.Done()
 	defer w.retire()
-	// The runtime may have interrupted another worker in the middle of a request, which then waits for this very
-	// processor behind every new goroutine. With many callers, each new worker would find a request and start the next
-	// worker.
+	// The runtime may have interrupted another worker in the middle of a request. That worker then queues for this
+	// processor behind every new goroutine, and with many callers each new worker would find a request and start the
+	// next one. yield puts this worker behind it.
 	yield()
 	for w.work() {
 	}
@@ -195,7 +195,7 @@ func (w *worker) mayPoll() bool {
 }
 
 // mayFind makes a woken worker look at all slots. If it finds a request that the poller does not take, the poller is
-// stuck; requests that were not notified of because of that poller are now for this worker to pass on.
+// stuck; this worker must pass on the requests whose callers did not notify because of that poller.
 func (w *worker) mayFind() bool {
 	if !w.wakeup.justWoken {
 		return true

@@ -16,7 +16,7 @@ type opening struct {
 	first      syscall.Stat_t // of the file when it was first opened
 	fd         atomic.Int64   // written under mutex
 	reopenings atomic.Uint32  // counted before each reopening
-	told       atomic.Uint32  // the trouble that was not reported yet
+	pending    atomic.Uint32  // the trouble that was not logged yet
 
 	mutex   sync.Mutex
 	settled bool // the mapping alone keeps this guest's lock
@@ -25,7 +25,7 @@ type opening struct {
 
 const openFlags = syscall.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK | syscall.O_NOCTTY
 
-// The values of told: what other code of this process did to the descriptor.
+// The values of pending: what became of a descriptor that other code of this process closed.
 const (
 	troubleNone uint32 = iota
 	troubleReopened
@@ -101,9 +101,9 @@ func (o *opening) replace() {
 	o.reopenings.Add(1)
 	fd, err := o.openAgain()
 	if err == nil {
-		o.told.Store(troubleReopened)
+		o.pending.Store(troubleReopened)
 	} else if !o.blind {
-		o.told.Store(troubleBlind)
+		o.pending.Store(troubleBlind)
 	}
 	o.fd.Store(int64(fd))
 	o.blind = err != nil
@@ -111,10 +111,10 @@ func (o *opening) replace() {
 
 // Trouble returns, once, a message that should be logged; "": nothing.
 func (o *opening) Trouble() string {
-	if o.told.Load() == troubleNone {
+	if o.pending.Load() == troubleNone {
 		return ""
 	}
-	switch o.told.Swap(troubleNone) {
+	switch o.pending.Swap(troubleNone) {
 	case troubleReopened:
 		return "somebody else closed the region's descriptor; it was opened again"
 	case troubleBlind:
