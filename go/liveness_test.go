@@ -187,62 +187,6 @@ func TestKilledResponderIsReclaimed(t *testing.T) {
 	}
 }
 
-// Run goes on with the next host when one is killed, in this process and without a restart.
-func TestRunWorksAgainWhenTheHostComesBack(t *testing.T) {
-	name := uniqueName(t)
-	t.Cleanup((&testHost{name: name}).unname)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	answered := make(chan uint32)
-	run := background(t, func() error {
-		return Run(ctx, name, nil, func(ctx context.Context, g *Guest) error {
-			if _, err := g.Call(ctx, Message{}, nil); err != nil {
-				return err
-			}
-			answered <- g.index
-			return g.Serve(ctx, echoHandler)
-		})
-	})
-	for i := 0; i < 3; i++ {
-		c := startChild(t, "host", name)
-		if c.hear() != "ready" {
-			t.Fatal("it is not ready")
-		}
-		select {
-		case <-answered:
-		case <-time.After(watchdog):
-			t.Fatal("watchdog: the guest does not come back")
-		}
-		c.kill()
-	}
-	cancel()
-	if err := run(); !errors.Is(err, context.Canceled) {
-		t.Fatal(err)
-	}
-}
-
-func TestRunEndsWhileItWaitsForAHost(t *testing.T) {
-	if err := Run(short(t, 20*time.Millisecond), uniqueName(t), nil, nil); err != context.DeadlineExceeded {
-		t.Fatal(err)
-	}
-}
-
-func TestRunEndsWithServe(t *testing.T) {
-	h := newHost(t, smallShape)
-	want := errors.New("enough")
-	if err := Run(deadline(t), h.name, nil, func(context.Context, *Guest) error { return want }); err != want {
-		t.Fatal(err)
-	}
-	err := Run(deadline(t), h.name, nil, func(ctx context.Context, g *Guest) error {
-		if err := g.Shutdown(ctx); err != nil {
-			return err
-		}
-		return g.Serve(ctx, echoHandler)
-	})
-	wantError(t, err, ErrClosed)
-	wantError(t, Run(deadline(t), "", nil, nil), ErrName)
-}
-
 // A reclaimer has proof that the owner of a word is dead, and is then paused until the owner's epoch has wrapped round.
 func TestReclaimerOfAnEarlierClaimChangesNothing(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})

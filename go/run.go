@@ -3,41 +3,85 @@ package shmipc
 import (
 	"context"
 	"errors"
+	"sync"
 )
 
 // Run attaches to the region `name` and runs serve with the Guest, which it closes afterwards. When the host has died
 // or left, Run waits for the next host, until ctx is done, and starts again; so a guest survives its host's restart.
-// Run returns ctx.Err() when ctx is done; otherwise the error of an Attach, or of a serve that ended for a reason other
-// than the host's end.
+//
+// The next host does not wait for handlers that still run for the one before: serve may be called for it while earlier
+// calls of serve have not returned. Each call runs in a goroutine of its own. Run returns when all of them have
+// returned: with ctx.Err() when ctx is done; otherwise with the error of an Attach, or of the first serve that ended
+// for a reason other than its host's end; the context of the others is done then.
 //
 //	err := shmipc.Run(ctx, "demo", nil, func(ctx context.Context, g *shmipc.Guest) error {
 //		return g.Serve(ctx, handler)
 //	})
 func Run(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) error {
-	for {
-		again, err := runOnce(ctx, name, config, serve)
-		if ctx.Err() != nil {
-			return ctx.Err()
+	s, err := newSettings(name, config)
+	if err != nil {
+		return err
+	}
+	within, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	r := run{serve: serve, end: end}
+	for within.Err() == nil {
+		g, err := attach(within, name, s)
+		if err != nil {
+			end(err)
+			break
 		}
-		if !again {
-			return err
+		r.meet(within, g)
+	}
+	r.underWay.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return context.Cause(within)
+}
+
+// run is what the goroutines of one Run share.
+type run struct {
+	serve    func(context.Context, *Guest) error
+	end      context.CancelCauseFunc // of all; the first reason counts
+	underWay sync.WaitGroup          // calls of serve
+}
+
+// meet serves one host. It returns when the host is gone, even if serve has not returned, or when serve has.
+func (r *run) meet(ctx context.Context, g *Guest) {
+	returned := make(chan struct{})
+	r.underWay.Add(1)
+	go func() {
+		defer r.underWay.Done()
+		defer close(returned)
+		r.serveHost(ctx, g)
+	}()
+	select {
+	case <-returned:
+	case <-g.life.stopped:
+		if !g.hostIsGone() {
+			<-returned
 		}
 	}
 }
 
-// runOnce is Run with one host; again says that it is gone.
-func runOnce(ctx context.Context, name string, config *Config, serve func(context.Context, *Guest) error) (again bool, err error) {
-	s, err := newSettings(name, config)
-	if err != nil {
-		return false, err
-	}
-	g, err := attach(ctx, name, s)
-	if err != nil {
-		return false, err
-	}
-	defer g.Close()
-	err = serve(ctx, g)
-	return g.lostHost(err), err
+// serveHost runs serve for one host, and ends all unless the host's end was the reason for serve's.
+func (r *run) serveHost(ctx context.Context, g *Guest) {
+	var err error = failure(ErrHandler, "serve ended its goroutine")
+	defer func() {
+		lost := g.lostHost(err)
+		_ = g.Close()
+		if !lost {
+			r.end(err)
+		}
+	}()
+	err = r.serve(ctx, g)
+}
+
+// hostIsGone tells whether the host's end was noticed, and this guest has not ended otherwise.
+func (g *Guest) hostIsGone() bool {
+	flags := g.life.flags.Load()
+	return flags&(flagHostLeft|flagHostDied) != 0 && flags&(flagClosing|flagDraining|flagCorrupt) == 0
 }
 
 // lostHost tells whether an error says that the host is gone, and not that this guest was closed.

@@ -116,8 +116,32 @@ func (c *workerPool) serve(ctx context.Context) error {
 		c.end(ctx.Err())
 	case <-c.done:
 	}
-	c.workers.Wait()
+	c.awaitWorkers()
 	return c.err
+}
+
+// awaitWorkers waits for the workers of a pool that has ended. Handlers may run on, and no worker may be left that looks
+// for the host's end.
+func (c *workerPool) awaitWorkers() {
+	ended := make(chan struct{})
+	go func() { c.workers.Wait(); close(ended) }()
+	ticks := time.NewTicker(time.Duration(tick))
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-ticks.C:
+			c.guest.lookForHost()
+		}
+	}
+}
+
+// lookForHost is checkHost for a goroutine that serves no request.
+func (g *Guest) lookForHost() {
+	var fault error
+	defer g.catchFault(&fault)()
+	g.checkHost()
 }
 
 // end stops the worker pool; the first error counts.
