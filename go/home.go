@@ -10,8 +10,8 @@ import "sync/atomic"
 // out of a long handler leaves requests in slots with keepers to those keepers. In its last look before it sleeps it
 // leaves none while another worker polls, because callers do not notify then. No request is lost: a parked keeper was
 // notified of it, and any other keeper looks at its home before it sleeps, before it goes out, and first of all when it
-// begins to poll. A worker that was woken, or polls, leaves no request to others; and no worker does while a superseded
-// poller has not noticed, because that poller is in a handler.
+// begins to poll. A worker that was woken, or polls, leaves no request to others; nor does any worker while a
+// superseded poller, which is in a handler, has not noticed.
 type home struct {
 	residents atomic.Int32 // workers that are at home there
 	keepers   atomic.Int32
@@ -54,8 +54,8 @@ func (w *worker) moveOut() {
 	s.workers.Add(-1)
 }
 
-// goOut is for a worker before a handler for a request in `slot`, if it does not poll, or will hand over next. Another
-// worker may have left a request to it, so it passes on; a poller passes on as it hands over.
+// goOut is for a worker before a handler for a request in `slot`, if it does not poll, or will hand over next. It
+// passes on a request that another worker has left to it; a poller does so as it hands over.
 func (w *worker) goOut(slot int) {
 	g := w.guest
 	if slot == w.home {
@@ -82,8 +82,8 @@ func (w *worker) isKept(slot int) bool {
 	return w.keepsHome && slot != w.home && s.superseded.Load() == 0 && s.homes[slot].keepers.Load() != 0
 }
 
-// isLeft is isKept for the last look before the worker sleeps. The poller is read first: a poller that is superseded
-// after that read is already counted in superseded.
+// isLeft is isKept for the last look before the worker sleeps. The poller is read first: one that was superseded
+// before that read is already counted in superseded.
 func (w *worker) isLeft(slot int) bool {
 	return !w.guest.serving.poller.isTaken() && w.isKept(slot)
 }

@@ -30,8 +30,8 @@ const (
 	pauses = 1
 
 	// holdOffMost bounds a hold-off: about one round trip on slow machines; also the most that a hold-off may overrun a
-	// deadline. A hold-off below holdOffLeast is skipped. A hold-off grows by a step and its holdOffGrowth-th part, and
-	// shrinks by its holdOffShare-th.
+	// deadline. A hold-off below holdOffLeast is skipped. A hold-off grows by a step and 1/holdOffGrowth of it, and
+	// shrinks by 1/holdOffShare.
 	holdOffMost   = 250 * time.Nanosecond
 	holdOffSteps  = 4 // in a nanosecond
 	holdOffGrowth = 64
@@ -39,11 +39,11 @@ const (
 	pauseBits     = 12 // hold-offs are counted in 4,096ths of a pause
 	holdOffLeast  = 1 << pauseBits * 3 / 8
 
-	// tightLooks is how many looks of a wait follow each other sooner than after a pause.
+	// tightLooks is how many of a wait's first looks are less than a pause apart.
 	tightLooks = 4
 
-	// durationPlaces is how many places the message types share. One handler of a worker in durationSamples is
-	// measured. durationMost caps a measured duration.
+	// durationPlaces is how many places the message types share. A worker measures one handler in durationSamples.
+	// durationMost caps a measured duration.
 	durationPlaces  = 16
 	durationSamples = 1024
 	durationMost    = 200 * time.Microsecond
@@ -59,7 +59,7 @@ const (
 	// crowdParts is the fixed-point scale of a crowd's mean.
 	crowdParts = 64
 
-	// rest is the idle time after which the next request is taken to come from one of few calling threads.
+	// rest is the idle time after which the next request probably comes from one of few calling threads.
 	rest = int64(250 * time.Microsecond)
 	// callsPerYield is how many calls are made in a slot before the goroutine lets others run. (C yields the processor
 	// instead, which costs more: so less often, and only among many callers.)
@@ -67,8 +67,8 @@ const (
 	// quietLooks is how many looks in a row a sentry must find no poller before it leaves.
 	quietLooks = 3
 
-	// A worker looks at recentSlots that it served lately, then at sweptSlots of all slots. Once in looksPerSweep looks
-	// it checks one of all slots before the recent ones.
+	// A worker looks at recentSlots slots served lately, then at sweptSlots of a sweep over all. Once in
+	// looksPerSweep looks a swept slot comes before the recent ones.
 	recentSlots   = 4
 	sweptSlots    = 8
 	looksPerSweep = 16
@@ -91,8 +91,8 @@ const (
 	passesPerNotify = 8
 	// keptMost is how long a slot is kept, after a turn, for the callers that waited when the turn ended.
 	keptMost = int64(time.Millisecond)
-	// vacancyFirst is how long a waiter for a slot first sleeps before it looks by itself. The sleep then doubles,
-	// vacancyLooks times.
+	// vacancyFirst is a waiter's first sleep before it looks for a slot by itself. The sleep then doubles; after
+	// vacancyLooks looks it is a tick.
 	vacancyFirst = int64(time.Millisecond)
 	vacancyLooks = 7
 )
@@ -115,7 +115,7 @@ const (
 	watchedTick = int64(time.Second)
 )
 
-// policy is how waits and workers decide. Only tests use another policy than policyLearns; a benchmark uses
+// policy is how waits and workers decide. Programs use policyLearns, tests the worst policies, a benchmark
 // policyUnlearned, which always holds off for one pause, and prefetches no line that it expects to have changed.
 type policy uint8
 

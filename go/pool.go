@@ -30,7 +30,7 @@ type calling struct {
 // queue is the goroutines that wait for a slot.
 type queue struct {
 	head    chan struct{}  // held by the head of the queue: the one goroutine that waits on the eventcount
-	seeking atomic.Bool    // the head looks for a slot; by the head
+	seeking atomic.Bool    // the head looks for a slot; set by it
 	waiters atomic.Int32   // the queue, with its head; each counts itself
 	passed  chan *exchange // slots passed on to a goroutine in the queue behind the head
 	turns   turns
@@ -44,7 +44,7 @@ type exchange struct {
 	guest *Guest
 	home  int // of the worker that is to be woken for it
 
-	claimed atomic.Uint64 // the claim word: by each goroutine that claims or gives back; by Cancel, its flag
+	claimed atomic.Uint64 // the claim word: by goroutines that claim, send or give back; its flag by Cancel
 	word    wire.Word     // the state word as the claimer left it
 	call    call
 	budget  spinBudget // of waits for this slot's answers
@@ -124,7 +124,7 @@ func (g *Guest) claim(l *limit) (*exchange, error) {
 		s.pay(len(g.calling.exchanges))
 		seeking := g.calling.queue.seeking.Load()
 		if seeking && undone {
-			// The seeker may have found a slot taken by the private claim that was undone.
+			// The head may have found a slot taken by the private claim that was undone.
 			g.notifyFromOutside(wire.EventcountGuestFree, 1)
 		}
 		if seeking || g.calling.queue.waiters.Load() != 0 || !g.again(&s) {
@@ -233,9 +233,9 @@ func (e *exchange) release() {
 	e.vacate(step)
 }
 
-// vacate ends the private claim of a slot that is FREE now, then notifies a waiter: before, a waiter of this process
-// could not claim it. The sleepers are read while the claim still keeps the region mapped; a seeker of this process
-// that sets its bit too late for that has set queue.seeking before.
+// vacate ends the private claim of a slot that is FREE now, then notifies a waiter: a waiter of this process could not
+// claim it earlier. The sleepers are read while the claim still keeps the region mapped; a head that sets its bit too
+// late for that read has already set queue.seeking.
 func (e *exchange) vacate(step turnStep) {
 	g := e.guest
 	wanted := g.eventcount(wire.EventcountGuestFree).wantsNotify()

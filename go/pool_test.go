@@ -216,7 +216,7 @@ func TestPoolMixesNoPayloads(t *testing.T) {
 	})
 }
 
-// A seeker may have found the slot still privately claimed: the goroutine that ends that claim notifies, even if no bit
+// A head may have found the slot still privately claimed: the goroutine that ends that claim notifies, even if no bit
 // was set when it looked.
 func TestPoolNotifiesASeekerOfItsOwn(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})

@@ -58,8 +58,8 @@ func (w *worker) endRun() {
 	}
 }
 
-// endRunElsewhere is endRun for a worker that does not poll, or was superseded while its handler ran: then the handler
-// is learned to be long.
+// endRunElsewhere is endRun for a worker that does not poll, or was superseded while its handler ran: then its type
+// counts as long.
 func (w *worker) endRunElsewhere() {
 	s := &w.guest.serving
 	switch w.state {

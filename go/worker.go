@@ -7,7 +7,7 @@ import (
 )
 
 // worker is a goroutine that serves. While handlers are short, one worker polls and runs them itself, and the others
-// are parked. Before a long handler the poller hands over; then callers notify, each for the worker at home in its
+// are parked. Before a long handler the poller hands over; then callers notify, each the worker at home in its
 // slot. A worker reuses its request and response. All fields are used by its goroutine alone.
 type worker struct {
 	// Never change.
@@ -149,8 +149,8 @@ func (w *worker) poll() {
 	w.park()
 }
 
-// serveOn also answers requests in the slots that follow, while requests are there at once: a new poll for each would
-// cost a good part of an exchange.
+// serveOn also serves requests in the slots that follow, as long as each is there at once: a new poll for each would
+// cost a good part of a round trip.
 func (w *worker) serveOn() {
 	for w.holdOff.isNeedless() && w.mayServeOn() && w.try(w.scan.next) {
 	}
@@ -210,7 +210,7 @@ func (w *worker) mayFind() bool {
 }
 
 // yieldIfOwed yields to a caller that notified or was woken, which may be waiting for this very processor. Waiting
-// requests come first; and with many calling threads this worker would not run again for a while.
+// requests come first: with many calling threads this worker would not run again for a while.
 func (w *worker) yieldIfOwed() {
 	if w.wakeup.owesYield {
 		w.payYield()
@@ -246,7 +246,7 @@ func (w *worker) ended() bool {
 	return true
 }
 
-// dismissed tells whether the host leaves and no longer waits for an answer.
+// dismissed tells whether the host is leaving and no request of it waits.
 func (w *worker) dismissed() bool {
 	if w.guest.peer(wire.HostIndex).Status.Load() == wire.StatusAttached {
 		return false

@@ -192,8 +192,8 @@ typedef struct shmipc_peer shmipc_peer;
 #define SHMIPC_NAME_MAX 200
 
 /*
- * A token by which shmipc_stop ends what waits: shmipc_serve_until, a guest's attach, and all that
- * a thread waits for, if it has called shmipc_set_thread_token. The application owns the token:
+ * A token by which shmipc_stop ends waits: shmipc_serve_until, a guest's attach, and all waits of a
+ * thread that has called shmipc_set_thread_token. The application owns the token:
  * begin with SHMIPC_STOP_TOKEN_INIT (or zeroed memory), and give the same token to all calls that
  * are to end together, such as those of a pool of threads, of one peer or of several. A token must
  * not be moved or copied, must outlive every call that uses it, and is of no use in a forked child,
@@ -210,8 +210,8 @@ typedef struct shmipc_stop_token {
     }
 
 /*
- * Stops `token`: ends, with SHMIPC_E_CANCELLED, every call that runs with it, and every call that
- * begins with it later. Calls without it go on. A running handler is not interrupted: its worker
+ * Stops `token`: ends its waits, also later ones, with SHMIPC_E_CANCELLED, and started calls with
+ * CANCELLED_STARTED. Waits without it go on. A running handler is not interrupted: its worker
  * ends when the handler returns. Returns at once. May be called from any thread, also from a
  * handler, as often as you like; and, except on Windows, in a signal handler: it allocates nothing,
  * waits for no lock, and changes neither errno nor shmipc_last_error. NULL is harmless.
@@ -225,12 +225,12 @@ SHMIPC_API int shmipc_stopped(const shmipc_stop_token *token);
  * Has `token` end this thread's waits from now on (NULL: nothing ends them). A thread that sleeps,
  * or is about to, when the token is stopped ends its call with CANCELLED or CANCELLED_STARTED, and
  * any other wait with CANCELLED: claims, waits, attaches, serving. shmipc_slot_wait_any ends no
- * call; shmipc_shutdown and shmipc_close wait on. A call that is answered before its thread would
- * sleep does not look at the token. A token that is passed to a function (shmipc_serve_until,
+ * call; shmipc_shutdown and shmipc_close ignore the token, and so does a call that is answered
+ * before its thread would sleep. A token that is passed to a function (shmipc_serve_until,
  * config.stop) takes this one's place there.
  *
- * Returns the token before, to be set again. A token must live as long as it is set. While no call
- * uses it, SHMIPC_STOP_TOKEN_INIT may be assigned to it again: for the next statement, say.
+ * Returns the previous token, so that it can be restored. A token must live as long as it is set.
+ * While no call uses it, SHMIPC_STOP_TOKEN_INIT may be assigned to it, to use it again.
  */
 SHMIPC_API shmipc_stop_token *shmipc_set_thread_token(shmipc_stop_token *token);
 

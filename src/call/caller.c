@@ -15,8 +15,8 @@ static bool is_pending(word seen) {
     return word_state(seen) == SLOT_REQUEST || word_state(seen) == SLOT_WORKING;
 }
 
-/* Prefetches after the hold-off, when the answer is due, and to write, since the next request
-   probably changes the same lines. */
+/* After the hold-off, when the answer is due, prefetches its lines for writing: the next request
+   probably changes them. */
 static void hold_off(const struct local_slot *l, const struct await *await, struct spin *spin) {
     bool held = reach_is_foreseeable(l->call.reach) && wait_hold_off(&l->hold_off);
     if (held)
@@ -86,7 +86,7 @@ static void sleep_for_answer(const shmipc_peer *p, struct local_slot *l, word pa
     }
 }
 
-/* Reaping reclaims everything the guest had. If the guest's successor holds the lock, only this
+/* Reaping reclaims all that the dead guest had. If a new guest has its index by now, only this
    slot is reclaimed. */
 static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
     shmi_membership_reap_dead(p);
@@ -130,9 +130,9 @@ static bool take_look(struct local_slot *l) {
     return true;
 }
 
-/* One round of a pending call. OK: look again. Otherwise the call has ended. If the word could not
-   be parked it has changed, but the reasons to stop still hold. A lost responder is reported in
-   preference to a time-out, as it says more. */
+/* One round of a pending call. OK: look again. Otherwise the call has ended. If PARKED
+   could not be set the word has changed, but the reasons to stop still hold. A lost responder is
+   reported rather than a time-out, which says less. */
 static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct await *await) {
     shmi_send_notify_parked(p, l, seen);
     bool parked = shmi_slot_park(l->shared, &seen);
@@ -268,8 +268,8 @@ static word await_awake(shmipc_peer *p, struct local_slot *l, const struct await
     return slot_look(l->shared);
 }
 
-/* The parts of a slot are replaced by copies one by one: an answer that came meanwhile may be torn.
-   Follows an acquire of the word: an answer that was seen before the peer closed is whole. */
+/* Cutting off replaces a slot's parts by copies one by one: an answer that comes meanwhile may be
+   torn. Called after an acquire of the word: an answer seen before the peer closed is whole. */
 static bool is_lost(shmipc_peer *p, const struct local_slot *l) {
     return load_relaxed32(&p->life.phase) == PEER_CLOSED && shmi_outcome_started_in_region(p, l);
 }

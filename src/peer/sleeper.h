@@ -1,5 +1,5 @@
 /*
- * A thread that sleeps on an eventcount of its peer until its stop token ends the wait.
+ * A thread that sleeps on an eventcount of its peer, and that its stop token can wake.
  */
 #ifndef SHMIPC_SLEEPER_H
 #define SHMIPC_SLEEPER_H
@@ -11,7 +11,7 @@
 struct sleeper {
     shmipc_peer *peer;
     struct local_eventcount *eventcount;
-    shmipc_stop_token *token; /* the thread's own, as the wait began; NULL: none */
+    shmipc_stop_token *token; /* the thread's, when the wait began; NULL: none */
     struct stop_waiter waiter;
 };
 

@@ -5,11 +5,11 @@
  *
  * A keeper of a slot is a worker at home there that polls, or is not in a handler for another slot.
  * A worker that comes out of a long handler leaves the requests in slots with keepers to these
- * keepers. While another worker polls, callers do not notify: then it leaves none in its look
- * before it sleeps. No request is lost: a parked keeper was notified of the request, and any other
+ * keepers. In its look before it sleeps it leaves none while another worker polls, as callers do
+ * not notify then. No request is lost: a parked keeper was notified of the request, and any other
  * keeper looks at its home before it sleeps, before it goes out, and first of all when it begins to
- * poll. A worker that was woken, or polls, leaves nothing to others. No worker does while a
- * superseded poller has not noticed, as that poller is in a handler.
+ * poll. A worker that was woken, or polls, leaves nothing to others; nor does any worker while a
+ * superseded poller, which is in a handler, has not noticed.
  */
 #ifndef SHMIPC_HOME_H
 #define SHMIPC_HOME_H

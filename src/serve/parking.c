@@ -8,8 +8,8 @@
 
 #define NOT_IDLE (UINT32_C(1) << 31) /* no generation gets this far ahead of `idle_at` */
 
-/* A tick after a sleep is no reason to expect a request. After a notification a caller waits, so a
-   tick that is due then is made before the next sleep. */
+/* After a notification a caller waits, so a tick that is due then is made before the next sleep. A
+   tick or a death is no notification. */
 bool shmi_park_sleep(shmipc_peer *p, uint32_t generation, uint64_t until, uint32_t home) {
     (void)shmi_membership_tick(p, false);
     add_relaxed64(&p->parks);
@@ -78,8 +78,8 @@ static int sleep_parked(shmipc_peer *p, struct worker *worker, const struct unti
     return error;
 }
 
-/* Callers do not notify while no sleeper is announced, so the next notification then no longer
-   implies exactly one pending request. */
+/* Callers do not notify while no sleeper is announced, so the next notification no longer implies
+   exactly one pending request. */
 static void cancel(shmipc_peer *p) {
     uint32_t generation = shmi_eventcount_generation(&p->serves.requests);
     if (load_relaxed32(&p->serving.idle_at) == generation)
@@ -88,7 +88,7 @@ static void cancel(shmipc_peer *p) {
 }
 
 /* Called before the worker changes the eventcount's sets, since what a notification implies depends
-   on them. If the worker did not sleep it may have polled, so nobody may have been notified of the
+   on them. If the worker did not sleep it may have polled, so perhaps nobody was notified of the
    request that it found, or of others. */
 static struct wakeup wake_up(const shmipc_peer *p, bool slept) {
     uint32_t idle_at = load_relaxed32(&p->serving.idle_at);

@@ -54,7 +54,7 @@ struct worker {
     enum reach reach;        /* of the last request, or of its answer if that reached further */
     struct wakeup wakeup;
     bool measures_next;
-    bool ran_long;   /* in this turn */
+    bool ran_long;   /* during this search */
     bool keeps_home; /* has run a long handler, and neither parked nor polled since: home.h */
     bool is_out;     /* not counted among its home's keepers now */
 };

@@ -13,7 +13,7 @@ uint32_t shmi_eventcount_prepare(struct local_eventcount *eventcount) {
 }
 
 /* Reads the generation first: a worker that begins to poll after that is awake, and takes the
-   requests that callers do not notify it of. */
+   requests of which callers do not notify. */
 bool shmi_eventcount_notified_once(const struct local_eventcount *eventcount, uint32_t generation) {
     return shmi_eventcount_generation(eventcount) == generation + 1 &&
            !eventcount_has_pollers(eventcount);

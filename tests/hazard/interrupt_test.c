@@ -167,7 +167,7 @@ static uint64_t stop_while_it_waits(const struct wait *wait) {
     open_stage(&stage, wait);
     pthread_t thread = thread_start(wait_with_token, &victim);
     eventually(thread_is_asleep(atomic_load(&victim.id)));
-    must_equal(child_wait(child_start(stop_in_child, &victim)), 0); /* its copy of the token */
+    must_equal(child_wait(child_start(stop_in_child, &victim)), 0); /* stops only a copy */
     must(!atomic_load(&victim.returned));
     uint64_t begin = now_ns();
     shmipc_stop(&victim.token);
@@ -219,11 +219,11 @@ static void test_an_attach_that_has_waited_for_long_ends_at_once(void **state) {
 
 static struct {
     shmipc_stop_token token;
-    atomic_uint due;   /* signals that may come, by the thread that calls */
-    atomic_uint taken; /* by its signal handler */
+    atomic_uint due;   /* signals wanted, counted by the caller */
+    atomic_uint taken; /* signals handled */
 } storm;
 
-/* A signal may come at any moment, but stops only a token that is in use. */
+/* Runs at any moment of a call, but never while the token is initialised. */
 static void stop_from_handler(int signal) {
     char before[64] = "";
     (void)signal;

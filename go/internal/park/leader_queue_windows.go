@@ -75,7 +75,7 @@ func (q *queue) leave(f *follower) bool {
 	return false
 }
 
-// resign ends the leader's turn: it wakes every follower whose eventcount has moved, and makes another follower the
+// resign ends the leader's wait: it wakes every follower that saw an older value, and makes another follower the
 // leader.
 func (q *queue) resign(word *uint32) {
 	q.mu.Lock()

@@ -14,7 +14,7 @@ enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 struct object {
     _Atomic int fd;       /* opening.c writes it while fork is held; -1 in a forked child */
     struct identity file; /* the file that fd was opened for; set with the first opening */
-    bool settled;         /* only the mapping keeps the own lock; written while fork is held */
+    bool settled;         /* only the mapping keeps our own lock; written while fork is held */
     bool blind;           /* fd was lost, and the file cannot be opened again; while fork is held */
     atomic_u32 reopenings; /* rises before each reopening, while fork is held */
     atomic_u32 trouble;    /* opening.c's, until it has been reported */

@@ -1,5 +1,5 @@
 /*
- * The object's descriptor. The first opening takes the own lock and is mapped. Then its descriptor
+ * The object's descriptor. The first opening takes our own lock and is mapped. Then its descriptor
  * is closed, so that only the mapping, which no child inherits, keeps the lock. A second opening of
  * the same file serves to test others' locks, and to take those of the dead. If other code closes
  * that descriptor, the file is opened again by its name.
