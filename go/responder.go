@@ -1,6 +1,7 @@
 package shmipc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -23,7 +24,9 @@ type Request struct {
 	Peer uint32 // index of the calling peer: 0, the host; another peer could forge it
 	Slot uint32 // index of the slot, counted over both directions
 
-	slot *slot
+	slot    *slot
+	guest   *Guest          // that serves it
+	context context.Context // nil until Context is called; by the handler's goroutine
 }
 
 // Abandoned tells whether no caller waits for the answer: the caller has given up, or this guest was closed and has cut

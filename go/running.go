@@ -53,6 +53,9 @@ func (w *worker) countRun() {
 // endRun follows a handler that has returned, panicked or ended its goroutine.
 func (w *worker) endRun() {
 	w.handling = false
+	if w.request.context != nil {
+		w.guest.endContext(&w.request)
+	}
 	if w.state != polling || w.isSuperseded() {
 		w.endRunElsewhere()
 	}

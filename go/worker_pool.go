@@ -39,6 +39,8 @@ type serving struct {
 	homes   []home       // by host slot: home.go's
 	workers atomic.Int32 // of all worker pools: home.go's
 	stats   []counters   // by host slot: responder.go's, each by the worker that has taken a request there
+
+	requests watchedRequests // those whose handlers have asked for a context: request_context.go's
 }
 
 func (s *serving) setUp(g *Guest, spin time.Duration) {
@@ -163,6 +165,7 @@ func (c *workerPool) spawn() {
 	c.spares.Add(1)
 	g := c.guest
 	w := &worker{workerPool: c, guest: g, home: g.settle(), isSpare: true, holdOff: g.serving.holdOff}
+	w.request.guest = g
 	w.wakeup.justWoken = true
 	go w.run()
 }
