@@ -9,7 +9,7 @@ import (
 // The contexts of requests: shared memory does not say by itself that a caller has given up, so one goroutine looks, as
 // long as a handler runs that has asked for its context.
 
-// contextTick is how often it looks; contextTicksPerHost is how many looks there are to one for the host's end.
+// The goroutine looks once a contextTick; one look in contextTicksPerHost is for the host's end too.
 const (
 	contextTick         = 5 * time.Millisecond
 	contextTicksPerHost = 20
@@ -22,12 +22,12 @@ type watchedRequests struct {
 	watched bool // a goroutine looks
 }
 
-// Context is done when nobody waits for the answer any more, and when the handler has returned: a handler passes it to
+// Context is done when nobody waits for the answer any more, or the handler has returned: a handler passes it to
 // what it calls. The cause (context.Cause) says why: ErrCancelled, the caller has given up; ErrPeerDied, the host has
-// died or left; ErrClosed or ErrCorrupt, this guest has ended. It is done within some 10 milliseconds of that; a host's
+// died or left; ErrClosed or ErrCorrupt, this guest has ended. The context ends within some 10 milliseconds; a host's
 // death may be noticed later, see Serve.
 //
-// It may be called in the handler's goroutine alone; the context may be used in any. A request whose context is not
+// Call it only in the handler's goroutine; the context may be used in any. A request whose context is not
 // asked for costs nothing.
 func (r *Request) Context() context.Context {
 	if r.context == nil {

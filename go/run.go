@@ -65,7 +65,7 @@ func (r *run) meet(ctx context.Context, g *Guest) {
 	}
 }
 
-// serveHost runs serve for one host, and ends all unless the host's end was the reason for serve's.
+// serveHost runs serve for one host, and ends all unless serve ended because the host did.
 func (r *run) serveHost(ctx context.Context, g *Guest) {
 	var err error = failure(ErrHandler, "serve ended its goroutine")
 	defer func() {

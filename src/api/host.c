@@ -67,7 +67,7 @@ int shmipc_host_create(const char *name, const shmipc_host_config *config, shmip
         error = shmi_config_read(&known, sizeof known, config);
     if (error)
         return error;
-    /* Failed tries are no failure of a creation that succeeds. */
+    /* On success the thread's last failure stays as it was. */
     const struct last_failure kept = shmi_thread_state()->last;
     const int cancellation = shmi_cancellation_off();
     error = create(name, &known, peer);

@@ -4,7 +4,7 @@
 
 bool shmi_turns_leave_room(const shmipc_peer *p) {
     uint64_t now = shmi_clock_now();
-    /* A waiter that was just notified counts as one. */
+    /* A waiter just notified counts as having one. */
     uint32_t under_way = shmi_turn_is_handed_on(&p->calling.turns, now);
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
         bool is_claimed = load_relaxed32(&p->slots[i].claim) % 2 != 0;
@@ -21,7 +21,7 @@ static void end_turn(const shmipc_peer *p) {
 }
 
 bool shmi_turns_keep(shmipc_peer *p, struct local_slot *l) {
-    /* A thread that had no turn, or whose user held the slot, may not call again soon: its release
+    /* A thread that had no turn, or that held the slot, may not call again soon: its release
        notifies. */
     const bool comes_back = l->turn.began != 0 && !l->call.held;
     const bool slept = l->call.slept;

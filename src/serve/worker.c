@@ -54,8 +54,8 @@ static int poll_turn(shmipc_peer *p, struct worker *worker, const struct until *
 }
 
 /* A worker that was woken looks at all slots. If it finds a request that the poller does not take,
-   the poller is stuck. It leaves the sentry's post before it supersedes, so a worker that begins to
-   poll later, and is not superseded, sees that there is no sentry. This worker must then pass on
+   the poller is stuck. The worker leaves the sentry's post before it supersedes, so one that begins
+   to poll later, and is not superseded, sees that there is no sentry. This worker must then pass on
    the requests that no worker was notified of while the poller was stuck. */
 static bool may_find(shmipc_peer *p, struct worker *worker) {
     if (!worker->wakeup.just_woken)

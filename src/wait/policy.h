@@ -23,11 +23,11 @@ enum {
     HOLD_OFF_MOST_NS = 250,    /* the longest hold-off: about one round trip on slow machines */
     HOLD_OFF_STEPS_PER_NS = 4, /* a first look in vain makes it longer by a step, */
     HOLD_OFF_GROWTH = 64,      /* and by this fraction, */
-    HOLD_OFF_SHARE = 512,      /* and success makes it shorter by this one */
+    HOLD_OFF_SHARE = 512,      /* and success shortens it by this fraction */
 
     TIGHT_LOOKS = 4, /* the first looks of a wait, with less than a pause between them */
 
-    CALLS_PER_YIELD = 8192, /* a crowded peer's thread yields once in this many calls of a slot */
+    CALLS_PER_YIELD = 8192, /* a crowded peer's thread yields once in this many calls in a slot */
 
     RECENT_SLOTS = 4,     /* a worker first looks at this many slots that it served lately, */
     SWEPT_SLOTS = 8,      /* then at this many others; */
@@ -132,7 +132,7 @@ struct spin_budget shmi_spin_budget(int64_t ns);
  * or, on the same core, its share of that core. If the word is ready at the first look the next
  * hold-off is a 512th shorter, else a 64th and a step longer. So most waits look once, and none
  * reads a clock. The steps are small and fine-grained: each side's wait is part of the time that
- * the other waits for, and two hold-offs that are both too long would keep each other so. Very
+ * the other waits for, and two hold-offs that are both too long would stay too long. Very
  * short hold-offs are skipped: if most answers are ready at once, as with many calls in flight,
  * they gain nothing. The unit is 1 / 2^PAUSE_BITS of a pause.
  */
@@ -252,9 +252,9 @@ static inline void spin_won(const struct spin *spin) {
  * that calls again and again keeps its slot for a turn: until the turn ends, its releases wake no
  * waiter. Then it notifies, and steps aside. A thread may also stop calling in the middle of its
  * turn, so one of the waiters looks by itself again and again. If that waiter finds a free slot,
- * `left_early` says that turns are left early: until a turn lasts to its end, releases then notify
- * early in each turn. Callers of short handlers spin, so unless most callers sleep, no more threads
- * have turns at a time than there are processors beside the worker's.
+ * `left_early` is set: until a turn lasts to its end, releases then notify early in each turn.
+ * Callers of short handlers spin, so unless most callers sleep, no more threads have turns at a
+ * time than there are processors beside the worker's.
  */
 struct turns {
     atomic_u64 handed_on;  /* when a waiter was notified, until it has a slot; 0: none */
@@ -324,7 +324,7 @@ static inline uint64_t vacancy_sleep(bool is_newest, uint32_t looks, uint32_t wa
 
 /* How long a worker that was notified waits for the poller to take a request, in pauses: the
    budget's least. A poller that looks passes a dozen slots in that time, even if a cache line's
-   round trip is slow; next to the wake-up that preceded, the delay is small. If spinning is off,
+   round trip is slow; beside the wake-up before it, the delay is small. If spinning is off,
    the worker does not wait. */
 static inline uint32_t poller_patience(const struct spin_budget *b) {
     return policy_decides(true, false) ? b->least : 0;

@@ -9,8 +9,8 @@
 
 #include <stddef.h>
 
-/* A 32-bit off_t would truncate the locks' offsets: such a guest would hold no lock, and be taken
-   for dead. */
+/* A 32-bit off_t would truncate the locks' offsets: a guest with one would hold no lock, and be
+   taken for dead. */
 _Static_assert(sizeof(void *) == 8, "libshmipc needs a 64-bit system");
 
 enum {

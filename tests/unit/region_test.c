@@ -146,7 +146,7 @@ static void everything_but_header_and_host_line_is_zero(void **state) {
     const uint8_t *bytes = (const uint8_t *)r.shared;
     assert_int_equal(bytes[56] | bytes[57] | bytes[58] | bytes[59], 0);
     for (uint64_t i = 64 + 12; i < settings.total_size; i++) {
-        if (i < 64 + 48 || i >= 64 + 56) /* its origin */
+        if (i < 64 + 48 || i >= 64 + 56) /* not origin */
             assert_int_equal(bytes[i], 0);
     }
     (void)shmi_object_unpublish(r.object);
@@ -193,7 +193,7 @@ static void settings_are_checked(void **state) {
     config.spin_ns = -2;
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     config = test_host_config();
-    config.sddl = "D:P(A;;GA;;;WD)"; /* of another system */
+    config.sddl = "D:P(A;;GA;;;WD)"; /* for Windows only */
     assert_int_equal(shmipc_host_create("x", &config, &peer), SHMIPC_E_INVALID);
     assert_null(peer);
 }
@@ -379,7 +379,7 @@ static void more_permissions_than_expected_are_denied(void **state) {
     guest.owner = (int64_t)geteuid();
     assert_int_equal(shmipc_guest_attach(name.text, &guest, 0, &peer), SHMIPC_OK);
     shmipc_free(peer);
-    guest.owner_sid = "SY"; /* of another system */
+    guest.owner_sid = "SY"; /* for Windows only */
     assert_int_equal(shmipc_guest_attach(name.text, &guest, 0, &peer), SHMIPC_E_INVALID);
     assert_non_null(strstr(shmipc_last_error(), "owner_sid"));
     shmipc_free(host);

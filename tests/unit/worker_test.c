@@ -1,5 +1,5 @@
 /*
- * Workers that sleep and are woken: over a system of the test's own.
+ * Workers that sleep and are woken, on a fake system.
  */
 #include "support/fake_system.h"
 #include "support/fixture.h"
@@ -55,7 +55,7 @@ static void tick_send_or_end(void) {
         store_relaxed32(&notified.pair.guest->serving.poller, SOMEBODY_ELSE);
 }
 
-/* One of `during`'s sleeps ends it by shmipc_wake. */
+/* In the last sleep `during` calls shmipc_wake. */
 static void serve_asleep(shmipc_peer *peer, shmipc_handler handler, void (*during)(void),
                          uint32_t sleeps) {
     fake.sleeps = 0;
@@ -65,7 +65,7 @@ static void serve_asleep(shmipc_peer *peer, shmipc_handler handler, void (*durin
     must_equal(fake.sleeps, sleeps);
 }
 
-/* The guest of an open pair serves two slots that the host holds, and sleeps so often. */
+/* The guest of an open pair serves two slots that the host holds, with `sleeps` sleeps. */
 static void serve_two_slots(struct pair *pair, shmipc_slot slots[2], shmipc_handler handler,
                             void (*during)(void), uint32_t sleeps) {
     for (int i = 0; i < 2; i++)
@@ -84,12 +84,12 @@ static uint32_t yields_with(shmipc_handler handler, struct awakening by) {
     return notified.yields[1] - notified.yields[0];
 }
 
-/* The same beyond what it does before any sleep. */
+/* The same, less the yields before each sleep. */
 static uint32_t yields_of_a_worker(struct awakening by) {
     return yields_with(echo_handler, by) - YIELDS;
 }
 
-/* The caller that notified may share a processor with the worker that it woke, and waits for it. */
+/* The caller that notified may be waiting for the processor of the worker that it woke. */
 static void a_worker_yields_to_the_caller_that_ended_its_rest(void **state) {
     (void)state;
     const struct awakening first = {.rest = MILLISECOND, .requests = 1};
@@ -116,7 +116,7 @@ static void a_worker_that_is_displaced_while_it_serves_gives_way(void **state) {
     assert_int_equal(yields_with(be_displaced, first), 1);
 }
 
-/* Two workers, both woken, have one request after the other. */
+/* Two woken workers serve a request each, in turn. */
 static void the_first_request_ends_the_rest(void **state) {
     (void)state;
     struct pair pair;
@@ -137,7 +137,7 @@ static void the_first_request_ends_the_rest(void **state) {
     pair_close(&pair);
 }
 
-/* Once, when nobody else waits for an answer. */
+/* Once, after all requests are answered. */
 static void a_worker_yields_to_the_caller_that_it_wakes(void **state) {
     (void)state;
     for (uint32_t requests = 1; requests <= 2; requests++) {
@@ -146,7 +146,7 @@ static void a_worker_yields_to_the_caller_that_it_wakes(void **state) {
     }
 }
 
-/* A worker sleeps; two requests come, of which nobody is notified of the second. */
+/* A worker sleeps; two requests come; nobody is notified of the second. */
 struct silence {
     bool displaced;    /* before that: at a tick it learns that another worker polls */
     bool polled;       /* another worker polls on */
@@ -189,14 +189,14 @@ static void send_one_silently_or_end(void) {
         must_equal(shmipc_wake(silent.pair.guest), SHMIPC_OK);
 }
 
-enum { PASSED_ON = 2 }; /* which counts as two notifications: it may be for several */
+enum { PASSED_ON = 2 }; /* passing on counts as two: it may be for several requests */
 enum { ANOTHER_SLEEPER = 1 << 14 };
 
 static uint32_t notifications_passed_on(struct silence with) {
     silent.with = with;
     pair_open(&silent.pair, NULL);
     store_relaxed32(&silent.pair.guest->serving.sentry,
-                    SENTRY_CONTENT); /* so nobody notifies one */
+                    SENTRY_CONTENT); /* so no sentry is called */
     (void)shmi_eventcount_notify(&silent.pair.guest->serves.requests, WAKE_ONE);
     or_seq_cst32(&silent.pair.guest->serves.requests.shared->sleepers, ANOTHER_SLEEPER);
     serve_two_slots(&silent.pair, silent.slots, echo_handler, send_one_silently_or_end,
@@ -278,8 +278,7 @@ static void idle(void (*during)(void), uint32_t sleeps) {
     pair_close(&pair);
 }
 
-/* The first time nothing has happened yet; after a notification that was for nobody it counts anew.
-   */
+/* The worker counts its ticks; after a notification that was for nobody it counts anew. */
 static void sleep_to_the_end(void) {
     uint32_t ticks = (fake.sleeps - 1) % 15;
     must_equal(fake.until - fake.now, ticks < TICKS_TO_IDLE ? TICK_NS : IDLE_TICK_NS);
@@ -296,8 +295,8 @@ static void a_worker_without_work_sleeps_longer(void **state) {
     idle(sleep_to_the_end, 30);
 }
 
-/* When the worker is idle, another thread looks for deaths just before its tick, which is not due
-   then. The next one must not be too long after that look. */
+/* Another thread looks for deaths just before an idle worker's tick, which is then not due. The
+   next tick must not be too long after that look. */
 static void look_before_the_last_tick(void) {
     static uint64_t looked;
     if (fake.sleeps == TICKS_TO_IDLE + 2) {
@@ -376,7 +375,7 @@ static void a_request_comes_before_a_tick_that_is_due(void **state) {
     pair_close(&late.pair);
 }
 
-/* With many at work, giving way lets them all wait for this worker. */
+/* With many callers, all would wait for a worker that yields. */
 static void a_worker_of_many_callers_does_not_yield(void **state) {
     (void)state;
     const struct awakening soon = {.rest = 10000, .requests = 1};

@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// SystemFailure translates the system's code; what names the operation that failed.
+// SystemFailure translates the system's code; `what` names the failed operation.
 func SystemFailure(what string, err error) *Failure {
 	kind := System
 	switch {

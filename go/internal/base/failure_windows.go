@@ -15,7 +15,7 @@ const (
 	errorCommitmentLimit syscall.Errno = 1455
 )
 
-// SystemFailure translates the system's code; what names the operation that failed.
+// SystemFailure translates the system's code; `what` names the failed operation.
 func SystemFailure(what string, err error) *Failure {
 	kind := System
 	switch {

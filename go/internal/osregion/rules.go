@@ -3,7 +3,7 @@ package osregion
 
 import "os"
 
-// Rules say which region a peer trusts, and where it looks for it. The fields mean what those of shmipc.Config mean,
+// Rules say which region a peer trusts, and where to look for it. The fields mean what those of shmipc.Config mean,
 // with the defaults filled in.
 type Rules struct {
 	Mode     os.FileMode

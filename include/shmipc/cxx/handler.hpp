@@ -52,8 +52,8 @@ public:
     response &operator=(const response &) = delete;
     ~response() = default;
 
-    /* Appends `data`. If it does not fit, appends nothing and returns false; then the caller gets
-       too_large, even if more is written: an answer is never truncated. */
+    /* Appends `data`. If it does not fit, or after fail(), appends nothing and returns false. What
+       does not fit ends in too_large, even if more is written. */
     bool write(byte_view data) noexcept {
         if (failed_ || size() > capacity())
             return false;

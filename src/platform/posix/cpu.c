@@ -22,7 +22,7 @@ static uint32_t affinity_count(void) {
 
 static int no_such_cpu(uint32_t cpu) {
     return shmi_fail_os(SHMIPC_E_INVALID, EINVAL,
-                        "processor %u: this thread may use %u, and of those below %d only",
+                        "processor %u is none of the %u below %d that this thread may use",
                         (unsigned)cpu, (unsigned)affinity_count(), CPU_SETSIZE);
 }
 

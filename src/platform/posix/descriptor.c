@@ -35,7 +35,7 @@ static void take_up_standard(struct stand_ins *s) {
         close(fd);
 }
 
-/* Leaves a placeholder that another thread has replaced by its own file. */
+/* Does not close a file by which another thread replaced a placeholder. */
 static void give_back_standard(struct stand_ins *s) {
     int os_error = errno; /* of the open in between */
     while (s->count > 0)
@@ -68,7 +68,7 @@ bool shmi_descriptor_is(int fd, const struct identity *file) {
     return fstat(fd, &status) == 0 && is_file(&status, file);
 }
 
-/* An error other than EBADF does not show that the descriptor means another file: it is closed. */
+/* After an error other than EBADF the descriptor may still be that file's, so it is closed. */
 void shmi_descriptor_close(int fd, const struct identity *file) {
     struct stat status;
     bool ours = fstat(fd, &status) == 0 ? is_file(&status, file) : errno != EBADF;

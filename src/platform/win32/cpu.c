@@ -41,7 +41,7 @@ int shmi_cpu_pin(uint32_t cpu) {
     if (cpu < group && SetThreadAffinityMask(GetCurrentThread(), (DWORD_PTR)1 << cpu) != 0)
         return SHMIPC_OK;
     return shmi_fail_os(SHMIPC_E_INVALID, cpu < group ? (int)GetLastError() : 0,
-                        "processor %u: this process may use %u, and of those below %u only",
+                        "processor %u is none of the %u below %u that this process may use",
                         (unsigned)cpu, (unsigned)affinity_count(), (unsigned)group);
 }
 
