@@ -22,13 +22,13 @@ func Run(ctx context.Context, name string, config *Config, serve func(context.Co
 	if err != nil {
 		return err
 	}
-	within, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	r := run{serve: serve, end: end}
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := run{serve: serve, cancel: cancel}
 	for within.Err() == nil {
 		g, err := attach(within, name, s)
 		if err != nil {
-			end(err)
+			r.end(err)
 			break
 		}
 		r.meet(within, g)
@@ -37,14 +37,24 @@ func Run(ctx context.Context, name string, config *Config, serve func(context.Co
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return context.Cause(within)
+	return r.err
 }
 
 // run is what the goroutines of one Run share.
 type run struct {
 	serve    func(context.Context, *Guest) error
-	end      context.CancelCauseFunc // of all; the first reason counts
-	underWay sync.WaitGroup          // calls of serve
+	underWay sync.WaitGroup // calls of serve
+	once     sync.Once
+	cancel   context.CancelFunc // of all
+	err      error              // why all ended: by end, read when nothing is under way
+}
+
+// end ends all; the first reason counts.
+func (r *run) end(err error) {
+	r.once.Do(func() {
+		r.err = err
+		r.cancel()
+	})
 }
 
 // meet serves one host. It returns when the host is gone, even if serve has not returned, or when serve has.

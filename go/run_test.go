@@ -53,9 +53,10 @@ func TestRunEndsWhileItWaitsForAHost(t *testing.T) {
 
 func TestRunEndsWithServe(t *testing.T) {
 	h := newHost(t, smallShape)
-	want := errors.New("enough")
-	if err := Run(deadline(t), h.name, nil, func(context.Context, *Guest) error { return want }); err != want {
-		t.Fatal(err)
+	for _, want := range []error{errors.New("enough"), nil} {
+		if err := Run(deadline(t), h.name, nil, func(context.Context, *Guest) error { return want }); err != want {
+			t.Fatal(err)
+		}
 	}
 	err := Run(deadline(t), h.name, nil, func(ctx context.Context, g *Guest) error {
 		if err := g.Shutdown(ctx); err != nil {
