@@ -30,6 +30,7 @@ run() {
     grep -A 2 '^ *--- SKIP' "$log" || true
 }
 
+trap 'wineserver --kill || true' EXIT
 bash tests/tooling/wine.sh "$WINEPREFIX"
 mapfile -t folders < <(tested go && tested go/flatbuffers)
 for folder in "${folders[@]}"; do

@@ -9,6 +9,7 @@ step() {
     "$@"
 }
 
+trap 'WINEPREFIX=$PWD/build/wine wineserver --kill || true' EXIT
 step bash tests/tooling/wine.sh build/wine
 step sh tests/tooling/cmocka.sh tests/tooling/mingw-w64.cmake build/cmocka-windows
 step sh tests/tooling/build.sh windows --toolchain "$PWD/tests/tooling/mingw-w64.cmake" \

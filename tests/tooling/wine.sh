@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# wine.sh <prefix>: makes a Wine prefix, unless it is there, in which Go's programs run too.
+# wine.sh <prefix>: makes a Wine prefix, unless it is there, in which Go's programs run too, and starts
+# its server, which stays until `wineserver --kill`: a server that ends by itself when it has no
+# program left refuses one that comes just then.
 #
 # Go's runtime has its random numbers of bcryptprimitives.dll, which every Windows has since 7, but
 # not every Wine. Where it is missing a stand-in is built that passes the call on.
@@ -20,3 +22,6 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T length) {
 }
 END
 fi
+# The services that the first program starts keep what it writes to open: that must be nothing of a test's.
+wineserver --persistent >/dev/null 2>&1 </dev/null
+wineboot >/dev/null 2>&1 </dev/null
