@@ -7,12 +7,16 @@
 # not every Wine. Where it is missing a stand-in is built that passes the call on.
 set -euo pipefail
 
-mkdir -p "$(dirname "$1")"
-WINEPREFIX=$(realpath -m "$1")
+mkdir -p "$1"
+WINEPREFIX=$(realpath "$1")
 export WINEPREFIX WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
 system=$WINEPREFIX/drive_c/windows/system32
 
-if [[ ! -d $system ]]; then wineboot --init >/dev/null 2>&1; fi
+# The services that the first program starts keep what it writes to open: that must be nothing of a test's.
+wineserver --kill 2>/dev/null || true # one that an earlier run left
+wineserver --wait 2>/dev/null || true
+wineserver --persistent >/dev/null 2>&1 </dev/null
+wineboot --init >/dev/null 2>&1 </dev/null
 if [[ ! -e $system/bcryptprimitives.dll ]]; then
     x86_64-w64-mingw32-gcc -x c -O2 -shared -o "$system/bcryptprimitives.dll" - -ladvapi32 <<'END'
 #include <windows.h>
@@ -22,6 +26,3 @@ __declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE buffer, SIZE_T length) {
 }
 END
 fi
-# The services that the first program starts keep what it writes to open: that must be nothing of a test's.
-wineserver --persistent >/dev/null 2>&1 </dev/null
-wineboot >/dev/null 2>&1 </dev/null
