@@ -10,7 +10,7 @@
 struct await {
     struct deadline *deadline;
     shmipc_stop_token *stop; /* the thread's; set when it goes to sleep */
-    bool one_of_several; /* the thread may have other calls in flight */
+    bool one_of_several;     /* the thread may have other calls in flight */
 
     /* Set during the wait. */
     bool check_responder;
