@@ -117,17 +117,23 @@ static uint64_t retry_after(uint64_t waited_ns) {
     return share < RETRY_NS ? RETRY_NS : share > RETRY_MOST_NS ? RETRY_MOST_NS : share;
 }
 
-static void pause_between_tries(uint64_t began, struct deadline *deadline, atomic_u32 *stopped) {
+/* On the stack of a thread that attaches. */
+struct attempt {
+    atomic_u32 stopped; /* 1: its token was stopped; the word that it sleeps on */
+};
+
+static void pause_between_tries(uint64_t began, struct deadline *deadline,
+                                struct attempt *attempt) {
     uint64_t now = shmi_clock_now();
     uint64_t until = now + retry_after(now - began);
     uint64_t at = shmi_deadline_at(deadline);
-    (void)shmi_word_wait(NULL, stopped, 0, sooner(at, until), NO_HOME);
+    (void)shmi_word_wait(NULL, &attempt->stopped, 0, sooner(at, until), NO_HOME);
 }
 
 static void wake_attach(void *context) {
-    atomic_u32 *stopped = context;
-    exchange_seq_cst32(stopped, 1);
-    (void)shmi_word_wake(NULL, stopped, WAKE_ONE);
+    struct attempt *attempt = context;
+    exchange_seq_cst32(&attempt->stopped, 1);
+    (void)shmi_word_wake(NULL, &attempt->stopped, WAKE_ONE);
 }
 
 static int attach_unless_stopped(const char *name, const shmipc_guest_config *config,
@@ -141,12 +147,12 @@ static int attach(const char *name, const shmipc_guest_config *config, int64_t t
                   shmipc_peer **peer) {
     struct deadline deadline = deadline_in(timeout);
     const uint64_t began = shmi_clock_now();
-    atomic_u32 stopped = 0;
-    struct stop_waiter waiter = {.wake = wake_attach, .context = &stopped};
+    struct attempt attempt = {.stopped = 0};
+    struct stop_waiter waiter = {.wake = wake_attach, .context = &attempt};
     shmi_stop_join(config->stop, &waiter);
     int error = attach_unless_stopped(name, config, peer);
     while (error == SHMIPC_E_NOT_FOUND && !shmi_deadline_passed(&deadline)) {
-        pause_between_tries(began, &deadline, &stopped);
+        pause_between_tries(began, &deadline, &attempt);
         error = attach_unless_stopped(name, config, peer);
     }
     shmi_stop_leave(config->stop, &waiter);
