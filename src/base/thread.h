@@ -19,8 +19,8 @@ struct last_failure {
 struct thread_state {
     const struct served *serving;   /* peer.h */
     const void *steps_aside;        /* turns.c's: the peer in whose slot a turn has just ended */
-    uint32_t affinity;              /* pool.c's and turns.c's: the slot used last */
     struct shmipc_stop_token *stop; /* stop.c's: ends this thread's waits; NULL: none */
+    uint32_t affinity;              /* pool.c's and turns.c's: the slot used last */
     struct last_failure last;       /* error.c */
 };
 
