@@ -222,9 +222,9 @@ SHMIPC_API void shmipc_stop(shmipc_stop_token *token);
 SHMIPC_API int shmipc_stopped(const shmipc_stop_token *token);
 
 /*
- * Has `token` end this thread's waits from now on (NULL: nothing ends them). A thread that sleeps,
- * or is about to, when the token is stopped ends its call with CANCELLED or CANCELLED_STARTED, and
- * any other wait with CANCELLED: claims, waits, attaches, serving. shmipc_slot_wait_any ends no
+ * Sets this thread's token, which ends its waits: NULL is none. A thread that sleeps, or is about
+ * to, when its token is stopped ends its call with CANCELLED or CANCELLED_STARTED, and any other
+ * wait with CANCELLED: claims, waits, attaches, serving. shmipc_slot_wait_any ends no
  * call; shmipc_shutdown and shmipc_close ignore the token, and so does a call that is answered
  * before its thread would sleep. A token that is passed to a function (shmipc_serve_until,
  * config.stop) takes this one's place there.
@@ -619,10 +619,10 @@ SHMIPC_API int shmipc_abandoned(const shmipc_request *request);
 SHMIPC_API int shmipc_serve(shmipc_peer *peer, shmipc_handler handler, void *context);
 
 /*
- * As shmipc_serve, but `token` takes the place of the thread's token: when it is stopped, this
- * returns CANCELLED; if it was stopped before the call, this serves nothing. So a token reliably
- * stops a pool of threads, including threads that are only about to begin. shmipc_wake ends this
- * too. `token` NULL: as shmipc_serve. Returns as shmipc_serve.
+ * As shmipc_serve, with a token of its own: when `token` is stopped, this returns CANCELLED; if it
+ * was stopped before the call, this serves nothing. So a token reliably stops a pool of threads,
+ * including threads that are only about to begin. The thread's own token does not count here;
+ * shmipc_wake does. `token` NULL: as shmipc_serve. Returns as shmipc_serve.
  */
 SHMIPC_API int shmipc_serve_until(shmipc_peer *peer, shmipc_handler handler, void *context,
                                   shmipc_stop_token *token);
