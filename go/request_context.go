@@ -103,12 +103,12 @@ func (g *Guest) endAbandoned(lookForHost bool) bool {
 
 // abandonment says why nobody waits for the answer to a request, or nil.
 func (g *Guest) abandonment(r *Request) (err error) {
-	switch flags := g.life.flags.Load(); {
-	case flags&flagClosing != 0:
+	switch endingOf(g.life.flags.Load(), false) {
+	case closed:
 		return ErrClosed
-	case flags&flagCorrupt != 0:
+	case corrupted:
 		return ErrCorrupt
-	case flags&(flagHostDied|flagHostLeft) != 0:
+	case hostGone, shutDown:
 		return ErrPeerDied
 	}
 	defer g.catchFault(&err)()

@@ -90,13 +90,17 @@ func (r *run) serveHost(ctx context.Context, g *Guest) {
 
 // hostIsGone tells whether the host's end was noticed, and this guest has not ended otherwise.
 func (g *Guest) hostIsGone() bool {
-	flags := g.life.flags.Load()
-	return flags&(flagHostLeft|flagHostDied) != 0 && flags&(flagClosing|flagDraining|flagCorrupt) == 0
+	return g.life.flags.Load()&(flagHostLeft|flagHostDied) != 0 && !g.endedHere()
+}
+
+// endedHere tells whether this guest has ended, or is to end, for a reason of its own.
+func (g *Guest) endedHere() bool {
+	return g.life.flags.Load()&(flagClosing|flagDraining|flagCorrupt) != 0
 }
 
 // lostHost tells whether an error says that the host is gone, and not that this guest was closed.
 func (g *Guest) lostHost(err error) bool {
-	if g.life.flags.Load()&(flagClosing|flagDraining|flagCorrupt) != 0 {
+	if g.endedHere() {
 		return false
 	}
 	return errors.Is(err, ErrPeerDied) || errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown)
