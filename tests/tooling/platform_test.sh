@@ -3,24 +3,10 @@
 # a function that is not where it says.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# finds <what> <command>: in a copy that the command has changed, platform.sh fails and says so.
-finds() {
-    rm -rf "$work/copy"
-    mkdir -p "$work/copy/docs"
-    cp -R src "$work/copy/src"
-    mkdir "$work/copy/go"
-    cp -R go/internal "$work/copy/go/internal"
-    cp docs/porting.md "$work/copy/docs"
-    (cd "$work/copy" && eval "$2")
-    if bash tests/tooling/platform.sh "$work/copy" >"$work/out" 2>&1 || ! grep -q "$1" "$work/out"; then
-        echo "platform_test.sh: platform.sh does not find \"$1\" after: $2" >&2
-        cat "$work/out" >&2
-        exit 1
-    fi
-}
+check=platform.sh
+copied=(src go/internal docs/porting.md)
+# shellcheck source=tests/tooling/finds.sh
+. tests/tooling/finds.sh
 
 bash tests/tooling/platform.sh
 finds 'does not name posix/new.c' 'touch src/platform/posix/new.c'
