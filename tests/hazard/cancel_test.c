@@ -1,6 +1,6 @@
 /* Threads that are cancelled, or interrupted by a signal handler that forks, inside the library. */
 #define _GNU_SOURCE
-#include "hazard/peers.h"
+#include "hazard/waits.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -23,17 +23,6 @@ static void everybody_else_goes_on(void) {
 
 /* ---- A thread that is cancelled while it waits ---- */
 
-struct stage {
-    struct pair pair;
-    struct region_name nobodys; /* no region has it */
-    shmipc_stop_token token;
-    shmipc_peer *second; /* guest */
-    shmipc_slot slots[2];
-    struct server server;
-    struct gated gated;
-    struct call_thread call;
-};
-
 /* One call that waits: what it needs, what is called, and what ends it then. */
 struct wait {
     const char *what;
@@ -43,12 +32,6 @@ struct wait {
     int expected;
     bool leaves; /* no slot is there to be counted afterwards */
 };
-
-static const shmipc_request empty = {.length = 0};
-
-static void nothing(struct stage *s) {
-    (void)s;
-}
 
 static int attach_forever(struct stage *s) {
     shmipc_guest_config config = test_guest_config();
@@ -61,44 +44,9 @@ static void stop(struct stage *s) {
     shmipc_stop(&s->token);
 }
 
-static int wait_for_guests(struct stage *s) {
-    return shmipc_wait_guests(s->pair.host, 2, SHMIPC_FOREVER);
-}
-
 static void attach_second(struct stage *s) {
     shmipc_guest_config config = test_guest_config();
     must_equal(shmipc_guest_attach(s->pair.name.text, &config, 0, &s->second), SHMIPC_OK);
-}
-
-static void hear_of_all(struct stage *s) {
-    shmipc_event event;
-    while (shmipc_next_event(s->pair.host, 0, &event) == SHMIPC_OK) {
-    }
-}
-
-static int wait_for_event(struct stage *s) {
-    shmipc_event event;
-    return shmipc_next_event(s->pair.host, SHMIPC_FOREVER, &event);
-}
-
-static void hold_one(struct stage *s) {
-    must_equal(shmipc_slot_claim(s->pair.host, 0, &s->slots[0]), SHMIPC_OK);
-}
-
-static void hold_all(struct stage *s) {
-    hold_one(s);
-    must_equal(shmipc_slot_claim(s->pair.host, 0, &s->slots[1]), SHMIPC_OK);
-}
-
-static void send_one(struct stage *s) {
-    hold_one(s);
-    must_equal(shmipc_slot_send(s->slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-}
-
-static int claim_and_release(struct stage *s) {
-    shmipc_slot slot;
-    int error = shmipc_slot_claim(s->pair.host, SHMIPC_FOREVER, &slot);
-    return error ? error : shmipc_slot_release(slot);
 }
 
 static void release_one(struct stage *s) {
@@ -110,38 +58,8 @@ static void release_all(struct stage *s) {
     must_equal(shmipc_slot_release(s->slots[1]), SHMIPC_OK);
 }
 
-static int make_call(struct stage *s) {
-    return shmipc_call(s->pair.host, &empty, NULL, SHMIPC_FOREVER);
-}
-
-static int ping(struct stage *s) {
-    return shmipc_ping(s->pair.host, SHMIPC_FOREVER, NULL);
-}
-
-static int call_in_slot(struct stage *s) {
-    return shmipc_slot_call(s->slots[0], &empty, NULL, SHMIPC_FOREVER);
-}
-
-static int receive(struct stage *s) {
-    shmipc_response response;
-    return shmipc_slot_receive(s->slots[0], SHMIPC_FOREVER, &response);
-}
-
-static int collect(struct stage *s) {
-    size_t which = 0;
-    return shmipc_slot_wait_any(s->slots, 1, SHMIPC_FOREVER, &which);
-}
-
 static void serve_it(struct stage *s) {
     server_start(&s->server, s->pair.guest, echo_handler, NULL);
-}
-
-static int serve(struct stage *s) {
-    return shmipc_serve(s->pair.guest, echo_handler, NULL);
-}
-
-static int wait_for_request(struct stage *s) {
-    return shmipc_wait(s->pair.guest, SHMIPC_FOREVER);
 }
 
 static void wake(struct stage *s) {
@@ -168,17 +86,17 @@ static void let_handler_go(struct stage *s) {
 }
 
 static const struct wait waits[] = {
-    {"attach", nothing, attach_forever, stop, SHMIPC_E_CANCELLED, false},
-    {"wait_guests", nothing, wait_for_guests, attach_second, SHMIPC_OK, false},
+    {"attach", prepare_nothing, attach_forever, stop, SHMIPC_E_CANCELLED, false},
+    {"wait_guests", prepare_nothing, wait_for_guests, attach_second, SHMIPC_OK, false},
     {"next_event", hear_of_all, wait_for_event, attach_second, SHMIPC_OK, false},
     {"claim", hold_all, claim_and_release, release_all, SHMIPC_OK, false},
-    {"call", nothing, make_call, serve_it, SHMIPC_OK, false},
-    {"ping", nothing, ping, serve_it, SHMIPC_OK, false},
+    {"call", prepare_nothing, make_call, serve_it, SHMIPC_OK, false},
+    {"ping", prepare_nothing, ping_the_guest, serve_it, SHMIPC_OK, false},
     {"slot_call", hold_one, call_in_slot, serve_it, SHMIPC_OK, false},
-    {"slot_receive", send_one, receive, serve_it, SHMIPC_OK, false},
-    {"slot_wait_any", send_one, collect, serve_it, SHMIPC_OK, false},
-    {"serve", nothing, serve, wake, SHMIPC_E_WOKEN, false},
-    {"wait", nothing, wait_for_request, wake, SHMIPC_E_WOKEN, false},
+    {"slot_receive", send_one, receive_one, serve_it, SHMIPC_OK, false},
+    {"slot_wait_any", send_one, collect_one, serve_it, SHMIPC_OK, false},
+    {"serve", prepare_nothing, serve_the_host, wake, SHMIPC_E_WOKEN, false},
+    {"wait", prepare_nothing, wait_for_request, wake, SHMIPC_E_WOKEN, false},
     {"shutdown", hold_one, shut_down, release_one, SHMIPC_OK, true},
     {"close", keep_a_handler, close_guest, let_handler_go, SHMIPC_OK, true},
 };
@@ -199,12 +117,6 @@ static void *wait_and_be_cancelled(void *context) {
     fixture_die(__FILE__, __LINE__, "the cancellation was lost");
 }
 
-static void open_stage(struct stage *s, const struct wait *wait) {
-    *s = (struct stage){.nobodys = new_name()};
-    pair_open(&s->pair, NULL);
-    wait->prepare(s);
-}
-
 static void close_stage(struct stage *s, const struct wait *wait) {
     (void)shmipc_slot_release(s->slots[0]);
     if (!wait->leaves) {
@@ -222,7 +134,7 @@ static void cancel_while_it_waits(const struct wait *wait) {
     static struct stage stage;
     struct victim victim = {.wait = wait, .stage = &stage};
     void *result;
-    open_stage(&stage, wait);
+    open_stage(&stage, wait->prepare);
     pthread_t thread = thread_start(wait_and_be_cancelled, &victim);
     eventually(thread_is_asleep(atomic_load(&victim.id)));
     must_equal(pthread_cancel(thread), 0);

@@ -1,6 +1,6 @@
 /* Waits that a thread's stop token ends: every kind, also from a signal handler, at any moment. */
 #define _GNU_SOURCE
-#include "hazard/peers.h"
+#include "hazard/waits.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -12,38 +12,12 @@
 /* Far below the tick by which a thread that nobody wakes would see the token. */
 #define AT_ONCE (40 * (uint64_t)MILLISECOND)
 
-static const shmipc_request empty = {.length = 0};
-
 /* ---- Each wait ---- */
 
-struct stage {
-    struct pair pair;
-    struct region_name nobodys; /* no region has it */
-    shmipc_slot slots[2];
-};
-
-static void hear_of_all(struct stage *s) {
-    shmipc_event event;
-    while (shmipc_next_event(s->pair.host, 0, &event) == SHMIPC_OK) {
-    }
-}
-
-static void hold_one(struct stage *s) {
-    s->slots[0] = must_claim(s->pair.host, 0);
-}
-
-static void hold_all(struct stage *s) {
-    hold_one(s);
-    s->slots[1] = must_claim(s->pair.host, 0);
-}
-
-static void send_one(struct stage *s) {
-    hold_one(s);
-    must_equal(shmipc_slot_send(s->slots[0], SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
-}
-
-static void nothing(struct stage *s) {
-    (void)s;
+static int collect_and_go_on(struct stage *s) {
+    int error = collect_one(s);
+    must_equal(shmipc_slot_ready(s->slots[0]), 0); /* the call goes on */
+    return error;
 }
 
 static int attach(struct stage *s) {
@@ -52,80 +26,24 @@ static int attach(struct stage *s) {
     return shmipc_guest_attach(s->nobodys.text, &config, SHMIPC_FOREVER, &peer);
 }
 
-static int wait_for_guests(struct stage *s) {
-    return shmipc_wait_guests(s->pair.host, 2, SHMIPC_FOREVER);
-}
-
-static int wait_for_event(struct stage *s) {
-    shmipc_event event;
-    return shmipc_next_event(s->pair.host, SHMIPC_FOREVER, &event);
-}
-
-static int claim(struct stage *s) {
-    shmipc_slot slot;
-    return shmipc_slot_claim(s->pair.host, SHMIPC_FOREVER, &slot);
-}
-
-static int make_call(struct stage *s) {
-    return shmipc_call(s->pair.host, &empty, NULL, SHMIPC_FOREVER);
-}
-
-static int guest_calls(struct stage *s) {
-    return shmipc_call(s->pair.guest, &empty, NULL, SHMIPC_FOREVER);
-}
-
-static int ping(struct stage *s) {
-    return shmipc_ping(s->pair.host, SHMIPC_FOREVER, NULL);
-}
-
-static int call_in_slot(struct stage *s) {
-    return shmipc_slot_call(s->slots[0], &empty, NULL, SHMIPC_FOREVER);
-}
-
-static int receive(struct stage *s) {
-    shmipc_response response;
-    return shmipc_slot_receive(s->slots[0], SHMIPC_FOREVER, &response);
-}
-
-static int collect(struct stage *s) {
-    size_t which = 0;
-    int error = shmipc_slot_wait_any(s->slots, 1, SHMIPC_FOREVER, &which);
-    must_equal(shmipc_slot_ready(s->slots[0]), 0); /* the call goes on */
-    return error;
-}
-
-static int serve(struct stage *s) {
-    return shmipc_serve(s->pair.guest, echo_handler, NULL);
-}
-
-static int wait_for_request(struct stage *s) {
-    return shmipc_wait(s->pair.guest, SHMIPC_FOREVER);
-}
-
 static const struct wait {
     const char *what;
     void (*prepare)(struct stage *stage);
     int (*call)(struct stage *stage);
 } waits[] = {
-    {"attach", nothing, attach},
-    {"wait_guests", nothing, wait_for_guests},
+    {"attach", prepare_nothing, attach},
+    {"wait_guests", prepare_nothing, wait_for_guests},
     {"next_event", hear_of_all, wait_for_event},
-    {"claim", hold_all, claim},
-    {"call", nothing, make_call},
-    {"a guest's call", nothing, guest_calls},
-    {"ping", nothing, ping},
+    {"claim", hold_all, claim_and_release},
+    {"call", prepare_nothing, make_call},
+    {"a guest's call", prepare_nothing, make_guests_call},
+    {"ping", prepare_nothing, ping_the_guest},
     {"slot_call", hold_one, call_in_slot},
-    {"slot_receive", send_one, receive},
-    {"slot_wait_any", send_one, collect},
-    {"serve", nothing, serve},
-    {"wait", nothing, wait_for_request},
+    {"slot_receive", send_one, receive_one},
+    {"slot_wait_any", send_one, collect_and_go_on},
+    {"serve", prepare_nothing, serve_the_host},
+    {"wait", prepare_nothing, wait_for_request},
 };
-
-static void open_stage(struct stage *s, const struct wait *wait) {
-    *s = (struct stage){.nobodys = new_name()};
-    pair_open(&s->pair, NULL);
-    wait->prepare(s);
-}
 
 static void close_stage(struct stage *s) {
     for (int i = 0; i < 2; i++)
@@ -164,7 +82,7 @@ static uint64_t stop_while_it_waits(const struct wait *wait) {
     struct stage stage;
     struct victim victim = {
         .wait = wait, .stage = &stage, .token = SHMIPC_STOP_TOKEN_INIT, .id = 0};
-    open_stage(&stage, wait);
+    open_stage(&stage, wait->prepare);
     pthread_t thread = thread_start(wait_with_token, &victim);
     eventually(thread_is_asleep(atomic_load(&victim.id)));
     must_equal(child_wait(child_start(stop_in_child, &victim)), 0); /* stops only a copy */
@@ -194,7 +112,7 @@ static void test_every_wait_ends_at_once(void **state) {
 /* An attach that has waited for long looks for its host every 50 ms. */
 static void test_an_attach_that_has_waited_for_long_ends_at_once(void **state) {
     enum { ATTACHERS = 15 };
-    static const struct wait wait = {"attach", nothing, attach};
+    static const struct wait wait = {"attach", prepare_nothing, attach};
     const struct timespec long_wait = {.tv_sec = 2};
     struct victim victims[ATTACHERS];
     pthread_t threads[ATTACHERS];
