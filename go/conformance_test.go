@@ -53,7 +53,7 @@ func number(t *testing.T, text string, base int) uint64 {
 // facts are this package's values for the layout, by kind and name in the golden file.
 func facts() map[string]int64 {
 	var p wire.PeerRecord
-	var b eventcount
+	var b wire.EventcountLine
 	var e wire.ExchangeLine
 	f := map[string]int64{
 		"offset header": 0, "size header": wire.HeaderSize, "offset peers": wire.PeersOffset, "size peer": int64(unsafe.Sizeof(p)),
@@ -64,7 +64,7 @@ func facts() map[string]int64 {
 		"offset peer.served": int64(unsafe.Offsetof(p.Served)), "offset peer.discarded": int64(unsafe.Offsetof(p.Discarded)),
 		"offset peer.calls": int64(unsafe.Offsetof(p.Calls)), "offset peer.failed": int64(unsafe.Offsetof(p.Failed)),
 		"offset peer.origin": int64(unsafe.Offsetof(p.Origin)), "offset peer.answers": int64(unsafe.Offsetof(p.Answers)),
-		"size peer.answers":            int64(unsafe.Sizeof(b)),
+		"size peer.answers": int64(unsafe.Sizeof(b.Eventcount)), "offset eventcount_line.armed": int64(unsafe.Offsetof(b.Armed)),
 		"offset eventcount.generation": int64(unsafe.Offsetof(b.Generation)), "offset eventcount.sleepers": int64(unsafe.Offsetof(b.Sleepers)),
 		"offset slot.state": int64(unsafe.Offsetof(e.State)), "offset slot.word": int64(unsafe.Offsetof(e.State)),
 		"offset slot.length": int64(unsafe.Offsetof(e.Length)),

@@ -8,41 +8,47 @@ import (
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
+// heapEventcount is an eventcount in no region.
+func heapEventcount() eventcount {
+	line := &wire.EventcountLine{}
+	return eventcount{&line.Eventcount, &line.Armed, 0}
+}
+
 func TestEventcountNotifiesOnlySleepers(t *testing.T) {
-	var b eventcount
+	b := heapEventcount()
 	woken := 0
 	p := parking{park.System{Wake: func(word *uint32, n int) {
-		if word != eventcountWord(&b) {
+		if word != eventcountWord(b) {
 			t.Error("it wakes another word")
 		}
 		woken += n
 	}}}
-	if p.notifyIfWanted(&b) || b.Generation.Load() != 0 || woken != 0 {
+	if p.notifyIfWanted(b) || b.Generation.Load() != 0 || woken != 0 {
 		t.Fatal("it notified nobody")
 	}
 	b.want(1 << 3)
-	if !p.notifyIfWanted(&b) || b.Generation.Load() != 1 || woken != 1 {
+	if !p.notifyIfWanted(b) || b.Generation.Load() != 1 || woken != 1 {
 		t.Fatalf("generation %d, woken %d", b.Generation.Load(), woken)
 	}
 	b.unwant(1 << 3)
-	if p.notifyIfWanted(&b) {
+	if p.notifyIfWanted(b) {
 		t.Fatal("it notified nobody")
 	}
 }
 
 // A notification changes the generation before it wakes: a thread about to sleep sees the change and does not sleep.
 func TestEventcountChangesBeforeItWakes(t *testing.T) {
-	var b eventcount
+	b := heapEventcount()
 	p := parking{park.System{Wake: func(*uint32, int) {
 		if b.Generation.Load() != 1 {
 			t.Error("woken before the change")
 		}
 	}}}
-	p.notifyAll(&b)
+	p.notifyAll(b)
 }
 
 func TestEventcountBitsOfPeersAreIndependent(t *testing.T) {
-	var b eventcount
+	b := heapEventcount()
 	var peers sync.WaitGroup
 	for i := 0; i < wire.PeersMax; i++ {
 		peers.Add(1)
@@ -64,7 +70,7 @@ func TestEventcountBitsOfPeersAreIndependent(t *testing.T) {
 }
 
 func TestEventcountTellsOneNotificationFromNoneAndFromSeveral(t *testing.T) {
-	var b eventcount
+	b := heapEventcount()
 	want := func(what string, want bool) {
 		t.Helper()
 		if b.notifiedOnce(0) != want {

@@ -311,7 +311,7 @@ func (h *testHost) serveLoop(handler func(Message) Message) {
 }
 
 // sleepOn sleeps until a guest notifies, or for a short time.
-func (h *testHost) sleepOn(b *eventcount, handler func(Message) Message) {
+func (h *testHost) sleepOn(b eventcount, handler func(Message) Message) {
 	seen := b.Generation.Load()
 	b.want(1)
 	if !h.serveAll(handler) {

@@ -316,8 +316,8 @@ func threads() int { return pprof.Lookup("threadcreate").Count() }
 // heapParking sleeps on words that are not in a region.
 var heapParking = parking{park.System{
 	Wait: heapSleepers.wait, Wake: heapSleepers.wake, WakeOwn: heapSleepers.wakeOwn,
-	WakeHome:       func(*uint32, uint32, int) bool { return false },
-	YieldProcessor: yield, Yield: yield,
+	WakeHome: func(*uint32, uint32, int) bool { return false },
+	Signal:   func(uint32) {}, YieldProcessor: yield, Yield: yield,
 }}
 
 type sleepersOfHeap struct {

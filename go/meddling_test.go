@@ -18,7 +18,7 @@ var meddler struct {
 	line       *wire.ExchangeLine // nil: it leaves every slot alone
 	bits       wire.Word          // what it changes in the word
 	restore    bool               // it restores the bits before the next look
-	eventcount *eventcount        // nil: it leaves every eventcount alone
+	eventcount eventcount         // of none: it leaves every eventcount alone
 	tries      int
 }
 
@@ -49,7 +49,7 @@ func (s *slot) swap(old, new wire.Word) bool {
 	return s.line.State.CompareAndSwap(uint64(old), uint64(new))
 }
 
-func (b *eventcount) swapSets(old, new uint32) bool {
+func (b eventcount) swapSets(old, new uint32) bool {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
 	if meddler.eventcount == b {
@@ -59,7 +59,7 @@ func (b *eventcount) swapSets(old, new uint32) bool {
 	return b.Sleepers.CompareAndSwap(old, new)
 }
 
-func setMeddler(line *wire.ExchangeLine, bits wire.Word, restore bool, b *eventcount) {
+func setMeddler(line *wire.ExchangeLine, bits wire.Word, restore bool, b eventcount) {
 	meddler.mu.Lock()
 	defer meddler.mu.Unlock()
 	meddler.line, meddler.bits, meddler.restore, meddler.eventcount, meddler.tries = line, bits, restore, b, 0
@@ -67,10 +67,10 @@ func setMeddler(line *wire.ExchangeLine, bits wire.Word, restore bool, b *eventc
 
 func meddle(t *testing.T, line *wire.ExchangeLine, bits wire.Word) {
 	t.Cleanup(leaveAlone)
-	setMeddler(line, bits, false, nil)
+	setMeddler(line, bits, false, eventcount{})
 }
 
-func leaveAlone() { setMeddler(nil, 0, false, nil) }
+func leaveAlone() { setMeddler(nil, 0, false, eventcount{}) }
 
 func wantCorrupt(t *testing.T, g *Guest) {
 	t.Helper()
@@ -120,7 +120,7 @@ func TestCallThatCanNeverBeGivenUpEnds(t *testing.T) {
 func TestWaitForAnyThatCanNeverBeParkedEnds(t *testing.T) {
 	h, g, s := meddledCall(t)
 	t.Cleanup(leaveAlone)
-	setMeddler(h.guestSlot(0), wire.FlagParked, true, nil)
+	setMeddler(h.guestSlot(0), wire.FlagParked, true, eventcount{})
 	if which, err := g.WaitAny(deadline(t), []Slot{s}, 0); err != nil || which != 0 {
 		t.Fatal(which, err)
 	}

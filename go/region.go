@@ -46,10 +46,14 @@ type mapped struct {
 
 func (m *mapped) peer(index uint32) *wire.PeerRecord { return m.view.Peer(index) }
 
-func (m *mapped) answersOf(index uint32) *eventcount { return (*eventcount)(&m.peer(index).Answers) }
+func (m *mapped) answersOf(index uint32) eventcount {
+	answers := &m.peer(index).Answers
+	return eventcount{answers, &answers.Sleepers, wire.ArmedAt}
+}
 
-func (m *mapped) eventcount(number uint32) *eventcount {
-	return (*eventcount)(m.view.Eventcount(number))
+func (m *mapped) eventcount(number uint32) eventcount {
+	line := m.view.Eventcount(number)
+	return eventcount{&line.Eventcount, &line.Armed, 0}
 }
 
 // region is what this guest knows of the region that it has mapped. But for the last field it never changes after join.
@@ -220,7 +224,9 @@ func (r *region) join(callsOnly bool) (err error) {
 // sleepers are therefore woken to look.
 func (r *region) silenceEventcounts() {
 	for number := uint32(0); number < wire.Eventcounts; number++ {
-		r.eventcount(number).unwant(r.bit | r.bit<<wire.PollersAt)
+		b := r.eventcount(number)
+		b.unwant(r.bit | r.bit<<wire.PollersAt)
+		b.disarm(r.index)
 	}
 	if b := r.eventcount(wire.EventcountHostRequest); b.wantsNotify() {
 		r.notifyAll(b)

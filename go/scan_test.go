@@ -150,7 +150,7 @@ func TestServePollsWhileItIsAwake(t *testing.T) {
 }
 
 func TestEventcountIsSilentWhileSomebodyPolls(t *testing.T) {
-	var b eventcount
+	b := heapEventcount()
 	b.want(1 << 3)
 	b.joinPollers(1 << 15)
 	if b.wantsNotify() {

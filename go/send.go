@@ -47,7 +47,7 @@ func (e *exchange) tellWorkers() {
 	}
 }
 
-func (e *exchange) notify(b *eventcount) {
+func (e *exchange) notify(b eventcount) {
 	e.stats.wakes.Add(1)
 	e.guest.notifyHome(b, wire.HostIndex, e.home)
 }

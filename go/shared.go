@@ -16,4 +16,4 @@ func (s *slot) swap(old, new wire.Word) bool {
 }
 
 // swapSets changes the sets of sleepers and pollers if they are still `old`.
-func (b *eventcount) swapSets(old, new uint32) bool { return b.Sleepers.CompareAndSwap(old, new) }
+func (b eventcount) swapSets(old, new uint32) bool { return b.Sleepers.CompareAndSwap(old, new) }

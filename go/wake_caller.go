@@ -7,9 +7,9 @@ import "github.com/libshmipc/libshmipc/go/internal/wire"
 // found PARKED in it. A caller that waits for several answers joins the sleepers, sets PARKED or finds it set, then
 // reads the word; this side has changed the word, then reads the sleepers. All of it is sequentially consistent, so at
 // least one of the two sees the other.
-func (p *parking) wakeCaller(line *wire.ExchangeLine, answers *eventcount) {
+func (p *parking) wakeCaller(line *wire.ExchangeLine, answers eventcount) {
 	p.wake(wire.LowHalf(&line.State), 1)
-	if answers.wantsNotify() {
+	if answers.hasSleepers() {
 		p.notifyAll(answers)
 	}
 }

@@ -33,18 +33,18 @@ func TestWorkerThatSleptPassesTheNotificationOn(t *testing.T) {
 func TestWorkerPassesANotificationOnIfThereMayBeAnotherRequest(t *testing.T) {
 	const other = 1 << 15
 	for name, c := range map[string]struct {
-		meanwhile func(h *testHost, b *eventcount)
+		meanwhile func(h *testHost, b eventcount)
 		passed    int
 	}{
-		"notified once":  {func(_ *testHost, b *eventcount) { b.leavePollers(other) }, 0},
-		"notified twice": {func(_ *testHost, b *eventcount) { b.leavePollers(other); b.Generation.Add(1) }, 1},
-		"polled":         {func(*testHost, *eventcount) {}, 1},
-		"handed over": {func(h *testHost, b *eventcount) {
+		"notified once":  {func(_ *testHost, b eventcount) { b.leavePollers(other) }, 0},
+		"notified twice": {func(_ *testHost, b eventcount) { b.leavePollers(other); b.Generation.Add(1) }, 1},
+		"polled":         {func(*testHost, eventcount) {}, 1},
+		"handed over": {func(h *testHost, b eventcount) {
 			b.leavePollers(other)
 			b.Generation.Add(^uint32(0))
 			h.notifySeveral(b, 1, 0)
 		}, 1},
-		"of several, passed on": {func(h *testHost, b *eventcount) { b.leavePollers(other); h.notifySeveral(b, 1, 0) }, 1},
+		"of several, passed on": {func(h *testHost, b eventcount) { b.leavePollers(other); h.notifySeveral(b, 1, 0) }, 1},
 	} {
 		h := newHeapHost(t, shape{2, 1, 64, 64})
 		w := newWorker(h.attach(nil), echoHandler)

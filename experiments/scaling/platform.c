@@ -30,9 +30,9 @@ static int open_object(struct object **object) {
     return SHMIPC_OK;
 }
 
-int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+int shmi_object_create(const char *name, const struct geometry *geometry,
                        const struct object_rules *rules, struct object **object) {
-    (void)name, (void)nonce, (void)rules;
+    (void)name, (void)rules;
     region.memory = lines_allocate(geometry->total_size);
     return region.memory == NULL ? SHMIPC_E_NO_MEMORY : open_object(object);
 }
@@ -66,6 +66,28 @@ int shmi_object_read(struct object *o, void *to, size_t size) {
 void *shmi_object_base(const struct object *o) {
     (void)o;
     return region.memory;
+}
+
+void shmi_object_signal(struct object *o, uint32_t peer) {
+    (void)o, (void)peer; /* nobody has a descriptor */
+}
+
+int shmi_pollable_open(struct object *o, struct pollable **pollable) {
+    (void)o, (void)pollable;
+    return SHMIPC_E_NOT_SUPPORTED;
+}
+
+void shmi_pollable_close(struct pollable *p) {
+    (void)p;
+}
+
+shmipc_fd shmi_pollable_fd(const struct pollable *p) {
+    (void)p;
+    return -1;
+}
+
+void shmi_pollable_clear(struct pollable *p, uint64_t until) {
+    (void)p, (void)until;
 }
 
 int shmi_object_remove_dead(struct object *o) {

@@ -665,6 +665,67 @@ typedef struct shmipc_event {
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 
+/* ---- Event loops ----------------------------------------------------------------------------- */
+
+/*
+ * For a thread that waits in a loop of its own (libuv, asio, GLib, Qt, asyncio, epoll, a message
+ * loop on Windows): one descriptor of a peer, which the loop watches for reading, tells of answers,
+ * of requests to serve, and of other peers' changes and deaths.
+ *
+ *     shmipc_get_fd(peer, &fd);                   // once; have the loop watch it
+ *
+ *     // when fd is readable, and after each send:
+ *     do {
+ *         shmipc_poll(peer, handler, NULL);                           // serve what is there
+ *         while (shmipc_next_event(peer, 0, &event) == SHMIPC_OK)     // take what is there
+ *             ...
+ *         for each slot that was sent: if (shmipc_slot_ready(slot) == 1)
+ *             shmipc_slot_receive(slot, 0, &response) ...
+ *     } while (shmipc_arm(peer, SHMIPC_ARM_REQUESTS | SHMIPC_ARM_EVENTS, slots, count) == 1);
+ *
+ * The functions of this section belong to one thread at a time for each peer, such as the loop's.
+ */
+
+/* A file descriptor; on Windows a HANDLE that can be waited for. */
+#ifdef _WIN32
+typedef void *shmipc_fd;
+#else
+typedef int shmipc_fd;
+#endif
+
+/*
+ * Stores the peer's descriptor in *fd, and makes it in the first call. It belongs to the peer: do
+ * not read, write or close it, and stop watching it before shmipc_free. It is not inherited by other
+ * programs, and is closed in a forked child.
+ * Errors: INVALID, CLOSED, DENIED, NO_DESCRIPTORS, NO_MEMORY, NO_SPACE, NOT_SUPPORTED, SYSTEM.
+ */
+SHMIPC_API int shmipc_get_fd(shmipc_peer *peer, shmipc_fd *fd);
+
+#define SHMIPC_ARM_REQUESTS 1u /* shmipc_poll would serve a request, or return an error */
+#define SHMIPC_ARM_EVENTS 2u   /* shmipc_next_event would return an event, or an error */
+
+/*
+ * Arms the descriptor: it becomes readable as soon as one of the `count` slots (0 to
+ * SHMIPC_SLOTS_MAX, all of this peer) is ready, or what `events` names is there. It stays readable
+ * until a later shmipc_arm finds nothing there; so it may be watched as any other descriptor, by
+ * level or by edge. The last call counts: it replaces what was armed before. Slots that are stale,
+ * zero, or not sent are passed over; a slot that is sent later needs another shmipc_arm.
+ *
+ * Returns 1 if something is there already (the descriptor is readable then); 0 if not yet. Does not
+ * wait. Also looks for dead peers if the last look is 100 ms ago, and the descriptor becomes readable
+ * for that every 100 ms: so a death is noticed within 200 ms, as in every other wait. It may become
+ * readable for no reason.
+ *
+ * While nothing is armed the peer's other threads, and the other side, pay nothing for a descriptor.
+ * Errors: INVALID, STATE (no shmipc_get_fd before), CLOSED (the descriptor stays readable).
+ */
+SHMIPC_API int shmipc_arm(shmipc_peer *peer, uint32_t events, const shmipc_slot *slots,
+                          size_t count);
+
+/* Arms nothing: for a loop that does something else for long, or ends. The descriptor may stay
+   readable until the next shmipc_arm. Errors: INVALID, CLOSED. */
+SHMIPC_API int shmipc_disarm(shmipc_peer *peer);
+
 /* ---- Regions of dead hosts ------------------------------------------------------------------- */
 
 /*

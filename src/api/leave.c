@@ -228,6 +228,7 @@ static void end_peer(shmipc_peer *p) {
     if (p->life.stays_mapped && !peer_is_host(p) && !load_relaxed32(&p->life.forked))
         leave_and_disown(p, &p->region);
     shmi_region_close(&p->region);
+    shmi_pollable_close(p->loop.pollable);
     shmi_memory_free(p->slots);
     shmi_memory_free(p);
 }

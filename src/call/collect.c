@@ -1,6 +1,8 @@
 /*
  * The first of several answers: shmipc.h, shmipc_slot_wait_any.
  */
+#include "call/collect.h"
+
 #include "base/error.h"
 #include "call/caller.h"
 #include "call/pool.h"
@@ -108,6 +110,21 @@ static size_t sleep_for_any(const struct several *s, struct deadline *deadline,
     } while (ended == s->count);
     return ended;
 }
+
+/* ---- Waiting in an event loop ---- */
+
+bool shmi_collect_has_ended(shmipc_peer *p, const shmipc_slot *slots, size_t count, bool deaths) {
+    const struct several several = {.peer = p, .slots = slots, .count = count};
+    return find(&several, deaths ? would_end_now : has_ended) != count;
+}
+
+bool shmi_collect_park(shmipc_peer *p, const shmipc_slot *slots, size_t count) {
+    const struct several several = {.peer = p, .slots = slots, .count = count};
+    (void)shmi_send_notify_for_all(p);
+    return find(&several, ends_or_is_parked) == count;
+}
+
+/* ---- Waiting in a thread ---- */
 
 /* The peer of all; NULL if no slot has one, or two have different ones. */
 static shmipc_peer *common_peer(const shmipc_slot *slots, size_t count) {

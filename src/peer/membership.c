@@ -62,23 +62,36 @@ static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
            !shmi_peer_is_locked(p->region.object, index);
 }
 
-/* Finds how one peer has changed since the last look. A peer that came is reported as attached
-   first, even if it has gone again. */
-static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
-    struct known_peer *known = &p->membership.known[index];
+/* Finds how one peer has changed since it was known as *known, which becomes what is known now. A
+   peer that came is reported as attached first, even if it has gone again. */
+static bool find_change(shmipc_peer *p, uint32_t index, struct known_peer *known,
+                        shmipc_event_kind *kind) {
     const struct peer_record *record = &p->region.shared->peers[index];
     bool there = is_there(p, index);
     uint32_t epoch = load_acquire32(&record->epoch);
     if (known->present && (!there || epoch != known->epoch)) {
         bool in_order = left_gracefully(record, known->epoch);
         known->present = false;
-        describe(p, index, in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED, event);
+        *kind = in_order ? SHMIPC_EVENT_LEFT : SHMIPC_EVENT_DIED;
         return true;
     }
     if (known->present || (!there && !came_and_went(p, index, epoch)))
         return false;
     *known = (struct known_peer){.epoch = epoch, .present = true};
-    describe(p, index, SHMIPC_EVENT_ATTACHED, event);
+    *kind = SHMIPC_EVENT_ATTACHED;
+    return true;
+}
+
+/* NULL for `event`: tells whether there is one, and leaves it there. */
+static bool look_at_peer(shmipc_peer *p, uint32_t index, shmipc_event *event) {
+    struct known_peer known = p->membership.known[index];
+    shmipc_event_kind kind;
+    if (!find_change(p, index, &known, &kind))
+        return false;
+    if (event != NULL) {
+        p->membership.known[index] = known;
+        describe(p, index, kind, event);
+    }
     return true;
 }
 
@@ -100,6 +113,10 @@ static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
     end_scan(p);
     shmi_peer_tell_trouble(p);
     return found;
+}
+
+bool shmi_membership_has_event(shmipc_peer *p) {
+    return scan_for_event(p, NULL);
 }
 
 /* The token is read after the generation: see sleeper.h. */

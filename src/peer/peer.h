@@ -175,6 +175,18 @@ struct peer_serving {
     atomic_u32 wake_pending; /* 1: a wake found no waiter, and is for the next one */
 };
 
+/* An event loop that watches this peer's descriptor. Written by the loop's thread alone, and read by
+   the thread that frees the peer. */
+struct peer_loop {
+    struct pollable *pollable; /* NULL until shmipc_get_fd */
+    bool awaits_answers;       /* is announced as a sleeper on calling.answers, */
+    bool awaits_requests;      /* on serves.requests, */
+    bool awaits_changes;       /* on membership.changes */
+    bool is_ready;             /* the descriptor was signalled, and not cleared since */
+    uint64_t tick_at;          /* when to look for deaths next */
+    uint32_t changes_seen; /* generation of membership.changes before a look that found nothing */
+};
+
 struct shmipc_peer {
     /* Do not change while the peer is open. If threads stay inside when this peer leaves, a private
        mapping replaces the memory of `region`: detach.c. */
@@ -195,6 +207,7 @@ struct shmipc_peer {
     struct peer_calling calling;
     struct peer_serving serving;
     struct peer_membership membership;
+    struct peer_loop loop;
 };
 
 // NOLINTEND(clang-analyzer-optin.performance.Padding)

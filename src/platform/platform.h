@@ -9,6 +9,8 @@
 
 #include "wire/layout.h"
 
+#include "shmipc/shmipc.h"
+
 /* ---- The shared object: named memory with one lock per peer (object.c, names.c, lock.c) ---- */
 
 struct object;
@@ -22,9 +24,9 @@ struct object_rules {
     const char *owner_sid; /* the required owner, in Windows' language, or NULL */
 };
 
-/* Creates a zeroed object of the geometry's size, maps it, and gives it no name yet. `nonce`, which
-   the caller writes to its header, distinguishes its parts from those of every other object. */
-int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+/* Creates a zeroed object of the geometry's size, maps it, and gives it no name yet. The geometry's
+   nonce distinguishes its parts from those of every other object. */
+int shmi_object_create(const char *name, const struct geometry *geometry,
                        const struct object_rules *rules, struct object **object);
 
 /* Gives the object its name. NAME_IN_USE: an object with this name has its host lock held. An
@@ -135,6 +137,24 @@ uint32_t shmi_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t p
 /* The same for a sleeper of that peer with this home. May wake another one instead, since many
    homes share few bits. Returns 0 if the system cannot choose. */
 uint32_t shmi_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer, uint32_t home);
+
+/* ---- Descriptors that an event loop can watch (pollable.c) ---- */
+
+struct pollable;
+
+/* Makes the descriptor of the peer that holds its own lock in this mapped object: at most one. It
+   may outlive the object. */
+int shmi_pollable_open(struct object *object, struct pollable **pollable);
+void shmi_pollable_close(struct pollable *pollable); /* NULL is allowed */
+
+shmipc_fd shmi_pollable_fd(const struct pollable *pollable);
+
+/* Makes the descriptor not ready, until it is signalled or the clock passes `until`. */
+void shmi_pollable_clear(struct pollable *pollable, uint64_t until);
+
+/* Makes the descriptor of peer `peer` ready, if it has one: at most a system call or four. May run
+   in a signal handler where shmi_word_wake may. */
+void shmi_object_signal(struct object *object, uint32_t peer);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
 

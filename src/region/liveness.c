@@ -66,12 +66,17 @@ bool shmi_reclaim_slot(const struct region *r, uint32_t index, word seen) {
     return result != RECLAIM_NOTHING;
 }
 
+static void silence(struct eventcount_line *line, uint32_t bits) {
+    and_seq_cst32(&line->eventcount.sleepers, ~bits);
+    and_seq_cst32(&line->armed, ~bits);
+}
+
 /* The dead peer may have been polling, or not have looked again after polling, so callers may not
    have notified: wakes all sleepers to scan. */
 void shmi_silence_eventcounts(const struct region *r, uint32_t index) {
     uint32_t mask = UINT32_C(1) << index | UINT32_C(1) << (index + POLLERS_SHIFT);
     for (uint32_t i = 0; i < EVENTCOUNTS; i++)
-        and_seq_cst32(&r->shared->eventcounts[i].eventcount.sleepers, ~mask);
+        silence(&r->shared->eventcounts[i], mask);
     struct local_eventcount requests = region_eventcount(r, EVENTCOUNT_HOST_REQUEST, HOST);
     if (eventcount_wants_notify(&requests))
         (void)shmi_eventcount_notify(&requests, WAKE_ALL);

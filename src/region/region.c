@@ -39,9 +39,9 @@ int shmi_region_check_name(const char *name) {
     return check_characters((const uint8_t *)name, length);
 }
 
-static void initialise(struct region *r, uint64_t nonce) {
+static void initialise(struct region *r) {
     struct peer_record *host = &r->shared->peers[HOST];
-    shmi_header_write(&r->shared->header, &r->geometry, nonce);
+    shmi_header_write(&r->shared->header, &r->geometry);
     store_relaxed32(&host->epoch, 1);
     store_relaxed32(&host->status, PEER_ATTACHED);
     store_relaxed32(&host->pid, shmi_process_id());
@@ -79,13 +79,13 @@ static int lock_and_publish(struct region *r, const char *name) {
 
 int shmi_region_create(struct region *r, const char *name, const struct geometry *settings,
                        const struct object_rules *rules) {
-    uint64_t nonce = shmi_random_nonce();
     r->geometry = *settings;
-    int error = shmi_object_create(name, nonce, &r->geometry, rules, &r->object);
+    r->geometry.nonce = shmi_random_nonce();
+    int error = shmi_object_create(name, &r->geometry, rules, &r->object);
     if (error)
         return error;
     r->shared = shmi_object_base(r->object);
-    initialise(r, nonce);
+    initialise(r);
     error = shmi_object_try(r->object);
     if (error == SHMIPC_OK)
         error = lock_and_publish(r, name);

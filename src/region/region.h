@@ -48,6 +48,7 @@ static inline struct local_eventcount region_eventcount(const struct region *r,
                                                         enum eventcount_name name, uint32_t index) {
     return (struct local_eventcount){.shared = &r->shared->eventcounts[name].eventcount,
                                      .object = r->object,
+                                     .armed = &r->shared->eventcounts[name].armed,
                                      .bit = UINT32_C(1) << index};
 }
 
@@ -55,6 +56,8 @@ static inline struct local_eventcount region_eventcount(const struct region *r,
 static inline struct local_eventcount region_answers(const struct region *r, uint32_t index) {
     return (struct local_eventcount){.shared = &r->shared->peers[index].answers,
                                      .object = r->object,
+                                     .armed = &r->shared->peers[index].answers.sleepers,
+                                     .armed_shift = ARMED_SHIFT,
                                      .bit = UINT32_C(1) << index};
 }
 

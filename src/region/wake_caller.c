@@ -7,6 +7,6 @@
 void shmi_wake_caller(const struct region *r, uint32_t index, uint32_t caller) {
     struct local_eventcount answers = region_answers(r, caller);
     (void)shmi_word_wake(r->object, shmi_slot_futex(region_slot(r, index)), WAKE_ALL);
-    if (eventcount_wants_notify(&answers))
+    if (eventcount_has_sleepers(&answers))
         (void)shmi_eventcount_notify(&answers, WAKE_ALL);
 }

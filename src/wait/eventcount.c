@@ -1,5 +1,7 @@
 #include "wait/eventcount.h"
 
+enum { ALL_PEERS = (1 << PEERS) - 1 };
+
 uint32_t shmi_eventcount_generation(const struct local_eventcount *eventcount) {
     /* Acquire: pairs with the notification, so a later look sees the changes made before it. */
     return load_acquire32(&eventcount->shared->generation);
@@ -44,6 +46,33 @@ void shmi_eventcount_cancel(struct local_eventcount *eventcount) {
     }
 }
 
+void shmi_eventcount_arm(struct local_eventcount *eventcount) {
+    uint32_t bit = eventcount->bit << eventcount->armed_shift;
+    if ((load_seq_cst32(eventcount->armed) & bit) == 0)
+        or_seq_cst32(eventcount->armed, bit);
+}
+
+void shmi_eventcount_disarm(struct local_eventcount *eventcount) {
+    and_seq_cst32(eventcount->armed, ~(eventcount->bit << eventcount->armed_shift));
+}
+
+/* Signals the descriptors of up to `count` of these peers. seq_cst: pairs with a peer that arms,
+   then looks. */
+static uint32_t signal_some(struct local_eventcount *eventcount, uint32_t peers, uint32_t count) {
+    uint32_t signalled = 0;
+    if (eventcount->armed == NULL)
+        return 0;
+    peers &= load_seq_cst32(eventcount->armed) >> eventcount->armed_shift;
+    for (uint32_t i = 0; peers >> i != 0 && signalled < count; i++) {
+        uint32_t bit = (peers & UINT32_C(1) << i) << eventcount->armed_shift;
+        if (bit != 0 && (and_seq_cst32(eventcount->armed, ~bit) & bit) != 0) {
+            shmi_object_signal(eventcount->object, i);
+            signalled++;
+        }
+    }
+    return signalled;
+}
+
 bool shmi_eventcount_commit(struct local_eventcount *eventcount, uint32_t generation,
                             uint64_t deadline) {
     return shmi_eventcount_commit_at_home(eventcount, generation, deadline, NO_HOME);
@@ -57,22 +86,31 @@ bool shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_
 
 void shmi_eventcount_notify_own(struct local_eventcount *eventcount, uint32_t self) {
     add_seq_cst32(&eventcount->shared->generation, 1);
-    (void)shmi_word_wake_peer(eventcount->object, &eventcount->shared->generation, self);
+    if (shmi_word_wake_peer(eventcount->object, &eventcount->shared->generation, self) == 0)
+        (void)signal_some(eventcount, UINT32_C(1) << self, 1);
 }
 
 static uint32_t wake_one_of(struct local_eventcount *eventcount, uint32_t peer, uint32_t home) {
     atomic_u32 *word = &eventcount->shared->generation;
     if ((load_relaxed32(&eventcount->shared->sleepers) >> peer & 1) == 0)
         return 0;
+    if (signal_some(eventcount, UINT32_C(1) << peer, 1) != 0)
+        return 1;
     uint32_t woken = shmi_word_wake_home(eventcount->object, word, peer, home);
     return woken != 0 ? woken : shmi_word_wake_peer(eventcount->object, word, peer);
 }
 
+static uint32_t wake_some(struct local_eventcount *eventcount, uint32_t count) {
+    uint32_t signalled = signal_some(eventcount, ALL_PEERS, count);
+    if (signalled == count)
+        return count;
+    return signalled +
+           shmi_word_wake(eventcount->object, &eventcount->shared->generation, count - signalled);
+}
+
 static uint32_t wake_one(struct local_eventcount *eventcount, uint32_t peer, uint32_t home) {
     uint32_t woken = wake_one_of(eventcount, peer, home);
-    return woken != 0
-               ? woken
-               : shmi_word_wake(eventcount->object, &eventcount->shared->generation, WAKE_ONE);
+    return woken != 0 ? woken : wake_some(eventcount, WAKE_ONE);
 }
 
 uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32_t peer,
@@ -89,5 +127,5 @@ uint32_t shmi_eventcount_notify_for_several(struct local_eventcount *eventcount,
 
 uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wake_count) {
     add_seq_cst32(&eventcount->shared->generation, 1);
-    return shmi_word_wake(eventcount->object, &eventcount->shared->generation, wake_count);
+    return wake_some(eventcount, wake_count);
 }

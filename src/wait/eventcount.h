@@ -12,6 +12,10 @@
  *
  * No wake-up is lost: all these steps are seq_cst, so either the sleeper sees the change, or the
  * other side sees the sleeper. The same holds for a poller that leaves the pollers, then looks.
+ *
+ * A peer that watches its descriptor instead of sleeping prepares, arms, and looks. A notification
+ * then signals the descriptor (platform.h) rather than waking a thread; it disarms the peer first,
+ * so several in a row signal it once.
  */
 #ifndef SHMIPC_EVENTCOUNT_H
 #define SHMIPC_EVENTCOUNT_H
@@ -24,6 +28,8 @@
 struct local_eventcount {
     struct eventcount *shared;
     struct object *object; /* that holds the eventcount; NULL: private memory */
+    atomic_u32 *armed;     /* the word that holds the set of armed peers, */
+    uint32_t armed_shift;  /* and where in it */
     uint32_t bit;
     atomic_u32 waiters;
 };
@@ -33,6 +39,10 @@ uint32_t shmi_eventcount_prepare(struct local_eventcount *eventcount);
 
 /* Takes the announcement back, also after a sleep. */
 void shmi_eventcount_cancel(struct local_eventcount *eventcount);
+
+/* For a peer that has prepared: the next notification signals its descriptor. */
+void shmi_eventcount_arm(struct local_eventcount *eventcount);
+void shmi_eventcount_disarm(struct local_eventcount *eventcount);
 
 /* The generation, for a sleeper that does not announce itself. */
 uint32_t shmi_eventcount_generation(const struct local_eventcount *eventcount);
@@ -73,7 +83,8 @@ static inline bool eventcount_has_sleepers(const struct local_eventcount *eventc
            0;
 }
 
-/* Returns how many it woke, without those that were about to sleep; these do not sleep. */
+/* Returns how many it woke or signalled, without those that were about to sleep; these do not
+   sleep. */
 uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wake_count);
 
 /* The same for one sleeper: of this peer, if it has one, and preferably at home in this slot; else
@@ -85,7 +96,7 @@ uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32
 uint32_t shmi_eventcount_notify_for_several(struct local_eventcount *eventcount, uint32_t peer,
                                             uint32_t home);
 
-/* Notifies one sleeper of this process's own peer, announced or not, and wakes no other. */
+/* Notifies one sleeper of this process's own peer, announced or not, and wakes no other peer. */
 void shmi_eventcount_notify_own(struct local_eventcount *eventcount, uint32_t self);
 
 enum { WAKE_ONE = 1, WAKE_ALL = 0x7fffffff };

@@ -30,10 +30,10 @@ bool shmi_geometry_compute(struct geometry *g) {
     return true;
 }
 
-void shmi_header_write(struct header *header, const struct geometry *g, uint64_t nonce) {
+void shmi_header_write(struct header *header, const struct geometry *g) {
     header->magic = MAGIC;
     header->total_size = g->total_size;
-    header->nonce = nonce;
+    header->nonce = g->nonce;
     header->version = PROTOCOL_VERSION;
     header->host_slots = g->host_slots;
     header->guest_slots = g->guest_slots;
@@ -72,6 +72,7 @@ enum header_verdict shmi_header_read(const struct header *copy, struct geometry 
     g->guest_slots = copy->guest_slots;
     g->request_capacity = copy->request_capacity;
     g->response_capacity = copy->response_capacity;
+    g->nonce = copy->nonce;
     if (!shmi_geometry_compute(g) || copy->request_capacity != g->request_capacity ||
         copy->response_capacity != g->response_capacity || copy->total_size != g->total_size ||
         copy->slot_stride != g->slot_stride || copy->request_offset != REQUEST_OFFSET ||

@@ -14,7 +14,7 @@
 _Static_assert(sizeof(void *) == 8, "libshmipc needs a 64-bit system");
 
 enum {
-    PROTOCOL_VERSION = 5,
+    PROTOCOL_VERSION = 6,
     CACHE_LINE = 64,
     PEERS = 16,      /* the host and 15 guests */
     NO_PEER = PEERS, /* no peer's index */
@@ -60,9 +60,10 @@ struct header {
 /* PEER_CALLS_ONLY: a guest that is attached, and does not serve. */
 enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2, PEER_CALLS_ONLY = 3 };
 
-/* An eventcount: the generation, on which threads sleep; and the set of the peers that sleep, with
-   those that poll in its upper half. */
-enum { POLLERS_SHIFT = 16 };
+/* An eventcount: the generation, on which threads sleep; and the set of the peers that sleep. The
+   upper half has those that poll; in an eventcount for answers, where nobody polls, those whose
+   descriptor is armed. */
+enum { POLLERS_SHIFT = 16, ARMED_SHIFT = 16 };
 
 struct eventcount {
     atomic_u32 generation;
@@ -93,7 +94,8 @@ enum eventcount_name {
 
 struct eventcount_line {
     struct eventcount eventcount;
-    uint8_t reserved[56];
+    atomic_u32 armed; /* the set of the peers whose descriptor is to be signalled */
+    uint8_t reserved[52];
 };
 
 /* A slot's first 128 bytes. A call with small messages touches only the first line, a call with
@@ -128,6 +130,7 @@ _Static_assert(offsetof(struct peer_record, served) == 16, "peer_record.served")
 _Static_assert(offsetof(struct peer_record, failed) == 40, "peer_record.failed");
 _Static_assert(offsetof(struct peer_record, answers) == 56, "peer_record.answers");
 _Static_assert(sizeof(struct eventcount_line) == CACHE_LINE, "eventcount_line");
+_Static_assert(offsetof(struct eventcount_line, armed) == 8, "eventcount_line.armed");
 _Static_assert(offsetof(struct slot, length) == 8, "slot.length");
 _Static_assert(offsetof(struct slot, type) == 12, "slot.type");
 _Static_assert(offsetof(struct slot, payload) == 16, "slot.payload");
@@ -136,8 +139,8 @@ _Static_assert(offsetof(struct region_layout, peers) == 64, "peers");
 _Static_assert(offsetof(struct region_layout, eventcounts) == 1088, "eventcounts");
 _Static_assert(sizeof(struct region_layout) == SLOTS_OFFSET, "slots");
 
-/* A region's four settings, and the sizes that follow from them. A private copy is made and checked
-   once, at attach; the shared header is not read again. */
+/* A region's four settings, the sizes that follow from them, and its nonce. A private copy is made
+   and checked once, at attach; the shared header is not read again. */
 struct geometry {
     uint32_t host_slots;
     uint32_t guest_slots;
@@ -146,14 +149,15 @@ struct geometry {
     uint32_t response_offset;
     uint32_t slot_stride;
     uint64_t total_size;
+    uint64_t nonce; /* random: tells the region, and what is named after it, from all others */
 };
 
 /* Rounds the capacities up to whole lines, so that both ends of each buffer lie on line boundaries,
-   and computes the other fields from the four settings. False if a setting is outside its range. */
+   and computes the other sizes from the four settings. False if a setting is outside its range. */
 bool shmi_geometry_compute(struct geometry *geometry);
 
 /* Writes everything but `ready`. */
-void shmi_header_write(struct header *header, const struct geometry *geometry, uint64_t nonce);
+void shmi_header_write(struct header *header, const struct geometry *geometry);
 
 enum header_verdict {
     HEADER_GOOD,

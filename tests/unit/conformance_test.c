@@ -77,6 +77,7 @@ static struct fact facts[] = {
     FIELD(peer, peer_record, answers),
     FIELD(eventcount, eventcount, generation),
     FIELD(eventcount, eventcount, sleepers),
+    FIELD(eventcount_line, eventcount_line, armed),
     FIELD(eventcount_line, eventcount_line, reserved),
     FIELD(slot, slot, word),
     FIELD(slot, slot, length),

@@ -4,8 +4,11 @@
 
 #include <string.h>
 
-static const struct geometry settings = {
-    .host_slots = 3, .guest_slots = 2, .request_capacity = 1000, .response_capacity = 500};
+static const struct geometry settings = {.host_slots = 3,
+                                         .guest_slots = 2,
+                                         .request_capacity = 1000,
+                                         .response_capacity = 500,
+                                         .nonce = 42};
 
 static struct geometry good_geometry(void) {
     struct geometry g = settings;
@@ -17,7 +20,7 @@ static struct header good_header(void) {
     struct geometry g = good_geometry();
     struct header header;
     memset(&header, 0xee, sizeof header);
-    shmi_header_write(&header, &g, 42);
+    shmi_header_write(&header, &g);
     store_relaxed32(&header.ready, READY);
     return header;
 }
@@ -40,7 +43,10 @@ static void slots_begin_on_lines_and_do_not_overlap(void **state) {
     (void)state;
     for (uint32_t request = 1; request < 300; request += 7) {
         for (uint32_t response = 1; response < 300; response += 7) {
-            struct geometry g = {1, 1, request, response, 0, 0, 0};
+            struct geometry g = {.host_slots = 1,
+                                 .guest_slots = 1,
+                                 .request_capacity = request,
+                                 .response_capacity = response};
             assert_true(shmi_geometry_compute(&g));
             assert_int_equal(g.slot_stride % 128, 0);
             assert_int_equal(g.response_offset % 64, 0);
@@ -71,7 +77,10 @@ static void settings_outside_their_range_are_refused(void **state) {
 
 static void the_largest_region_does_not_overflow(void **state) {
     (void)state;
-    struct geometry g = {4096, 4096, SHMIPC_CAPACITY_MAX, SHMIPC_CAPACITY_MAX, 0, 0, 0};
+    struct geometry g = {.host_slots = 4096,
+                         .guest_slots = 4096,
+                         .request_capacity = SHMIPC_CAPACITY_MAX,
+                         .response_capacity = SHMIPC_CAPACITY_MAX};
     assert_true(shmi_geometry_compute(&g));
     assert_true(g.slot_stride == UINT32_C(0x80000080));
     assert_true(g.total_size == SLOTS_OFFSET + UINT64_C(8192) * UINT32_C(0x80000080));
@@ -104,7 +113,7 @@ static void writing_leaves_ready_to_the_last_store(void **state) {
     (void)state;
     struct geometry g = good_geometry();
     struct header header = {.magic = 0};
-    shmi_header_write(&header, &g, 42);
+    shmi_header_write(&header, &g);
     assert_int_equal(load_relaxed32(&header.ready), 0);
     assert_int_equal(verdict_on(&header), HEADER_NOT_READY);
 }

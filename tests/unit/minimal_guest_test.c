@@ -151,7 +151,7 @@ static void minimal_guest_takes_the_golden_geometries(void **state) {
     while (next_row(golden, &row)) {
         if (strcmp(row.column[4], "invalid") == 0)
             continue;
-        uint32_t h[HEADER_WORDS] = {[VERSION] = 5, [REQUESTS] = BUFFER, [READY] = 1};
+        uint32_t h[HEADER_WORDS] = {[VERSION] = 6, [REQUESTS] = BUFFER, [READY] = 1};
         const uint64_t total = number(row.column[8], 10);
         memcpy(h, "SHMIPC\r\n", 8);
         memcpy(h + TOTAL, &total, sizeof total);

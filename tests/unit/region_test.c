@@ -116,7 +116,8 @@ static void create_and_attach_check_the_name(void **state) {
 
 static void a_new_region_is_as_the_layout_says(void **state) {
     (void)state;
-    struct geometry settings = {3, 2, 100, 200, 0, 0, 0};
+    struct geometry settings = {
+        .host_slots = 3, .guest_slots = 2, .request_capacity = 100, .response_capacity = 200};
     struct region_name name = new_name();
     struct region r;
     assert_true(shmi_geometry_compute(&settings));
@@ -138,7 +139,8 @@ static void a_new_region_is_as_the_layout_says(void **state) {
 
 static void everything_but_header_and_host_line_is_zero(void **state) {
     (void)state;
-    struct geometry settings = {1, 1, 100, 200, 0, 0, 0};
+    struct geometry settings = {
+        .host_slots = 1, .guest_slots = 1, .request_capacity = 100, .response_capacity = 200};
     struct region_name name = new_name();
     struct region r;
     assert_true(shmi_geometry_compute(&settings));

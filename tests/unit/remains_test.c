@@ -214,14 +214,18 @@ static void planted_stays(const void *header, uint64_t size, int error) {
 
 static void a_file_that_is_no_region_stays(void **state) {
     (void)state;
-    struct geometry g = {2, 2, 64, 64, 0, 0, 0};
+    struct geometry g = {.host_slots = 2,
+                         .guest_slots = 2,
+                         .request_capacity = 64,
+                         .response_capacity = 64,
+                         .nonce = 1};
     struct header header = {.magic = 0};
     assert_true(shmi_geometry_compute(&g));
     planted_stays(&header, 0, SHMIPC_E_TRUNCATED);
     planted_stays(&header, 64, SHMIPC_E_NOT_READY);
     planted_stays("somebody else's notes, 64 bytes of them, that nobody may remove.", 64,
                   SHMIPC_E_NOT_A_REGION);
-    shmi_header_write(&header, &g, 1);
+    shmi_header_write(&header, &g);
     planted_stays(&header, g.total_size, SHMIPC_E_NOT_READY);
     store_relaxed32(&header.ready, READY);
     header.version = PROTOCOL_VERSION - 1; /* whose hosts may hold other locks */

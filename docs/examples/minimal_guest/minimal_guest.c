@@ -24,12 +24,30 @@
 #include <unistd.h>
 
 /* [Layout] The header, in u32 words. REQUESTS, RESPONSES: a buffer's offset, its capacity next. */
-enum { TOTAL = 2, VERSION = 6, HOST_SLOTS, GUEST_SLOTS, STRIDE, REQUESTS, RESPONSES = 12 };
+enum {
+    TOTAL = 2,
+    NONCE = 4,
+    VERSION = 6,
+    HOST_SLOTS,
+    GUEST_SLOTS,
+    STRIDE,
+    REQUESTS,
+    RESPONSES = 12
+};
 enum { RESERVED = 14, READY, HEADER_WORDS, LINES_AT = 64, SLOTS_AT = 1408 };
 /* Lines of 64 bytes: 16 peers, of which 0 is the host; then the eventcounts. */
 enum { EPOCH = 0, STATUS = 4, PROCESS = 8, LEFT = 12, COUNTERS = 16, ANSWERS = 56, HOST = 0 };
 enum status { VACANT, ATTACHED, LEAVING, CALLS_ONLY };
-enum { HOST_REQUEST = 16, GUEST_REQUEST, HOST_FREE, GUEST_FREE, MEMBERS, LINES, SLEEPERS = 4 };
+enum {
+    HOST_REQUEST = 16,
+    GUEST_REQUEST,
+    HOST_FREE,
+    GUEST_FREE,
+    MEMBERS,
+    LINES,
+    SLEEPERS = 4,
+    ARMED = 8
+};
 enum { WORD = 0, LENGTH = 8, TYPE = 12, INLINE = 16, INLINE_MOST = 112, BUFFER = 128 }; /* slot */
 enum state { FREE, BUSY, REQUEST, WORKING, RESPONSE, CANCELLED }; /* [State machine] */
 enum { STATE = 0xf, PARKED = 0x10, ERROR = 0x20, RECLAIMED = 0x40, ALIGN_END = 0x80, FLAGS = 0xf0 };
@@ -83,7 +101,7 @@ static const char *judge(const uint32_t h[HEADER_WORDS], uint64_t size) {
                         h[STRIDE] == (BUFFER + requests + responses + 127) / 128 * 128 &&
                         total == SLOTS_AT + slots * h[STRIDE] && h[RESERVED] == 0;
     return !begins || h[READY] != 1 ? "it is no region, or not complete"
-           : h[VERSION] != 5        ? "its protocol version is not 5"
+           : h[VERSION] != 6        ? "its protocol version is not 6"
            : !agrees                ? "its header contradicts itself"
            : size < total           ? "it is shorter than its header says"
                                     : NULL;
@@ -141,11 +159,30 @@ static void sleep_while(word32 *word, uint32_t value) {
 static void wake(word32 *word, int sleepers) {
     (void)syscall(SYS_futex, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);
 }
+/* [Descriptors] Peers that watch a descriptor instead of sleeping. Whoever clears a peer's bit makes
+   its descriptor readable. */
+static void signal_armed(word32 *armed, uint32_t shift) {
+    char path[64];
+    struct stat is;
+    for (uint32_t peer = 0; peer < 16; peer++) {
+        const uint32_t bit = 1u << (peer + shift);
+        if ((atomic_load(armed) & bit) == 0 || (atomic_fetch_and(armed, ~bit) & bit) == 0)
+            continue;
+        (void)snprintf(path, sizeof path, "/dev/shm/shmipc-%08x%08x-ready-%u", header[NONCE + 1],
+                       header[NONCE], peer);
+        const int fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+        if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode))
+            (void)!write(fd, "", 1); /* if it is full, it is readable already */
+        (void)close(fd);
+    }
+}
 /* Sleepers set their bit, then look. So this reads the bits after the change that it tells of. */
 static void notify(word32 *eventcount, uint32_t by, int sleepers) {
+    const bool answers = eventcount == at(HOST, ANSWERS);
     if ((atomic_load(eventcount + 1) & 0xffff) == 0)
         return;
     atomic_fetch_add(eventcount, by);
+    signal_armed(eventcount + (answers ? 1 : 2), answers ? 16 : 0);
     wake(eventcount, sleepers);
 }
 /* Announces a slot's new state. The host sleeps on the word, or for several answers. */
@@ -328,6 +365,7 @@ static void serve(void) {
 static void announce(enum status status) {
     atomic_store(at(me, STATUS), status);
     atomic_fetch_add(at(MEMBERS, 0), 1); /* sleepers set no bits here */
+    signal_armed(at(MEMBERS, ARMED), 0);
     wake(at(MEMBERS, 0), ALL);
 }
 static void attach(const char *name, enum status status) {
@@ -360,8 +398,10 @@ static void attach(const char *name, enum status status) {
         if ((word >> 32 & 0xf) == me)
             tell(n % slots, reclaim(slot_at(n % slots), word, n % slots < header[HOST_SLOTS]));
     }
-    for (uint32_t eventcount = HOST_REQUEST; eventcount < LINES; eventcount++)
+    for (uint32_t eventcount = HOST_REQUEST; eventcount < LINES; eventcount++) {
         atomic_fetch_and(at(eventcount, SLEEPERS), ~(0x10001u << me));
+        atomic_fetch_and(at(eventcount, ARMED), ~(1u << me));
+    }
     atomic_store(at(me, ANSWERS + SLEEPERS), 0);
     notify(at(HOST_REQUEST, 0), 1, ALL); /* the dead may have been woken for a request that waits */
     if (atomic_load(at(me, STATUS)) != VACANT)

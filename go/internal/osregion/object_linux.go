@@ -120,8 +120,10 @@ func (f *Object) MapMemory(size uint64) ([]byte, error) {
 }
 
 // Waiting is how this peer sleeps and wakes others in the mapping.
-func (f *Object) Waiting(_ wire.View, _ wire.Geometry, index uint32) park.System {
-	return park.Futex(index)
+func (f *Object) Waiting(_ wire.View, g wire.Geometry, index uint32) park.System {
+	system := park.Futex(index)
+	system.Signal = func(peer uint32) { signal(g.Nonce, peer) }
+	return system
 }
 
 // Close unmaps, which gives up the lock, and closes the descriptor.

@@ -15,12 +15,14 @@ import (
 var (
 	waitForMultipleObjects = kernel32.NewProc("WaitForMultipleObjects")
 	createWaitableTimerEx  = kernel32.NewProc("CreateWaitableTimerExW")
+	openWaitableTimer      = kernel32.NewProc("OpenWaitableTimerW")
 	setWaitableTimer       = kernel32.NewProc("SetWaitableTimer")
 )
 
 const (
-	highResolution = 2          // CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
-	timerAccess    = 0x001f0003 // TIMER_ALL_ACCESS
+	highResolution   = 2          // CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
+	timerAccess      = 0x001f0003 // TIMER_ALL_ACCESS
+	timerModifyState = 0x0002     // TIMER_MODIFY_STATE
 
 	// nearDeadline is the shortest time for which a time-out in milliseconds is precise enough: its clock may tick once
 	// in 15.6 ms.

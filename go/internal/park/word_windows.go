@@ -3,8 +3,10 @@
 package park
 
 import (
+	"runtime"
 	"sync"
 	"syscall"
+	"unsafe"
 
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
@@ -50,7 +52,7 @@ func NewSleeper(v wire.View, g wire.Geometry, n Names, index uint32, host syscal
 
 // System is how this peer sleeps and wakes others.
 func (s *Sleeper) System() System {
-	return System{Wait: s.wait, Wake: s.wake, WakeOwn: s.wakeOwn, WakeHome: wakeNoHome,
+	return System{Wait: s.wait, Wake: s.wake, WakeOwn: s.wakeOwn, WakeHome: wakeNoHome, Signal: s.signalPeer,
 		YieldProcessor: yieldThread, Yield: yieldThread}
 }
 
@@ -125,6 +127,18 @@ func (s *Sleeper) signal(p spot, peer uint32) {
 		h = e.keep(opened)
 	}
 	call(setEvent, uintptr(h))
+}
+
+// signalPeer makes a peer's descriptor, a timer, expire now.
+func (s *Sleeper) signalPeer(peer uint32) {
+	h, err := OpenNamed(openWaitableTimer, s.names.Of("ready", peer), timerModifyState)
+	if err != nil {
+		return
+	}
+	due := new(int64) // a time that has passed
+	call(setWaitableTimer, uintptr(h), uintptr(unsafe.Pointer(due)), 0, 0, 0, 0)
+	runtime.KeepAlive(due)
+	CloseHandle(h)
 }
 
 // made returns the event to sleep on, creating it if need be; 0: it cannot be had, and only the deadline ends the

@@ -41,7 +41,7 @@ func eventually(t *testing.T, what string, condition func() bool) {
 // A leader whose time is up makes a follower the leader, and the next notification wakes that follower.
 func TestLeadershipIsPassedOn(t *testing.T) {
 	s := newTestSleeper(t)
-	word := wire.GenerationWord(s.view.Eventcount(wire.EventcountMembership))
+	word := wire.GenerationWord(&s.view.Eventcount(wire.EventcountMembership).Eventcount)
 	q := &s.queues[wire.EventcountMembership]
 	followers := func() int { q.mu.Lock(); defer q.mu.Unlock(); return len(q.followers) }
 	sleep := func(until int64) chan bool {

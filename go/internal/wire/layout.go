@@ -13,7 +13,7 @@ import (
 const (
 	Magic           = 0x0a0d4350494d4853 // "SHMIPC\r\n" as a little-endian number
 	magicSwapped    = 0x53484d4950430d0a
-	ProtocolVersion = 5
+	ProtocolVersion = 6
 
 	HostIndex = 0
 	GuestsMax = 15
@@ -71,13 +71,22 @@ type PeerRecord struct {
 }
 
 // Eventcount overlays one eventcount: the lower half of sleepers is the set of peers that sleep, the upper half the set
-// of peers that poll.
+// of peers that poll; in an eventcount for answers, where nobody polls, the set of those whose descriptor is armed.
 type Eventcount struct {
 	Generation atomic.Uint32
 	Sleepers   atomic.Uint32
 }
 
-const PollersAt = 16
+const (
+	PollersAt = 16
+	ArmedAt   = 16
+)
+
+// EventcountLine overlays the line of one of the region's eventcounts.
+type EventcountLine struct {
+	Eventcount
+	Armed atomic.Uint32 // the set of the peers whose descriptor is to be signalled
+}
 
 // ExchangeLine overlays the first two lines of a slot; a small message needs one. Its sender writes length and kind
 // without atomic stores: the message has one owner, and the change of the state word publishes both.

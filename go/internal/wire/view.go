@@ -19,9 +19,9 @@ func (v View) Peer(index uint32) *PeerRecord {
 	return (*PeerRecord)(v.at(PeersOffset + uint64(index)*LineSize))
 }
 
-// Eventcount is the eventcount of this number.
-func (v View) Eventcount(number uint32) *Eventcount {
-	return (*Eventcount)(v.at(EventcountsOffset + uint64(number)*LineSize))
+// Eventcount is the line of the eventcount of this number.
+func (v View) Eventcount(number uint32) *EventcountLine {
+	return (*EventcountLine)(v.at(EventcountsOffset + uint64(number)*LineSize))
 }
 
 // Exchange is the first two lines of the slot at this offset.

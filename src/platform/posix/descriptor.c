@@ -55,6 +55,16 @@ int shmi_descriptor_open(const char *path, int flags, mode_t mode) {
     return fd;
 }
 
+int shmi_descriptor_above_standard(int fd) {
+    if (!is_standard(fd))
+        return fd;
+    int above = fcntl(fd, F_DUPFD_CLOEXEC, STANDARD);
+    int os_error = errno;
+    close(fd);
+    errno = os_error;
+    return above;
+}
+
 FILE *shmi_descriptor_read(const char *path) {
     int fd = shmi_descriptor_open(path, O_RDONLY, 0);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "r");

@@ -35,6 +35,10 @@ static inline bool is_file(const struct stat *status, const struct identity *fil
    that is opened gets the number. */
 bool shmi_descriptor_is(int fd, const struct identity *file);
 
+/* The same number as `fd` if that is none of the standard descriptors; else another number for the
+   same file, and `fd` is closed. For calls that make descriptors without a path; -1 stays -1. */
+int shmi_descriptor_above_standard(int fd);
+
 /* Closes the descriptor, unless it means something else by now. */
 void shmi_descriptor_close(int fd, const struct identity *file);
 

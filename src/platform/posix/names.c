@@ -24,12 +24,25 @@ static bool name_is_gone(const struct object *o) {
     return lstat(o->path, &status) == 0 ? !is_file(&status, &o->file) : errno == ENOENT;
 }
 
+/* What the region's guests have named after it goes with it. A file that is no region, or of another
+   version, has no such names. */
+static void remove_parts(const struct object *o) {
+    struct header header;
+    struct geometry geometry;
+    if (pread(o->fd, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+        shmi_header_read(&header, &geometry) == HEADER_GOOD)
+        shmi_pollable_remove_names(geometry.nonce);
+}
+
 /* Only the holder of a dead file's takeover lock unlinks it, so the name cannot come to mean
    another file between the check and the unlink. */
 static int unlink_dead(const struct object *o) {
     if (!name_means(o))
         return shmi_fail(SHMIPC_E_NOT_FOUND, "%s was removed by somebody else", o->path);
-    return unlink(o->path) == 0 ? SHMIPC_OK : shmi_fail_call("unlink", o->path);
+    if (unlink(o->path) != 0)
+        return shmi_fail_call("unlink", o->path);
+    remove_parts(o);
+    return SHMIPC_OK;
 }
 
 int shmi_object_remove_dead(struct object *o) {
@@ -98,6 +111,7 @@ int shmi_object_publish(struct object *o) {
 int shmi_object_unpublish(struct object *o) {
     if (name_means(o) && unlink(o->path) != 0 && errno != ENOENT)
         return shmi_fail_call("unlink", o->path);
+    shmi_pollable_remove_names(o->nonce);
     return SHMIPC_OK;
 }
 

@@ -49,11 +49,9 @@ static int create_unnamed(struct object *o, const struct geometry *geometry,
     return error ? error : shmi_object_map(o, geometry);
 }
 
-/* An unnamed file needs no nonce to be distinct. */
-int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+int shmi_object_create(const char *name, const struct geometry *geometry,
                        const struct object_rules *rules, struct object **object) {
     struct object *o = NULL;
-    (void)nonce;
     if (rules->sddl != NULL)
         return shmi_fail(SHMIPC_E_INVALID, "config.sddl is for Windows; here config.mode serves");
     int error = shmi_object_new(name, &o);
@@ -124,12 +122,13 @@ int shmi_object_open(const char *name, const struct object_rules *rules, struct 
     return SHMIPC_OK;
 }
 
-static int map_held(struct object *o, size_t size) {
+static int map_held(struct object *o, size_t size, uint64_t nonce) {
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
     if (base == MAP_FAILED)
         return shmi_fail_call("mmap", o->path);
     o->base = base;
     o->size = size;
+    o->nonce = nonce;
     if (!shmi_descriptor_is(o->fd, &o->file))
         return shmi_fail(SHMIPC_E_SYSTEM, "somebody else closed the descriptor of %s", o->path);
     return shmi_fork_keep_out(o);
@@ -144,7 +143,7 @@ int shmi_object_map(struct object *o, const struct geometry *geometry) {
         return shmi_fail(SHMIPC_E_NO_MEMORY, "%s has %llu bytes, this process can map %zu", o->path,
                          (unsigned long long)size, SIZE_MAX);
     shmi_fork_hold();
-    int error = map_held(o, (size_t)size);
+    int error = map_held(o, (size_t)size, geometry->nonce);
     shmi_fork_release();
     return error;
 }
@@ -174,6 +173,7 @@ void shmi_object_close(struct object *o) {
         return;
     shmi_fork_hold();
     shmi_fork_unwatch(o);
+    shmi_pollable_orphan(o->pollable);
     if (o->base != NULL)
         munmap(o->base, (size_t)o->size);
     if (o->fd >= 0)

@@ -23,8 +23,10 @@ struct object {
     uint64_t size;
     void (*fork_hook)(void *context);
     void *fork_context;
-    struct object *next; /* of all open objects, kept by fork.c */
-    const char *name;    /* the user's part of the path */
+    struct object *next;       /* of all open objects, kept by fork.c */
+    struct pollable *pollable; /* pollable.c's; written while fork is held */
+    uint64_t nonce;            /* of the region, once mapped */
+    const char *name;          /* the user's part of the path */
     char path[256];
 };
 
@@ -59,6 +61,12 @@ int shmi_fail_call(const char *call, const char *path);
    or a sandbox forbids it. */
 bool shmi_is_refusal(int os_error);
 int shmi_fail_needed(const char *call, const char *path);
+
+/* pollable.c: removes what is named after the region for its peers' descriptors. In a forked child:
+   closes the descriptor. For an object that is closed before its pollable. NULL is allowed. */
+void shmi_pollable_remove_names(uint64_t nonce);
+void shmi_pollable_forget(struct pollable *pollable);
+void shmi_pollable_orphan(struct pollable *pollable);
 
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);

@@ -63,3 +63,7 @@ struct object_name shmi_name_eventcount(const struct object_names *names, uint32
 struct object_name shmi_name_answers(const struct object_names *names, uint32_t peer) {
     return part(names, "-answers-%u", (unsigned)peer);
 }
+
+struct object_name shmi_name_ready(const struct object_names *names, uint32_t peer) {
+    return part(names, "-ready-%u", (unsigned)peer);
+}

@@ -31,5 +31,6 @@ struct object_name shmi_name_slot(const struct object_names *names, uint32_t slo
 struct object_name shmi_name_eventcount(const struct object_names *names, uint32_t eventcount,
                                         uint32_t peer);
 struct object_name shmi_name_answers(const struct object_names *names, uint32_t peer);
+struct object_name shmi_name_ready(const struct object_names *names, uint32_t peer);
 
 #endif

@@ -77,10 +77,10 @@ static int create(struct object *o, const struct geometry *geometry, const char 
     return error ? error : shmi_object_map(o, geometry);
 }
 
-int shmi_object_create(const char *name, uint64_t nonce, const struct geometry *geometry,
+int shmi_object_create(const char *name, const struct geometry *geometry,
                        const struct object_rules *rules, struct object **object) {
     struct object *o = NULL;
-    int error = object_new(name, nonce, rules, &o);
+    int error = object_new(name, geometry->nonce, rules, &o);
     if (error)
         return error;
     error = create(o, geometry, rules->sddl);

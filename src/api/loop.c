@@ -1,0 +1,181 @@
+/*
+ * A peer's descriptor in an event loop: shmipc.h, Event loops. The loop is a sleeper that does not
+ * sleep here: it announces itself on the eventcounts, arms the descriptor there, then looks.
+ */
+#include "base/error.h"
+#include "base/thread.h"
+#include "call/collect.h"
+#include "peer/membership.h"
+#include "serve/ending.h"
+#include "serve/requests.h"
+
+#define EVENTS (SHMIPC_ARM_REQUESTS | SHMIPC_ARM_EVENTS)
+
+/* What one call of shmipc_arm asks for. */
+struct wanted {
+    bool requests;
+    bool changes;
+    const shmipc_slot *slots;
+    size_t count;
+};
+
+/* ---- Looking ---- */
+
+/* A reason to end is found by shmipc_poll too. */
+static bool requests_are_there(shmipc_peer *p) {
+    return requests_wait(p) || shmi_ending_of_peer(p) != SHMIPC_OK;
+}
+
+/* A look asks the system about each peer that is there: so looks only if a peer has announced a
+   change, or the deaths are to be looked for. */
+static bool changes_are_there(shmipc_peer *p, bool deaths) {
+    uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
+    if (generation == p->loop.changes_seen && !deaths)
+        return false;
+    if (shmi_membership_has_event(p) || shmi_ending_of_peer(p) != SHMIPC_OK)
+        return true;
+    p->loop.changes_seen = generation;
+    return false;
+}
+
+static bool is_there(shmipc_peer *p, const struct wanted *wanted, bool deaths) {
+    return (wanted->count > 0 && shmi_collect_has_ended(p, wanted->slots, wanted->count, deaths)) ||
+           (wanted->requests && requests_are_there(p)) ||
+           (wanted->changes && changes_are_there(p, deaths));
+}
+
+/* ---- Announcing ---- */
+
+/* Returns whether the loop is announced now. */
+static bool announce(struct local_eventcount *eventcount, bool was_announced, bool wanted) {
+    if (wanted && !was_announced)
+        (void)shmi_eventcount_prepare(eventcount);
+    if (wanted)
+        shmi_eventcount_arm(eventcount);
+    if (!wanted && was_announced) {
+        shmi_eventcount_disarm(eventcount);
+        shmi_eventcount_cancel(eventcount);
+    }
+    return wanted;
+}
+
+static void announce_all(shmipc_peer *p, const struct wanted *wanted) {
+    struct peer_loop *loop = &p->loop;
+    loop->awaits_answers = announce(&p->calling.answers, loop->awaits_answers, wanted->count > 0);
+    loop->awaits_requests = announce(&p->serves.requests, loop->awaits_requests, wanted->requests);
+    loop->awaits_changes = announce(&p->membership.changes, loop->awaits_changes, wanted->changes);
+}
+
+/* A busy loop is not announced: nobody need notify it. */
+static void withdraw(shmipc_peer *p) {
+    static const struct wanted nothing = {.requests = false};
+    announce_all(p, &nothing);
+}
+
+/* ---- Arming ---- */
+
+static int say_ready(shmipc_peer *p) {
+    withdraw(p);
+    if (!p->loop.is_ready)
+        shmi_object_signal(p->region.object, p->index);
+    p->loop.is_ready = true;
+    return 1;
+}
+
+static bool take_tick(struct peer_loop *loop) {
+    uint64_t now = shmi_clock_now();
+    if (now < loop->tick_at)
+        return false;
+    loop->tick_at = now + TICK_NS;
+    return true;
+}
+
+/* The descriptor is cleared first: a signal that comes after that is for a change that this thread
+   may have missed. */
+static int arm(shmipc_peer *p, const struct wanted *wanted) {
+    bool deaths = take_tick(&p->loop);
+    if (deaths)
+        (void)shmi_membership_tick(p, false);
+    if (is_there(p, wanted, deaths))
+        return say_ready(p);
+    shmi_pollable_clear(p->loop.pollable, p->loop.tick_at);
+    p->loop.is_ready = false;
+    announce_all(p, wanted);
+    if (wanted->count > 0 && !shmi_collect_park(p, wanted->slots, wanted->count))
+        return say_ready(p);
+    return is_there(p, wanted, false) ? say_ready(p) : 0;
+}
+
+static int check_slots(const shmipc_peer *p, const shmipc_slot *slots, size_t count) {
+    if (count > SHMIPC_SLOTS_MAX)
+        return shmi_fail(SHMIPC_E_INVALID, "%zu slots, allowed: 0 to %d", count, SHMIPC_SLOTS_MAX);
+    if (count > 0 && slots == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the slots are NULL");
+    for (size_t i = 0; i < count; i++) {
+        if (slots[i].peer != NULL && slots[i].peer != p)
+            return shmi_fail(SHMIPC_E_INVALID, "slot %zu of %zu is of another peer", i, count);
+    }
+    return SHMIPC_OK;
+}
+
+static int check(const shmipc_peer *p, uint32_t events, const shmipc_slot *slots, size_t count) {
+    if (p == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
+    if ((events & ~EVENTS) != 0)
+        return shmi_fail(SHMIPC_E_INVALID, "events is 0x%x, allowed: 0x%x", (unsigned)events,
+                         EVENTS);
+    if ((events & SHMIPC_ARM_REQUESTS) != 0 && p->calls_only)
+        return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
+                         (unsigned)p->index);
+    if (p->loop.pollable == NULL)
+        return shmi_fail(SHMIPC_E_STATE, "the peer has no descriptor: call shmipc_get_fd first");
+    return check_slots(p, slots, count);
+}
+
+/* A look that finds a reason to end is no failure of this call: restores the last sentence. */
+int shmipc_arm(shmipc_peer *p, uint32_t events, const shmipc_slot *slots, size_t count) {
+    int error = check(p, events, slots, count);
+    if (error == SHMIPC_OK)
+        error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    const struct last_failure kept = shmi_thread_state()->last;
+    const struct wanted wanted = {.requests = (events & SHMIPC_ARM_REQUESTS) != 0,
+                                  .changes = (events & SHMIPC_ARM_EVENTS) != 0,
+                                  .slots = slots,
+                                  .count = count};
+    int result = arm(p, &wanted);
+    shmi_thread_state()->last = kept;
+    shmi_peer_leave(p);
+    return result;
+}
+
+/* The loop may have been notified, instead of a worker that sleeps, of a request that it will not
+   take. */
+int shmipc_disarm(shmipc_peer *p) {
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    bool awaited_requests = p->loop.awaits_requests;
+    withdraw(p);
+    if (awaited_requests && requests_wait(p) && eventcount_has_sleepers(&p->serves.requests))
+        shmi_peer_notify_for_several(p, requests_find(p, 0));
+    shmi_peer_leave(p);
+    return SHMIPC_OK;
+}
+
+/* ---- The descriptor ---- */
+
+int shmipc_get_fd(shmipc_peer *p, shmipc_fd *fd) {
+    if (fd == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the place for the descriptor is NULL");
+    int error = shmi_peer_enter(p);
+    if (error)
+        return error;
+    if (p->loop.pollable == NULL)
+        error = shmi_pollable_open(p->region.object, &p->loop.pollable);
+    if (error == SHMIPC_OK)
+        *fd = shmi_pollable_fd(p->loop.pollable);
+    shmi_peer_leave(p);
+    return error;
+}
