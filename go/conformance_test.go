@@ -58,6 +58,7 @@ func facts() map[string]int64 {
 	f := map[string]int64{
 		"offset header": 0, "size header": wire.HeaderSize, "offset peers": wire.PeersOffset, "size peer": int64(unsafe.Sizeof(p)),
 		"const peers": wire.PeersMax, "offset eventcounts": wire.EventcountsOffset, "size eventcount_line": wire.LineSize, "const eventcounts": wire.Eventcounts,
+		"offset services": wire.ServicesOffset, "size services": wire.SlotsOffset - wire.ServicesOffset,
 		"offset slots":      wire.SlotsOffset,
 		"offset peer.epoch": int64(unsafe.Offsetof(p.Epoch)), "offset peer.status": int64(unsafe.Offsetof(p.Status)),
 		"offset peer.pid": int64(unsafe.Offsetof(p.PID)), "offset peer.left": int64(unsafe.Offsetof(p.Left)),

@@ -43,6 +43,9 @@ type Config struct {
 	// CallsOnly says that this guest only calls. Serve is refused with ErrInvalid, and a host's call does not wait for
 	// this guest: if only such guests are attached, the call ends with ErrNoPeer at once instead of by its time-out.
 	CallsOnly bool
+	// Service is what this guest serves: a number of the application's, or eight characters in one. A host finds the
+	// guest by it (shmipc_find_guest), and may call this guest alone. 0: nothing in particular.
+	Service uint64
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun its deadline by that
 	// time. 0: 50 microseconds, up to 100 if messages may be large, and none on a single processor; negative: never.
 	Spin time.Duration
@@ -161,8 +164,8 @@ func newSettings(name string, config *Config) (settings, error) {
 	}
 	s := settings{
 		rules:     osregion.Rules{Mode: config.Mode, Owner: config.Owner, OwnerSID: config.OwnerSID, Global: config.Global},
-		callsOnly: config.CallsOnly,
-		spin:      config.Spin, timeout: config.Timeout, log: config.Logger,
+		callsOnly: config.CallsOnly, service: config.Service,
+		spin: config.Spin, timeout: config.Timeout, log: config.Logger,
 	}
 	s.fill()
 	return s, nil

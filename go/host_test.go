@@ -152,7 +152,7 @@ func (h *testHost) attachHeap(index uint32, config *Config) *Guest {
 	s, err := newSettings(h.name, config)
 	h.must(err)
 	r := newRegion(h.memory, h.geometry, h.heap, index)
-	h.must(r.join(s.callsOnly))
+	h.must(r.join(s))
 	g := newGuest(r, h.name, s)
 	h.tb.Cleanup(func() { _ = g.Close() })
 	return g

@@ -67,7 +67,7 @@ func (w *worker) handOver() {
 // request since. False: no worker polls, or the poller did not take the request within the policy's patience.
 func (g *Guest) pollerTakes(slot int) bool {
 	seen := g.hostSlots[slot].load()
-	if seen.State() != wire.StateRequest {
+	if !g.isOurs(seen) {
 		return true
 	}
 	for n := g.serving.polling.patience(); n > 0 && g.serving.poller.isTaken(); n-- {

@@ -79,6 +79,7 @@ type region struct {
 type settings struct {
 	rules     osregion.Rules
 	callsOnly bool
+	service   uint64
 	spin      time.Duration
 	timeout   time.Duration
 	log       *slog.Logger
@@ -122,7 +123,7 @@ func enterFile(file *osregion.Object, s settings) (*region, error) {
 		return nil, err
 	}
 	r := newRegion(memory, geometry, file, index)
-	if err := r.join(s.callsOnly); err != nil {
+	if err := r.join(s); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -193,7 +194,7 @@ func (r *region) slotAt(index uint32) slot {
 
 // join makes this guest a peer. It holds the lock of its index, so every word that names its index as owner belongs to
 // a dead guest; join reclaims them before the new epoch tells others so.
-func (r *region) join(callsOnly bool) (err error) {
+func (r *region) join(s settings) (err error) {
 	defer r.catchFault(&err)()
 	if r.peer(wire.HostIndex).Status.Load() != wire.StatusAttached {
 		return failure(ErrNotFound, "its host is leaving")
@@ -210,7 +211,8 @@ func (r *region) join(callsOnly bool) (err error) {
 	line.Epoch.Store(r.epoch)
 	line.PID.Store(osregion.ProcessID())
 	line.Origin.Store(osregion.ProcessOrigin())
-	if callsOnly {
+	r.view.Services()[r.index].Store(s.service)
+	if s.callsOnly {
 		line.Status.Store(wire.StatusCalling)
 	} else {
 		line.Status.Store(wire.StatusAttached)
@@ -272,7 +274,7 @@ const reclaimTries = 4
 // reclaimHostSlot returns false if the word has changed meanwhile.
 func (r *region) reclaimHostSlot(s *slot, dead func(wire.Owner) bool) (done bool) {
 	w := s.load()
-	if !w.Owner().Named() || w.State() == wire.StateResponse || !dead(w.Owner()) {
+	if !w.Owner().Named() || w.State() == wire.StateRequest || w.State() == wire.StateResponse || !dead(w.Owner()) {
 		return true
 	}
 	now, changed := s.reclaimResponder(w)

@@ -10,7 +10,7 @@ import (
 
 func TestAttachRefusesTruncatedFiles(t *testing.T) {
 	g := mustGeometry(t, smallShape)
-	for _, size := range []int64{0, 1, 63, 64, 1408, int64(g.Total) - 1} {
+	for _, size := range []int64{0, 1, 63, 64, 1536, int64(g.Total) - 1} {
 		_, err := Attach(deadline(t), place(t, header(g), size), nil)
 		wantError(t, err, ErrTruncated)
 	}

@@ -12,10 +12,16 @@ func (g *Guest) slotBehind(slot int) int {
 	return 0
 }
 
+// isOurs tells whether this guest may take the request in a host slot: it may be addressed to another guest alone. An
+// owner that is no guest's name is everybody's concern: it is corrupt.
+func (g *Guest) isOurs(w wire.Word) bool {
+	return w.State() == wire.StateRequest && (w.Owner() == g.me || !w.Owner().Named())
+}
+
 // requestWaitsIn is sequentially consistent: after this guest has announced a sleeper or left the pollers, it sees
 // every request published by a caller that did not see that change.
 func (g *Guest) requestWaitsIn(slot int) bool {
-	return g.hostSlots[slot].load().State() == wire.StateRequest
+	return g.isOurs(g.hostSlots[slot].load())
 }
 
 // findRequest returns a slot in which a request waits, searching from `first` on and wrapping round; -1: there is none.

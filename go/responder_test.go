@@ -166,7 +166,7 @@ func TestServeRefusesAnAnswerOfAReservedType(t *testing.T) {
 // Words that a host must never write into a host slot; each ends Serve and marks the guest corrupt.
 func TestServeEndsOnImpossibleRequests(t *testing.T) {
 	for name, forge := range map[string]func(h *testHost) wire.Word{
-		"owned":           func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, 0, 1, ownerB) },
+		"index alone":     func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, 0, 1, 2) },
 		"epoch alone":     func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, 0, 1, 1<<wire.OwnerEpochAt) },
 		"error flag":      func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, wire.FlagError, 1, 0) },
 		"reclaimed flag":  func(h *testHost) wire.Word { return wire.NewWord(wire.StateRequest, wire.FlagReclaimed, 1, 0) },

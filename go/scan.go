@@ -31,7 +31,7 @@ func (w *worker) expect(slot int) { w.guest.hostSlots[slot].fetchToChange(w.reac
 func (w *worker) try(slot int) bool {
 	s := &w.guest.hostSlots[slot]
 	found := s.load()
-	if found.State() != wire.StateRequest || w.isKept(slot) {
+	if !w.guest.isOurs(found) || w.isKept(slot) {
 		return false
 	}
 	if w.reach == wire.ReachesSecondLine {
@@ -47,7 +47,7 @@ func (w *worker) try(slot int) bool {
 			return true
 		}
 		// Its caller may have parked just now and still waits.
-		if found = s.load(); found.State() != wire.StateRequest {
+		if found = s.load(); !w.guest.isOurs(found) {
 			return false
 		}
 	}

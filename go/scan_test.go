@@ -25,6 +25,26 @@ func mustAnswer(t *testing.T, c hostCall) {
 	}
 }
 
+// A request that is addressed to another guest is as if it were not there; one that is addressed to this one is taken.
+func TestAddressedRequestsAreLeftToTheirGuests(t *testing.T) {
+	h := newHeapHost(t, shape{2, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	c := h.send(1, TypeNormal, nil)
+	address := func(o wire.Owner) { h.slot(1).State.Store(uint64(c.sent.Owned(o))) }
+	me := w.guest.me
+	for _, other := range []wire.Owner{wire.NewOwner(me.Index()+1, me.Epoch()), wire.NewOwner(me.Index(), me.Epoch()+1)} {
+		address(other)
+		if w.scanAll() || w.scanSome() || w.guest.requestWaits() || w.findNext() {
+			t.Fatalf("it takes a request for %v", other)
+		}
+	}
+	address(me)
+	if !w.guest.requestWaits() || !w.scanAll() {
+		t.Fatal("it leaves its own request")
+	}
+	mustAnswer(t, c)
+}
+
 func TestLooksReachEverySlot(t *testing.T) {
 	h, w := manyWorker(t)
 	for i := uint32(0); i < 3*manySlots; i++ {

@@ -142,9 +142,9 @@ func (s *slot) reclaimCaller(w wire.Word) (now wire.Word, changed bool) {
 	return now, s.swap(w, now)
 }
 
-// validRequest tells whether a REQUEST in a host slot is one that the host could have sent.
+// validRequest tells whether a REQUEST that is this guest's is one that the host could have sent.
 func validRequest(w wire.Word) bool {
-	return w.Owner() == 0 && w.Flags()&(wire.FlagError|wire.FlagReclaimed) == 0
+	return w.Flags()&(wire.FlagError|wire.FlagReclaimed) == 0 && (w.Owner() == 0 || w.Owner().Named())
 }
 
 // validFree tells whether a FREE word is one that a transition could have left.

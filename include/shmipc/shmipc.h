@@ -322,6 +322,10 @@ typedef struct shmipc_guest_config {
     const char *owner_sid;
 
     shmipc_stop_token *stop; /* ends an attach that waits for its host; NULL: nothing does */
+
+    /* What this guest serves: a number of the application's, or eight characters in one. The host
+       hears of it by shmipc_event.service and shmipc_find_guest. 0: nothing in particular. */
+    uint64_t service;
 } shmipc_guest_config;
 
 #define SHMIPC_OWNER_SELF INT64_C(-1) /* the user that this process runs as */
@@ -330,7 +334,7 @@ typedef struct shmipc_guest_config {
 #define SHMIPC_GUEST_CONFIG_INIT                                                                   \
     {                                                                                              \
         sizeof(shmipc_guest_config), 0600, 0, SHMIPC_OWNER_SELF, SHMIPC_SPIN_AUTO, NULL, NULL,     \
-            NULL, NULL                                                                             \
+            NULL, NULL, 0                                                                          \
     }
 
 /*
@@ -446,7 +450,9 @@ typedef struct shmipc_request {
                          could forge. Ignored in a call */
     uint32_t slot;    /* in a handler: index of the slot, over both directions. Ignored in a call */
     uint32_t flags;   /* 0 or SHMIPC_WAIT_READY; a call refuses others. In a handler 0 */
-    uint64_t reserved[4];
+    uint64_t to;      /* in a host's call: the address of the guest that alone may answer, from
+                         shmipc_event or shmipc_find_guest; 0: any guest. In a handler 0 */
+    uint64_t reserved[3];
 } shmipc_request;
 
 /* What a handler answers, and what a caller gets. */
@@ -464,8 +470,8 @@ typedef struct shmipc_response {
 } shmipc_response;
 
 /*
- * Calls the other side, and copies request and answer: the host calls any one guest, a guest calls
- * the host. The caller sets response->data and capacity (NULL and 0 if no bytes are expected);
+ * Calls the other side, and copies request and answer: the host calls any one guest, or the one
+ * that request->to names; a guest calls the host. The caller sets response->data and capacity (NULL and 0 if no bytes are expected);
  * length and type are set on return. `response` may be NULL if the answer has no bytes and its type
  * is of no interest. Waits for a free slot, then for the answer, within `timeout` altogether.
  *
@@ -525,6 +531,11 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * CORRUPT.
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
+
+/* The same to one guest: `to` as in shmipc_request. Errors: as shmipc_slot_send, and NO_PEER if that
+   guest is gone. */
+SHMIPC_API int shmipc_slot_send_to(shmipc_slot slot, uint64_t to, uint32_t type, size_t length,
+                                   uint32_t flags);
 
 /* Tells whether a call is over: 1 if shmipc_slot_receive would return at once, with an answer or
    without; 0: not yet. Errors: STATE (nothing sent), STALE. */
@@ -653,7 +664,10 @@ typedef struct shmipc_event {
     shmipc_event_kind kind; /* what happened */
     uint32_t peer;          /* to whom: 0 is the host, 1 to 15 a guest */
     uint32_t pid;           /* for people; it may be of another pid namespace, or reused */
-    uint32_t reserved[5];
+    uint32_t reserved;
+    uint64_t address; /* of a guest, for calls to it alone: means this attachment of this guest, and
+                         no later one. 0: the host */
+    uint64_t service; /* of a guest: config.service, which it could have forged */
 } shmipc_event;
 
 /*
@@ -664,6 +678,15 @@ typedef struct shmipc_event {
  * Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
+
+/*
+ * Finds, in a host, a guest that is attached and whose config.service is `service`, and stores its
+ * address, for calls to that guest alone. So several services may share a region. If several guests
+ * offer the service, finds that of the lowest index. Does not wait, and asks the region only: a
+ * guest that was killed a moment ago may be found, and a call to it ends with NO_PEER.
+ * Errors: INVALID, NO_PEER (there is none), CLOSED.
+ */
+SHMIPC_API int shmipc_find_guest(shmipc_peer *peer, uint64_t service, uint64_t *address);
 
 /* ---- Event loops ----------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 
 enum { RETRY_NS = 2000000, RETRY_MOST_NS = 50000000, INDEX_ROUNDS = 3 };
 
-CONFIG_CAN_GROW(shmipc_guest_config, stop); // NOLINT(bugprone-sizeof-expression): a pointer
+CONFIG_CAN_GROW(shmipc_guest_config, service);
 
 static int check_config(const shmipc_guest_config *config) {
     if ((config->flags & ~(SHMIPC_GLOBAL | SHMIPC_CALLS_ONLY)) != 0)
@@ -52,7 +52,8 @@ static int find_index(const struct region *r, uint32_t *index) {
 }
 
 /* Reclaims before the new epoch begins: we hold the lock, so every former epoch is dead. */
-static owner enter_table(const struct region *r, uint32_t index, bool calls_only) {
+static owner enter_table(const struct region *r, uint32_t index,
+                         const struct peer_settings *settings) {
     struct peer_record *record = &r->shared->peers[index];
     shmi_reclaim_index(r, index);
     uint32_t epoch = epoch_next(load_relaxed32(&record->epoch));
@@ -61,8 +62,9 @@ static owner enter_table(const struct region *r, uint32_t index, bool calls_only
     store_release32(&record->epoch, epoch);
     store_relaxed32(&record->pid, shmi_process_id());
     store_relaxed64(&record->origin, shmi_process_origin());
-    /* Release: a peer that sees the status sees the epoch that it belongs to. */
-    store_release32(&record->status, calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
+    store_relaxed64(&r->shared->services[index], settings->service);
+    /* Release: a peer that sees the status sees the epoch and the service that it belongs to. */
+    store_release32(&record->status, settings->calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
     return owner_make(index, epoch_in_word(epoch));
 }
 
@@ -81,7 +83,7 @@ static int join(struct region region, const struct peer_settings *settings, shmi
         shmi_region_close(&region);
         return error;
     }
-    owner self = enter_table(&region, index, settings->calls_only);
+    owner self = enter_table(&region, index, settings);
     error = shmi_peer_open(region, index, self, settings, peer);
     if (error == SHMIPC_OK) {
         (*peer)->membership.known[HOST] = (struct known_peer){.epoch = 1, .present = true};
@@ -98,7 +100,8 @@ static int try_attach(const char *name, const shmipc_guest_config *config, shmip
     const struct peer_settings settings = {.spin_ns = config->spin_ns,
                                            .log = config->log,
                                            .log_context = config->log_context,
-                                           .calls_only = (config->flags & SHMIPC_CALLS_ONLY) != 0};
+                                           .calls_only = (config->flags & SHMIPC_CALLS_ONLY) != 0,
+                                           .service = config->service};
     struct region region;
     int error = shmi_region_open(&region, name, &rules);
     if (error == SHMIPC_OK)

@@ -5,6 +5,7 @@
 #include "base/unwind.h"
 #include "call/caller.h"
 #include "call/pool.h"
+#include "peer/address.h"
 #include "region/copy.h"
 
 static void take_bytes(const shmipc_response *view, shmipc_response *response) {
@@ -127,7 +128,8 @@ static int check_call(const shmipc_peer *p, const shmipc_request *request,
         (request->flags & ~SHMIPC_WAIT_READY) != 0 ||
         (response != NULL && response->data == NULL && response->capacity > 0))
         return refuse_call(p, request, response);
-    return check_timeout(timeout);
+    int error = check_timeout(timeout);
+    return error ? error : check_address(p, request->to);
 }
 
 int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,

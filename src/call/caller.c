@@ -97,6 +97,8 @@ static void reclaim_from_dead(shmipc_peer *p, uint32_t index, word seen) {
 /* True if no live peer could answer, and the call does not wait for a guest to come. No guest comes
    to a region that has lost its name. */
 static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
+    if (l->call.to != 0) /* another guest in its place has another epoch */
+        return !shmi_owner_serves(&p->region, l->call.to);
     bool may_come = peer_is_host(p) && l->call.waits_ready;
     return !shmi_peer_remote_is_alive(p) &&
            !(may_come && load_relaxed32(&p->membership.host_lost) == HOST_PRESENT);

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/thread.h"
 #include "call/pool.h"
+#include "call/send.h"
+#include "peer/address.h"
 
 int shmipc_slot_claim(shmipc_peer *p, int64_t timeout, shmipc_slot *slot) {
     struct deadline deadline = deadline_in(timeout);
@@ -34,7 +36,8 @@ void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity) {
     return region_request_buffer(l->shared);
 }
 
-int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
+int shmipc_slot_send_to(shmipc_slot slot, uint64_t to, uint32_t type, size_t length,
+                        uint32_t flags) {
     struct local_slot *l;
     int error = pool_resolve_idle(slot, &l);
     if (error)
@@ -45,7 +48,13 @@ int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t fl
     error = send_check(slot.peer, type, length);
     if (error == SHMIPC_OK)
         error = peer_refusal(slot.peer);
-    return error ? error : shmi_send_in_place(slot.peer, l, type, length, flags);
+    if (error == SHMIPC_OK)
+        error = check_address(slot.peer, to);
+    return error ? error : shmi_send_in_place(slot.peer, l, to, type, length, flags);
+}
+
+int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags) {
+    return shmipc_slot_send_to(slot, 0, type, length, flags);
 }
 
 static int resolve_sent(shmipc_slot slot, struct local_slot **l) {

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "call/pool.h"
+#include "peer/address.h"
 #include "peer/membership.h"
 #include "region/copy.h"
 #include "region/slot.h"
@@ -27,14 +28,29 @@ static void notify_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_notify(p);
 }
 
+/* `slot` counts within the direction. */
+static void notify_addressee(shmipc_peer *p, owner to, uint32_t slot) {
+    if (shmi_eventcount_notify_peer(&p->calls.requests, owner_index(to), slot) == 0)
+        note_vain_notify(p);
+}
+
 /* Wakes the guest that last served this slot, if it sleeps: its caches are warm, and guests that
    have slept long sleep on. `last` is the word before the request; in a guest slot its owner is the
    caller, which serves no such requests: then any sleeper is woken. */
 COLD static void notify_home(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
     const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
-    if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)), slot) == 0)
+    if (l->call.to != 0)
+        notify_addressee(p, l->call.to, slot);
+    else if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)), slot) ==
+             0)
         note_vain_notify(p);
+}
+
+/* Those peers that may take the slot's request, of the lower half of an eventcount's sets. */
+static uint32_t takers(const struct local_slot *l) {
+    const uint32_t all = (UINT32_C(1) << POLLERS_SHIFT) - 1;
+    return l->call.to != 0 ? UINT32_C(1) << owner_index(l->call.to) : all;
 }
 
 /* A thread whose calls are always answered while it spins would keep its processor until the
@@ -50,7 +66,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     word published;
     store_relaxed32(&l->shared->length, (uint32_t)length);
     store_relaxed32(&l->shared->type, type);
-    if (!slot_publish_request(l->shared, last, p->self, flags, &published))
+    if (!slot_publish_request(l->shared, last, p->self | l->call.to, flags, &published))
         return shmi_peer_mark_corrupt(
             p, "somebody else changed slot %u of this caller; nothing was sent",
             (unsigned)(l - p->slots));
@@ -59,8 +75,9 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->call.type = type;
     l->call.reach = reach_of(length);
     l->call.notified = false;
-    l->call.polled = eventcount_has_pollers(&p->calls.requests);
-    l->call.woke_worker = !l->call.polled && eventcount_has_sleepers(&p->calls.requests);
+    const uint32_t sets = eventcount_sets(&p->calls.requests);
+    l->call.polled = (sets >> POLLERS_SHIFT & takers(l)) != 0;
+    l->call.woke_worker = !l->call.polled && (sets & takers(l)) != 0;
     count64(&l->calls);
     if (l->call.woke_worker)
         notify_home(p, l, last);
@@ -81,6 +98,7 @@ static bool waits_ready(const shmipc_peer *p, uint32_t flags) {
 
 int shmi_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
     size_t length = request->length;
+    l->call.to = owner_of_address(request->to);
     l->call.waits_ready = waits_ready(p, request->flags);
     if (length <= INLINE_SIZE)
         return send_inline(p, l, request->type, request->data, length, belongs_at_end(length));
@@ -88,9 +106,10 @@ int shmi_send_copy(shmipc_peer *p, struct local_slot *l, const shmipc_request *r
     return publish(p, l, request->type, length, 0);
 }
 
-int shmi_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t length,
-                       uint32_t flags) {
+int shmi_send_in_place(shmipc_peer *p, struct local_slot *l, uint64_t to, uint32_t type,
+                       size_t length, uint32_t flags) {
     bool at_end = (flags & SHMIPC_ALIGN_END) != 0;
+    l->call.to = owner_of_address(to);
     l->call.waits_ready = waits_ready(p, flags);
     if (length > INLINE_SIZE)
         return publish(p, l, type, length, at_end ? WORD_ALIGN_END : 0);
@@ -102,24 +121,34 @@ int shmi_send_in_place(shmipc_peer *p, struct local_slot *l, uint32_t type, size
 
 void shmi_send_notify_parked(shmipc_peer *p, struct local_slot *l, word seen) {
     if (l->call.notified || word_state(seen) != SLOT_REQUEST ||
-        !eventcount_has_sleepers(&p->calls.requests))
+        (eventcount_sets(&p->calls.requests) & takers(l)) == 0)
         return;
     l->call.notified = true;
     count64(&l->wakes);
-    notify_workers(p, WAKE_ONE);
+    if (l->call.to != 0)
+        notify_addressee(p, l->call.to, (uint32_t)(l - p->slots) - p->calls.first);
+    else
+        notify_workers(p, WAKE_ONE);
 }
 
 bool shmi_send_notify_for_all(shmipc_peer *p) {
     uint32_t untaken = 0;
+    bool any = false;
     if (!eventcount_has_sleepers(&p->calls.requests))
         return false;
     for (uint32_t i = p->calls.first; i < p->calls.first + p->calls.count; i++) {
-        if (word_state(slot_look(region_slot(&p->region, i))) == SLOT_REQUEST)
+        word seen = slot_look(region_slot(&p->region, i));
+        if (word_state(seen) != SLOT_REQUEST)
+            continue;
+        any = true;
+        if (peer_is_host(p) && word_owner(seen) != 0)
+            notify_addressee(p, word_owner(seen), i - p->calls.first);
+        else
             untaken++;
     }
     if (untaken > 0) {
         add_relaxed64(&p->wakes);
         notify_workers(p, untaken);
     }
-    return untaken > 0;
+    return any;
 }

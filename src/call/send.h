@@ -18,8 +18,8 @@ static inline int send_check(const shmipc_peer *p, uint32_t type, size_t length)
 
 /* Publish a checked request, copied or written in place. CORRUPT: nothing was sent. */
 int shmi_send_copy(shmipc_peer *peer, struct local_slot *local, const shmipc_request *request);
-int shmi_send_in_place(shmipc_peer *peer, struct local_slot *local, uint32_t type, size_t length,
-                       uint32_t flags);
+int shmi_send_in_place(shmipc_peer *peer, struct local_slot *local, uint64_t to, uint32_t type,
+                       size_t length, uint32_t flags);
 
 /*
  * A worker may be parked while the poller is in a handler. If no worker has taken the request when

@@ -1,6 +1,7 @@
 #include "peer/membership.h"
 
 #include "base/error.h"
+#include "peer/address.h"
 #include "peer/sleeper.h"
 #include "region/liveness.h"
 
@@ -45,8 +46,12 @@ static bool is_there(shmipc_peer *p, uint32_t index) {
 }
 
 static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shmipc_event *event) {
-    uint32_t pid = load_relaxed32(&p->region.shared->peers[index].pid);
-    *event = (shmipc_event){.kind = kind, .peer = index, .pid = pid};
+    const struct known_peer *known = &p->membership.known[index];
+    *event = (shmipc_event){.kind = kind,
+                            .peer = index,
+                            .pid = load_relaxed32(&p->region.shared->peers[index].pid),
+                            .address = index == HOST ? 0 : address_make(index, known->epoch),
+                            .service = known->service};
 }
 
 /* `left` may be a later epoch, if other guests have used the index and left since. */
@@ -77,7 +82,9 @@ static bool find_change(shmipc_peer *p, uint32_t index, struct known_peer *known
     }
     if (known->present || (!there && !came_and_went(p, index, epoch)))
         return false;
-    *known = (struct known_peer){.epoch = epoch, .present = true};
+    *known = (struct known_peer){.service = load_relaxed64(&p->region.shared->services[index]),
+                                 .epoch = epoch,
+                                 .present = true};
     *kind = SHMIPC_EVENT_ATTACHED;
     return true;
 }

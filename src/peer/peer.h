@@ -42,6 +42,7 @@ struct slot_service {
 
 /* What the claimer notes of the call under way, for its wait and for the end of its turn. */
 struct slot_call {
+    owner to;            /* the guest that alone may answer; 0: any */
     uint32_t type;       /* of the request */
     enum reach reach;    /* of the request */
     uint64_t checked_at; /* when a caller that does not sleep last checked the responder */
@@ -91,6 +92,7 @@ struct served {
 };
 
 struct known_peer {
+    uint64_t service;
     uint32_t epoch;
     bool present;
 };
@@ -218,6 +220,7 @@ struct peer_settings {
     void *log_context;
     bool calls_only;
     bool wait_ready;
+    uint64_t service; /* a guest's */
 };
 
 /* Wraps a region, and takes ownership of it, also on failure. */

@@ -12,6 +12,12 @@ bool shmi_guest_serves(const struct region *r, uint32_t index) {
            shmi_peer_is_locked(r->object, index);
 }
 
+bool shmi_owner_serves(const struct region *r, owner guest) {
+    uint32_t index = owner_index(guest);
+    uint32_t epoch = load_acquire32(&r->shared->peers[index].epoch);
+    return epoch_in_word(epoch) == owner_epoch(guest) && shmi_guest_serves(r, index);
+}
+
 bool shmi_any_guest_serves(const struct region *r) {
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         if (shmi_guest_serves(r, i))

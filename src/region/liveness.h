@@ -16,6 +16,9 @@ bool shmi_host_is_alive(const struct region *region);
    it cannot test its own lock. */
 bool shmi_guest_serves(const struct region *region, uint32_t index);
 
+/* True if this guest is alive, serves, and is not leaving. */
+bool shmi_owner_serves(const struct region *region, owner guest);
+
 /* True if any guest is alive, serves, and is not leaving: one system call in most cases. */
 bool shmi_any_guest_serves(const struct region *region);
 

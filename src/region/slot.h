@@ -34,13 +34,14 @@ static inline word slot_look_again(const struct slot *slot) {
 bool shmi_slot_claim(struct slot *slot, word *seen, owner caller);
 
 /* FREE, BUSY or RESPONSE -> REQUEST, by the caller that has the slot and last saw its word as
-   `last`. `caller` is the owner in a guest slot, 0 in a host slot. False: an incorrect peer changed
+   `last`. `bound` is the owner: in a guest slot the caller, in a host slot the guest to which the
+   request is addressed, or 0. False: an incorrect peer changed
    the word, and nothing was published.
    seq_cst: releases the request to shmi_slot_take, and pairs with the worker that joins the
    sleepers and looks again (eventcount.h): the sender reads the sleepers next. */
-static inline bool slot_publish_request(struct slot *slot, word last, owner caller, uint64_t flags,
+static inline bool slot_publish_request(struct slot *slot, word last, owner bound, uint64_t flags,
                                         word *published) {
-    *published = word_next_sequence(last) | caller | (uint64_t)SLOT_REQUEST | flags;
+    *published = word_next_sequence(last) | bound | (uint64_t)SLOT_REQUEST | flags;
     return cas_seq_cst64(&slot->word, &last, *published);
 }
 

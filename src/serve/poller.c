@@ -53,7 +53,7 @@ static bool still_waits(const shmipc_peer *p, uint32_t slot, word seen) {
 bool shmi_poller_takes(const shmipc_peer *p, uint32_t slot) {
     const word seen = slot_look_again(requests_slot(p, slot));
     uint32_t pauses = poller_patience(&p->serving.spins);
-    if (word_state(seen) != SLOT_REQUEST)
+    if (!request_is_ours(p, seen))
         return true;
     for (; pauses > 0 && poller_exists(p); pauses--) {
         cpu_pause();

@@ -17,10 +17,18 @@ static inline uint32_t requests_slot_behind(const shmipc_peer *p, uint32_t slot)
     return slot + 1 < p->serves.count ? slot + 1 : 0;
 }
 
+/* A request in a host slot may be addressed to one guest: then it is no concern of the others. An
+   owner that is no guest's name is everybody's concern: it is corrupt. */
+static inline bool request_is_ours(const shmipc_peer *p, word seen) {
+    owner to = word_owner(seen);
+    return word_state(seen) == SLOT_REQUEST &&
+           (to == 0 || to == p->self || peer_is_host(p) || !owner_is_named(to));
+}
+
 /* seq_cst: pairs with slot_publish_request. Before this look the thread has announced a sleeper,
    read the generation, or left the pollers. */
 static inline bool requests_wait_in(const shmipc_peer *p, uint32_t slot) {
-    return word_state(slot_look_again(requests_slot(p, slot))) == SLOT_REQUEST;
+    return request_is_ours(p, slot_look_again(requests_slot(p, slot)));
 }
 
 /* The first slot in which a request waits, in a round that begins at `first`; the number of slots

@@ -185,10 +185,9 @@ int shmipc_fail(shmipc_response *response, const char *format, ...) {
 /* ---- Taking requests ---- */
 
 static bool request_fits(const shmipc_peer *p, word seen) {
-    uint32_t index = owner_index(word_owner(seen));
-    if (seen & (WORD_ERROR | WORD_RECLAIMED))
-        return false;
-    return peer_is_host(p) ? index != HOST : word_owner(seen) == 0;
+    const bool unnamed_fits = word_owner(seen) == 0 && !peer_is_host(p);
+    return (seen & (WORD_ERROR | WORD_RECLAIMED)) == 0 &&
+           (unnamed_fits || owner_is_named(word_owner(seen)));
 }
 
 /* A guest signs a host slot as its owner; in a guest slot the owner is the caller already. */
@@ -198,7 +197,9 @@ static bool take(shmipc_peer *p, uint32_t index, word seen, struct job *job) {
     job->flags = 0;
     job->reach = REACHES_FIRST_LINE;
     job->woke_caller = false;
-    job->request = (shmipc_request){.peer = owner_index(word_owner(seen)), .slot = index};
+    job->request = (shmipc_request){.slot = index};
+    if (peer_is_host(p))
+        job->request.peer = owner_index(word_owner(seen));
     return shmi_slot_take(job->slot->shared, seen, peer_is_host(p) ? word_owner(seen) : p->self,
                           &job->taken);
 }
@@ -269,7 +270,7 @@ static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index,
 void shmi_responder_refuse_all(const shmipc_peer *p, const struct region *r) {
     for (uint32_t i = p->serves.first; i < p->serves.first + p->serves.count; i++) {
         word seen = slot_look(region_slot(r, i));
-        if (word_state(seen) == SLOT_REQUEST && request_fits(p, seen))
+        if (request_is_ours(p, seen) && request_fits(p, seen))
             refuse(p, r, i, seen);
     }
 }

@@ -26,7 +26,7 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     uint32_t index = p->serves.first + slot;
     word seen = slot_look(requests_slot(p, slot));
     slot_fetch_ahead(requests_slot(p, slot));
-    if (word_state(seen) != SLOT_REQUEST || home_is_kept(p, worker, slot))
+    if (!request_is_ours(p, seen) || home_is_kept(p, worker, slot))
         return 0;
     worker->scan.last = slot;
     worker->scan.next = requests_slot_behind(p, slot);
@@ -37,7 +37,7 @@ static int try_slot(shmipc_peer *p, struct worker *worker, uint32_t slot) {
     /* Its caller may have parked just now. */
     for (int i = 0; served == 0 && i < WORD_CHANGES; i++) {
         seen = slot_look(requests_slot(p, slot));
-        if (word_state(seen) != SLOT_REQUEST)
+        if (!request_is_ours(p, seen))
             return 0;
         served = shmi_responder_serve(p, index, seen, worker);
     }

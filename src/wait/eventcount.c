@@ -119,6 +119,15 @@ uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32
     return wake_one(eventcount, peer, home);
 }
 
+uint32_t shmi_eventcount_notify_peer(struct local_eventcount *eventcount, uint32_t peer,
+                                     uint32_t home) {
+    add_seq_cst32(&eventcount->shared->generation, 1);
+    uint32_t woken = wake_one_of(eventcount, peer, home);
+    return woken != 0
+               ? woken
+               : shmi_word_wake(eventcount->object, &eventcount->shared->generation, WAKE_ALL);
+}
+
 uint32_t shmi_eventcount_notify_for_several(struct local_eventcount *eventcount, uint32_t peer,
                                             uint32_t home) {
     add_seq_cst32(&eventcount->shared->generation, 2);

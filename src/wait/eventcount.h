@@ -83,6 +83,11 @@ static inline bool eventcount_has_sleepers(const struct local_eventcount *eventc
            0;
 }
 
+/* The peers that sleep or poll, as two sets; for a thread that has changed something. */
+static inline uint32_t eventcount_sets(const struct local_eventcount *eventcount) {
+    return load_seq_cst32(&eventcount->shared->sleepers);
+}
+
 /* Returns how many it woke or signalled, without those that were about to sleep; these do not
    sleep. */
 uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wake_count);
@@ -90,6 +95,11 @@ uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wa
 /* The same for one sleeper: of this peer, if it has one, and preferably at home in this slot; else
    any. */
 uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32_t peer,
+                                     uint32_t home);
+
+/* The same for sleepers of this peer alone, of which it wakes one; where the system cannot choose it
+   may wake others too. */
+uint32_t shmi_eventcount_notify_peer(struct local_eventcount *eventcount, uint32_t peer,
                                      uint32_t home);
 
 /* The same for possibly several events: counts as two notifications. */

@@ -21,7 +21,7 @@ enum {
     HOST = 0,
     INLINE_SIZE = 112,
     FIRST_LINE_SIZE = 48, /* of INLINE_SIZE, in the line of the state word */
-    SLOTS_OFFSET = 1408,
+    SLOTS_OFFSET = 1536,
     REQUEST_OFFSET = 128,
     READY = 1,
 };
@@ -111,6 +111,7 @@ struct region_layout {
     struct header header;
     struct peer_record peers[PEERS];
     struct eventcount_line eventcounts[EVENTCOUNTS];
+    atomic_u64 services[PEERS]; /* what each guest says that it serves; 0: nothing */
 };
 
 _Static_assert(sizeof(struct header) == 64, "header");
@@ -137,6 +138,7 @@ _Static_assert(offsetof(struct slot, payload) == 16, "slot.payload");
 _Static_assert(sizeof(struct slot) == REQUEST_OFFSET, "slot");
 _Static_assert(offsetof(struct region_layout, peers) == 64, "peers");
 _Static_assert(offsetof(struct region_layout, eventcounts) == 1088, "eventcounts");
+_Static_assert(offsetof(struct region_layout, services) == 1408, "services");
 _Static_assert(sizeof(struct region_layout) == SLOTS_OFFSET, "slots");
 
 /* A region's four settings, the sizes that follow from them, and its nonce. A private copy is made

@@ -50,6 +50,11 @@ static inline uint32_t owner_epoch(owner o) {
     return (uint32_t)(o >> EPOCH_SHIFT) & EPOCH_MAX;
 }
 
+/* False for 0, and for what is no guest's name. */
+static inline bool owner_is_named(owner o) {
+    return owner_index(o) != 0 && owner_epoch(o) != 0;
+}
+
 /* The epoch of an index's next owner, in the peer table, where 0 means that no guest has come
    yet. */
 static inline uint32_t epoch_next(uint32_t epoch) {

@@ -212,7 +212,7 @@ static void minimal_guest_ends_where_a_word_is_impossible(void **state) {
     corrupt_a_request(SLOT_REQUEST, UINT32_MAX);
     corrupt_a_request(SLOT_REQUEST | WORD_ERROR, 0);
     corrupt_a_request(SLOT_REQUEST | WORD_RECLAIMED, 0);
-    corrupt_a_request(SLOT_REQUEST | UINT64_C(0x1200000000), 0);
+    corrupt_a_request(SLOT_REQUEST | UINT64_C(0x0200000000), 0);
 }
 
 HAZARD_MAIN("minimal_guest", hazard_test(minimal_guest_answers_messages_of_every_kind_and_length),

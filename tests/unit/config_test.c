@@ -177,7 +177,7 @@ static void structures_that_the_library_fills_in_have_a_reserve_of_0(void **stat
     assert_int_equal(shmipc_get_slot_stats(pair.host, 0, &stats), SHMIPC_OK);
     assert_true(is_zero(stats.reserved, sizeof stats.reserved));
     assert_int_equal(shmipc_next_event(pair.host, SECOND, &event), SHMIPC_OK);
-    assert_true(is_zero(event.reserved, sizeof event.reserved));
+    assert_true(is_zero(&event.reserved, sizeof event.reserved));
     pair_close(&pair);
 }
 

@@ -51,6 +51,8 @@ static struct fact facts[] = {
     {"offset", "eventcounts", offsetof(struct region_layout, eventcounts), false},
     {"size", "eventcount_line", sizeof(struct eventcount_line), false},
     CONSTANT("eventcounts", EVENTCOUNTS),
+    {"offset", "services", offsetof(struct region_layout, services), false},
+    {"size", "services", sizeof(((struct region_layout *)NULL)->services), false},
     {"offset", "slots", SLOTS_OFFSET, false},
     FIELD(header, header, magic),
     FIELD(header, header, total_size),

@@ -36,7 +36,7 @@ static void every_structure_has_its_size(void **state) {
     assert_int_equal(sizeof(struct peer_record), 64);
     assert_int_equal(sizeof(struct eventcount_line), 64);
     assert_int_equal(sizeof(struct slot), 128);
-    assert_int_equal(sizeof(struct region_layout), 1408);
+    assert_int_equal(sizeof(struct region_layout), 1536);
 }
 
 static void slots_begin_on_lines_and_do_not_overlap(void **state) {

@@ -89,7 +89,7 @@ static void info_says_what_was_configured(void **state) {
         assert_int_equal(info.response_capacity, 512);
         assert_int_equal(info.index, index);
         assert_int_equal(info.guests, 1);
-        assert_int_equal(info.region_size, 8064);
+        assert_int_equal(info.region_size, 8192);
     }
     assert_int_equal(shmipc_get_info(p.host, NULL), SHMIPC_E_INVALID);
     assert_int_equal(shmipc_get_info(NULL, &info), SHMIPC_E_INVALID);

@@ -132,7 +132,7 @@ static void a_new_region_is_as_the_layout_says(void **state) {
     struct stat namespace;
     assert_int_equal(stat("/proc/self/ns/pid", &namespace), 0);
     assert_int_equal(load_relaxed64(&r.shared->peers[HOST].origin), namespace.st_ino);
-    assert_ptr_equal(region_slot(&r, 4), (char *)r.shared + 1408 + 4 * (size_t)read.slot_stride);
+    assert_ptr_equal(region_slot(&r, 4), (char *)r.shared + 1536 + 4 * (size_t)read.slot_stride);
     (void)shmi_object_unpublish(r.object);
     shmi_region_close(&r);
 }

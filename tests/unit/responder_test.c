@@ -236,7 +236,7 @@ static void an_impossible_request_is_corruption(void **state) {
             assert_int_equal(shmipc_slot_claim(host_calls ? p.host : p.guest, 0, &slot), SHMIPC_OK);
             send_raw(slot, 0, what == 0 ? 1025 : what == 1 ? UINT32_MAX : 0);
             word sent = slot_look(shared(slot));
-            owner wrong = host_calls ? owner_make(1, 1) : 0;
+            owner wrong = host_calls ? owner_make(1, 0) : 0;
             owner no_index = owner_make(0, 5);
             if (what >= 2)
                 exchange_seq_cst64(&shared(slot)->word,

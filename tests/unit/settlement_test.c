@@ -294,7 +294,7 @@ static void a_request_that_is_sent_into_the_copy_never_starts(void **state) {
         cut_off(&scene);
         word before = slot_look(slot_of(scene.other, &scene));
         struct local_slot *l = &scene.leaver->slots[slot.index];
-        must_equal(shmi_send_in_place(scene.leaver, l, 0, 0, 0), SHMIPC_OK);
+        must_equal(shmi_send_in_place(scene.leaver, l, 0, 0, 0, 0), SHMIPC_OK);
         assert_int_equal(outcome_of(slot), SHMIPC_E_CLOSED);
         assert_true(slot_look(slot_of(scene.other, &scene)) == before);
         scene_close(&scene);

@@ -34,7 +34,7 @@ enum {
     REQUESTS,
     RESPONSES = 12
 };
-enum { RESERVED = 14, READY, HEADER_WORDS, LINES_AT = 64, SLOTS_AT = 1408 };
+enum { RESERVED = 14, READY, HEADER_WORDS, LINES_AT = 64, SERVICES_AT = 1408, SLOTS_AT = 1536 };
 /* Lines of 64 bytes: 16 peers, of which 0 is the host; then the eventcounts. */
 enum { EPOCH = 0, STATUS = 4, PROCESS = 8, LEFT = 12, COUNTERS = 16, ANSWERS = 56, HOST = 0 };
 enum status { VACANT, ATTACHED, LEAVING, CALLS_ONLY };
@@ -194,12 +194,20 @@ static void tell(uint32_t number, uint64_t became) {
         notify(at(number < header[HOST_SLOTS] ? HOST_FREE : GUEST_FREE, 0), 1, 1);
     }
 }
+static bool is_named(uint64_t word) {
+    return (word >> 32 & 0xf) != 0 && (word >> 36 & 0xfff) != 0;
+}
+/* A request in a host slot may be addressed to one guest, by the owner bits. */
+static bool is_for_me(uint64_t word) {
+    return state(word) == REQUEST && ((word & OWNER) == mark || !is_named(word));
+}
 /* The next slot after *number, in turn: a host slot in REQUEST, or a guest slot in FREE. */
 static bool find(int kind, uint32_t *number) {
     const uint32_t first = kind == HOST_SLOTS ? 0 : header[HOST_SLOTS], before = *number;
     for (uint32_t i = 1; i <= header[kind]; i++) {
         *number = first + (before + i) % header[kind];
-        if (state(atomic_load(slot_at(*number))) == (kind == HOST_SLOTS ? REQUEST : FREE))
+        const uint64_t word = atomic_load(slot_at(*number));
+        if (kind == HOST_SLOTS ? is_for_me(word) : state(word) == FREE)
             return true;
     }
     return false;
@@ -342,14 +350,15 @@ static void serve(void) {
     while (!stop) {
         const bool stays = host_stays(file), found = find(HOST_SLOTS, &number);
         word64 *slot = slot_at(number);
-        uint64_t word = atomic_load(slot), impossible = word & (OWNER | ERROR | RECLAIMED);
+        uint64_t word = atomic_load(slot), strange = word & (ERROR | RECLAIMED);
         const uint64_t taken = next(word, WORKING, mark | (word & FLAGS));
         if (!found && !stays)
             return;
         if (!found)
             sleep_for(HOST_SLOTS);
-        need(!found || state(word) != REQUEST || impossible == 0, CORRUPT, "a word is impossible");
-        if (found && state(word) == REQUEST && swap(slot, &word, taken)) {
+        const bool possible = strange == 0 && ((word & OWNER) == 0 || is_named(word));
+        need(!found || !is_for_me(word) || possible, CORRUPT, "a word is impossible");
+        if (found && is_for_me(word) && swap(slot, &word, taken)) {
             if (woken && find(HOST_SLOTS, &(uint32_t){number}))
                 notify(at(HOST_REQUEST, 0), 2, 1); /* the wake may have been for that one */
             struct message m = receive(slot, REQUESTS, word);
@@ -412,6 +421,7 @@ static void attach(const char *name, enum status status) {
     atomic_store(at(me, PROCESS), (uint32_t)getpid());
     for (uint32_t i = COUNTERS; i < ANSWERS; i += 4) /* and the origin: 0, unknown */
         atomic_store(at(me, i), 0);
+    atomic_store((word64 *)(void *)(region + SERVICES_AT) + me, 0); /* nothing in particular */
     announce(status);
 }
 

@@ -27,7 +27,8 @@ const (
 	HeaderSize        = LineSize
 	PeersOffset       = HeaderSize
 	EventcountsOffset = PeersOffset + PeersMax*LineSize
-	SlotsOffset       = EventcountsOffset + Eventcounts*LineSize
+	ServicesOffset    = EventcountsOffset + Eventcounts*LineSize
+	SlotsOffset       = ServicesOffset + PeersMax*8
 	RequestOffset     = 128
 	LockOffset        = 1 << 62 // in the file, far beyond the end of any mapping: a byte for each peer
 )

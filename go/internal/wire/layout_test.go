@@ -35,7 +35,8 @@ func TestLayoutOffsets(t *testing.T) {
 		{"exchange.inline", unsafe.Offsetof(e.Payload), 16},
 		{"peers", PeersOffset, 64},
 		{"eventcounts", EventcountsOffset, 1088},
-		{"slots", SlotsOffset, 1408},
+		{"services", ServicesOffset, 1408},
+		{"slots", SlotsOffset, 1536},
 		{"request", RequestOffset, 128},
 	} {
 		if c.got != c.want {
@@ -46,10 +47,10 @@ func TestLayoutOffsets(t *testing.T) {
 
 func TestGeometryFollowsTheEquations(t *testing.T) {
 	g, ok := NewGeometry(4, 2, 100, 4096)
-	if !ok || g.ResponseOffset != 256 || g.Stride != 4352 || g.Total != 1408+6*4352 {
+	if !ok || g.ResponseOffset != 256 || g.Stride != 4352 || g.Total != 1536+6*4352 {
 		t.Fatalf("%+v, %v", g, ok)
 	}
-	if g.SlotOffset(5) != 1408+5*4352 {
+	if g.SlotOffset(5) != 1536+5*4352 {
 		t.Fatal("slot offset", g.SlotOffset(5))
 	}
 }

@@ -24,6 +24,11 @@ func (v View) Eventcount(number uint32) *EventcountLine {
 	return (*EventcountLine)(v.at(EventcountsOffset + uint64(number)*LineSize))
 }
 
+// Services is what each peer says that it serves.
+func (v View) Services() *[PeersMax]atomic.Uint64 {
+	return (*[PeersMax]atomic.Uint64)(v.at(ServicesOffset))
+}
+
 // Exchange is the first two lines of the slot at this offset.
 func (v View) Exchange(offset uint64) *ExchangeLine { return (*ExchangeLine)(v.at(offset)) }
 

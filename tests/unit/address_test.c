@@ -1,0 +1,198 @@
+/*
+ * Calls to one given guest: a host and its guests in this process.
+ */
+#include "support/fixture.h"
+
+#include "peer/peer.h"
+
+#include <string.h>
+
+enum { GUESTS = 3 };
+static const uint64_t services[GUESTS] = {7, UINT64_C(0x676e6f732d6f6e61), 7};
+
+struct party {
+    struct region_name name;
+    int64_t spin_ns; /* of all; set before open_party */
+    shmipc_peer *host;
+    shmipc_peer *guests[GUESTS];
+    uint64_t addresses[GUESTS];
+};
+
+static shmipc_peer *attach(const struct party *p, uint64_t service) {
+    shmipc_guest_config config = test_guest_config();
+    shmipc_peer *guest;
+    config.service = service;
+    config.spin_ns = p->spin_ns;
+    must_equal(shmipc_guest_attach(p->name.text, &config, 0, &guest), SHMIPC_OK);
+    return guest;
+}
+
+static void open_party(struct party *p) {
+    shmipc_host_config config = test_host_config();
+    shmipc_event event;
+    config.spin_ns = p->spin_ns;
+    p->name = new_name();
+    must_equal(shmipc_host_create(p->name.text, &config, &p->host), SHMIPC_OK);
+    for (int i = 0; i < GUESTS; i++) {
+        p->guests[i] = attach(p, services[i]);
+        must_equal(shmipc_next_event(p->host, 0, &event), SHMIPC_OK);
+        must_equal(event.kind, SHMIPC_EVENT_ATTACHED);
+        must(event.service == services[i]);
+        p->addresses[i] = event.address;
+    }
+}
+
+static void close_party(struct party *p) {
+    for (int i = 0; i < GUESTS; i++)
+        shmipc_free(p->guests[i]);
+    shmipc_free(p->host);
+}
+
+/* Answers with the number that the context points to. */
+static int tell_number(void *context, const shmipc_request *request, shmipc_response *response) {
+    (void)request;
+    memcpy(response->data, context, sizeof(int));
+    response->length = sizeof(int);
+    return 0;
+}
+
+static int call(const struct party *p, uint64_t to, int *answerer, int64_t timeout) {
+    const shmipc_request request = {.to = to};
+    shmipc_response response = {.data = answerer, .capacity = sizeof *answerer};
+    return shmipc_call(p->host, &request, &response, timeout);
+}
+
+/* All guests sleep, or all poll, or one of them does: in every case the addressee answers. */
+static void the_addressee_answers_and_nobody_else(void **state) {
+    (void)state;
+    for (int64_t spin_ns = 0; spin_ns <= 100000; spin_ns += 100000) {
+        struct party p = {.spin_ns = spin_ns};
+        struct server servers[GUESTS];
+        int numbers[GUESTS] = {0, 1, 2};
+        open_party(&p);
+        for (int i = 0; i < GUESTS; i++)
+            server_start(&servers[i], p.guests[i], tell_number, &numbers[i]);
+        for (int n = 0; n < 2000; n++) {
+            int answerer = -1;
+            must_equal(call(&p, p.addresses[n % GUESTS], &answerer, 10 * SECOND), SHMIPC_OK);
+            must_equal(answerer, n % GUESTS);
+            must_equal(call(&p, 0, &answerer, 10 * SECOND), SHMIPC_OK);
+        }
+        for (int i = 0; i < GUESTS; i++)
+            assert_int_equal(server_stop(&servers[i]), SHMIPC_E_WOKEN);
+        close_party(&p);
+    }
+}
+
+static void others_do_not_see_the_request(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    int number = 1;
+    open_party(&p);
+    shmipc_slot slot = must_claim(p.host, 0);
+    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    assert_int_equal(shmipc_poll(p.guests[0], tell_number, &number), 0);
+    assert_int_equal(shmipc_wait(p.guests[2], 0), SHMIPC_E_TIMEOUT);
+    assert_int_equal(shmipc_slot_ready(slot), 0);
+    assert_int_equal(shmipc_wait(p.guests[1], 0), SHMIPC_OK);
+    assert_int_equal(shmipc_poll(p.guests[1], tell_number, &number), 1);
+    assert_int_equal(shmipc_slot_ready(slot), 1);
+    must_release(slot);
+    close_party(&p);
+}
+
+static void a_guest_that_has_left_is_not_called(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    int answerer;
+    open_party(&p);
+    shmipc_slot slot = must_claim(p.host, 0);
+    shmipc_response response;
+    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    shmipc_free(p.guests[1]);
+    assert_int_equal(call(&p, p.addresses[1], &answerer, SECOND), SHMIPC_E_NO_PEER);
+    uint64_t begin = now_ns();
+    assert_int_equal(shmipc_slot_receive(slot, 10 * SECOND, &response), SHMIPC_E_NO_PEER);
+    assert_true(now_ns() - begin < 5 * (uint64_t)SECOND);
+    p.guests[1] = NULL;
+    close_party(&p);
+}
+
+/* It has the same index, and another epoch. */
+static void the_next_guest_of_the_index_is_another(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    int number = 1;
+    open_party(&p);
+    shmipc_slot slot = must_claim(p.host, 0);
+    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    shmipc_free(p.guests[1]);
+    p.guests[1] = attach(&p, services[1]);
+    assert_int_equal(p.guests[1]->index, (uint32_t)p.addresses[1]);
+    assert_int_equal(shmipc_poll(p.guests[1], tell_number, &number), 0);
+    assert_int_equal(call(&p, p.addresses[1], &number, SECOND), SHMIPC_E_NO_PEER);
+    must_release(slot);
+    close_party(&p);
+}
+
+static void a_service_is_found_while_its_guest_is_there(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    uint64_t address;
+    open_party(&p);
+    assert_int_equal(shmipc_find_guest(p.host, 7, &address), SHMIPC_OK);
+    assert_true(address == p.addresses[0]);
+    assert_int_equal(shmipc_find_guest(p.host, services[1], &address), SHMIPC_OK);
+    assert_true(address == p.addresses[1]);
+    assert_int_equal(shmipc_find_guest(p.host, 8, &address), SHMIPC_E_NO_PEER);
+    shmipc_free(p.guests[0]);
+    p.guests[0] = NULL;
+    assert_int_equal(shmipc_find_guest(p.host, 7, &address), SHMIPC_OK);
+    assert_true(address == p.addresses[2]);
+    assert_int_equal(shmipc_find_guest(p.guests[2], 7, &address), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_find_guest(p.host, 7, NULL), SHMIPC_E_INVALID);
+    close_party(&p);
+}
+
+static void what_is_no_address_is_refused(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    const shmipc_request request = {.to = 1};
+    open_party(&p);
+    const uint64_t wrong[] = {1, UINT64_C(1) << 32, UINT64_C(1) << 32 | 16, UINT64_MAX};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(call(&p, wrong[i], NULL, 0), SHMIPC_E_INVALID);
+    assert_int_equal(shmipc_call(p.guests[0], &request, NULL, 0), SHMIPC_E_INVALID);
+    close_party(&p);
+}
+
+static void the_event_of_a_guest_that_left_names_it(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    shmipc_event event;
+    open_party(&p);
+    shmipc_free(p.guests[1]);
+    p.guests[1] = attach(&p, 99);
+    assert_int_equal(shmipc_next_event(p.host, 0, &event), SHMIPC_OK);
+    assert_int_equal(event.kind, SHMIPC_EVENT_LEFT);
+    assert_true(event.address == p.addresses[1]);
+    assert_true(event.service == services[1]);
+    assert_int_equal(shmipc_next_event(p.host, 0, &event), SHMIPC_OK);
+    assert_int_equal(event.kind, SHMIPC_EVENT_ATTACHED);
+    assert_true(event.address != p.addresses[1]);
+    assert_true(event.service == 99);
+    close_party(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        watched_test(the_addressee_answers_and_nobody_else),
+        watched_test(others_do_not_see_the_request),
+        watched_test(a_guest_that_has_left_is_not_called),
+        watched_test(the_next_guest_of_the_index_is_another),
+        watched_test(a_service_is_found_while_its_guest_is_there),
+        watched_test(what_is_no_address_is_refused),
+        watched_test(the_event_of_a_guest_that_left_names_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
