@@ -680,9 +680,9 @@ typedef struct shmipc_event {
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 
 /*
- * Finds, in a host, a guest that is attached and whose config.service is `service`, and stores its
- * address, for calls to that guest alone. So several services may share a region. If several guests
- * offer the service, finds that of the lowest index. Does not wait, and asks the region only: a
+ * Finds the guest that serves `service`. Stores in *address, in a host, the address of an attached
+ * guest with this config.service, for calls to it alone: so several services may share a region. If
+ * several guests offer the service, finds that of the lowest index. Does not wait, and asks the region only: a
  * guest that was killed a moment ago may be found, and a call to it ends with NO_PEER.
  * Errors: INVALID, NO_PEER (there is none), CLOSED.
  */
@@ -717,7 +717,7 @@ typedef int shmipc_fd;
 #endif
 
 /*
- * Stores the peer's descriptor in *fd, and makes it in the first call. It belongs to the peer: do
+ * Stores the peer's descriptor in *fd. The first call makes it. It belongs to the peer: do
  * not read, write or close it, and stop watching it before shmipc_free. It is not inherited by other
  * programs, and is closed in a forked child.
  * Errors: INVALID, CLOSED, DENIED, NO_DESCRIPTORS, NO_MEMORY, NO_SPACE, NOT_SUPPORTED, SYSTEM.

@@ -6,7 +6,7 @@
 #include "peer/peer.h"
 #include "support/readable.h"
 
-#include <string.h>
+#include <stdio.h>
 
 enum { SLOTS = 2 }; /* of each direction: test_host_config */
 
@@ -268,7 +268,7 @@ static void arming_changes_no_last_error(void **state) {
     open_scene(&s, false);
     assert_int_equal(shmipc_shutdown(s.pair.host, SHMIPC_FOREVER), SHMIPC_OK);
     assert_int_equal(shmipc_slot_cancel((shmipc_slot){.peer = NULL}), SHMIPC_E_STALE);
-    (void)strcpy(before, shmipc_last_error());
+    (void)snprintf(before, sizeof before, "%s", shmipc_last_error());
     assert_int_equal(shmipc_arm(s.loop, SHMIPC_ARM_REQUESTS, NULL, 0), 1);
     assert_string_equal(shmipc_last_error(), before);
     close_scene(&s);

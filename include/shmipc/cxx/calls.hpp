@@ -13,11 +13,13 @@ inline namespace SHMIPC_NAMESPACE {
 template <class Self> class calls {
 public:
     /* shmipc_call (of a slot: shmipc_slot_call) with an answer of any size, copied once. `flags`: 0
-       or wait_ready. Errors: as there. */
+       or wait_ready. `to`: the address of the guest that alone may answer; 0: any. Errors: as
+       there. */
     SHMIPC_LOCAL result<answer> call(byte_view data = {}, message_type type = type_normal,
-                                     timeout within = default_timeout, std::uint32_t flags = 0) {
+                                     timeout within = default_timeout, std::uint32_t flags = 0,
+                                     std::uint64_t to = 0) {
         result<answer> out{answer{}};
-        const shmipc_request request = asking(data, type, flags);
+        const shmipc_request request = asking(data, type, flags, to);
         shmipc_response response = out->receiver();
         if (int code = self().invoke(&request, &response, within.ns()))
             out = error::last(code, unanswered(code, response));
@@ -31,8 +33,8 @@ public:
     SHMIPC_LOCAL result<message> call_into(byte_span into, byte_view data = {},
                                            message_type type = type_normal,
                                            timeout within = default_timeout,
-                                           std::uint32_t flags = 0) {
-        const shmipc_request request = asking(data, type, flags);
+                                           std::uint32_t flags = 0, std::uint64_t to = 0) {
+        const shmipc_request request = asking(data, type, flags, to);
         shmipc_response response = {};
         response.data = into.data();
         response.capacity = into.size();
@@ -48,12 +50,14 @@ private:
 
     Self &self() noexcept { return static_cast<Self &>(*this); }
 
-    static shmipc_request asking(byte_view data, message_type type, std::uint32_t flags) noexcept {
+    static shmipc_request asking(byte_view data, message_type type, std::uint32_t flags,
+                                 std::uint64_t to) noexcept {
         shmipc_request request = {};
         request.data = data.data();
         request.length = data.size();
         request.type = type.value();
         request.flags = flags;
+        request.to = to;
         return request;
     }
 

@@ -64,9 +64,15 @@ enum class event_kind : int {
 /* A change among the other peers: a host hears of its guests, a guest of its host. */
 struct event {
     event_kind kind;
-    std::uint32_t peer; /* 0: the host */
-    std::uint32_t pid;  /* for people */
+    std::uint32_t peer;    /* 0: the host */
+    std::uint32_t pid;     /* for people */
+    std::uint64_t address; /* of a guest, for calls to it alone; 0: the host */
+    std::uint64_t service; /* of a guest: guest_config::service */
 };
+
+/* What arm() watches for, beside answers: 0, one, or both. */
+SHMIPC_LOCAL inline constexpr std::uint32_t arm_requests = SHMIPC_ARM_REQUESTS;
+SHMIPC_LOCAL inline constexpr std::uint32_t arm_events = SHMIPC_ARM_EVENTS;
 
 /*
  * One end of a region: the common part of host and guest. The destructor closes it: calls and waits
@@ -125,8 +131,31 @@ public:
         shmipc_event next;
         if (int code = shmipc_next_event(native(), within.ns(), &next))
             return error::last(code);
-        return event{static_cast<event_kind>(next.kind), next.peer, next.pid};
+        return event{static_cast<event_kind>(next.kind), next.peer, next.pid, next.address,
+                     next.service};
     }
+
+    /* The descriptor for an event loop: shmipc_get_fd. Stop watching it before this object ends. */
+    SHMIPC_LOCAL result<shmipc_fd> descriptor() noexcept {
+        shmipc_fd fd{};
+        if (int code = shmipc_get_fd(native(), &fd))
+            return error::last(code);
+        return fd;
+    }
+
+    /* shmipc_arm: `events` is of arm_requests and arm_events, `slots` a range of slots as for
+       wait_any, or empty. True if something is there already. */
+    template <class Slots>
+    SHMIPC_LOCAL result<bool> arm(std::uint32_t events, const Slots &slots) noexcept {
+        return detail::use_native(slots, [&](const shmipc_slot *copies, std::size_t count) {
+            return armed(shmipc_arm(native(), events, copies, count));
+        });
+    }
+    SHMIPC_LOCAL result<bool> arm(std::uint32_t events) noexcept {
+        return armed(shmipc_arm(native(), events, nullptr, 0));
+    }
+
+    SHMIPC_LOCAL result<void> disarm() noexcept { return detail::done(shmipc_disarm(native())); }
 
     SHMIPC_LOCAL result<shmipc_info> info() const noexcept {
         shmipc_info info;
@@ -204,6 +233,12 @@ private:
         return shmipc_call(native(), request, response, within);
     }
 
+    SHMIPC_LOCAL static result<bool> armed(int ready) noexcept {
+        if (ready < 0)
+            return error::last(ready);
+        return ready == 1;
+    }
+
     template <class Handler>
     SHMIPC_LOCAL error serve_until(Handler &handler, shmipc_stop_token *token) {
         const detail::shared_peer_pointer kept =
@@ -246,6 +281,14 @@ public:
     SHMIPC_LOCAL result<void> wait_guests(std::uint32_t count,
                                           timeout within = default_timeout) noexcept {
         return detail::done(shmipc_wait_guests(native(), count, within.ns()));
+    }
+
+    /* The address of a guest whose guest_config::service is `service`: shmipc_find_guest. */
+    SHMIPC_LOCAL result<std::uint64_t> find_guest(std::uint64_t service) const noexcept {
+        std::uint64_t address = 0;
+        if (int code = shmipc_find_guest(native(), service, &address))
+            return error::last(code);
+        return address;
     }
 
 private:

@@ -41,21 +41,22 @@ public:
     }
 
     /* Sends the first `length` bytes of the buffer, with align_end the last, and returns at once.
-       `flags`: 0, or one or both of align_end and wait_ready. */
+       `flags`: 0, or one or both of align_end and wait_ready. `to`: the address of the guest that
+       alone may answer; 0: any. */
     SHMIPC_LOCAL result<void> send(std::size_t length, message_type type = type_normal,
-                                   std::uint32_t flags = 0) noexcept {
-        return detail::done(shmipc_slot_send(slot_, type.value(), length, flags));
+                                   std::uint32_t flags = 0, std::uint64_t to = 0) noexcept {
+        return detail::done(shmipc_slot_send_to(slot_, to, type.value(), length, flags));
     }
 
     /* The same after copying `data` to the buffer's beginning, or with align_end to its end. */
     SHMIPC_LOCAL result<void> send_copy(byte_view data, message_type type = type_normal,
-                                        std::uint32_t flags = 0) noexcept {
-        byte_span to = buffer();
-        std::size_t fitting = data.size() <= to.size() ? data.size() : 0;
+                                        std::uint32_t flags = 0, std::uint64_t to = 0) noexcept {
+        byte_span place = buffer();
+        std::size_t fitting = data.size() <= place.size() ? data.size() : 0;
         if (fitting) /* send() refuses data that does not fit, with a sentence */
-            std::memmove((flags & align_end) ? to.end() - fitting : to.data(), data.data(),
+            std::memmove((flags & align_end) ? place.end() - fitting : place.data(), data.data(),
                          fitting);
-        return send(data.size(), type, flags);
+        return send(data.size(), type, flags, to);
     }
 
     /* Waits for the answer and returns it in place: valid until the slot is sent again or
@@ -110,6 +111,30 @@ private:
     byte_view failure_;
 };
 
+namespace detail {
+
+/* Calls use(slots, count) with what shmipc.h knows the slots by. `range` is one with data() and
+   size(), or an array. */
+template <class Slots, class Use> SHMIPC_LOCAL auto use_native(const Slots &range, Use use) {
+    static_assert(std::is_same_v<std::decay_t<decltype(*std::data(range))>, slot>);
+    const slot *first = std::data(range);
+    const std::size_t count = std::size(range);
+    const auto use_copies = [&](auto &copies) {
+        for (std::size_t i = 0; i < count && i < copies.size(); i++)
+            copies[i] = first[i].native();
+        return use(copies.data(), count);
+    };
+    if (count <= 64) {
+        std::array<shmipc_slot, 64> few;
+        return use_copies(few);
+    }
+    /* A larger count is refused before it is read. */
+    std::array<shmipc_slot, SHMIPC_SLOTS_MAX> many;
+    return use_copies(many);
+}
+
+} // namespace detail
+
 /*
  * Waits until one of several calls is over, and returns the index of a slot whose receive() would
  * return at once. `range` is one with data() and size(), or an array, of up to SHMIPC_SLOTS_MAX
@@ -118,24 +143,13 @@ private:
 template <class Slots>
 SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &range, std::size_t begin = 0,
                                           timeout within = default_timeout) noexcept {
-    static_assert(std::is_same_v<std::decay_t<decltype(*std::data(range))>, slot>);
-    const slot *first = std::data(range);
-    const std::size_t count = std::size(range);
-    const auto wait = [&](auto &copies) -> result<std::size_t> {
-        for (std::size_t i = 0; i < count && i < copies.size(); i++)
-            copies[i] = first[i].native();
-        std::size_t which = begin;
-        if (int code = shmipc_slot_wait_any(copies.data(), count, within.ns(), &which))
-            return error::last(code);
-        return which;
-    };
-    if (count <= 64) {
-        std::array<shmipc_slot, 64> few;
-        return wait(few);
-    }
-    /* A larger count is refused before it is read. */
-    std::array<shmipc_slot, SHMIPC_SLOTS_MAX> many;
-    return wait(many);
+    return detail::use_native(
+        range, [&](const shmipc_slot *slots, std::size_t count) -> result<std::size_t> {
+            std::size_t which = begin;
+            if (int code = shmipc_slot_wait_any(slots, count, within.ns(), &which))
+                return error::last(code);
+            return which;
+        });
 }
 
 } // namespace SHMIPC_NAMESPACE
