@@ -102,6 +102,42 @@ static void others_do_not_see_the_request(void **state) {
     close_party(&p);
 }
 
+/* Whoever else polls. */
+static void the_addressee_is_notified_unless_it_polls_itself(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    open_party(&p);
+    struct eventcount *requests = p.host->calls.requests.shared;
+    const uint32_t sleepers = 1u << p.guests[0]->index | 1u << p.guests[1]->index;
+    shmipc_slot slots[2] = {must_claim(p.host, 0), must_claim(p.host, 0)};
+    or_seq_cst32(&requests->sleepers, sleepers | 1u << (POLLERS_SHIFT + p.guests[0]->index));
+    const uint32_t before = load_seq_cst32(&requests->generation);
+    assert_int_equal(shmipc_slot_send_to(slots[0], p.addresses[0], 200, 0, 0), SHMIPC_OK);
+    assert_int_equal(load_seq_cst32(&requests->generation), before);
+    assert_int_equal(shmipc_slot_send_to(slots[1], p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    assert_int_equal(load_seq_cst32(&requests->generation), before + 1);
+    and_seq_cst32(&requests->sleepers, 0);
+    must_release(slots[0]);
+    must_release(slots[1]);
+    close_party(&p);
+}
+
+/* The word has 12 bits of the epoch: the same after 4095 attaches. */
+static void an_address_has_the_whole_epoch(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    struct server server;
+    int answerer;
+    int number = 1;
+    open_party(&p);
+    server_start(&server, p.guests[1], tell_number, &number);
+    const uint64_t later = p.addresses[1] + (UINT64_C(4095) << 32);
+    assert_int_equal(call(&p, later, &answerer, SECOND), SHMIPC_E_NO_PEER);
+    assert_int_equal(call(&p, p.addresses[1], &answerer, 10 * SECOND), SHMIPC_OK);
+    assert_int_equal(server_stop(&server), SHMIPC_E_WOKEN);
+    close_party(&p);
+}
+
 static void a_guest_that_has_left_is_not_called(void **state) {
     (void)state;
     struct party p = {.spin_ns = 0};
@@ -189,6 +225,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(the_addressee_answers_and_nobody_else),
         watched_test(others_do_not_see_the_request),
+        watched_test(the_addressee_is_notified_unless_it_polls_itself),
+        watched_test(an_address_has_the_whole_epoch),
         watched_test(a_guest_that_has_left_is_not_called),
         watched_test(the_next_guest_of_the_index_is_another),
         watched_test(a_service_is_found_while_its_guest_is_there),
