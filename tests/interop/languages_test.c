@@ -175,6 +175,32 @@ static void events_name_the_guests(struct cast *cast) {
     cast_await(cast);
 }
 
+/* Another guest that answered would be found out: its name would be in the slot's word. */
+static void each_guest_is_called_by_its_address(struct cast *cast) {
+    uint64_t addresses[CAST_MAX] = {0};
+    shmipc_request request = {.type = SCRIPT_ECHO, .data = "ping", .length = 4};
+    char got[8];
+    shmipc_response response = {.data = got, .capacity = sizeof got};
+    for (unsigned i = 0; i < cast->count; i++) {
+        shmipc_event event;
+        assert_int_equal(shmipc_next_event(cast->host, 20 * SECOND, &event), SHMIPC_OK);
+        addresses[i] = event.address;
+    }
+    for (unsigned n = 0; n < 300 * cast->count; n++) {
+        request.to = addresses[n % cast->count];
+        assert_int_equal(shmipc_call(cast->host, &request, &response, 20 * SECOND), SHMIPC_OK);
+    }
+    cast_kill(cast, 0);
+    cast_replace(cast, 0);
+    cast_await(cast);
+    unsigned gone = 0;
+    for (unsigned i = 0; i < cast->count; i++) {
+        request.to = addresses[i];
+        gone += shmipc_call(cast->host, &request, NULL, 20 * SECOND) == SHMIPC_E_NO_PEER;
+    }
+    assert_int_equal(gone, 1);
+}
+
 static const struct cast casts[] = {
     {.title = "a guest in C", .count = 1, .languages = {C_GUEST}},
     {.title = "a guest in Go", .count = 1, .languages = {GO_GUEST}},
@@ -207,6 +233,7 @@ SCENE(the_guest_is_told_each_error)
 SCENE(both_sides_answer_heartbeats)
 SCENE(a_guest_is_killed)
 SCENE(events_name_the_guests)
+SCENE(each_guest_is_called_by_its_address)
 
 /* ---- A host that dies, and its successor ---- */
 
@@ -277,6 +304,7 @@ int main(int argc, char **argv) {
         SCENE_TEST(both_sides_answer_heartbeats),
         SCENE_TEST(a_guest_is_killed),
         SCENE_TEST(events_name_the_guests),
+        SCENE_TEST(each_guest_is_called_by_its_address),
         SCENE_TEST(guests_find_the_next_host),
     };
     return cmocka_run_group_tests_name("languages", tests, NULL, NULL);
