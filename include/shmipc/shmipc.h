@@ -569,7 +569,7 @@ SHMIPC_API int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request,
  * entry *which says where to begin looking: pass 0 first, then the last result plus 1, so that no
  * slot starves behind its neighbours (an index beyond the last slot means 0). Slots that are stale,
  * zero, or not sent are passed over. During the wait the slots belong to the calling thread.
- * TIMEOUT ends no call.
+ * TIMEOUT ends no call, nor does CANCELLED, by which a stop token of the thread wakes it.
  * Errors: INVALID, STATE (no request is under way in any), TIMEOUT, CANCELLED.
  */
 SHMIPC_API int shmipc_slot_wait_any(const shmipc_slot *slots, size_t count, int64_t timeout,
