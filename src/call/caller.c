@@ -290,12 +290,20 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 
 /* ---- Without waiting ---- */
 
+/* The next look looks again: the call has not ended yet. */
+static bool is_found_hopeless(shmipc_peer *p, struct local_slot *l) {
+    bool hopeless = is_hopeless(p, l);
+    if (hopeless)
+        l->call.checked_at = 0;
+    return hopeless;
+}
+
 /* A caller that only looks, and never sleeps, also learns of a death here. */
 static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!take_look(l))
         return load_relaxed32(&p->membership.host_lost) == HOST_IS_DEAD;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
-        return is_hopeless(p, l);
+        return is_found_hopeless(p, l);
     if (shmi_owner_is_dead(&p->region, seen))
         reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
     shmi_peer_tell_trouble(p);
