@@ -90,13 +90,21 @@ static bool take_tick(struct peer_loop *loop) {
     return true;
 }
 
+/* What a look for deaths finds is there until a look does not find it, however soon. */
+static bool look(shmipc_peer *p, const struct wanted *wanted) {
+    bool tick = take_tick(&p->loop);
+    if (tick)
+        (void)shmi_membership_tick(p, false);
+    bool deaths = tick || p->loop.look_again;
+    bool found = is_there(p, wanted, deaths);
+    p->loop.look_again = found && deaths;
+    return found;
+}
+
 /* The descriptor is cleared first: a signal that comes after that is for a change that this thread
    may have missed. */
 static int arm(shmipc_peer *p, const struct wanted *wanted) {
-    bool deaths = take_tick(&p->loop);
-    if (deaths)
-        (void)shmi_membership_tick(p, false);
-    if (is_there(p, wanted, deaths))
+    if (look(p, wanted))
         return say_ready(p);
     shmi_pollable_clear(p->loop.pollable, p->loop.tick_at);
     p->loop.is_ready = false;

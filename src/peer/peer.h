@@ -185,6 +185,7 @@ struct peer_loop {
     bool awaits_requests;      /* on serves.requests, */
     bool awaits_changes;       /* on membership.changes */
     bool is_ready;             /* the descriptor was signalled, and not cleared since */
+    bool look_again;           /* the last look for deaths found something, maybe not taken yet */
     uint64_t tick_at;          /* when to look for deaths next */
     uint32_t changes_seen; /* generation of membership.changes before a look that found nothing */
 };
