@@ -717,8 +717,8 @@ typedef int shmipc_fd;
 #endif
 
 /*
- * Stores the peer's descriptor in *fd. The first call makes it. It belongs to the peer: do
- * not read, write or close it, and stop watching it before shmipc_free. It is not inherited by other
+ * Stores the peer's descriptor in *fd. The first call makes it. It belongs to the peer: do not
+ * read, write or close it, and stop watching it before shmipc_free. It is not inherited by other
  * programs, and is closed in a forked child.
  * Errors: INVALID, CLOSED, DENIED, NO_DESCRIPTORS, NO_MEMORY, NO_SPACE, NOT_SUPPORTED, SYSTEM.
  */
@@ -735,18 +735,20 @@ SHMIPC_API int shmipc_get_fd(shmipc_peer *peer, shmipc_fd *fd);
  * zero, or not sent are passed over; a slot that is sent later needs another shmipc_arm.
  *
  * Returns 1 if something is there already (the descriptor is readable then); 0 if not yet. Does not
- * wait. Also looks for dead peers if the last look is 100 ms ago, and the descriptor becomes readable
- * for that every 100 ms: so a death is noticed within 200 ms, as in every other wait. It may become
- * readable for no reason.
+ * wait. Also looks for dead peers if the last look is 100 ms ago, and the descriptor becomes
+ * readable for that every 100 ms: so a death is noticed within 200 ms, as in every other wait. It
+ * may become readable for no reason.
  *
- * While nothing is armed the peer's other threads, and the other side, pay nothing for a descriptor.
- * Errors: INVALID, STATE (no shmipc_get_fd before), CLOSED (the descriptor stays readable).
+ * While nothing is armed a descriptor costs the peer's other threads and the other side nothing.
+ * Errors: INVALID, STATE (no shmipc_get_fd before), CLOSED (the descriptor stays readable), SYSTEM
+ * (other code closed the descriptor, or one behind it: the loop would wait in vain).
  */
 SHMIPC_API int shmipc_arm(shmipc_peer *peer, uint32_t events, const shmipc_slot *slots,
                           size_t count);
 
-/* Arms nothing: for a loop that does something else for long, or ends. The descriptor may stay
-   readable until the next shmipc_arm. Errors: INVALID, CLOSED. */
+/* Arms nothing: for a loop that does something else for long, or ends. The descriptor may become,
+   or stay, readable until the next shmipc_arm: do not watch it meanwhile. Errors: INVALID,
+   CLOSED. */
 SHMIPC_API int shmipc_disarm(shmipc_peer *peer);
 
 /* ---- Regions of dead hosts ------------------------------------------------------------------- */

@@ -88,6 +88,7 @@ static void leave_region(shmipc_peer *p, const struct region *r) {
         unpublish(p, r->object);
         shmi_responder_refuse_all(p, r);
     }
+    shmi_object_unready(r->object);
     shmi_peer_log(p, SHMIPC_LOG_INFO, "left the region");
 }
 

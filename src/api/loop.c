@@ -77,7 +77,7 @@ static void withdraw(shmipc_peer *p) {
 static int say_ready(shmipc_peer *p) {
     withdraw(p);
     if (!p->loop.is_ready)
-        shmi_object_signal(p->region.object, p->index);
+        shmi_pollable_signal(p->loop.pollable);
     p->loop.is_ready = true;
     return 1;
 }
@@ -106,7 +106,11 @@ static bool look(shmipc_peer *p, const struct wanted *wanted) {
 static int arm(shmipc_peer *p, const struct wanted *wanted) {
     if (look(p, wanted))
         return say_ready(p);
-    shmi_pollable_clear(p->loop.pollable, p->loop.tick_at);
+    int error = shmi_pollable_clear(p->loop.pollable, p->loop.tick_at);
+    if (error) {
+        withdraw(p);
+        return error;
+    }
     p->loop.is_ready = false;
     announce_all(p, wanted);
     if (wanted->count > 0 && !shmi_collect_park(p, wanted->slots, wanted->count))
@@ -153,7 +157,8 @@ int shmipc_arm(shmipc_peer *p, uint32_t events, const shmipc_slot *slots, size_t
                                   .slots = slots,
                                   .count = count};
     int result = arm(p, &wanted);
-    shmi_thread_state()->last = kept;
+    if (result >= 0)
+        shmi_thread_state()->last = kept;
     shmi_peer_leave(p);
     return result;
 }

@@ -149,12 +149,20 @@ void shmi_pollable_close(struct pollable *pollable); /* NULL is allowed */
 
 shmipc_fd shmi_pollable_fd(const struct pollable *pollable);
 
-/* Makes the descriptor not ready, until it is signalled or the clock passes `until`. */
-void shmi_pollable_clear(struct pollable *pollable, uint64_t until);
+/* Makes the descriptor not ready, until it is signalled or the clock passes `until`. SYSTEM: other
+   code has closed it. */
+int shmi_pollable_clear(struct pollable *pollable, uint64_t until);
 
-/* Makes the descriptor of peer `peer` ready, if it has one: at most a system call or four. May run
-   in a signal handler where shmi_word_wake may. */
-void shmi_object_signal(struct object *object, uint32_t peer);
+/* Makes the descriptor ready, for its owner. */
+void shmi_pollable_signal(struct pollable *pollable);
+
+/* Makes the descriptor of peer `peer` ready; false if it has none, or this process cannot. A few
+   system calls. May run in a signal handler where shmi_word_wake may. */
+bool shmi_object_signal(struct object *object, uint32_t peer);
+
+/* For a peer that leaves and still has its lock: nobody can signal its descriptor any more; nor
+   those of the others if it is the host. */
+void shmi_object_unready(struct object *object);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
 

@@ -232,9 +232,27 @@ static void exchange(const struct pair *pair) {
     must_equal(shmipc_serve(pair->guest, echo_handler, NULL), SHMIPC_E_WOKEN);
 }
 
+/* The answer signals the descriptor, and arming clears it. */
+static void exchange_in_a_loop(const struct pair *pair) {
+    shmipc_fd fd;
+    shmipc_slot slot;
+    shmipc_response response;
+    must_equal(shmipc_get_fd(pair->host, &fd), SHMIPC_OK);
+    must_equal(shmipc_slot_claim(pair->host, 0, &slot), SHMIPC_OK);
+    must_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), SHMIPC_OK);
+    must_equal(shmipc_arm(pair->host, 0, &slot, 1), 0);
+    must_equal(shmipc_poll(pair->guest, echo_handler, NULL), 1);
+    must_equal(shmipc_arm(pair->host, 0, &slot, 1), 1);
+    must_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_OK);
+    must_equal(shmipc_arm(pair->host, 0, &slot, 1), 0);
+    must_equal(shmipc_disarm(pair->host), SHMIPC_OK);
+    must_equal(shmipc_slot_release(slot), SHMIPC_OK);
+}
+
 static void live_a_whole_life(struct doomed *d) {
     open_both(d);
     exchange(&d->pair);
+    exchange_in_a_loop(&d->pair);
     must_equal(shmipc_close(d->pair.guest), SHMIPC_OK);
     shmipc_free(d->pair.guest);
     must_equal(shmipc_shutdown(d->pair.host, SHMIPC_FOREVER), SHMIPC_OK);

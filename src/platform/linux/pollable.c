@@ -1,8 +1,8 @@
 /*
  * A peer's descriptor for event loops: an epoll instance, which is readable while one of two others
- * is. One is a FIFO beside the region, to which whoever signals the peer writes a byte. It is opened
- * anew for each signal: so there is no descriptor to keep for each peer, nor one that might mean a
- * former peer's FIFO. The other is a timer.
+ * is. One is a FIFO beside the region, to which a peer that signals this one writes a byte. It is
+ * opened anew for each signal: so there is no descriptor to keep for each peer, nor one that might
+ * mean a former peer's FIFO. The other is a timer.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -11,8 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -24,7 +24,7 @@ struct fifo_path {
 };
 
 struct pollable {
-    struct object *object; /* NULL once it is closed */
+    struct pollable *next; /* of all of this process; written while fork is held */
     int fifo;
     int timer;
     int epoll;
@@ -33,11 +33,28 @@ struct pollable {
     struct fifo_path path;
 };
 
+static struct pollable *pollables;
+
+/* ---- The FIFO's name ---- */
+
+/* By hand, since snprintf is not for signal handlers. */
 static struct fifo_path path_of(uint64_t nonce, uint32_t peer) {
-    struct fifo_path path;
-    (void)snprintf(path.text, sizeof path.text, DIRECTORY "/shmipc-%016llx-ready-%u",
-                   (unsigned long long)nonce, (unsigned)peer);
+    struct fifo_path path = {.text = DIRECTORY "/shmipc-"};
+    char *to = path.text + strlen(path.text);
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *to++ = "0123456789abcdef"[nonce >> shift & 15];
+    memcpy(to, "-ready-", 7);
+    to += 7;
+    if (peer >= 10)
+        *to++ = (char)('0' + peer / 10);
+    *to = (char)('0' + peer % 10);
     return path;
+}
+
+static void remove_name(const struct pollable *p) {
+    struct stat status;
+    if (p->fifo >= 0 && lstat(p->path.text, &status) == 0 && is_file(&status, &p->file))
+        (void)unlink(p->path.text);
 }
 
 void shmi_pollable_remove_names(uint64_t nonce) {
@@ -45,39 +62,69 @@ void shmi_pollable_remove_names(uint64_t nonce) {
         (void)unlink(path_of(nonce, peer).text);
 }
 
+void shmi_object_unready(struct object *o) {
+    const struct fifo_path own = path_of(o->nonce, o->self);
+    shmi_fork_hold();
+    if (o->self == HOST_LOCK)
+        shmi_pollable_remove_names(o->nonce);
+    for (const struct pollable *p = pollables; p != NULL; p = p->next) {
+        if (strcmp(p->path.text, own.text) == 0)
+            remove_name(p);
+    }
+    shmi_fork_release();
+}
+
 /* ---- Signalling ---- */
 
 /* Also for reading: a FIFO that nobody else has open any more would raise SIGPIPE. */
 static int open_fifo(const char *path) {
-    return open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    return shmi_descriptor_open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY, 0);
 }
 
-/* Whoever may open the region could have put another file there, which must not be written to. */
+/* Whoever may open the region could have put another file there, or another name of a FIFO that
+   means something else, which must not be written to. */
 static bool is_fifo(int fd) {
     struct stat status;
-    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
+    return fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) && status.st_nlink == 1;
 }
 
 /* A FIFO that is full is ready already. */
-void shmi_object_signal(struct object *o, uint32_t peer) {
+static bool put_byte(int fifo) {
+    return write(fifo, "", 1) == 1 || errno == EAGAIN;
+}
+
+bool shmi_object_signal(struct object *o, uint32_t peer) {
     const int os_error = errno;
+    const int cancellation = shmi_cancellation_off();
     int fd = open_fifo(path_of(o->nonce, peer).text);
-    if (fd >= 0) {
-        if (is_fifo(fd))
-            (void)!write(fd, "", 1);
+    bool signalled = fd >= 0 && is_fifo(fd) && put_byte(fd);
+    if (fd >= 0)
         close(fd);
-    }
+    shmi_cancellation_restore(cancellation);
     errno = os_error;
+    return signalled;
 }
 
 /* ---- Making the descriptor ---- */
 
 /* Everybody who may open the region may signal: the FIFO gets its owner, group and mode, as far as
-   this process may give them. */
+   this process may give them. A group that may not be given has no rights. */
 static void share_as(int fifo, const struct stat *region) {
-    if (fchown(fifo, region->st_uid, region->st_gid) != 0)
-        (void)!fchown(fifo, (uid_t)-1, region->st_gid);
-    (void)fchmod(fifo, region->st_mode & 0777);
+    mode_t mode = region->st_mode & 0777;
+    if (fchown(fifo, region->st_uid, region->st_gid) != 0 &&
+        fchown(fifo, (uid_t)-1, region->st_gid) != 0)
+        mode &= ~(mode_t)S_IRWXG;
+    (void)fchmod(fifo, mode);
+}
+
+static int fail_open(const char *path) {
+    int os_error = errno;
+    struct stat status;
+    if (lstat(path, &status) == 0 && !S_ISFIFO(status.st_mode))
+        return shmi_fail_os(SHMIPC_E_DENIED, os_error, "%s is no FIFO (mode 0%o)", path,
+                            (unsigned)status.st_mode);
+    errno = os_error;
+    return shmi_fail_call("open", path);
 }
 
 /* The index's former owner may have died, and left its FIFO. Another user's cannot be removed; it
@@ -86,18 +133,29 @@ static int make_fifo(struct pollable *p, const struct stat *region) {
     (void)unlink(p->path.text);
     bool made = mkfifo(p->path.text, 0600) == 0;
     if (!made && errno != EEXIST)
-        return shmi_fail_call("mkfifo", p->path.text);
-    p->fifo = shmi_descriptor_above_standard(open_fifo(p->path.text));
+        return shmi_fail_needed("mkfifo", p->path.text);
+    p->fifo = open_fifo(p->path.text);
     struct stat status;
-    if (p->fifo < 0 || fstat(p->fifo, &status) != 0)
-        return shmi_fail_call("open", p->path.text);
-    if (!S_ISFIFO(status.st_mode))
-        return shmi_fail(SHMIPC_E_DENIED, "%s is no FIFO (mode 0%o)", p->path.text,
-                         (unsigned)status.st_mode);
+    if (p->fifo < 0 || fstat(p->fifo, &status) != 0 || !S_ISFIFO(status.st_mode)) {
+        int error = fail_open(p->path.text);
+        if (made)
+            (void)unlink(p->path.text);
+        return error;
+    }
     p->file = identity_of(&status);
     if (made)
         share_as(p->fifo, region);
     return SHMIPC_OK;
+}
+
+static int create_timer(const void *context) {
+    (void)context;
+    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+}
+
+static int create_epoll(const void *context) {
+    (void)context;
+    return epoll_create1(EPOLL_CLOEXEC);
 }
 
 static int watch(const struct pollable *p, int fd) {
@@ -108,52 +166,64 @@ static int watch(const struct pollable *p, int fd) {
 }
 
 static int make_epoll(struct pollable *p) {
-    p->timer =
-        shmi_descriptor_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    p->timer = shmi_descriptor_make(create_timer, NULL);
     if (p->timer < 0)
         return shmi_fail_needed("timerfd_create", p->path.text);
-    p->epoll = shmi_descriptor_above_standard(epoll_create1(EPOLL_CLOEXEC));
+    p->epoll = shmi_descriptor_make(create_epoll, NULL);
     if (p->epoll < 0)
         return shmi_fail_needed("epoll_create1", p->path.text);
     int error = watch(p, p->fifo);
     return error ? error : watch(p, p->timer);
 }
 
-static int make(struct pollable *p) {
-    struct stat region;
-    if (fstat(p->object->fd, &region) != 0)
-        return shmi_fail_call("fstat", p->object->path);
-    int error = make_fifo(p, &region);
-    return error ? error : make_epoll(p);
-}
-
 static void discard(struct pollable *p) {
     const int fds[] = {p->epoll, p->timer, p->fifo};
+    remove_name(p);
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
         if (fds[i] >= 0)
             close(fds[i]);
     }
-    (void)unlink(p->path.text);
     free(p);
 }
 
+static int make(struct pollable *p, const struct stat *region) {
+    shmi_fork_hold();
+    int error = make_fifo(p, region);
+    if (error == SHMIPC_OK)
+        error = make_epoll(p);
+    if (error) {
+        discard(p);
+    } else {
+        p->next = pollables;
+        pollables = p;
+    }
+    shmi_fork_release();
+    return error;
+}
+
+/* Other code may have closed the region's descriptor. */
+static int stat_region(struct object *o, struct stat *region) {
+    if (shmi_opening_regain(o) && fstat(o->fd, region) == 0 && is_file(region, &o->file))
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_SYSTEM, "%s cannot be opened again to see whom it is for", o->path);
+}
+
 int shmi_pollable_open(struct object *o, struct pollable **pollable) {
+    struct stat region;
+    int error = stat_region(o, &region);
+    if (error)
+        return error;
     struct pollable *p = calloc(1, sizeof *p);
     if (p == NULL)
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for the descriptor of region %s", o->name);
-    *p = (struct pollable){.object = o,
-                           .fifo = -1,
+    *p = (struct pollable){.fifo = -1,
                            .timer = -1,
                            .epoll = -1,
                            .until = CLOCK_NEVER,
                            .path = path_of(o->nonce, o->self)};
-    shmi_fork_hold();
-    int error = make(p);
-    if (error)
-        discard(p);
-    else
-        *pollable = o->pollable = p;
-    shmi_fork_release();
+    error = make(p, &region);
+    if (error == SHMIPC_OK)
+        *pollable = p;
     return error;
 }
 
@@ -182,27 +252,46 @@ static struct itimerspec at(uint64_t time) {
 }
 
 /* Setting the timer also makes it not readable. */
-static void set_timer(struct pollable *p, uint64_t until) {
+static bool set_timer(struct pollable *p, uint64_t until) {
     const struct itimerspec when = at(until);
-    if (until == p->until || !fifo_is_ours(p) || !epoll_knows(p, p->fifo) ||
-        !epoll_knows(p, p->timer))
-        return;
-    if (timerfd_settime(p->timer, TFD_TIMER_ABSTIME, &when, NULL) == 0)
-        p->until = until;
+    if (until == p->until)
+        return true;
+    if (!epoll_knows(p, p->fifo) || !epoll_knows(p, p->timer) ||
+        timerfd_settime(p->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+        return false;
+    p->until = until;
+    return true;
 }
 
-void shmi_pollable_clear(struct pollable *p, uint64_t until) {
-    char bytes[64];
-    if (fifo_is_ours(p)) {
-        while (read(p->fifo, bytes, sizeof bytes) == (ssize_t)sizeof bytes) {
-        }
+/* Reads as much as a FIFO holds by default, and no more: a peer may fill it all the time. */
+static void drain(int fifo) {
+    enum { READS = 64 };
+    char bytes[1024];
+    for (int i = 0; i < READS && read(fifo, bytes, sizeof bytes) == (ssize_t)sizeof bytes; i++) {
     }
-    set_timer(p, until);
+}
+
+int shmi_pollable_clear(struct pollable *p, uint64_t until) {
+    const int cancellation = shmi_cancellation_off();
+    bool ours = fifo_is_ours(p);
+    if (ours)
+        drain(p->fifo);
+    ours = ours && set_timer(p, until);
+    shmi_cancellation_restore(cancellation);
+    return ours ? SHMIPC_OK
+                : shmi_fail(SHMIPC_E_SYSTEM, "other code closed the descriptors of an event loop");
+}
+
+void shmi_pollable_signal(struct pollable *p) {
+    const int cancellation = shmi_cancellation_off();
+    if (fifo_is_ours(p))
+        (void)put_byte(p->fifo);
+    shmi_cancellation_restore(cancellation);
 }
 
 /* ---- Closing it ---- */
 
-static void close_held(const struct pollable *p) {
+static void close_held(struct pollable *p) {
     bool ours = fifo_is_ours(p) && epoll_knows(p, p->fifo);
     if (ours && epoll_knows(p, p->timer))
         close(p->timer);
@@ -210,35 +299,29 @@ static void close_held(const struct pollable *p) {
         close(p->epoll);
     if (fifo_is_ours(p))
         close(p->fifo);
-}
-
-/* In the child the epoll instance is the parent's too: only the child's numbers go. */
-void shmi_pollable_forget(struct pollable *p) {
-    if (p == NULL)
-        return;
-    close_held(p);
     p->fifo = p->timer = p->epoll = -1;
 }
 
-void shmi_pollable_orphan(struct pollable *p) {
-    if (p != NULL)
-        p->object = NULL;
+/* The epoll instance is the parent's too: only the child's numbers go. */
+void shmi_pollable_forget_all(void) {
+    for (struct pollable *p = pollables; p != NULL; p = p->next)
+        close_held(p);
 }
 
-static void remove_name(const struct pollable *p) {
-    struct stat status;
-    if (p->fifo >= 0 && lstat(p->path.text, &status) == 0 && is_file(&status, &p->file))
-        (void)unlink(p->path.text);
+static void unlist(const struct pollable *p) {
+    struct pollable **link = &pollables;
+    while (*link != p)
+        link = &(*link)->next;
+    *link = p->next;
 }
 
 void shmi_pollable_close(struct pollable *p) {
     if (p == NULL)
         return;
     shmi_fork_hold();
+    unlist(p);
     remove_name(p);
     close_held(p);
-    if (p->object != NULL)
-        p->object->pollable = NULL;
     shmi_fork_release();
     free(p);
 }

@@ -44,25 +44,31 @@ static void give_back_standard(struct stand_ins *s) {
 }
 
 /* Tries again if another thread has closed a standard descriptor in between. */
-int shmi_descriptor_open(const char *path, int flags, mode_t mode) {
+int shmi_descriptor_make(descriptor_maker *make, const void *context) {
     struct stand_ins stand_ins = {.count = 0};
     int fd;
     do {
         take_up_standard(&stand_ins);
-        fd = open(path, flags | O_CLOEXEC, mode);
+        fd = make(context);
         give_back_standard(&stand_ins);
     } while (is_standard(fd) && close(fd) == 0);
     return fd;
 }
 
-int shmi_descriptor_above_standard(int fd) {
-    if (!is_standard(fd))
-        return fd;
-    int above = fcntl(fd, F_DUPFD_CLOEXEC, STANDARD);
-    int os_error = errno;
-    close(fd);
-    errno = os_error;
-    return above;
+struct opening {
+    const char *path;
+    int flags;
+    mode_t mode;
+};
+
+static int open_file(const void *context) {
+    const struct opening *opening = context;
+    return open(opening->path, opening->flags | O_CLOEXEC, opening->mode);
+}
+
+int shmi_descriptor_open(const char *path, int flags, mode_t mode) {
+    const struct opening opening = {path, flags, mode};
+    return shmi_descriptor_make(open_file, &opening);
 }
 
 FILE *shmi_descriptor_read(const char *path) {

@@ -10,8 +10,12 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-/* As open, with O_CLOEXEC, but never 0, 1 or 2: if these are closed, the process's output would
-   otherwise be written into the file. */
+/* The descriptor that `make` makes by a system call, but never 0, 1 or 2: if these are closed, the
+   process's output would otherwise be written into the file. -1, with errno, if `make` fails. */
+typedef int descriptor_maker(const void *context);
+int shmi_descriptor_make(descriptor_maker *make, const void *context);
+
+/* The same for open, with O_CLOEXEC. */
 int shmi_descriptor_open(const char *path, int flags, mode_t mode);
 
 /* Opens a file for reading as a stream; NULL on failure. */
@@ -34,10 +38,6 @@ static inline bool is_file(const struct stat *status, const struct identity *fil
 /* True if the number means that file now. Any code in the process may close it, and the next file
    that is opened gets the number. */
 bool shmi_descriptor_is(int fd, const struct identity *file);
-
-/* The same number as `fd` if that is none of the standard descriptors; else another number for the
-   same file, and `fd` is closed. For calls that make descriptors without a path; -1 stays -1. */
-int shmi_descriptor_above_standard(int fd);
 
 /* Closes the descriptor, unless it means something else by now. */
 void shmi_descriptor_close(int fd, const struct identity *file);

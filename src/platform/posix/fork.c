@@ -63,12 +63,12 @@ static void after_fork_in_child(void) {
         if (o->fd >= 0)
             shmi_descriptor_close(o->fd, &o->file);
         o->fd = -1;
-        shmi_pollable_forget(o->pollable);
         o->settled = false; /* never opened again in this child */
         o->base = NULL;
         if (o->fork_hook != NULL)
             o->fork_hook(o->fork_context);
     }
+    shmi_pollable_forget_all();
     shmi_fork_release();
 }
 

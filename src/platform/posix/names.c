@@ -111,7 +111,6 @@ int shmi_object_publish(struct object *o) {
 int shmi_object_unpublish(struct object *o) {
     if (name_means(o) && unlink(o->path) != 0 && errno != ENOENT)
         return shmi_fail_call("unlink", o->path);
-    shmi_pollable_remove_names(o->nonce);
     return SHMIPC_OK;
 }
 

@@ -173,7 +173,6 @@ void shmi_object_close(struct object *o) {
         return;
     shmi_fork_hold();
     shmi_fork_unwatch(o);
-    shmi_pollable_orphan(o->pollable);
     if (o->base != NULL)
         munmap(o->base, (size_t)o->size);
     if (o->fd >= 0)

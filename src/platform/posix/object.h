@@ -23,10 +23,9 @@ struct object {
     uint64_t size;
     void (*fork_hook)(void *context);
     void *fork_context;
-    struct object *next;       /* of all open objects, kept by fork.c */
-    struct pollable *pollable; /* pollable.c's; written while fork is held */
-    uint64_t nonce;            /* of the region, once mapped */
-    const char *name;          /* the user's part of the path */
+    struct object *next; /* of all open objects, kept by fork.c */
+    uint64_t nonce;      /* of the region, once mapped */
+    const char *name;    /* the user's part of the path */
     char path[256];
 };
 
@@ -63,10 +62,9 @@ bool shmi_is_refusal(int os_error);
 int shmi_fail_needed(const char *call, const char *path);
 
 /* pollable.c: removes what is named after the region for its peers' descriptors. In a forked child:
-   closes the descriptor. For an object that is closed before its pollable. NULL is allowed. */
+   closes all descriptors. */
 void shmi_pollable_remove_names(uint64_t nonce);
-void shmi_pollable_forget(struct pollable *pollable);
-void shmi_pollable_orphan(struct pollable *pollable);
+void shmi_pollable_forget_all(void);
 
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);

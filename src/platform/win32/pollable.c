@@ -16,18 +16,24 @@ struct pollable {
 };
 
 /* A time before the system began has passed. */
-static void set(HANDLE timer, int64_t due) {
+static bool set(HANDLE timer, int64_t due) {
     const LARGE_INTEGER when = {.QuadPart = due};
-    (void)SetWaitableTimer(timer, &when, 0, NULL, NULL, FALSE);
+    return SetWaitableTimer(timer, &when, 0, NULL, NULL, FALSE) != 0;
 }
 
-void shmi_object_signal(struct object *o, uint32_t peer) {
+bool shmi_object_signal(struct object *o, uint32_t peer) {
     struct object_name name = shmi_name_ready(&o->names, peer);
     HANDLE timer = OpenWaitableTimerW(TIMER_MODIFY_STATE, FALSE, name.text);
     if (timer == NULL)
-        return;
-    set(timer, 0);
+        return false;
+    bool signalled = set(timer, 0);
     CloseHandle(timer);
+    return signalled;
+}
+
+/* A name lasts no longer than the last handle. */
+void shmi_object_unready(struct object *o) {
+    (void)o;
 }
 
 int shmi_pollable_open(struct object *o, struct pollable **pollable) {
@@ -52,11 +58,18 @@ shmipc_fd shmi_pollable_fd(const struct pollable *p) {
 }
 
 /* Relative times are negative, in units of 100 ns. */
-void shmi_pollable_clear(struct pollable *p, uint64_t until) {
+int shmi_pollable_clear(struct pollable *p, uint64_t until) {
     const uint64_t longest = UINT64_C(1) << 62;
     uint64_t now = shmi_clock_now();
     uint64_t left = until > now ? until - now : 0;
-    set(p->timer, -(int64_t)((left < longest ? left : longest) / 100 + 1));
+    if (set(p->timer, -(int64_t)((left < longest ? left : longest) / 100 + 1)))
+        return SHMIPC_OK;
+    return shmi_fail_os(SHMIPC_E_SYSTEM, (int)GetLastError(),
+                        "other code closed the handle of an event loop");
+}
+
+void shmi_pollable_signal(struct pollable *p) {
+    (void)set(p->timer, 0);
 }
 
 void shmi_pollable_close(struct pollable *p) {
