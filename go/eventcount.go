@@ -43,13 +43,15 @@ func (p *parking) wakeSome(b eventcount, n int) {
 	}
 }
 
-// signal signals the descriptors of up to n of these peers, and returns how many. Each is disarmed first: several
-// notifications in a row signal it once. Sequentially consistent: a peer arms, then looks.
+// signal signals the descriptors of up to n of these peers, and returns how many: one that cannot be signalled was not
+// armed. Each is disarmed first: several notifications in a row signal it once. Sequentially consistent: a peer arms,
+// then looks.
 func (p *parking) signal(b eventcount, peers uint32, n int) (signalled int) {
 	for peers &= b.armed.Load() >> b.armedAt; peers != 0 && signalled < n; peers &= peers - 1 {
 		if peer := uint32(bits.TrailingZeros32(peers)); b.disarm(peer) {
-			p.system.Signal(peer)
-			signalled++
+			if p.system.Signal(peer) {
+				signalled++
+			}
 		}
 	}
 	return signalled

@@ -14,6 +14,26 @@ func heapEventcount() eventcount {
 	return eventcount{&line.Eventcount, &line.Armed, 0}
 }
 
+// A peer that watches its descriptor is a sleeper; one that cannot be signalled is none.
+func TestEventcountSignalsThoseThatAreArmed(t *testing.T) {
+	b := heapEventcount()
+	woken, signalled := 0, 0
+	p := parking{park.System{
+		Wake:   func(_ *uint32, n int) { woken += n },
+		Signal: func(peer uint32) bool { signalled++; return peer == 3 },
+	}}
+	b.armed.Store(1 << 3)
+	p.notify(b, 1)
+	if b.armed.Load() != 0 || signalled != 1 || woken != 0 {
+		t.Errorf("armed peers %x, %d signalled, %d woken; want 0, 1, 0", b.armed.Load(), signalled, woken)
+	}
+	b.armed.Store(1 << 5)
+	p.notify(b, 1)
+	if b.armed.Load() != 0 || signalled != 2 || woken != 1 {
+		t.Errorf("armed peers %x, %d tried, %d woken; want 0, 2, 1", b.armed.Load(), signalled, woken)
+	}
+}
+
 func TestEventcountNotifiesOnlySleepers(t *testing.T) {
 	b := heapEventcount()
 	woken := 0

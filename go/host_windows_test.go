@@ -317,7 +317,7 @@ func threads() int { return pprof.Lookup("threadcreate").Count() }
 var heapParking = parking{park.System{
 	Wait: heapSleepers.wait, Wake: heapSleepers.wake, WakeOwn: heapSleepers.wakeOwn,
 	WakeHome: func(*uint32, uint32, int) bool { return false },
-	Signal:   func(uint32) {}, YieldProcessor: yield, Yield: yield,
+	Signal:   func(uint32) bool { return false }, YieldProcessor: yield, Yield: yield,
 }}
 
 type sleepersOfHeap struct {

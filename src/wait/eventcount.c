@@ -56,8 +56,8 @@ void shmi_eventcount_disarm(struct local_eventcount *eventcount) {
     and_seq_cst32(eventcount->armed, ~(eventcount->bit << eventcount->armed_shift));
 }
 
-/* Signals the descriptors of up to `count` of these peers. seq_cst: pairs with a peer that arms,
-   then looks. */
+/* Signals the descriptors of up to `count` of these peers, and returns how many: one that cannot be
+   signalled was not armed. seq_cst: pairs with a peer that arms, then looks. */
 static uint32_t signal_some(struct local_eventcount *eventcount, uint32_t peers, uint32_t count) {
     uint32_t signalled = 0;
     if (eventcount->armed == NULL)
@@ -65,10 +65,8 @@ static uint32_t signal_some(struct local_eventcount *eventcount, uint32_t peers,
     peers &= load_seq_cst32(eventcount->armed) >> eventcount->armed_shift;
     for (uint32_t i = 0; peers >> i != 0 && signalled < count; i++) {
         uint32_t bit = (peers & UINT32_C(1) << i) << eventcount->armed_shift;
-        if (bit != 0 && (and_seq_cst32(eventcount->armed, ~bit) & bit) != 0) {
-            shmi_object_signal(eventcount->object, i);
-            signalled++;
-        }
+        if (bit != 0 && (and_seq_cst32(eventcount->armed, ~bit) & bit) != 0)
+            signalled += shmi_object_signal(eventcount->object, i);
     }
     return signalled;
 }

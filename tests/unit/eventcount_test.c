@@ -3,6 +3,7 @@
  */
 #include "support/fixture.h"
 
+#include "peer/peer.h"
 #include "platform/platform.h"
 #include "wait/eventcount.h"
 
@@ -23,30 +24,30 @@ uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
 uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word,
                              uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
 
-uint32_t fake_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *futex, uint32_t peer,
                              uint32_t home) __asm__("__wrap_shmi_word_wake_home");
 
-uint32_t fake_word_wake_home(struct object *object, atomic_u32 *word, uint32_t peer,
+uint32_t fake_word_wake_home(struct object *object, atomic_u32 *futex, uint32_t peer,
                              uint32_t home) {
     (void)object;
-    (void)word;
+    (void)futex;
     must_equal(home, HOME);
     (void)peer;
     asked_for_home++;
     return found_at_home;
 }
 
-uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word, uint32_t peer) {
+uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *futex, uint32_t peer) {
     (void)object;
-    (void)word;
+    (void)futex;
     assert_int_equal(peer, 3);
     asked_for_peer++;
     return found_of_peer;
 }
 
-uint32_t counted_word_wake(struct object *object, atomic_u32 *word, uint32_t count) {
+uint32_t counted_word_wake(struct object *object, atomic_u32 *futex, uint32_t count) {
     atomic_fetch_add(&wake_calls, 1);
-    return real_word_wake(object, word, count);
+    return real_word_wake(object, futex, count);
 }
 
 static uint32_t sleepers(const struct eventcount *shared) {
@@ -285,6 +286,28 @@ static void nobody_asleep_costs_no_wake_call(void **state) {
     assert_int_equal(load_relaxed32(&way.eventcount.generation), 0);
 }
 
+/* Peer 0 has a descriptor, and peer 9 none: who sleeps is woken instead of that one. */
+static void a_peer_that_cannot_be_signalled_is_not_counted(void **state) {
+    (void)state;
+    struct pair pair;
+    shmipc_fd fd;
+    struct eventcount shared = {.sleepers = 1 << 9 | 1};
+    atomic_u32 armed = 0;
+    pair_open(&pair, NULL);
+    must_equal(shmipc_get_fd(pair.host, &fd), SHMIPC_OK);
+    struct local_eventcount eventcount = {
+        .shared = &shared, .object = pair.guest->region.object, .armed = &armed, .bit = 1 << 3};
+    atomic_store(&wake_calls, 0);
+    or_seq_cst32(&armed, 1);
+    assert_int_equal(shmi_eventcount_notify(&eventcount, WAKE_ONE), 1);
+    assert_int_equal(atomic_load(&wake_calls), 0);
+    or_seq_cst32(&armed, 1 << 9);
+    assert_int_equal(shmi_eventcount_notify(&eventcount, WAKE_ONE), 0);
+    assert_int_equal(atomic_load(&wake_calls), 1);
+    assert_int_equal(load_seq_cst32(&armed), 0);
+    pair_close(&pair);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(preparing_announces_and_cancelling_takes_it_back),
@@ -295,6 +318,7 @@ int main(void) {
         watched_test(one_notification_is_told_from_none_and_from_several),
         watched_test(a_notification_that_is_passed_on_counts_as_several),
         watched_test(a_notification_of_a_peer_that_does_not_sleep_wakes_another),
+        watched_test(a_peer_that_cannot_be_signalled_is_not_counted),
         watched_test(no_wake_up_is_lost),
         watched_test(waiters_that_share_a_bit_do_not_lose_each_others_notifications),
         watched_test(nobody_asleep_costs_no_wake_call),

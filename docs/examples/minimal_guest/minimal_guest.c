@@ -171,7 +171,7 @@ static void signal_armed(word32 *armed, uint32_t shift) {
         (void)snprintf(path, sizeof path, "/dev/shm/shmipc-%08x%08x-ready-%u", header[NONCE + 1],
                        header[NONCE], peer);
         const int fd = open(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
-        if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode))
+        if (fd >= 0 && fstat(fd, &is) == 0 && S_ISFIFO(is.st_mode) && is.st_nlink == 1)
             (void)!write(fd, "", 1); /* if it is full, it is readable already */
         (void)close(fd);
     }

@@ -122,7 +122,7 @@ func (f *Object) MapMemory(size uint64) ([]byte, error) {
 // Waiting is how this peer sleeps and wakes others in the mapping.
 func (f *Object) Waiting(_ wire.View, g wire.Geometry, index uint32) park.System {
 	system := park.Futex(index)
-	system.Signal = func(peer uint32) { signal(g.Nonce, peer) }
+	system.Signal = func(peer uint32) bool { return signal(g.Nonce, peer) }
 	return system
 }
 

@@ -12,22 +12,24 @@ func fifoPath(nonce uint64, peer uint32) string {
 	return fmt.Sprintf("/dev/shm/shmipc-%016x-ready-%d", nonce, peer)
 }
 
-// signal makes the descriptor of a peer readable. The FIFO is opened for reading too, since one that nobody else has
-// open any more would raise SIGPIPE. A FIFO that is full is readable already.
-func signal(nonce uint64, peer uint32) {
-	const flags = syscall.O_RDWR | syscall.O_NONBLOCK | syscall.O_NOFOLLOW | syscall.O_NOCTTY | syscall.O_CLOEXEC
-	fd, err := syscall.Open(fifoPath(nonce, peer), flags, 0)
+// signal makes the descriptor of a peer readable, if it has one and this process may. The FIFO is opened for reading
+// too, since one that nobody else has open any more would raise SIGPIPE. A FIFO that is full is readable already.
+func signal(nonce uint64, peer uint32) bool {
+	fd, err := openDescriptor(fifoPath(nonce, peer), syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_NOFOLLOW|syscall.O_NOCTTY)
 	if err != nil {
-		return
+		return false
 	}
-	if isFIFO(fd) {
-		_, _ = syscall.Write(fd, []byte{0})
+	defer syscall.Close(fd)
+	if !isFIFO(fd) {
+		return false
 	}
-	_ = syscall.Close(fd)
+	_, err = syscall.Write(fd, []byte{0})
+	return err == nil || err == syscall.EAGAIN
 }
 
-// isFIFO: whoever may open the region could have put another file there, which must not be written to.
+// isFIFO: whoever may open the region could have put another file there, or another name of a FIFO that means something
+// else, which must not be written to.
 func isFIFO(fd int) bool {
 	var st syscall.Stat_t
-	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFIFO
+	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFIFO && st.Nlink == 1
 }

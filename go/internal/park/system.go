@@ -12,8 +12,8 @@ type System struct {
 	// WakeHome wakes one sleeper of this peer whose home is `home`; false: there is none, or the system cannot tell.
 	// Legal to wake a sleeper whose home is elsewhere.
 	WakeHome func(word *uint32, peer uint32, home int) bool
-	// Signal makes a peer's descriptor readable, if it has one.
-	Signal func(peer uint32)
+	// Signal makes a peer's descriptor readable; false: it has none, or this process cannot.
+	Signal func(peer uint32) bool
 	// YieldProcessor lets another process have this processor, one that was woken or has notified; Yield lets any other
 	// run, after a spin in vain.
 	YieldProcessor, Yield func()

@@ -130,15 +130,16 @@ func (s *Sleeper) signal(p spot, peer uint32) {
 }
 
 // signalPeer makes a peer's descriptor, a timer, expire now.
-func (s *Sleeper) signalPeer(peer uint32) {
+func (s *Sleeper) signalPeer(peer uint32) bool {
 	h, err := OpenNamed(openWaitableTimer, s.names.Of("ready", peer), timerModifyState)
 	if err != nil {
-		return
+		return false
 	}
 	due := new(int64) // a time that has passed
-	call(setWaitableTimer, uintptr(h), uintptr(unsafe.Pointer(due)), 0, 0, 0, 0)
+	set := call(setWaitableTimer, uintptr(h), uintptr(unsafe.Pointer(due)), 0, 0, 0, 0)
 	runtime.KeepAlive(due)
 	CloseHandle(h)
+	return set != 0
 }
 
 // made returns the event to sleep on, creating it if need be; 0: it cannot be had, and only the deadline ends the
