@@ -1,0 +1,108 @@
+#define _GNU_SOURCE
+#include "hazard/loops.h"
+
+#include "peer/peer.h"
+#include "support/readable.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+shmipc_host_config loop_config(void) {
+    shmipc_host_config config = test_host_config();
+    config.host_slots = LOOP_SLOTS;
+    config.guest_slots = LOOP_SLOTS;
+    return config;
+}
+
+/* ---- Loops ---- */
+
+static int watch_by_edge(int fd) {
+    int watch = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    must(watch >= 0);
+    must_equal(epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event), 0);
+    return watch;
+}
+
+void loop_open(struct loop *loop, shmipc_peer *peer, uint32_t events, bool by_edge) {
+    shmipc_event event;
+    *loop = (struct loop){.peer = peer, .watch = -1, .events = events};
+    must_equal(shmipc_get_fd(peer, &loop->fd), SHMIPC_OK);
+    if (by_edge)
+        loop->watch = watch_by_edge(loop->fd);
+    while (shmipc_next_event(peer, 0, &event) == SHMIPC_OK) {
+    }
+}
+
+void loop_close(struct loop *loop) {
+    (void)shmipc_disarm(loop->peer);
+    for (size_t i = 0; i < loop->count; i++)
+        (void)shmipc_slot_release(loop->slots[i]);
+    if (loop->watch >= 0)
+        must_equal(close(loop->watch), 0);
+}
+
+void loop_claim(struct loop *loop, size_t count) {
+    for (loop->count = 0; loop->count < count; loop->count++)
+        loop->slots[loop->count] = must_claim(loop->peer, 0);
+}
+
+void loop_without_ticks(struct loop *loop) {
+    loop->peer->loop.tick_at = now_ns() + 3600 * (uint64_t)SECOND;
+}
+
+int loop_arm(struct loop *loop) {
+    return shmipc_arm(loop->peer, loop->events, loop->slots, loop->count);
+}
+
+bool loop_is_ready(const struct loop *loop, int64_t timeout) {
+    struct epoll_event event;
+    if (loop->watch < 0)
+        return is_readable(loop->fd, timeout);
+    return epoll_wait(loop->watch, &event, 1, (int)(timeout / MILLISECOND)) == 1;
+}
+
+void loop_await(struct loop *loop) {
+    int there;
+    while ((there = loop_arm(loop)) == 0)
+        must(loop_is_ready(loop, 10 * SECOND));
+    must_equal(there, 1);
+}
+
+int loop_receive(struct loop *loop, shmipc_slot slot, shmipc_response *response) {
+    while (shmipc_slot_ready(slot) == 0)
+        loop_await(loop);
+    return shmipc_slot_receive(slot, 0, response);
+}
+
+int loop_call(struct loop *loop) {
+    shmipc_response response;
+    int error = shmipc_slot_send(loop->slots[0], SHMIPC_TYPE_APPLICATION, 0, 0);
+    return error ? error : loop_receive(loop, loop->slots[0], &response);
+}
+
+/* ---- Their FIFOs ---- */
+
+uint64_t nonce_of(const shmipc_peer *peer) {
+    return peer->region.geometry.nonce;
+}
+
+void fifo_path(uint64_t nonce, uint32_t peer, char path[static 64]) {
+    (void)snprintf(path, 64, "/dev/shm/shmipc-%016llx-ready-%u", (unsigned long long)nonce,
+                   (unsigned)peer);
+}
+
+int count_fifos(uint64_t nonce) {
+    int count = 0;
+    char prefix[64];
+    (void)snprintf(prefix, sizeof prefix, "shmipc-%016llx-", (unsigned long long)nonce);
+    DIR *entries = opendir("/dev/shm");
+    must(entries != NULL);
+    for (struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries))
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+    (void)closedir(entries);
+    return count;
+}
