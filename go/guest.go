@@ -89,6 +89,9 @@ func Attach(ctx context.Context, name string, config *Config) (*Guest, error) {
 	return attach(ctx, name, s)
 }
 
+// Name is the name of the region, as Attach or Run was given it, or as RunAll has found it.
+func (g *Guest) Name() string { return g.name }
+
 // withDefaultTimeout gives a context without a deadline this time-out, which has the meaning of Config.Timeout.
 func withDefaultTimeout(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout == 0 {

@@ -29,6 +29,9 @@ type Request struct {
 	context context.Context // nil until Context is called; by the handler's goroutine
 }
 
+// Guest is the guest that serves the request; its Name tells which host calls.
+func (r *Request) Guest() *Guest { return r.guest }
+
 // Abandoned tells whether no caller waits for the answer: the caller has given up, or this guest was closed and has cut
 // the handler off.
 func (r *Request) Abandoned() bool { return r.slot.load().State() == wire.StateCancelled }

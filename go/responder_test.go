@@ -27,6 +27,21 @@ func TestHandlerErrorReachesTheCaller(t *testing.T) {
 	})
 }
 
+// Of several regions that one handler serves.
+func TestRequestTellsWhichHostCalls(t *testing.T) {
+	name := func(r *Request, response *Response) error {
+		_, err := response.Write([]byte(r.Guest().Name()))
+		return err
+	}
+	for i := 0; i < 2; i++ {
+		h := newHost(t, smallShape)
+		serveWith(t, h.attach(nil), name)
+		if m, err := h.call(0, TypeNormal, nil); err != nil || string(m.Data) != h.name {
+			t.Fatalf("%q, %v", m.Data, err)
+		}
+	}
+}
+
 // A panic is "handler failed" with its message, never an empty success; the worker goes on.
 func TestHandlerPanicReachesTheCaller(t *testing.T) {
 	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
