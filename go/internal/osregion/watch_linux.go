@@ -7,14 +7,12 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 	"unsafe"
 )
 
-// Watch reports the end of a process at once, and costs nothing until then: it is a pidfd for which Go's own poller
-// waits.
+// Watch reports the end of a process at once, and costs nothing until then: it is a pidfd.
 type Watch struct {
-	file     *os.File
+	polled
 	process  identity      // of the pidfd
 	done     chan struct{} // closed after over has been called
 	stopping sync.Once
@@ -23,22 +21,21 @@ type Watch struct {
 // WatchProcess calls over, from a goroutine, when the watch ends. stopped: Stop ended it; otherwise the process has
 // ended, or cannot be waited for. nil: the process cannot be watched at all, and over will not be called.
 func WatchProcess(pid uint32, over func(stopped bool)) *Watch {
+	w := &Watch{done: make(chan struct{})}
 	fd, err := openProcess(pid)
 	if err != nil {
 		return nil
 	}
-	w := &Watch{file: os.NewFile(uintptr(fd), "pidfd"), done: make(chan struct{})}
-	raw, err := w.file.SyscallConn()
-	if err == nil {
-		w.process, err = identify(fd)
+	if w.process, err = identify(fd); err != nil {
+		_ = syscall.Close(fd)
+		return nil
 	}
-	if err != nil {
-		_ = w.file.Close()
+	if w.polled, err = newPolled(fd, "pidfd"); err != nil {
 		return nil
 	}
 	go func() {
 		defer close(w.done)
-		err := raw.Read(hasEnded)
+		err := w.raw.Read(hasEnded)
 		over(errors.Is(err, os.ErrClosed) || errors.Is(err, os.ErrDeadlineExceeded))
 	}()
 	return w
@@ -46,24 +43,8 @@ func WatchProcess(pid uint32, over func(stopped bool)) *Watch {
 
 // Stop ends the watch, and returns after over has returned.
 func (w *Watch) Stop() {
-	w.stopping.Do(w.closeFile)
+	w.stopping.Do(func() { w.closeIf(func(fd int) bool { return descriptorIs(fd, w.process) }) })
 	<-w.done
-}
-
-// lostFiles keeps files from the garbage collector, which would close a descriptor that is no longer ours.
-var lostFiles sync.Map
-
-// closeFile closes the pidfd, unless other code has closed it and its number means another file by now.
-func (w *Watch) closeFile() {
-	raw, _ := w.file.SyscallConn()
-	ours := true
-	_ = raw.Control(func(fd uintptr) { ours = descriptorIs(int(fd), w.process) })
-	if ours {
-		_ = w.file.Close()
-		return
-	}
-	lostFiles.Store(w.file, true)
-	_ = w.file.SetReadDeadline(time.Now())
 }
 
 // openProcess opens a pidfd.
