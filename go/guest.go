@@ -105,42 +105,16 @@ func withDefaultTimeout(ctx context.Context, timeout time.Duration) (context.Con
 
 // attach waits for a host until ctx is done.
 func attach(ctx context.Context, name string, s settings) (*Guest, error) {
-	began := time.Now()
+	wait := hostWait{watches: s.names, matches: func(found string) bool { return found == name }, began: time.Now()}
+	defer wait.end()
 	for {
 		g, err := attachOnce(name, s)
 		if !errors.Is(err, ErrNotFound) {
 			return g, err
 		}
-		if !sleep(ctx, retryAfter(time.Since(began))) {
+		if _, _, ok := wait.next(ctx); !ok {
 			return nil, &Error{Kind: ErrNotFound, Message: name, Cause: context.Cause(ctx)}
 		}
-	}
-}
-
-// The intervals between two looks for a host, at first and after a long wait.
-const (
-	attachInterval     = 5 * time.Millisecond
-	attachIntervalMost = 50 * time.Millisecond
-)
-
-// retryAfter is when to look again: after a share of the time waited so far, so that a long wait uses almost no
-// processor time.
-func retryAfter(waited time.Duration) time.Duration {
-	return min(max(waited/32, attachInterval), attachIntervalMost)
-}
-
-// sleep waits for d, and tells whether ctx is still alive.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if ctx.Err() != nil {
-		return false
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
 	}
 }
 
@@ -168,7 +142,7 @@ func newSettings(name string, config *Config) (settings, error) {
 	s := settings{
 		rules:     osregion.Rules{Mode: config.Mode, Owner: config.Owner, OwnerSID: config.OwnerSID, Global: config.Global},
 		callsOnly: config.CallsOnly, service: config.Service,
-		spin: config.Spin, timeout: config.Timeout, log: config.Logger,
+		spin: config.Spin, timeout: config.Timeout, log: config.Logger, names: &sharedNames,
 	}
 	s.fill()
 	return s, nil

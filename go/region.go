@@ -83,6 +83,7 @@ type settings struct {
 	spin      time.Duration
 	timeout   time.Duration
 	log       *slog.Logger
+	names     *nameWatches // by which it waits for hosts
 }
 
 // attachOnce attaches to the region if its host is there now; otherwise it returns ErrNotFound.

@@ -19,8 +19,8 @@ import (
 // NamesAreListed tells whether List returns the names of hosts that live.
 const NamesAreListed = true
 
-// Sight is what is seen of a name's file without opening it. If two sights differ, they are of two files, or of one
-// whose owner, permissions or size have changed in between.
+// Sight is what is seen of a name's file without opening it. Two sights that differ are of two files, or of one that was
+// changed in between. (What is written through a mapping changes nothing here.)
 type Sight struct {
 	Device, Inode uint64
 	size, changed int64
