@@ -30,6 +30,23 @@ func ExampleRun() {
 	// Output: context deadline exceeded
 }
 
+// One process for all hosts whose names begin alike, as they come and go.
+func ExampleRunAll() {
+	who := func(request *shmipc.Request, response *shmipc.Response) error {
+		_, err := response.Write([]byte("you are " + request.Guest().Name()))
+		return err
+	}
+	serve := func(ctx context.Context, guest *shmipc.Guest) error { return guest.Serve(ctx, who) }
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	err := shmipc.RunAll(ctx, "example-", nil, serve)
+	if errors.Is(err, shmipc.ErrNotSupported) { // on Windows
+		err = shmipc.Run(ctx, "example-0", nil, serve)
+	}
+	fmt.Println(err)
+	// Output: context deadline exceeded
+}
+
 // A call to the host, and what its errors mean.
 func ExampleGuest_Call() {
 	call := func(ctx context.Context, guest *shmipc.Guest) {

@@ -136,6 +136,10 @@ func newSettings(name string, config *Config) (settings, error) {
 	if err := checkName(name); err != nil {
 		return settings{}, err
 	}
+	return settingsOf(config), nil
+}
+
+func settingsOf(config *Config) settings {
 	if config == nil {
 		config = &Config{}
 	}
@@ -145,7 +149,7 @@ func newSettings(name string, config *Config) (settings, error) {
 		spin: config.Spin, timeout: config.Timeout, log: config.Logger, names: &sharedNames,
 	}
 	s.fill()
-	return s, nil
+	return s
 }
 
 func (s *settings) fill() {

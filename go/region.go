@@ -1,6 +1,7 @@
 package shmipc
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"runtime"
@@ -88,11 +89,22 @@ type settings struct {
 
 // attachOnce attaches to the region if its host is there now; otherwise it returns ErrNotFound.
 func attachOnce(name string, s settings) (*Guest, error) {
+	return attachUnless(name, s, func(regionKey) bool { return false })
+}
+
+// regionKey tells a region from every other one: a file's identity may come again when the file is gone.
+type regionKey struct{ device, inode, nonce uint64 }
+
+// errKnown says that a guest is not to attach.
+var errKnown = errors.New("the region is known")
+
+// attachUnless is attachOnce, but returns errKnown if the region is known.
+func attachUnless(name string, s settings, known func(regionKey) bool) (*Guest, error) {
 	file, err := osregion.Open(name, s.rules)
 	if err != nil {
 		return nil, public(err)
 	}
-	r, err := enterFile(file, s)
+	r, err := enterFile(file, s, known)
 	if err != nil {
 		_ = file.Close()
 		return nil, public(err)
@@ -101,10 +113,13 @@ func attachOnce(name string, s settings) (*Guest, error) {
 }
 
 // enterFile validates the file, takes a guest index in it, and maps it.
-func enterFile(file *osregion.Object, s settings) (*region, error) {
+func enterFile(file *osregion.Object, s settings, known func(regionKey) bool) (*region, error) {
 	geometry, err := inspect(file, s)
 	if err != nil {
 		return nil, err
+	}
+	if sight := file.Sight(); known(regionKey{sight.Device, sight.Inode, geometry.Nonce}) {
+		return nil, errKnown
 	}
 	index, err := takeIndex(file)
 	if err != nil {

@@ -33,14 +33,10 @@ func Run(ctx context.Context, name string, config *Config, serve func(context.Co
 		}
 		r.meet(within, g)
 	}
-	r.underWay.Wait()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return r.err
+	return r.wait(ctx)
 }
 
-// run is what the goroutines of one Run share.
+// run is what the goroutines of one Run, or of one RunAll, share.
 type run struct {
 	serve    func(context.Context, *Guest) error
 	underWay sync.WaitGroup // calls of serve
@@ -57,15 +53,30 @@ func (r *run) end(err error) {
 	})
 }
 
-// meet serves one host. It returns when the host is gone, even if serve has not returned, or when serve has.
-func (r *run) meet(ctx context.Context, g *Guest) {
-	returned := make(chan struct{})
+// wait waits until nothing is under way, and returns why.
+func (r *run) wait(ctx context.Context) error {
+	r.underWay.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return r.err
+}
+
+// start serves one host in a goroutine. The channel is closed when serve has returned.
+func (r *run) start(ctx context.Context, g *Guest) (returned <-chan struct{}) {
+	done := make(chan struct{})
 	r.underWay.Add(1)
 	go func() {
 		defer r.underWay.Done()
-		defer close(returned)
+		defer close(done)
 		r.serveHost(ctx, g)
 	}()
+	return done
+}
+
+// meet serves one host. It returns when the host is gone, even if serve has not returned, or when serve has.
+func (r *run) meet(ctx context.Context, g *Guest) {
+	returned := r.start(ctx, g)
 	select {
 	case <-returned:
 	case <-g.life.stopped:
