@@ -6,20 +6,9 @@ set -euo pipefail
 source=$1
 build=$2
 readme=$source/README.md
-work=$(mktemp -d)
-export CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOPROXY=off
-guest=
-
-clean_up() {
-    if [[ $guest ]]; then kill "$guest" 2>/dev/null || true; fi
-    rm -rf "$work"
-}
-trap clean_up EXIT
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
+# shellcheck source=tests/examples/common.sh
+. "$source/tests/examples/common.sh"
+export GOPROXY=off
 
 # Prints the code block that follows the comment <!-- example: NAME -->.
 block() {
@@ -46,10 +35,9 @@ compile() {
 # run_with_guest <host>: what the host prints is in <host>.txt.
 run_with_guest() {
     timeout 60 "$work/guest/guest" &
-    guest=$!
+    local guest=$!
     timeout 60 "$work/$1" >"$work/$1.txt" || fail "the $1 of README.md failed"
     wait "$guest" || fail "the guest of README.md failed"
-    guest=
 }
 
 # check <host> <source>: the host says in a comment what it prints.

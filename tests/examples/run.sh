@@ -14,24 +14,8 @@ if [[ ${3:-} ]]; then
     export GOOS=windows GOARCH=amd64 SHMIPC_RUN=$3
 fi
 examples=$source/docs/examples
-work=$(mktemp -d)
-export CGO_ENABLED=0 GOFLAGS=-buildvcs=false
-guest=
-
-clean_up() {
-    if [[ $guest ]]; then kill "$guest" 2>/dev/null || true; fi
-    rm -rf "$work"
-}
-trap clean_up EXIT
-
-step() {
-    echo "== $*"
-}
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
+# shellcheck source=tests/examples/common.sh
+. "$source/tests/examples/common.sh"
 
 # run_pair <example> <program>
 run_pair() {
@@ -40,26 +24,16 @@ run_pair() {
     [[ -e $program ]] || fail "$2 was not built"
 
     timeout 60 "${run[@]}" "$out.guest$suffix" "$name" >"$out.guest.txt" &
-    guest=$!
+    local guest=$!
     timeout 60 "${run[@]}" "$program" "$name" >"$out.host.txt" || fail "$2 failed, status $?"
     wait "$guest" || fail "$2: the guest failed, status $?"
-    guest=
 
     { sed 's/^/host: /' "$out.host.txt" && sed 's/^/guest: /' "$out.guest.txt"; } | tr -d '\r' |
         diff "$examples/$example/expected.txt" - || fail "$2: expected (<) and printed (>) differ"
 }
 
-# Each guest is built with nothing but what its go.mod names, once its modules are there.
-build_guest() {
-    (
-        cd "$examples/$1/guest"
-        [[ ! -e go.mod ]] || go mod download
-        GOPROXY=off go build -o "$work/$1.guest$suffix" .
-    )
-}
-
 run_example() {
-    build_guest "$1"
+    build_program "$examples/$1/guest" "$work/$1.guest$suffix"
     if [[ -e $examples/$1/host.c ]]; then run_pair "$1" "${1}_host"; fi
     run_pair "$1" "${1}_host_cpp"
 }
