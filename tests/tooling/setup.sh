@@ -41,6 +41,9 @@ missing() {
     if absent mandoc; then echo mandoc; fi
     if absent man; then echo man-db; fi
     if absent spin; then echo spin; fi
+    if absent sqlite3; then echo sqlite3; fi
+    if [ ! -e /usr/include/sqlite3ext.h ]; then echo libsqlite3-dev; fi
+    if absent python3; then echo python3; fi
     if absent musl-gcc; then echo musl-tools; fi
 }
 
