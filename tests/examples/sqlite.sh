@@ -153,12 +153,11 @@ errors() {
 
 # The handler is told, and the same connection goes on.
 interrupt_a_call() {
-    : >"$work/guest.txt"
     open_shell
-    say "SELECT go_sleep(60000);"
-    wait_until guest_says asleep
+    say "SELECT go_sleep(61000);"
+    wait_until guest_says "61000 ms: asleep"
     interrupt
-    wait_until guest_says "nobody waits"
+    wait_until guest_says "61000 ms: nobody waits"
     say "SELECT 'next', go_hash('') = 0xcbf29ce484222325;"
     wait_until said "next|1"
     close_shell
@@ -180,10 +179,9 @@ interrupt_waits() {
 
 # Between two statements, and in the middle of one.
 guest_is_killed() {
-    : >"$work/guest.txt"
     open_shell
-    say "SELECT go_sleep(60000);"
-    wait_until guest_says asleep
+    say "SELECT go_sleep(62000);"
+    wait_until guest_says "62000 ms: asleep"
     kill_guest
     wait_until said ".*error: the other side died, or left, after its handler had started.*"
     say "SELECT 'next', go_hash('') = 0xcbf29ce484222325;"

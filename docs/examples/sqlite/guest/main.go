@@ -36,13 +36,13 @@ func sleep(request *shmipc.Request, response *shmipc.Response) error {
 	if milliseconds < 0 {
 		return errors.New("nobody can sleep backwards")
 	}
-	log.Print("asleep")
+	log.Printf("%d ms: asleep", milliseconds)
 	select {
 	case <-time.After(time.Duration(milliseconds) * time.Millisecond):
-		log.Print("awake")
+		log.Printf("%d ms: awake", milliseconds)
 		return nil
 	case <-request.Context().Done():
-		log.Print("nobody waits")
+		log.Printf("%d ms: nobody waits", milliseconds)
 		return context.Cause(request.Context())
 	}
 }
