@@ -68,8 +68,14 @@ void *shmi_object_base(const struct object *o) {
     return region.memory;
 }
 
-void shmi_object_signal(struct object *o, uint32_t peer) {
-    (void)o, (void)peer; /* nobody has a descriptor */
+/* Nobody has a descriptor. */
+bool shmi_object_signal(struct object *o, uint32_t peer) {
+    (void)o, (void)peer;
+    return false;
+}
+
+void shmi_object_unready(struct object *o) {
+    (void)o;
 }
 
 int shmi_pollable_open(struct object *o, struct pollable **pollable) {
@@ -86,8 +92,13 @@ shmipc_fd shmi_pollable_fd(const struct pollable *p) {
     return -1;
 }
 
-void shmi_pollable_clear(struct pollable *p, uint64_t until) {
+int shmi_pollable_clear(struct pollable *p, uint64_t until) {
     (void)p, (void)until;
+    return SHMIPC_E_NOT_SUPPORTED;
+}
+
+void shmi_pollable_signal(struct pollable *p) {
+    (void)p;
 }
 
 int shmi_object_remove_dead(struct object *o) {
