@@ -53,7 +53,8 @@ class Request(Structure):
         ("peer", c_uint32),
         ("slot", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint64 * 4),
+        ("to", c_uint64),
+        ("reserved", c_uint64 * 3),
     ]
 
 
