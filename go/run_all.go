@@ -168,8 +168,7 @@ func (r *metRegion) hasEnded() bool {
 func (a *runAll) look(ctx context.Context, name string) {
 	seen, err := osregion.Look(name)
 	if err != nil || ctx.Err() != nil {
-		delete(a.files, name)
-		return
+		return // a name that is gone is forgotten with the next list
 	}
 	file := a.files[name]
 	if file == nil {

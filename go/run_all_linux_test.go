@@ -276,32 +276,43 @@ func TestRunAllMissesNoHostOfManyThatComeWhileItBegins(t *testing.T) {
 }
 
 func TestRunAllLeavesNothingBehind(t *testing.T) {
+	startRunAll(t, testWatches(never), nil).end() // Go's poller opens files of its own, once
+	eventually(t, "a watch is left of an earlier test", func() bool { return inotifyDescriptors(t) == 0 })
+	before, goroutines := resources(t), runtime.NumGoroutine()
 	bothWays(t, func(t *testing.T, n *nameWatches) {
-		var before held
-		var goroutines int
-		for round := 0; round < 3; round++ {
+		for round := 0; round < 5; round++ {
 			r := startRunAll(t, n, nil)
-			for i, end := range []func(*testHost){(*testHost).die, (*testHost).leave, nil} {
-				h := r.newHost(fmt.Sprint(i))
+			died, left, lives := r.newHost("died"), r.newHost("left"), r.newHost("lives")
+			for _, h := range []*testHost{died, left, lives} {
 				wantServed(t, h)
-				if end != nil {
-					end(h)
-				} else {
-					defer h.die()
-					h.drop()
-				}
 			}
+			died.die()
+			left.leave()
 			r.end()
-			now := resources(t)
-			if round == 0 { // Go's poller opens files of its own, once
-				before, goroutines = now, runtime.NumGoroutine()
+			if lives.lockedByOther(1) {
+				t.Fatal("a guest is left")
 			}
-			if now.leaks(before) {
+			lives.die()
+			if now := resources(t); now.leaks(before) {
 				t.Fatalf("it holds %+v, before %+v", now, before)
 			}
-			eventually(t, "goroutines are left", func() bool { return runtime.NumGoroutine() <= goroutines })
+			eventually(t, "goroutines are left", func() bool { return runtime.NumGoroutine() <= goroutines+1 })
 		}
 	})
+}
+
+// It may take the system some 20 ms.
+func TestRunAllReturnsWhenItsWatchHasEnded(t *testing.T) {
+	eventually(t, "a watch is left of an earlier test", func() bool { return inotifyDescriptors(t) == 0 })
+	for round := 0; round < 10; round++ {
+		n := testWatches(never)
+		r := startRunAll(t, n, nil)
+		eventually(t, "it watches no names", n.isWatched)
+		r.end()
+		if inotifyDescriptors(t) != 0 {
+			t.Fatal("its watch is left")
+		}
+	}
 }
 
 // It returns when every serve has.

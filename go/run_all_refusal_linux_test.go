@@ -110,7 +110,9 @@ func TestRunAllTriesAFullRegionAgain(t *testing.T) {
 	})
 	r.wantLogged(ErrFull.Error(), 1)
 	opened := countOpenings(t, h.path())
-	eventually(t, "it is not tried again", func() bool { return opened() > 0 })
+	for i := 0; i < 3; i++ {
+		eventually(t, "it is not tried again", func() bool { return opened() > 0 })
+	}
 	h.must(first.Close())
 	eventually(t, "it is not served", func() bool { return r.times("full") == 1 })
 	r.wantLogged(ErrFull.Error(), 1)
@@ -139,6 +141,7 @@ func TestRunAllPassesOverWhatOnlyLooksAlike(t *testing.T) {
 			live.must(os.Link(live.path(), path))
 			defer os.Remove(path)
 		}
+		r.host("dead").createSpoilt((*testHost).drop)
 		wantServed(t, r.newHost("real"))
 		r.mutex.Lock()
 		defer r.mutex.Unlock()
@@ -212,4 +215,33 @@ func TestRunAllForgets(t *testing.T) {
 	known(1, 1) // a name means it still
 	two.unname()
 	known(0, 0)
+}
+
+func TestRunAllMeetsNoHostWhenItsContextIsDone(t *testing.T) {
+	h := newHost(t, smallShape)
+	a := newRunAll(h.name, settingsOf(nil), serveEcho, func() {})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if a.look(ctx, h.name); len(a.regions) != 0 {
+		t.Error("it has met one")
+	}
+}
+
+// The identity of a file that is gone may come again.
+func TestRegionsAreToldApartByTheirNonce(t *testing.T) {
+	h := newHost(t, smallShape)
+	key := func() (found regionKey) {
+		_, err := attachUnless(h.name, settingsOf(nil), func(k regionKey) bool { found = k; return true })
+		if err != errKnown {
+			t.Fatal(err)
+		}
+		return found
+	}
+	first := key()
+	if key() != first {
+		t.Fatal("it is another each time")
+	}
+	if h.memory[16]++; key() == first {
+		t.Fatal("they are the same")
+	}
 }
