@@ -471,9 +471,10 @@ typedef struct shmipc_response {
 
 /*
  * Calls the other side, and copies request and answer: the host calls any one guest, or the one
- * that request->to names; a guest calls the host. The caller sets response->data and capacity (NULL and 0 if no bytes are expected);
- * length and type are set on return. `response` may be NULL if the answer has no bytes and its type
- * is of no interest. Waits for a free slot, then for the answer, within `timeout` altogether.
+ * that request->to names; a guest calls the host. The caller sets response->data and capacity (NULL
+ * and 0 if no bytes are expected); length and type are set on return. `response` may be NULL if the
+ * answer has no bytes and its type is of no interest. Waits for a free slot, then for the answer,
+ * within `timeout` altogether.
  *
  * SHMIPC_E_TOO_LARGE: the request exceeds the request capacity (never sent), the handler's answer
  * exceeded the response capacity, or the answer exceeds response->capacity; in the last case
@@ -532,8 +533,8 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
-/* The same to one guest: `to` as in shmipc_request. Errors: as shmipc_slot_send, and NO_PEER if that
-   guest is gone. */
+/* The same to one guest: `to` as in shmipc_request. Errors: as shmipc_slot_send, and NO_PEER if
+   that guest is gone. */
 SHMIPC_API int shmipc_slot_send_to(shmipc_slot slot, uint64_t to, uint32_t type, size_t length,
                                    uint32_t flags);
 
@@ -682,8 +683,8 @@ SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_even
 /*
  * Finds the guest that serves `service`. Stores in *address, in a host, the address of an attached
  * guest with this config.service, for calls to it alone: so several services may share a region. If
- * several guests offer the service, finds that of the lowest index. Does not wait, and asks the region only: a
- * guest that was killed a moment ago may be found, and a call to it ends with NO_PEER.
+ * several guests offer the service, finds that of the lowest index. Does not wait, and asks the
+ * region only: a guest that was killed a moment ago may be found; a call to it ends with NO_PEER.
  * Errors: INVALID, NO_PEER (there is none), CLOSED.
  */
 SHMIPC_API int shmipc_find_guest(shmipc_peer *peer, uint64_t service, uint64_t *address);

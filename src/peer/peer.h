@@ -177,8 +177,8 @@ struct peer_serving {
     atomic_u32 wake_pending; /* 1: a wake found no waiter, and is for the next one */
 };
 
-/* An event loop that watches this peer's descriptor. Written by the loop's thread alone, and read by
-   the thread that frees the peer. */
+/* An event loop that watches this peer's descriptor. Written by the loop's thread alone, and read
+   by the thread that frees the peer. */
 struct peer_loop {
     struct pollable *pollable; /* NULL until shmipc_get_fd */
     bool awaits_answers;       /* is announced as a sleeper on calling.answers, */

@@ -97,8 +97,8 @@ uint32_t shmi_eventcount_notify(struct local_eventcount *eventcount, uint32_t wa
 uint32_t shmi_eventcount_notify_home(struct local_eventcount *eventcount, uint32_t peer,
                                      uint32_t home);
 
-/* The same for sleepers of this peer alone, of which it wakes one; where the system cannot choose it
-   may wake others too. */
+/* The same for sleepers of this peer alone, of which it wakes one; where the system cannot choose
+   it may wake others too. */
 uint32_t shmi_eventcount_notify_peer(struct local_eventcount *eventcount, uint32_t peer,
                                      uint32_t home);
 

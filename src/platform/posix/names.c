@@ -24,8 +24,8 @@ static bool name_is_gone(const struct object *o) {
     return lstat(o->path, &status) == 0 ? !is_file(&status, &o->file) : errno == ENOENT;
 }
 
-/* What the region's guests have named after it goes with it. A file that is no region, or of another
-   version, has no such names. */
+/* What the region's guests have named after it goes with it. A file that is no region, or of
+   another version, has no such names. */
 static void remove_parts(const struct object *o) {
     struct header header;
     struct geometry geometry;
