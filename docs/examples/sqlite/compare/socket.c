@@ -1,6 +1,6 @@
-/* Asks Go through a Unix socket, for comparison: one connection, and neither time-out, interrupt nor
-   a server that comes back. A request is its length, its type and its bytes, an answer its length
-   and its bytes. */
+/* Asks Go through a Unix socket, for comparison: one connection, and neither time-out, interrupt
+   nor a server that comes back. A request is its length, its type and its bytes, an answer its
+   length and its bytes. */
 #include "extension.h"
 
 #include <errno.h>
