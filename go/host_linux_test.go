@@ -112,13 +112,25 @@ func resources(t *testing.T) held {
 // leaks compares with what was held before.
 func (h held) leaks(before held) bool { return h != before }
 
-func openFiles(t *testing.T) int {
+// openFiles counts descriptors, but not those of watches on names: one may end a little later than the wait that it was
+// for.
+func openFiles(t *testing.T) int { t.Helper(); return countDescriptors(t, false) }
+
+func inotifyDescriptors(t *testing.T) int { t.Helper(); return countDescriptors(t, true) }
+
+func countDescriptors(t *testing.T, inotify bool) (n int) {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return len(entries)
+	for _, entry := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		if err == nil && (target == "anon_inode:inotify") == inotify { // the directory's own is closed by now
+			n++
+		}
+	}
+	return n
 }
 
 func countLines(t *testing.T, path, what string) int {

@@ -24,6 +24,7 @@ type hostWait struct {
 	watches *nameWatches
 	matches func(name string) bool
 	began   time.Time
+	isLong  bool        // it has lasted for a while, or is to
 	waiter  *nameWaiter // nil: names are not watched, or not yet
 }
 
@@ -35,14 +36,14 @@ func (h *hostWait) next(ctx context.Context) (names []string, all, ok bool) {
 	if h.waiter != nil {
 		return h.listen(ctx)
 	}
-	waited := time.Since(h.began)
-	if waited >= attachInterval {
+	if h.isLong {
 		h.waiter = h.watches.join(h.matches)
 	}
 	if h.waiter != nil {
 		return nil, true, ctx.Err() == nil
 	}
-	return nil, true, sleep(ctx, retryAfter(waited))
+	h.isLong = true
+	return nil, true, sleep(ctx, retryAfter(time.Since(h.began)))
 }
 
 // listen is next while names are watched.

@@ -3,8 +3,6 @@ package shmipc
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -72,20 +70,6 @@ func laterHost(t *testing.T, name string) *testHost {
 	h := &testHost{tb: t, name: name, mapped: mapped{geometry: mustGeometry(t, shape{1, 1, 64, 64})}}
 	t.Cleanup(h.die)
 	return h
-}
-
-func inotifyDescriptors(t *testing.T) (n int) {
-	t.Helper()
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, link := range links {
-		if target, _ := os.Readlink(link); target == "anon_inode:inotify" {
-			n++
-		}
-	}
-	return n
 }
 
 func TestAttachIsToldOfItsHost(t *testing.T) {
@@ -190,7 +174,7 @@ func (h *hostWait) mustNext(t *testing.T, wantAll bool, want ...string) {
 // joined is a wait for a test's names that has joined a watch.
 func joined(t *testing.T, n *nameWatches) (h *hostWait, name string) {
 	name = uniqueName(t)
-	h = &hostWait{watches: n, matches: func(found string) bool { return found == name }}
+	h = &hostWait{watches: n, matches: func(found string) bool { return found == name }, isLong: true}
 	h.mustNext(t, true)
 	t.Cleanup(h.endWholly)
 	return h, name

@@ -90,7 +90,7 @@ type namedFile struct {
 
 // meetAll meets hosts until ctx is done. It looks at all names when the watch has begun, so none is missed.
 func (a *runAll) meetAll(ctx context.Context) {
-	wait := hostWait{watches: a.settings.names, matches: a.matches}
+	wait := hostWait{watches: a.settings.names, matches: a.matches, isLong: true}
 	defer wait.endWholly()
 	var names []string
 	for all, ok := true, true; ok; names, all, ok = wait.next(ctx) {
