@@ -17,9 +17,9 @@
 //		return err
 //	})
 //
-// Run does all this again whenever the host comes back; a Client makes calls that outlive the host's restart. In a slot
-// from Claim, Send and Receive make no copies, and Call is the fastest for a goroutine that calls often. A Mux has a
-// handler for each message type.
+// Run does all this again whenever the host comes back, and RunAll for every host whose name has a prefix; a Client
+// makes calls that outlive the host's restart. In a slot from Claim, Send and Receive make no copies, and Call is the
+// fastest for a goroutine that calls often. A Mux has a handler for each message type.
 //
 // # Errors
 //
@@ -31,16 +31,16 @@
 // # Contexts
 //
 // Every operation that may wait takes a context and ends with it. A context without a deadline gets Config.Timeout, 10
-// seconds by default; only Serve, and Run for a host, wait without end. A wait spins before it first reads the clock,
-// so it may overrun its deadline by some 100 microseconds at most. A context that can be cancelled costs an allocation
-// if its call has to sleep.
+// seconds by default; only Serve, and Run and RunAll for hosts, wait without end. A wait spins before it first reads
+// the clock, so it may overrun its deadline by some 100 microseconds at most. A context that can be cancelled costs an
+// allocation if its call has to sleep.
 //
 // # Goroutines and threads
 //
 // Everything may be used by many goroutines at once. A wait spins briefly, yields, and then sleeps in the system, which
 // occupies a thread: one for each call that waits for its answer, one for all goroutines that wait for a slot, and two
-// for each idle Serve. The package starts goroutines only in Serve, which ends them before it returns. On Linux Serve
-// keeps a descriptor of the host's process open.
+// for each idle Serve. Serve, Run and RunAll start goroutines, and end them before they return. On Linux Serve keeps a
+// descriptor of the host's process open; the waits for hosts of a process share one descriptor and one goroutine.
 //
 // # Trust
 //

@@ -14,8 +14,8 @@ import (
 
 // RunAll serves every host whose region's name begins with prefix, as hosts come and go; "" means all names. For each
 // region it runs serve once, in a goroutine of its own, with a Guest that it closes afterwards. Guest.Name, and in a
-// handler Request.Guest, tell which host that is. A new host that takes the name of a dead one has another region: it is
-// served at once, even if handlers for the one before still run.
+// handler Request.Guest, tell which host that is. A new host that takes the name of a dead one has another region: it
+// is served at once, even if handlers for the one before still run.
 //
 // A host to which no guest can attach does not disturb the others. Config.Logger is told why, once; RunAll tries again
 // when the file's owner or permissions change and, if the reason may pass by itself, every few seconds: ErrFull,
@@ -132,8 +132,8 @@ func (a *runAll) cannotList(err error) {
 	a.logOnce(&a.unlisted, a.prefix, "the names of regions cannot be listed", err)
 }
 
-// forgetOthers forgets the files of other names than these, and the regions that cannot be met again: they have no name,
-// and their guests are closed. A region that keeps its name is not forgotten, whatever serve made of it.
+// forgetOthers forgets the files of other names than these, and the regions that cannot be met again: they have no
+// name, and their guests are closed. A region that keeps its name is not forgotten, whatever serve made of it.
 func (a *runAll) forgetOthers(names []string) {
 	known := a.files
 	a.files = make(map[string]*namedFile, len(names))
