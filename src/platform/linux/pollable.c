@@ -43,8 +43,8 @@ static struct fifo_path path_of(uint64_t nonce, uint32_t peer) {
     char *to = path.text + strlen(path.text);
     for (int shift = 60; shift >= 0; shift -= 4)
         *to++ = "0123456789abcdef"[nonce >> shift & 15];
-    memcpy(to, "-ready-", 7);
-    to += 7;
+    for (const char *from = "-ready-"; *from != '\0'; from++)
+        *to++ = *from;
     if (peer >= 10)
         *to++ = (char)('0' + peer / 10);
     *to = (char)('0' + peer % 10);
