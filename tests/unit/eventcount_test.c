@@ -16,12 +16,12 @@ static unsigned asked_for_peer, asked_for_home;
 
 /* Named for the linker, which puts the second in place of the first, and the third in place of the
    library's. */
-uint32_t real_word_wake(struct object *object, atomic_u32 *word,
+uint32_t real_word_wake(struct object *object, atomic_u32 *futex,
                         uint32_t count) __asm__("__real_shmi_word_wake");
-uint32_t counted_word_wake(struct object *object, atomic_u32 *word,
+uint32_t counted_word_wake(struct object *object, atomic_u32 *futex,
                            uint32_t count) __asm__("__wrap_shmi_word_wake");
 
-uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *word,
+uint32_t fake_word_wake_peer(struct object *object, atomic_u32 *futex,
                              uint32_t peer) __asm__("__wrap_shmi_word_wake_peer");
 
 uint32_t fake_word_wake_home(struct object *object, atomic_u32 *futex, uint32_t peer,
