@@ -307,7 +307,7 @@ static void test_a_guests_fifo_goes_before_its_index_does(void **state) {
 static void test_loops_leave_nothing_behind(void **state) {
     (void)state;
     int descriptors = count_descriptors();
-    for (unsigned i = 0; i < scaled(100); i++) {
+    for (unsigned i = 0; i < scaled(50); i++) {
         struct stand s;
         stand_open(&s);
         for (int n = 0; n < 10; n++) {
@@ -351,7 +351,7 @@ static void test_a_loop_that_dies_kills_nobody_who_signals_it(void **state) {
     p->watcher.name = s.pair.name;
     pid_t child = child_start(signal_all_the_time, p);
     gate_await(&p->watcher.ready, 1);
-    for (unsigned i = 0; i < scaled(100); i++) {
+    for (unsigned i = 0; i < scaled(40); i++) {
         pid_t watcher = watcher_start(&p->watcher);
         child_kill(watcher);
     }
@@ -536,7 +536,7 @@ static int watch_without_standard_descriptors(void *context) {
             must_equal(close(fd), 0);
     }
     pthread_t printer = thread_start(print_all_the_time, &printing);
-    for (unsigned i = 0; i < scaled(20); i++) {
+    for (unsigned i = 0; i < scaled(8); i++) {
         struct stand s;
         int held[HELD];
         stand_open(&s);
@@ -564,7 +564,7 @@ static void limit_descriptors(int more) {
     must_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int fd = 0; fd < 256; fd++)
         highest = is_open(fd) ? fd : highest;
-    limit.rlim_cur = (rlim_t)(highest + 1 + more);
+    limit.rlim_cur = (rlim_t)highest + 1 + (rlim_t)more;
     must_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 

@@ -62,15 +62,15 @@ void test_arm(struct local_eventcount *e) {
 
 /* How a test of many rounds is run. */
 struct course {
-    bool host_loops;
-    bool by_edge;
     size_t depth;   /* calls in flight */
     unsigned loads; /* processes that spin meanwhile */
-    bool pinned;    /* everybody to one processor */
-    bool slow;      /* the loop takes its time between the steps of arming */
+    bool host_loops;
+    bool by_edge;
+    bool pinned; /* everybody to one processor */
+    bool slow;   /* the loop takes its time between the steps of arming */
 };
 
-enum { ROUNDS = 1000 };
+enum { ROUNDS = 600 };
 
 /* A round that takes so long was interrupted, or waited for a tick. */
 #define LONG_ROUND (50 * (uint64_t)MILLISECOND)
