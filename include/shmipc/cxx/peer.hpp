@@ -143,11 +143,11 @@ public:
         return fd;
     }
 
-    /* shmipc_arm: `events` is of arm_requests and arm_events, `slots` a range of slots as for
+    /* shmipc_arm: `events` is of arm_requests and arm_events, `range` is one of slots as for
        wait_any, or empty. True if something is there already. */
     template <class Slots>
-    SHMIPC_LOCAL result<bool> arm(std::uint32_t events, const Slots &slots) noexcept {
-        return detail::use_native(slots, [&](const shmipc_slot *copies, std::size_t count) {
+    SHMIPC_LOCAL result<bool> arm(std::uint32_t events, const Slots &range) noexcept {
+        return detail::use_native(range, [&](const shmipc_slot *copies, std::size_t count) {
             return armed(shmipc_arm(native(), events, copies, count));
         });
     }

@@ -113,7 +113,7 @@ private:
 
 namespace detail {
 
-/* Calls use(slots, count) with what shmipc.h knows the slots by. `range` is one with data() and
+/* Calls use(first, count) with what shmipc.h knows the slots by. `range` is one with data() and
    size(), or an array. */
 template <class Slots, class Use> SHMIPC_LOCAL auto use_native(const Slots &range, Use use) {
     static_assert(std::is_same_v<std::decay_t<decltype(*std::data(range))>, slot>);
@@ -144,9 +144,9 @@ template <class Slots>
 SHMIPC_LOCAL result<std::size_t> wait_any(const Slots &range, std::size_t begin = 0,
                                           timeout within = default_timeout) noexcept {
     return detail::use_native(
-        range, [&](const shmipc_slot *slots, std::size_t count) -> result<std::size_t> {
+        range, [&](const shmipc_slot *first, std::size_t count) -> result<std::size_t> {
             std::size_t which = begin;
-            if (int code = shmipc_slot_wait_any(slots, count, within.ns(), &which))
+            if (int code = shmipc_slot_wait_any(first, count, within.ns(), &which))
                 return error::last(code);
             return which;
         });
