@@ -51,7 +51,8 @@ expect() {
 open_shell() {
     rm -f "$work/statements"
     mkfifo "$work/statements"
-    sqlite3 -interactive -init /dev/null :memory: <"$work/statements" >"$work/shell.txt" 2>&1 &
+    : >"$work/shell.txt" # what the one before has said
+    sqlite3 -interactive -init /dev/null :memory: <"$work/statements" >>"$work/shell.txt" 2>&1 &
     shell=$!
     exec {statements}>"$work/statements"
     say ".load $extensions/go"

@@ -44,6 +44,8 @@ missing() {
     if absent sqlite3; then echo sqlite3; fi
     if [ ! -e /usr/include/sqlite3ext.h ]; then echo libsqlite3-dev; fi
     if absent python3; then echo python3; fi
+    if [ ! -e /usr/include/uv.h ]; then echo libuv1-dev; fi
+    if [ ! -e /usr/include/asio.hpp ]; then echo libasio-dev; fi
     if absent musl-gcc; then echo musl-tools; fi
 }
 
