@@ -55,6 +55,7 @@ void measure_guest_calls(const struct effort *effort);
 void measure_create(const struct effort *effort);
 void measure_alternatives(const struct effort *effort);
 void measure_parked(const struct effort *effort);
+void measure_loop(const struct effort *effort);
 void measure_blocked(const struct effort *effort);
 void measure_slots(const struct effort *effort);
 void measure_cpp(const struct effort *effort);

@@ -12,6 +12,7 @@ const struct named_row system_rows[] = {
     {"mixed", measure_mixed},
     {"parallel", measure_parallel},
     {"parked", measure_parked},
+    {"loop", measure_loop},
     {"idle", measure_idle},
     {"blocked", measure_blocked},
     {"copy", measure_copy},
