@@ -11,7 +11,7 @@ from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_int64, c_size_t
 
 library = ctypes.CDLL(os.environ.get("LIBSHMIPC", "libshmipc.so.0.1"))
 
-REGIONS = 8  # as many as the guest serves
+REGIONS = 64
 WAIT_READY = 8
 APPLICATION = 128  # the first message type that is free
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REGIONS = 8, STEP_MS = 10, LEAVE_MS = 1000 };
+enum { REGIONS = 64, STEP_MS = 10, LEAVE_MS = 1000 };
 
 static const int64_t millisecond = 1000000;
 
@@ -44,7 +44,7 @@ int region_timeout(int milliseconds) {
     return atomic_exchange(&timeout_ms, milliseconds);
 }
 
-/* The lowest number that is free: guests know the few names there are. */
+/* The lowest number that is free: so the region of a process that was killed is replaced. */
 static int create(shmipc_peer **created) {
     const char *application = getenv("SQLITE_GO");
     shmipc_host_config config = SHMIPC_HOST_CONFIG_INIT;

@@ -10,17 +10,13 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
-const (
-	regions   = 8                      // as many as the hosts try
-	typeSleep = shmipc.TypeApplication // milliseconds; answered by nothing
-)
+const typeSleep = shmipc.TypeApplication // milliseconds; answered by nothing
 
 func upper(request *shmipc.Request, response *shmipc.Response) error {
 	if len(request.Data) == 0 {
@@ -63,18 +59,10 @@ func main() {
 	mux.Handle(shmipc.TypeNormal, upper)
 	mux.Handle(typeSleep, sleep)
 
-	var served sync.WaitGroup
-	for i := 0; i < regions; i++ {
-		served.Add(1)
-		go func(name string) {
-			defer served.Done()
-			err := shmipc.Run(ctx, name, nil, func(ctx context.Context, guest *shmipc.Guest) error {
-				return guest.Serve(ctx, mux.Dispatch)
-			})
-			if ctx.Err() == nil {
-				log.Printf("%s: %v", name, err) // the other regions are served on
-			}
-		}(fmt.Sprintf("%s-%d", application, i))
+	err := shmipc.RunAll(ctx, application+"-", nil, func(ctx context.Context, guest *shmipc.Guest) error {
+		return guest.Serve(ctx, mux.Dispatch)
+	})
+	if ctx.Err() == nil {
+		log.Fatal(err)
 	}
-	served.Wait()
 }

@@ -9,15 +9,12 @@ import (
 	"log"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/libshmipc/libshmipc/docs/examples/sqlite/functions"
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
-
-const regions = 8 // as many as the extension knows
 
 func handler(function functions.Function) shmipc.Handler {
 	return func(request *shmipc.Request, response *shmipc.Response) error {
@@ -62,18 +59,10 @@ func main() {
 	}
 	mux.Handle(functions.TypeSleep, sleep)
 
-	var served sync.WaitGroup
-	for i := 0; i < regions; i++ {
-		served.Add(1)
-		go func(name string) {
-			defer served.Done()
-			err := shmipc.Run(ctx, name, nil, func(ctx context.Context, guest *shmipc.Guest) error {
-				return guest.Serve(ctx, mux.Dispatch)
-			})
-			if ctx.Err() == nil {
-				log.Printf("%s: %v", name, err) // the other regions are served on
-			}
-		}(fmt.Sprintf("%s-%d", application, i))
+	err := shmipc.RunAll(ctx, application+"-", nil, func(ctx context.Context, guest *shmipc.Guest) error {
+		return guest.Serve(ctx, mux.Dispatch)
+	})
+	if ctx.Err() == nil {
+		log.Fatal(err)
 	}
-	served.Wait()
 }
