@@ -2,7 +2,10 @@ package shmipc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"math/rand"
 	"os"
 	"reflect"
 	"sync"
@@ -41,6 +44,29 @@ func TestDeadRegionIsListedAndRemoved(t *testing.T) {
 	}
 	mustFindDead(t, h.name)
 	wantError(t, RemoveDeadRegion(h.name), ErrNotFound)
+}
+
+// The nonce, which is in their names, goes with the region.
+func TestDeadRegionsFIFOsAreRemovedWithIt(t *testing.T) {
+	h := deadRegion(t, uniqueName(t))
+	nonce := binary.LittleEndian.AppendUint64(nil, rand.Uint64())
+	file, err := os.OpenFile(h.path(), os.O_WRONLY, 0)
+	h.must(err)
+	_, err = file.WriteAt(nonce, 16)
+	h.must(errors.Join(err, file.Close()))
+	var fifos []string
+	for _, peer := range []int{0, 1, wire.GuestsMax} {
+		fifo := fmt.Sprintf("/dev/shm/shmipc-%016x-ready-%d", binary.LittleEndian.Uint64(nonce), peer)
+		h.must(syscall.Mkfifo(fifo, 0o600))
+		t.Cleanup(func() { _ = os.Remove(fifo) })
+		fifos = append(fifos, fifo)
+	}
+	h.must(RemoveDeadRegion(h.name))
+	for _, fifo := range fifos {
+		if _, err := os.Lstat(fifo); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", fifo, err)
+		}
+	}
 }
 
 // mustLeaveAlone checks that nothing is done to a region whose host lives.
