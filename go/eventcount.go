@@ -98,7 +98,7 @@ func (b eventcount) wantsNotify() bool {
 
 // hasSleepers tells whether some thread sleeps, or is about to look once more before it does; that look sees everything
 // stored before this call with sequential consistency.
-func (b eventcount) hasSleepers() bool { return b.Sleepers.Load()&(1<<wire.PollersAt-1) != 0 }
+func (b eventcount) hasSleepers() bool { return b.Sleepers.Load()&allPeers != 0 }
 
 // notifyIfWanted notifies one sleeper, if a notification is wanted.
 func (p *parking) notifyIfWanted(b eventcount) bool {

@@ -28,9 +28,13 @@ static void notify_workers(shmipc_peer *p, uint32_t wake_count) {
         note_vain_notify(p);
 }
 
-/* `slot` counts within the direction. */
-static void notify_addressee(shmipc_peer *p, owner to, uint32_t slot) {
-    if (shmi_eventcount_notify_peer(&p->calls.requests, owner_index(to), slot) == 0)
+/* Within the direction. */
+static uint32_t number_of(const shmipc_peer *p, const struct local_slot *l) {
+    return (uint32_t)(l - p->slots) - p->calls.first;
+}
+
+static void notify_addressee(shmipc_peer *p, const struct local_slot *l, owner to) {
+    if (shmi_eventcount_notify_peer(&p->calls.requests, owner_index(to), number_of(p, l)) == 0)
         note_vain_notify(p);
 }
 
@@ -39,18 +43,16 @@ static void notify_addressee(shmipc_peer *p, owner to, uint32_t slot) {
    caller, which serves no such requests: then any sleeper is woken. */
 COLD static void notify_home(shmipc_peer *p, struct local_slot *l, word last) {
     count64(&l->wakes);
-    const uint32_t slot = (uint32_t)(l - p->slots) - p->calls.first;
     if (l->call.to != 0)
-        notify_addressee(p, l->call.to, slot);
-    else if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)), slot) ==
-             0)
+        notify_addressee(p, l, l->call.to);
+    else if (shmi_eventcount_notify_home(&p->calls.requests, owner_index(word_owner(last)),
+                                         number_of(p, l)) == 0)
         note_vain_notify(p);
 }
 
 /* Those peers that may take the slot's request, of the lower half of an eventcount's sets. */
 static uint32_t takers(const struct local_slot *l) {
-    const uint32_t all = (UINT32_C(1) << POLLERS_SHIFT) - 1;
-    return l->call.to != 0 ? UINT32_C(1) << owner_index(l->call.to) : all;
+    return l->call.to != 0 ? UINT32_C(1) << owner_index(l->call.to) : ALL_PEERS;
 }
 
 /* A thread whose calls are always answered while it spins would keep its processor until the
@@ -126,7 +128,7 @@ void shmi_send_notify_parked(shmipc_peer *p, struct local_slot *l, word seen) {
     l->call.notified = true;
     count64(&l->wakes);
     if (l->call.to != 0)
-        notify_addressee(p, l->call.to, (uint32_t)(l - p->slots) - p->calls.first);
+        notify_addressee(p, l, l->call.to);
     else
         notify_workers(p, WAKE_ONE);
 }
@@ -142,7 +144,7 @@ bool shmi_send_notify_for_all(shmipc_peer *p) {
             continue;
         any = true;
         if (peer_is_host(p) && word_owner(seen) != 0)
-            notify_addressee(p, word_owner(seen), i - p->calls.first);
+            notify_addressee(p, &p->slots[i], word_owner(seen));
         else
             untaken++;
     }

@@ -1,7 +1,5 @@
 #include "wait/eventcount.h"
 
-enum { ALL_PEERS = (1 << PEERS) - 1 };
-
 uint32_t shmi_eventcount_generation(const struct local_eventcount *eventcount) {
     /* Acquire: pairs with the notification, so a later look sees the changes made before it. */
     return load_acquire32(&eventcount->shared->generation);

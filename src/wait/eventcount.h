@@ -66,26 +66,25 @@ bool shmi_eventcount_commit_at_home(struct local_eventcount *eventcount, uint32_
 void shmi_eventcount_join_pollers(struct local_eventcount *eventcount);
 void shmi_eventcount_leave_pollers(struct local_eventcount *eventcount);
 
+/* The peers that sleep or poll, as two sets; for a thread that has changed something. */
+static inline uint32_t eventcount_sets(const struct local_eventcount *eventcount) {
+    return load_seq_cst32(&eventcount->shared->sleepers);
+}
+
 /* True if a peer polls, so that other threads may not have notified. */
 static inline bool eventcount_has_pollers(const struct local_eventcount *eventcount) {
-    return load_seq_cst32(&eventcount->shared->sleepers) >> POLLERS_SHIFT != 0;
+    return eventcount_sets(eventcount) >> POLLERS_SHIFT != 0;
 }
 
 /* True if a peer sleeps and none polls. Call it after the change that the sleeper waits for. */
 static inline bool eventcount_wants_notify(const struct local_eventcount *eventcount) {
-    uint32_t sets = load_seq_cst32(&eventcount->shared->sleepers);
+    uint32_t sets = eventcount_sets(eventcount);
     return sets != 0 && sets >> POLLERS_SHIFT == 0;
 }
 
 /* True if a peer sleeps, whether or not one polls. */
 static inline bool eventcount_has_sleepers(const struct local_eventcount *eventcount) {
-    return (load_seq_cst32(&eventcount->shared->sleepers) & ((UINT32_C(1) << POLLERS_SHIFT) - 1)) !=
-           0;
-}
-
-/* The peers that sleep or poll, as two sets; for a thread that has changed something. */
-static inline uint32_t eventcount_sets(const struct local_eventcount *eventcount) {
-    return load_seq_cst32(&eventcount->shared->sleepers);
+    return (eventcount_sets(eventcount) & ALL_PEERS) != 0;
 }
 
 /* Returns how many it woke or signalled, without those that were about to sleep; these do not

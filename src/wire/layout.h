@@ -63,7 +63,9 @@ enum peer_status { PEER_VACANT = 0, PEER_ATTACHED = 1, PEER_LEAVING = 2, PEER_CA
 /* An eventcount: the generation, on which threads sleep; and the set of the peers that sleep. The
    upper half has those that poll; in an eventcount for answers, where nobody polls, those whose
    descriptor is armed. */
-enum { POLLERS_SHIFT = 16, ARMED_SHIFT = 16 };
+enum { POLLERS_SHIFT = 16, ARMED_SHIFT = 16, ALL_PEERS = (1 << PEERS) - 1 };
+_Static_assert((int)POLLERS_SHIFT == (int)PEERS && (int)ARMED_SHIFT == (int)PEERS,
+               "a set has a bit for each peer");
 
 struct eventcount {
     atomic_u32 generation;
