@@ -38,10 +38,15 @@ static bool changes_are_there(shmipc_peer *p, bool deaths) {
     return false;
 }
 
+/* Beside answers. */
+static bool others_ask(shmipc_peer *p, const struct wanted *wanted, bool deaths) {
+    return (wanted->requests && requests_are_there(p)) ||
+           (wanted->changes && changes_are_there(p, deaths));
+}
+
 static bool is_there(shmipc_peer *p, const struct wanted *wanted, bool deaths) {
     return (wanted->count > 0 && shmi_collect_has_ended(p, wanted->slots, wanted->count, deaths)) ||
-           (wanted->requests && requests_are_there(p)) ||
-           (wanted->changes && changes_are_there(p, deaths));
+           others_ask(p, wanted, deaths);
 }
 
 /* ---- Announcing ---- */
@@ -113,9 +118,8 @@ static int arm(shmipc_peer *p, const struct wanted *wanted) {
     }
     p->loop.is_ready = false;
     announce_all(p, wanted);
-    if (wanted->count > 0 && !shmi_collect_park(p, wanted->slots, wanted->count))
-        return say_ready(p);
-    return is_there(p, wanted, false) ? say_ready(p) : 0;
+    bool answered = wanted->count > 0 && !shmi_collect_park(p, wanted->slots, wanted->count);
+    return answered || others_ask(p, wanted, false) ? say_ready(p) : 0;
 }
 
 static int check_slots(const shmipc_peer *p, const shmipc_slot *slots, size_t count) {
@@ -136,9 +140,9 @@ static int check(const shmipc_peer *p, uint32_t events, const shmipc_slot *slots
     if ((events & ~EVENTS) != 0)
         return shmi_fail(SHMIPC_E_INVALID, "events is 0x%x, allowed: 0x%x", (unsigned)events,
                          EVENTS);
-    if ((events & SHMIPC_ARM_REQUESTS) != 0 && p->calls_only)
-        return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
-                         (unsigned)p->index);
+    int error = (events & SHMIPC_ARM_REQUESTS) != 0 ? shmi_peer_check_server(p) : SHMIPC_OK;
+    if (error)
+        return error;
     if (p->loop.pollable == NULL)
         return shmi_fail(SHMIPC_E_STATE, "the peer has no descriptor: call shmipc_get_fd first");
     return check_slots(p, slots, count);

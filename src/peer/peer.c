@@ -99,6 +99,15 @@ int shmi_peer_open(struct region region, uint32_t index, owner self,
     return SHMIPC_OK;
 }
 
+int shmi_peer_check_server(const shmipc_peer *p) {
+    if (p == NULL)
+        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
+    if (!p->calls_only)
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
+                     (unsigned)p->index);
+}
+
 int shmi_refuse_timeout(int64_t timeout) {
     return shmi_fail(SHMIPC_E_INVALID,
                      "the time-out is %lld ns, allowed: 0 and above, or -1 (forever)",

@@ -326,6 +326,9 @@ struct occupants shmi_peer_occupants(const shmipc_peer *peer);
 /* True if exactly `expected` threads are inside and no slot is claimed. */
 bool shmi_peer_is_quiet(const shmipc_peer *peer, uint32_t expected);
 
+/* INVALID if the peer is NULL, or a guest that only calls. */
+int shmi_peer_check_server(const shmipc_peer *peer);
+
 COLD int shmi_refuse_timeout(int64_t timeout);
 
 /* INVALID, unless `timeout` is SHMIPC_FOREVER, or 0 and above. */

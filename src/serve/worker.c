@@ -106,17 +106,8 @@ static int serve(shmipc_peer *p, struct worker *worker, const struct until *unti
 
 /* ---- The public calls ---- */
 
-static int check_server(const shmipc_peer *p) {
-    if (p == NULL)
-        return shmi_fail(SHMIPC_E_INVALID, "the peer is NULL");
-    if (!p->calls_only)
-        return SHMIPC_OK;
-    return shmi_fail(SHMIPC_E_INVALID, "guest %u only calls: it was attached with CALLS_ONLY",
-                     (unsigned)p->index);
-}
-
 static int check_handler(const shmipc_peer *p, shmipc_handler handler) {
-    return handler ? check_server(p) : shmi_fail(SHMIPC_E_INVALID, "the handler is NULL");
+    return handler ? shmi_peer_check_server(p) : shmi_fail(SHMIPC_E_INVALID, "the handler is NULL");
 }
 
 static struct worker new_worker(shmipc_peer *p, shmipc_handler handler, void *context) {
@@ -292,7 +283,7 @@ int shmipc_wait(shmipc_peer *p, int64_t timeout) {
     struct stop_waiter waiter = {.wake = wake_server, .context = p};
     int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
-        error = check_server(p);
+        error = shmi_peer_check_server(p);
     if (error == SHMIPC_OK)
         error = enter_waiter(p, &until);
     if (error)
