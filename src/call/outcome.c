@@ -84,8 +84,7 @@ int shmi_outcome_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     int error = shmi_peer_name_refusal(p);
     if (error == SHMIPC_OK && l->call.to != 0)
         return shmi_fail(SHMIPC_E_NO_PEER,
-                         "guest %u, to which the call was sent, is gone; never "
-                         "started",
+                         "guest %u, to which the call was sent, is gone; never started",
                          (unsigned)owner_index(l->call.to));
     return error ? error : shmi_fail(SHMIPC_E_NO_PEER, "no live guest serves; never started");
 }

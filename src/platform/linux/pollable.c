@@ -245,8 +245,6 @@ static bool epoll_knows(const struct pollable *p, int fd) {
 }
 
 static struct itimerspec at(uint64_t time) {
-    if (time == CLOCK_NEVER)
-        return (struct itimerspec){.it_value = {.tv_sec = 0}};
     return (struct itimerspec){.it_value = {.tv_sec = (time_t)(time / 1000000000u),
                                             .tv_nsec = (long)(time % 1000000000u)}};
 }
@@ -292,12 +290,13 @@ void shmi_pollable_signal(struct pollable *p) {
 /* ---- Closing it ---- */
 
 static void close_held(struct pollable *p) {
-    bool ours = fifo_is_ours(p) && epoll_knows(p, p->fifo);
-    if (ours && epoll_knows(p, p->timer))
+    const bool fifo = fifo_is_ours(p);
+    const bool epoll = fifo && epoll_knows(p, p->fifo);
+    if (epoll && epoll_knows(p, p->timer))
         close(p->timer);
-    if (ours)
+    if (epoll)
         close(p->epoll);
-    if (fifo_is_ours(p))
+    if (fifo)
         close(p->fifo);
     p->fifo = p->timer = p->epoll = -1;
 }
