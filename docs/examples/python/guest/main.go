@@ -4,15 +4,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"log"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
+	"github.com/libshmipc/libshmipc/docs/examples/sleep"
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
 
@@ -26,26 +24,6 @@ func upper(request *shmipc.Request, response *shmipc.Response) error {
 	return err
 }
 
-// sleep ends when its time is over, or when the caller no longer waits for it.
-func sleep(request *shmipc.Request, response *shmipc.Response) error {
-	if len(request.Data) != 8 {
-		return fmt.Errorf("%d bytes are no number", len(request.Data))
-	}
-	milliseconds := int64(binary.LittleEndian.Uint64(request.Data))
-	if milliseconds < 0 {
-		return errors.New("nobody can sleep backwards")
-	}
-	log.Printf("%d ms: asleep", milliseconds)
-	select {
-	case <-time.After(time.Duration(milliseconds) * time.Millisecond):
-		log.Printf("%d ms: awake", milliseconds)
-		return nil
-	case <-request.Context().Done():
-		log.Printf("%d ms: nobody waits", milliseconds)
-		return context.Cause(request.Context())
-	}
-}
-
 func main() {
 	log.SetFlags(0)
 	application := "python"
@@ -57,7 +35,7 @@ func main() {
 
 	var mux shmipc.Mux
 	mux.Handle(shmipc.TypeNormal, upper)
-	mux.Handle(typeSleep, sleep)
+	mux.Handle(typeSleep, sleep.Handle)
 
 	err := shmipc.RunAll(ctx, application+"-", nil, func(ctx context.Context, guest *shmipc.Guest) error {
 		return guest.Serve(ctx, mux.Dispatch)

@@ -3,15 +3,12 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"log"
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
+	"github.com/libshmipc/libshmipc/docs/examples/sleep"
 	"github.com/libshmipc/libshmipc/docs/examples/sqlite/functions"
 	shmipc "github.com/libshmipc/libshmipc/go"
 )
@@ -21,26 +18,6 @@ func handler(function functions.Function) shmipc.Handler {
 		length, err := function(request.Data, response.Buffer())
 		response.SetLength(length)
 		return err
-	}
-}
-
-// sleep ends when its time is over, or when the statement no longer waits for it.
-func sleep(request *shmipc.Request, response *shmipc.Response) error {
-	if len(request.Data) != 8 {
-		return fmt.Errorf("%d bytes are no number", len(request.Data))
-	}
-	milliseconds := int64(binary.LittleEndian.Uint64(request.Data))
-	if milliseconds < 0 {
-		return errors.New("nobody can sleep backwards")
-	}
-	log.Printf("%d ms: asleep", milliseconds)
-	select {
-	case <-time.After(time.Duration(milliseconds) * time.Millisecond):
-		log.Printf("%d ms: awake", milliseconds)
-		return nil
-	case <-request.Context().Done():
-		log.Printf("%d ms: nobody waits", milliseconds)
-		return context.Cause(request.Context())
 	}
 }
 
@@ -57,7 +34,7 @@ func main() {
 	for kind, function := range functions.ByType {
 		mux.Handle(kind, handler(function))
 	}
-	mux.Handle(functions.TypeSleep, sleep)
+	mux.Handle(functions.TypeSleep, sleep.Handle)
 
 	err := shmipc.RunAll(ctx, application+"-", nil, func(ctx context.Context, guest *shmipc.Guest) error {
 		return guest.Serve(ctx, mux.Dispatch)
