@@ -66,7 +66,7 @@ static void run(void (*begin)(void *), struct scenario scenario) {
     close_stage(&s);
 }
 
-static void its_guest_is_woken_whoever_else_serves(void **state) {
+static void its_guest_is_woken_though_another_serves(void **state) {
     (void)state;
     run(begin_one,
         (struct scenario){.actors = {call_another, serve_one, serve_another}, .preemptions = 2});
@@ -80,7 +80,7 @@ static void a_call_to_any_beside_it_is_answered_too(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        watched_test(its_guest_is_woken_whoever_else_serves),
+        watched_test(its_guest_is_woken_though_another_serves),
         watched_test(a_call_to_any_beside_it_is_answered_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -169,7 +169,7 @@ static void nobody_pays_for_a_loop_that_is_busy_or_disarmed(void **state) {
     close_scene(&s);
 }
 
-/* The loop's notification was meant for whoever serves. */
+/* The loop's notification was meant for any thread that serves. */
 static void a_loop_that_disarms_leaves_its_request_to_a_worker(void **state) {
     (void)state;
     struct scene s;

@@ -159,8 +159,8 @@ static void sleep_while(word32 *word, uint32_t value) {
 static void wake(word32 *word, int sleepers) {
     (void)syscall(SYS_futex, word, FUTEX_WAKE, sleepers, NULL, NULL, 0);
 }
-/* [Descriptors] Peers that watch a descriptor instead of sleeping. Whoever clears a peer's bit
-   makes its descriptor readable. */
+/* [Descriptors] Peers that watch a descriptor instead of sleeping. The peer that clears
+   a bit makes that descriptor readable. */
 static void signal_armed(word32 *armed, uint32_t shift) {
     char path[64];
     struct stat is;

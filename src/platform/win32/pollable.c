@@ -1,6 +1,6 @@
 /*
  * A peer's descriptor for event loops: a named timer that stays signalled until it is set anew.
- * Whoever signals the peer sets it to a time that has passed.
+ * A peer that signals this one sets it to a time that has passed.
  */
 #include "base/error.h"
 #include "platform/win32/failure.h"
