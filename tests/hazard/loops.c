@@ -54,6 +54,10 @@ void loop_without_ticks(struct loop *loop) {
     loop->peer->loop.tick_at = now_ns() + 3600 * (uint64_t)SECOND;
 }
 
+void loop_send(shmipc_slot slot) {
+    must_equal(shmipc_slot_send(slot, SHMIPC_TYPE_APPLICATION, 0, 0), SHMIPC_OK);
+}
+
 int loop_arm(struct loop *loop) {
     return shmipc_arm(loop->peer, loop->events, loop->slots, loop->count);
 }
@@ -105,4 +109,34 @@ int count_fifos(uint64_t nonce) {
         count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
     (void)closedir(entries);
     return count;
+}
+
+/* ---- A loop and a guest ---- */
+
+void stand_open(struct stand *s) {
+    const shmipc_host_config config = loop_config();
+    pair_open(&s->pair, &config);
+    loop_open(&s->loop, s->pair.host, 0, false);
+    loop_claim(&s->loop, 1);
+    s->nonce = nonce_of(s->pair.host);
+    fifo_path(s->nonce, 0, s->path);
+}
+
+void stand_close(struct stand *s) {
+    loop_close(&s->loop);
+    pair_close(&s->pair);
+    must_equal(count_fifos(s->nonce), 0);
+}
+
+void stand_send(const struct stand *s) {
+    loop_send(s->loop.slots[0]);
+}
+
+void stand_answer(const struct stand *s) {
+    must_equal(shmipc_poll(s->pair.guest, echo_handler, NULL), 1);
+}
+
+void stand_receive(struct stand *s) {
+    shmipc_response response;
+    must_equal(loop_receive(&s->loop, s->loop.slots[0], &response), SHMIPC_OK);
 }

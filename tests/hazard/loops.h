@@ -36,6 +36,9 @@ void loop_claim(struct loop *loop, size_t count);
    that was not armed yet. */
 void loop_without_ticks(struct loop *loop);
 
+/* An empty request, which must be sent. */
+void loop_send(shmipc_slot slot);
+
 int loop_arm(struct loop *loop);
 /* Waits up to `timeout` ns. */
 bool loop_is_ready(const struct loop *loop, int64_t timeout);
@@ -45,6 +48,23 @@ void loop_await(struct loop *loop);
 int loop_receive(struct loop *loop, shmipc_slot slot, shmipc_response *response);
 /* A call in the first slot. */
 int loop_call(struct loop *loop);
+
+/* A host's loop, with one slot, and a guest, in this process. */
+struct stand {
+    struct pair pair;
+    struct loop loop;
+    uint64_t nonce;
+    char path[64]; /* of the host's FIFO */
+};
+
+void stand_open(struct stand *stand);
+/* No FIFO may be left. */
+void stand_close(struct stand *stand);
+
+/* A call in the loop's slot: is sent, is answered, is over. */
+void stand_send(const struct stand *stand);
+void stand_answer(const struct stand *stand);
+void stand_receive(struct stand *stand);
 
 /* The nonce of a peer's region; the path of a peer's FIFO; how many FIFOs the region has. */
 uint64_t nonce_of(const shmipc_peer *peer);
