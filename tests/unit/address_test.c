@@ -63,6 +63,12 @@ static int call(const struct party *p, uint64_t to, int *answerer, int64_t timeo
     return shmipc_call(p->host, &request, &response, timeout);
 }
 
+static shmipc_slot send_to_second(const struct party *p) {
+    shmipc_slot slot = must_claim(p->host, 0);
+    must_equal(shmipc_slot_send_to(slot, p->addresses[1], 200, 0, 0), SHMIPC_OK);
+    return slot;
+}
+
 /* All guests sleep, or all poll, or one of them does: in every case the addressee answers. */
 static void the_addressee_answers_and_nobody_else(void **state) {
     (void)state;
@@ -90,8 +96,7 @@ static void others_do_not_see_the_request(void **state) {
     struct party p = {.spin_ns = 0};
     int number = 1;
     open_party(&p);
-    shmipc_slot slot = must_claim(p.host, 0);
-    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    shmipc_slot slot = send_to_second(&p);
     assert_int_equal(shmipc_poll(p.guests[0], tell_number, &number), 0);
     assert_int_equal(shmipc_wait(p.guests[2], 0), SHMIPC_E_TIMEOUT);
     assert_int_equal(shmipc_slot_ready(slot), 0);
@@ -102,7 +107,7 @@ static void others_do_not_see_the_request(void **state) {
     close_party(&p);
 }
 
-/* Whoever else polls. */
+/* Even if another guest polls. */
 static void the_addressee_is_notified_unless_it_polls_itself(void **state) {
     (void)state;
     struct party p = {.spin_ns = 0};
@@ -143,9 +148,8 @@ static void a_guest_that_has_left_is_not_called(void **state) {
     struct party p = {.spin_ns = 0};
     int answerer;
     open_party(&p);
-    shmipc_slot slot = must_claim(p.host, 0);
+    shmipc_slot slot = send_to_second(&p);
     shmipc_response response;
-    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
     shmipc_free(p.guests[1]);
     assert_int_equal(call(&p, p.addresses[1], &answerer, SECOND), SHMIPC_E_NO_PEER);
     uint64_t begin = now_ns();
@@ -161,8 +165,7 @@ static void the_next_guest_of_the_index_is_another(void **state) {
     struct party p = {.spin_ns = 0};
     int number = 1;
     open_party(&p);
-    shmipc_slot slot = must_claim(p.host, 0);
-    assert_int_equal(shmipc_slot_send_to(slot, p.addresses[1], 200, 0, 0), SHMIPC_OK);
+    shmipc_slot slot = send_to_second(&p);
     shmipc_free(p.guests[1]);
     p.guests[1] = attach(&p, services[1]);
     assert_int_equal(p.guests[1]->index, (uint32_t)p.addresses[1]);
