@@ -689,7 +689,7 @@ SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_even
  */
 SHMIPC_API int shmipc_find_guest(shmipc_peer *peer, uint64_t service, uint64_t *address);
 
-/* ---- Event loops ----------------------------------------------------------------------------- */
+/* ---- Loops: a descriptor for event loops ----------------------------------------------------- */
 
 /*
  * For a thread that waits in a loop of its own (libuv, asio, GLib, Qt, asyncio, epoll, a message

@@ -1,5 +1,5 @@
 /*
- * A peer's descriptor in an event loop: shmipc.h, Event loops. The loop is a sleeper that does not
+ * A peer's descriptor in an event loop: shmipc.h, Loops. The loop is a sleeper that does not
  * sleep here: it announces itself on the eventcounts, arms the descriptor there, then looks.
  */
 #include "base/error.h"

@@ -6,6 +6,7 @@
 # a page shmipc_<first word of the title>(3) with its macros, and each function and type has a page of its
 # own. DIRECTORY has subdirectories man3 and man7. The header has what this relies on:
 #
+# - the first word of a section's title is that of no other, and with shmipc_ no function's and no type's name;
 # - a comment stands above what it describes, or behind it in the same line; one with an empty line under it
 #   describes its section;
 # - SHMIPC_DEPRECATED(...) has a line of its own;
@@ -324,6 +325,11 @@ function begin_section(text, name) {
     name = tolower(text)
     sub(/[^a-z].*/, "", name)
     section = "shmipc_" name
+    if (section in has_page) {
+        print "man.awk: shmipc.h: section \"" text "\" would have the page of another, " section >"/dev/stderr"
+        exit 1
+    }
+    has_page[section] = 1
     section_name[++sections] = section
     title[section] = text
     about[section] = ""
