@@ -24,6 +24,7 @@ missing() {
     [ "$purpose" = test ] || return 0
 
     if absent gcc; then echo gcc; fi
+    if absent ccache; then echo ccache; fi
     if absent pkg-config; then
         echo pkg-config libcmocka-dev
     elif ! pkg-config --exists cmocka; then
