@@ -97,6 +97,16 @@ int shmi_pollable_clear(struct pollable *p, uint64_t until) {
     return SHMIPC_E_NOT_SUPPORTED;
 }
 
+bool shmi_pollable_watch(struct pollable *p, uint32_t pid) {
+    (void)p, (void)pid;
+    return false;
+}
+
+bool shmi_pollable_saw_end(struct pollable *p) {
+    (void)p;
+    return false;
+}
+
 void shmi_pollable_signal(struct pollable *p) {
     (void)p;
 }

@@ -736,9 +736,10 @@ SHMIPC_API int shmipc_get_fd(shmipc_peer *peer, shmipc_fd *fd);
  * zero, or not sent are passed over; a slot that is sent later needs another shmipc_arm.
  *
  * Returns 1 if something is there already (the descriptor is readable then); 0 if not yet. Does not
- * wait. Also looks for dead peers if the last look is 100 ms ago, and the descriptor becomes
- * readable for that every 100 ms: so a death is noticed within 200 ms, as in every other wait. It
- * may become readable for no reason.
+ * wait. Also looks for dead peers when 100 ms have passed, and the descriptor becomes readable for
+ * that every 100 ms: so a death is noticed within 200 ms, as in every other wait. On Linux, for a
+ * guest in its host's process-id namespace, it becomes readable when the host's process ends, and
+ * beside that only once a second. It may become readable for no reason.
  *
  * While nothing is armed a descriptor costs the peer's other threads and the other side nothing.
  * Errors: INVALID, STATE (no shmipc_get_fd before), CLOSED (the descriptor stays readable), SYSTEM

@@ -11,6 +11,9 @@
 
 #define EVENTS (SHMIPC_ARM_REQUESTS | SHMIPC_ARM_EVENTS)
 
+/* As a sleeper's, of which the system tells when the host's process ends. */
+#define WATCHED_TICK_NS UINT64_C(1000000000)
+
 /* What one call of shmipc_arm asks for. */
 struct wanted {
     bool requests;
@@ -87,22 +90,46 @@ static int say_ready(shmipc_peer *p) {
     return 1;
 }
 
+/* Ticks fall on multiples of their interval, so that those of many peers wake a loop once. */
+static void set_tick(struct peer_loop *loop, uint64_t now) {
+    const uint64_t interval = loop->host_watched ? WATCHED_TICK_NS : TICK_NS;
+    loop->tick_at = now - now % interval + interval;
+}
+
 static bool take_tick(struct peer_loop *loop) {
     uint64_t now = shmi_clock_now();
     if (now < loop->tick_at)
         return false;
-    loop->tick_at = now + TICK_NS;
+    set_tick(loop, now);
     return true;
+}
+
+/* The end of the host's process is a reason to look; its lock proves the death. */
+static bool host_ended(struct peer_loop *loop) {
+    if (!shmi_pollable_saw_end(loop->pollable))
+        return false;
+    loop->host_watched = false;
+    set_tick(loop, shmi_clock_now());
+    return true;
+}
+
+static bool look_at_all(shmipc_peer *p, const struct wanted *wanted, bool death) {
+    (void)shmi_membership_tick(p, death);
+    return is_there(p, wanted, true);
 }
 
 /* What a look for deaths finds is there until a look does not find it, however soon. */
 static bool look(shmipc_peer *p, const struct wanted *wanted) {
-    bool tick = take_tick(&p->loop);
-    if (tick)
-        (void)shmi_membership_tick(p, false);
-    bool deaths = tick || p->loop.look_again;
-    bool found = is_there(p, wanted, deaths);
-    p->loop.look_again = found && deaths;
+    struct peer_loop *loop = &p->loop;
+    bool found;
+    if (take_tick(loop)) {
+        found = loop->look_again = look_at_all(p, wanted, false);
+    } else {
+        found = is_there(p, wanted, loop->look_again);
+        loop->look_again = found && loop->look_again;
+    }
+    if (!found && host_ended(loop))
+        found = loop->look_again = look_at_all(p, wanted, true);
     return found;
 }
 
@@ -183,6 +210,22 @@ int shmipc_disarm(shmipc_peer *p) {
 
 /* ---- The descriptor ---- */
 
+/* A process id means the host's process only where it was counted. It may have been given again if
+   the host is dead already: the first shmipc_arm looks. */
+static bool watch_host(shmipc_peer *p) {
+    const struct peer_record *host = &p->region.shared->peers[HOST];
+    const uint64_t origin = load_relaxed64(&host->origin);
+    return !peer_is_host(p) && origin != 0 && origin == shmi_process_origin() &&
+           shmi_pollable_watch(p->loop.pollable, load_relaxed32(&host->pid));
+}
+
+static int open_pollable(shmipc_peer *p) {
+    int error = shmi_pollable_open(p->region.object, &p->loop.pollable);
+    if (error == SHMIPC_OK)
+        p->loop.host_watched = watch_host(p);
+    return error;
+}
+
 int shmipc_get_fd(shmipc_peer *p, shmipc_fd *fd) {
     if (fd == NULL)
         return shmi_fail(SHMIPC_E_INVALID, "the place for the descriptor is NULL");
@@ -190,7 +233,7 @@ int shmipc_get_fd(shmipc_peer *p, shmipc_fd *fd) {
     if (error)
         return error;
     if (p->loop.pollable == NULL)
-        error = shmi_pollable_open(p->region.object, &p->loop.pollable);
+        error = open_pollable(p);
     if (error == SHMIPC_OK)
         *fd = shmi_pollable_fd(p->loop.pollable);
     shmi_peer_leave(p);

@@ -186,6 +186,7 @@ struct peer_loop {
     bool awaits_changes;       /* on membership.changes */
     bool is_ready;             /* the descriptor was signalled, and not cleared since */
     bool look_again;           /* the last look for deaths found something, maybe not taken yet */
+    bool host_watched;         /* the descriptor becomes ready when the host's process ends */
     uint64_t tick_at;          /* when to look for deaths next */
     uint32_t changes_seen; /* generation of membership.changes before a look that found nothing */
 };

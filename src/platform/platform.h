@@ -156,6 +156,13 @@ int shmi_pollable_clear(struct pollable *pollable, uint64_t until);
 /* Makes the descriptor ready, for its owner. */
 void shmi_pollable_signal(struct pollable *pollable);
 
+/* Makes the descriptor ready also when process `pid` ends, by this process's reckoning of ids. At
+   most one at a time. False: the system does not report ends so, or cannot now. */
+bool shmi_pollable_watch(struct pollable *pollable, uint32_t pid);
+
+/* True, once, if that process has ended; it is not watched any more then. */
+bool shmi_pollable_saw_end(struct pollable *pollable);
+
 /* Makes the descriptor of peer `peer` ready; false if it has none, or this process cannot. A few
    system calls. May run in a signal handler where shmi_word_wake may. */
 bool shmi_object_signal(struct object *object, uint32_t peer);

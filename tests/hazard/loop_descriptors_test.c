@@ -104,7 +104,7 @@ static void expect_untouched(const struct others *o, int shift) {
     }
 }
 
-/* The loop is told when its next tick is due. */
+/* The loop is told when its timer is to be set. */
 static int live_with_usurped(void *context) {
     (void)context;
     for (unsigned mask = 1; mask < 1u << HELD; mask++) {
@@ -117,7 +117,7 @@ static int live_with_usurped(void *context) {
             stand_send(&s);
             must_equal(loop_arm(&s.loop), 0);
             usurp(&o, held, mask, shift);
-            s.loop.peer->loop.tick_at = 0;
+            loop_without_ticks(&s.loop);
             must_equal(loop_arm(&s.loop), SHMIPC_E_SYSTEM);
             must(strstr(shmipc_last_error(), "closed") != NULL);
             stand_answer(&s);

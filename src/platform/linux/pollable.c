@@ -1,8 +1,8 @@
 /*
- * A peer's descriptor for event loops: an epoll instance, which is readable while one of two others
- * is. One is a FIFO beside the region, to which a peer that signals this one writes a byte. It is
+ * A peer's descriptor for event loops: an epoll instance, which is readable while one of others is.
+ * The first is a FIFO beside the region, to which a peer that signals this one writes a byte. It is
  * opened anew for each signal: so there is no descriptor to keep for each peer, nor one that might
- * mean a former peer's FIFO. The other is a timer.
+ * mean a former peer's FIFO. The second is a timer, the third a pidfd.
  */
 #define _GNU_SOURCE
 #include "platform/posix/object.h"
@@ -11,10 +11,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@ struct pollable {
     struct pollable *next; /* of all of this process; written while fork is held */
     int fifo;
     int timer;
+    int process; /* a pidfd; -1: no process is watched */
     int epoll;
     struct identity file; /* the FIFO's */
     uint64_t until;       /* when the timer expires */
@@ -158,11 +161,9 @@ static int create_epoll(const void *context) {
     return epoll_create1(EPOLL_CLOEXEC);
 }
 
-static int watch(const struct pollable *p, int fd) {
+static bool add(const struct pollable *p, int fd) {
     struct epoll_event event = {.events = EPOLLIN};
-    if (epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) == 0)
-        return SHMIPC_OK;
-    return shmi_fail_call("epoll_ctl", p->path.text);
+    return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 static int make_epoll(struct pollable *p) {
@@ -172,8 +173,9 @@ static int make_epoll(struct pollable *p) {
     p->epoll = shmi_descriptor_make(create_epoll, NULL);
     if (p->epoll < 0)
         return shmi_fail_needed("epoll_create1", p->path.text);
-    int error = watch(p, p->fifo);
-    return error ? error : watch(p, p->timer);
+    if (!add(p, p->fifo) || !add(p, p->timer))
+        return shmi_fail_call("epoll_ctl", p->path.text);
+    return SHMIPC_OK;
 }
 
 static void discard(struct pollable *p) {
@@ -218,6 +220,7 @@ int shmi_pollable_open(struct object *o, struct pollable **pollable) {
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for the descriptor of region %s", o->name);
     *p = (struct pollable){.fifo = -1,
                            .timer = -1,
+                           .process = -1,
                            .epoll = -1,
                            .until = CLOCK_NEVER,
                            .path = path_of(o->nonce, o->self)};
@@ -287,18 +290,63 @@ void shmi_pollable_signal(struct pollable *p) {
     shmi_cancellation_restore(cancellation);
 }
 
+/* ---- Watching a process ---- */
+
+static int open_process(const void *pid) {
+#ifdef SYS_pidfd_open
+    return (int)syscall(SYS_pidfd_open, *(const uint32_t *)pid, 0);
+#else
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+bool shmi_pollable_watch(struct pollable *p, uint32_t pid) {
+    shmi_fork_hold();
+    p->process = shmi_descriptor_make(open_process, &pid);
+    bool watched = p->process >= 0 && epoll_knows(p, p->fifo) && add(p, p->process);
+    if (!watched && p->process >= 0) {
+        close(p->process);
+        p->process = -1;
+    }
+    shmi_fork_release();
+    return watched;
+}
+
+static bool has_ended(int process) {
+    struct pollfd entry = {.fd = process, .events = POLLIN};
+    const int cancellation = shmi_cancellation_off();
+    bool ended = poll(&entry, 1, 0) == 1;
+    shmi_cancellation_restore(cancellation);
+    return ended;
+}
+
+bool shmi_pollable_saw_end(struct pollable *p) {
+    if (p->process < 0 || !has_ended(p->process))
+        return false;
+    shmi_fork_hold();
+    if (epoll_knows(p, p->process))
+        close(p->process);
+    p->process = -1;
+    shmi_fork_release();
+    return true;
+}
+
 /* ---- Closing it ---- */
 
 static void close_held(struct pollable *p) {
     const bool fifo = fifo_is_ours(p);
     const bool epoll = fifo && epoll_knows(p, p->fifo);
+    if (epoll && epoll_knows(p, p->process))
+        close(p->process);
     if (epoll && epoll_knows(p, p->timer))
         close(p->timer);
     if (epoll)
         close(p->epoll);
     if (fifo)
         close(p->fifo);
-    p->fifo = p->timer = p->epoll = -1;
+    p->fifo = p->timer = p->process = p->epoll = -1;
 }
 
 /* The epoll instance is the parent's too: only the child's numbers go. */

@@ -72,6 +72,18 @@ void shmi_pollable_signal(struct pollable *p) {
     (void)set(p->timer, 0);
 }
 
+/* One handle cannot stand for a timer and a process. */
+bool shmi_pollable_watch(struct pollable *p, uint32_t pid) {
+    (void)p;
+    (void)pid;
+    return false;
+}
+
+bool shmi_pollable_saw_end(struct pollable *p) {
+    (void)p;
+    return false;
+}
+
 void shmi_pollable_close(struct pollable *p) {
     if (p != NULL)
         CloseHandle(p->timer);
