@@ -232,9 +232,14 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return check_answer_type(p, l, view->type);
 }
 
+COLD static int end_withdrawn(shmipc_peer *p, struct local_slot *l) {
+    l->call.withdrawn = false;
+    return shmi_outcome_withdrawn(p, l, slot_look(l->shared));
+}
+
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
     if (!slot_is_valid_successor(l->last, seen))
-        return shmi_outcome_corrupt(p, l, seen);
+        return l->call.withdrawn ? end_withdrawn(p, l) : shmi_outcome_corrupt(p, l, seen);
     leave_crowd(p, l);
     l->last = seen;
     l->phase = PHASE_ANSWERED;
@@ -290,12 +295,15 @@ int shmi_caller_receive(shmipc_peer *p, struct local_slot *l, struct await *awai
 
 /* ---- Without waiting ---- */
 
-/* The next look looks again: the call has not ended yet. */
-static bool is_found_hopeless(shmipc_peer *p, struct local_slot *l) {
-    bool hopeless = is_hopeless(p, l);
-    if (hopeless)
-        l->call.checked_at = 0;
-    return hopeless;
+/* What a look has said must hold when the call is received. A guest's host does not come back: the
+   next look finds so too. But a host may get another guest, which would take the request. */
+static bool ends_hopeless(shmipc_peer *p, struct local_slot *l, word seen) {
+    if (!is_hopeless(p, l))
+        return false;
+    l->call.checked_at = 0;
+    if (peer_is_host(p))
+        l->call.withdrawn = shmi_slot_withdraw(l->shared, &seen);
+    return !peer_is_host(p) || l->call.withdrawn;
 }
 
 /* A caller that only looks, and never sleeps, also learns of a death here. */
@@ -303,7 +311,7 @@ static bool responder_is_lost(shmipc_peer *p, struct local_slot *l, word seen) {
     if (!take_look(l))
         return load_relaxed32(&p->membership.host_lost) == HOST_IS_DEAD;
     if (!peer_is_host(p) || word_state(seen) != SLOT_WORKING)
-        return is_found_hopeless(p, l);
+        return ends_hopeless(p, l, seen);
     if (shmi_owner_is_dead(&p->region, seen))
         reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
     shmi_peer_tell_trouble(p);
@@ -326,7 +334,9 @@ bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
 
 void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
     bool answered = l->phase != PHASE_SENT;
-    if (!answered)
+    if (l->call.withdrawn)
+        (void)end_withdrawn(p, l);
+    else if (!answered)
         (void)shmi_outcome_give_up(p, l, &shmi_reason_cancelled, 0, &answered);
     if (answered)
         shmi_pool_release(p, l);

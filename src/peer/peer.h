@@ -47,6 +47,7 @@ struct slot_call {
     enum reach reach;    /* of the request */
     uint64_t checked_at; /* when a caller that does not sleep last checked the responder */
     bool waits_ready;    /* the call waits for a guest that can answer */
+    bool withdrawn;      /* a look took the request back: nobody could answer */
     bool polled;         /* a worker polled when this request was published, */
     bool woke_worker;    /* or one was asleep, and was notified */
     bool notified;       /* the caller need not notify (again) before it sleeps */

@@ -129,6 +129,39 @@ static void calls_shorter_than_a_tick_hear_that_nobody_is_left(void **state) {
     pair_close(&pair);
 }
 
+/* The request is taken back with the look: a guest that comes then would start what was told to be
+   over. */
+static void a_request_that_nobody_could_take_stays_over(void **state) {
+    (void)state;
+    for (int received = 0; received < 2; received++) {
+        struct pair pair;
+        shmipc_response view;
+        pair_open(&pair, NULL);
+        shmipc_slot slot = must_claim(pair.host, 0);
+        must_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), 0);
+        shmipc_free(pair.guest);
+        eventually(shmipc_slot_ready(slot) == 1);
+        must_equal(shmipc_guest_attach(pair.name.text, NULL, SECOND, &pair.guest), 0);
+        must_equal(shmipc_poll(pair.guest, echo_handler, NULL), 0);
+        must_equal(shmipc_slot_ready(slot), 1);
+        if (received)
+            must_equal(shmipc_slot_receive(slot, 0, &view), SHMIPC_E_NO_PEER);
+        else
+            must_release(slot);
+        must_equal(shmipc_slot_receive(slot, 0, &view), SHMIPC_E_STALE);
+        slot = must_claim(pair.host, 0);
+        must_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), 0);
+        must_release(slot);
+        must_equal(shmipc_poll(pair.guest, echo_handler, NULL), 0);
+        slot = must_claim(pair.host, 0);
+        must_equal(shmipc_slot_send(slot, SHMIPC_TYPE_NORMAL, 0, 0), 0);
+        must_equal(shmipc_poll(pair.guest, echo_handler, NULL), 1);
+        must_equal(shmipc_slot_receive(slot, 0, &view), 0);
+        must_release(slot);
+        pair_close(&pair);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(a_call_waits_for_a_guest_that_can_answer),
@@ -136,6 +169,7 @@ int main(void) {
         watched_test(without_the_flag_a_call_fails_at_once),
         watched_test(a_sent_request_that_waits_is_not_ready),
         watched_test(calls_shorter_than_a_tick_hear_that_nobody_is_left),
+        watched_test(a_request_that_nobody_could_take_stays_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
