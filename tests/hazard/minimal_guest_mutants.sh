@@ -37,7 +37,7 @@ no-reclaiming|$dies|n < 3 \\* slots|n < 0 * slots
 no-word-of-having-left|$comes|atomic_store(at(me, LEFT), atomic_load(at(me, EPOCH)));|;
 no-giving-up|$gives_up|if (stop && swap|if (false \&\& swap
 no-check-of-a-length|$corrupt|length <= header\\[buffer + 1\\], CORRUPT|true, CORRUPT
-no-check-of-a-word|$corrupt|impossible == 0, CORRUPT|true, CORRUPT
+no-check-of-a-word|$corrupt|!found .. !is_for_me(word) .. possible, CORRUPT|true, CORRUPT
 no-look-for-the-host|$host_dies|dead = lock(fd, F_OFD_GETLK, HOST) .. |dead = 
 END
 }
