@@ -79,7 +79,7 @@ static void a_slot_given_up_while_a_handler_runs_is_not_used(void **state) {
         open_side(&s, host_calls, &config);
         server_start(&server, s.responder, gated_handler, &gated);
         struct call_thread call;
-        call_start(&call, s.caller, 50 * MILLISECOND);
+        call_start(&call, s.caller, 500 * MILLISECOND);
         gate_await(&gated.entered, 1);
         assert_int_equal(call_join(&call), SHMIPC_E_TIMEOUT_STARTED);
         word cancelled = word_of(&s, 0);

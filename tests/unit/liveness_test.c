@@ -413,7 +413,7 @@ static void a_quarantined_slot_comes_back_when_its_responder_is_dead(void **stat
     struct call_thread call;
     shmipc_slot slots[2];
     open_scene(&s);
-    call_start(&call, s.host, 20 * MILLISECOND);
+    call_start(&call, s.host, SECOND);
     struct slot *slot = region_slot(region_of(&s), HOST_SLOT);
     eventually(word_state(get(&s, HOST_SLOT)) == SLOT_REQUEST && get(&s, HOST_SLOT) & WORD_PARKED);
     word taken;
