@@ -111,6 +111,35 @@ void shmi_pollable_signal(struct pollable *p) {
     (void)p;
 }
 
+/* Nobody looks for hosts. */
+struct object_identity shmi_object_identity(const struct object *o) {
+    (void)o;
+    return (struct object_identity){.device = 0};
+}
+
+int shmi_names_watch_open(struct names_watch **watch) {
+    (void)watch;
+    return SHMIPC_E_NOT_SUPPORTED;
+}
+
+void shmi_names_watch_close(struct names_watch *watch) {
+    (void)watch;
+}
+
+int shmi_names_watch_fd(const struct names_watch *watch, shmipc_fd *fd) {
+    (void)watch, (void)fd;
+    return SHMIPC_E_NOT_SUPPORTED;
+}
+
+int shmi_names_watch_take(struct names_watch *watch, object_visitor visit, void *context) {
+    (void)watch, (void)visit, (void)context;
+    return SHMIPC_E_NOT_SUPPORTED;
+}
+
+void shmi_names_watch_until(struct names_watch *watch, uint64_t until) {
+    (void)watch, (void)until;
+}
+
 int shmi_object_remove_dead(struct object *o) {
     (void)o;
     return SHMIPC_E_NAME_IN_USE;
@@ -119,6 +148,11 @@ int shmi_object_remove_dead(struct object *o) {
 int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     (void)prefix, (void)visit, (void)context;
     return 0;
+}
+
+bool shmi_object_is_listed(const char *name) {
+    (void)name;
+    return false;
 }
 
 bool shmi_object_has_name(struct object *o) {

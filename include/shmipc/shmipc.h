@@ -753,6 +753,64 @@ SHMIPC_API int shmipc_arm(shmipc_peer *peer, uint32_t events, const shmipc_slot 
    CLOSED. */
 SHMIPC_API int shmipc_disarm(shmipc_peer *peer);
 
+/* ---- Finding: hosts as they come ------------------------------------------------------------- */
+
+/*
+ * For a guest of many hosts, in one thread: a finder tells the names of regions whose host lives,
+ * those that are there and those that come.
+ *
+ *     char name[SHMIPC_NAME_MAX + 1];
+ *     shmipc_finder_create("myapp-", &finder);
+ *     shmipc_finder_get_fd(finder, &fd);                      // have the loop watch it
+ *
+ *     // when fd is readable:
+ *     while (shmipc_finder_next(finder, name, sizeof name) == 1)
+ *         if (shmipc_guest_attach(name, &config, 0, &peer) == SHMIPC_OK)
+ *             ...                                             // watch this peer's descriptor too
+ *
+ * Each region is found once, and a new host that takes the name of a dead one has another region.
+ * Who owns a region, and with which mode, is for the attach to judge. If that fails, the region is
+ * not found again: for one that is FULL, say, try again later.
+ *
+ * A finder belongs to one thread at a time. It has nothing to do with the peers that attach, nor
+ * with how long they stay. On Windows names cannot be listed, so there is none.
+ */
+
+/* Finds hosts. */
+typedef struct shmipc_finder shmipc_finder;
+
+/*
+ * Creates a finder: of the regions whose name begins with `prefix`, or of all if that is NULL or
+ * "". On success the caller owns *finder, and frees it by shmipc_finder_free; on failure *finder is
+ * NULL.
+ * Errors: INVALID, NAME (no name begins so), NOT_SUPPORTED (Windows), NO_DESCRIPTORS (also: this
+ * user has no instance of inotify left), NO_MEMORY, DENIED and NOT_FOUND (the directory), SYSTEM.
+ */
+SHMIPC_API int shmipc_finder_create(const char *prefix, shmipc_finder **finder);
+
+/*
+ * Stores the finder's descriptor in *fd: readable when shmipc_finder_next may find a region, and
+ * until that returns 0. After an error it is readable a second later. It may become readable for no
+ * reason. It belongs to the finder: do not read, write or close it, and stop watching it before
+ * shmipc_finder_free. It is not inherited by other programs, and is closed in a forked child.
+ * Errors: INVALID, CLOSED (in a forked child).
+ */
+SHMIPC_API int shmipc_finder_get_fd(shmipc_finder *finder, shmipc_fd *fd);
+
+/*
+ * Finds the next region: one that this finder has not found before. Stores its name in the `size`
+ * bytes of `name`, SHMIPC_NAME_MAX + 1 at least, and returns 1; or returns 0 if there is none now.
+ * Does not wait. A region whose host is dead by then is passed over, and so is a file that is no
+ * region, may not be opened, or is a region of another protocol version.
+ * Errors: INVALID, NO_DESCRIPTORS, NO_MEMORY, DENIED and NOT_FOUND (the directory), SYSTEM (also:
+ * other code closed the descriptor, or one behind it: create another finder), CLOSED (in a forked
+ * child). After an error nothing is lost: call again.
+ */
+SHMIPC_API int shmipc_finder_next(shmipc_finder *finder, char *name, size_t size);
+
+/* Frees a finder. NULL is harmless. */
+SHMIPC_API void shmipc_finder_free(shmipc_finder *finder);
+
 /* ---- Regions of dead hosts ------------------------------------------------------------------- */
 
 /*

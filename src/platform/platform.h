@@ -17,12 +17,14 @@ struct object;
 
 struct object_rules {
     uint32_t mode;    /* permissions of the new object, or the most that an existing one may have */
-    int64_t owner;    /* the required owner of an existing one; SHMIPC_OWNER_SELF */
+    int64_t owner;    /* the required owner of an existing one; SHMIPC_OWNER_SELF, OWNER_ANY */
     bool lazy;        /* do not reserve the memory */
     bool global;      /* the name means the same in every session, where there are sessions */
     const char *sddl; /* permissions of the new object in Windows' language, or NULL */
     const char *owner_sid; /* the required owner, in Windows' language, or NULL */
 };
+
+#define OWNER_ANY INT64_MIN
 
 /* Creates a zeroed object of the geometry's size, maps it, and gives it no name yet. The geometry's
    nonce distinguishes its parts from those of every other object. */
@@ -48,6 +50,13 @@ int shmi_object_read(struct object *object, void *to, size_t size);
 
 void *shmi_object_base(const struct object *object);
 
+/* Tells an object from every other as long as it has its name. */
+struct object_identity {
+    uint64_t device;
+    uint64_t number;
+};
+struct object_identity shmi_object_identity(const struct object *object);
+
 /* Removes the name of an object whose host lock is free; afterwards the object may only be closed.
    If several processes try at the same time, one succeeds. NAME_IN_USE: the lock is held.
    NOT_FOUND: the name no longer means this object. */
@@ -58,6 +67,9 @@ int shmi_object_remove_dead(struct object *object);
    object outlives its users it visits none. */
 typedef int (*object_visitor)(void *context, const char *name);
 int shmi_object_list(const char *prefix, object_visitor visit, void *context);
+
+/* False if the name means nothing that shmi_object_list would visit. */
+bool shmi_object_is_listed(const char *name);
 
 /* False once the object has lost its name: the host has gone, another host has taken over, or
    another program has removed the name. True if that cannot be found out. */
@@ -170,6 +182,27 @@ bool shmi_object_signal(struct object *object, uint32_t peer);
 /* For a peer that leaves and still has its lock: nobody can signal its descriptor any more; nor
    those of the others if it is the host. */
 void shmi_object_unready(struct object *object);
+
+/* ---- Names that come and go (names_watch.c) ---- */
+
+struct names_watch;
+
+/* Watches the names of all objects from now on. NOT_SUPPORTED where names cannot be listed. */
+int shmi_names_watch_open(struct names_watch **watch);
+void shmi_names_watch_close(struct names_watch *watch); /* NULL is allowed */
+
+/* A descriptor that is ready while there are reports to take. CLOSED: in a forked child. */
+int shmi_names_watch_fd(const struct names_watch *watch, shmipc_fd *fd);
+
+/* Takes reports: calls visit(context, name) for each name that has come to mean an object, does so
+   no longer, or whose object has got other permissions; some perhaps twice, and others' as well.
+   Returns 1 if any name may have changed meanwhile, since reports were lost; 0; or what a visit
+   returned; or an error. Leaves what a few reads do not take. CLOSED: in a forked child. SYSTEM:
+   other code has closed the descriptor. */
+int shmi_names_watch_take(struct names_watch *watch, object_visitor visit, void *context);
+
+/* Makes the descriptor ready also when the clock passes `until`, until that is changed. */
+void shmi_names_watch_until(struct names_watch *watch, uint64_t until);
 
 /* ---- Time and processors (clock.c, cpu.c) ---- */
 

@@ -69,6 +69,7 @@ static void after_fork_in_child(void) {
             o->fork_hook(o->fork_context);
     }
     shmi_pollable_forget_all();
+    shmi_names_watch_forget_all();
     shmi_fork_release();
 }
 
@@ -83,11 +84,17 @@ static void install_once(void) {
     mask_restore(&before);
 }
 
-int shmi_fork_watch(struct object *o) {
+int shmi_fork_install(void) {
     install_once();
-    if (hook_error != 0)
-        return shmi_fail_os(SHMIPC_E_NO_MEMORY, hook_error, "pthread_atfork: %s",
-                            strerror(hook_error));
+    if (hook_error == 0)
+        return SHMIPC_OK;
+    return shmi_fail_os(SHMIPC_E_NO_MEMORY, hook_error, "pthread_atfork: %s", strerror(hook_error));
+}
+
+int shmi_fork_watch(struct object *o) {
+    int error = shmi_fork_install();
+    if (error)
+        return error;
     shmi_fork_hold();
     o->next = objects;
     objects = o;

@@ -7,10 +7,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#define FILE_PREFIX "shmipc."
 
 static bool begins_with(const char *text, const char *prefix) {
     return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -51,4 +51,11 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     int result = visit_all(directory, prefix, visit, context);
     (void)closedir(directory);
     return result;
+}
+
+bool shmi_object_is_listed(const char *name) {
+    char path[256];
+    struct stat status;
+    (void)snprintf(path, sizeof path, DIRECTORY "/" FILE_PREFIX "%s", name);
+    return lstat(path, &status) == 0 && S_ISREG(status.st_mode);
 }

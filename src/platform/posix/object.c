@@ -21,8 +21,8 @@ int shmi_object_new(const char *name, struct object **object) {
         return shmi_fail(SHMIPC_E_NO_MEMORY, "no memory for the handle of region %s", name);
     o->fd = -1;
     o->self = NO_PEER;
-    (void)snprintf(o->path, sizeof o->path, DIRECTORY "/shmipc.%s", name);
-    o->name = o->path + sizeof DIRECTORY "/shmipc." - 1;
+    (void)snprintf(o->path, sizeof o->path, DIRECTORY "/" FILE_PREFIX "%s", name);
+    o->name = o->path + sizeof DIRECTORY "/" FILE_PREFIX - 1;
     int error = shmi_fork_watch(o);
     if (error)
         free(o);
@@ -93,7 +93,7 @@ int shmi_object_open_existing(struct object *o, struct stat *status) {
 static int check_trust(const struct object *o, const struct stat *status,
                        const struct object_rules *rules) {
     int64_t wanted = rules->owner == SHMIPC_OWNER_SELF ? (int64_t)geteuid() : rules->owner;
-    if ((int64_t)status->st_uid != wanted)
+    if (rules->owner != OWNER_ANY && (int64_t)status->st_uid != wanted)
         return shmi_fail(SHMIPC_E_DENIED, "%s is owned by user %lld, expected %lld", o->path,
                          (long long)status->st_uid, (long long)wanted);
     if ((status->st_mode & 07777 & ~(mode_t)rules->mode) != 0)
@@ -156,6 +156,10 @@ int shmi_object_read(struct object *o, void *to, size_t size) {
         return shmi_fail(SHMIPC_E_TRUNCATED, "%s has %lld bytes, a header has %zu", o->path,
                          (long long)got, size);
     return SHMIPC_OK;
+}
+
+struct object_identity shmi_object_identity(const struct object *o) {
+    return (struct object_identity){(uint64_t)o->file.device, (uint64_t)o->file.inode};
 }
 
 void *shmi_object_base(const struct object *o) {

@@ -10,6 +10,7 @@
 enum { HOST_LOCK = 0, TAKEOVER_LOCK = 16 };
 
 #define DIRECTORY "/dev/shm"
+#define FILE_PREFIX "shmipc." /* before a region's name */
 
 struct object {
     _Atomic int fd;       /* opening.c writes it while fork is held; -1 in a forked child */
@@ -65,6 +66,12 @@ int shmi_fail_needed(const char *call, const char *path);
    closes all descriptors. */
 void shmi_pollable_remove_names(uint64_t nonce);
 void shmi_pollable_forget_all(void);
+
+/* names_watch.c: in a forked child: closes all descriptors. */
+void shmi_names_watch_forget_all(void);
+
+/* fork.c: installs the handlers of fork, once; before shmi_fork_hold, if there may be no object. */
+int shmi_fork_install(void);
 
 /* fork.c: keeps the object's descriptor and mapping out of children. */
 int shmi_fork_watch(struct object *object);

@@ -139,6 +139,10 @@ int shmi_object_read(struct object *o, void *to, size_t size) {
     return SHMIPC_OK;
 }
 
+struct object_identity shmi_object_identity(const struct object *o) {
+    return (struct object_identity){.number = o->names.nonce};
+}
+
 void *shmi_object_base(const struct object *o) {
     return o->base;
 }

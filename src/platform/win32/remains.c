@@ -17,3 +17,8 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     (void)context;
     return SHMIPC_OK;
 }
+
+bool shmi_object_is_listed(const char *name) {
+    (void)name;
+    return false;
+}
