@@ -22,9 +22,9 @@
  * aborts. A compiler warns of an unused result: cast it to void if the program does not care, as
  * when it is ending.
  *
- * Ownership. host, guest, slot and server release their resources in their destructor, and can be
- * moved but not copied. A slot, a server and a serve() keep the peer's memory: the last of them
- * frees it. A host or guest that was moved from, or never had a peer, refuses every call with
+ * Ownership. host, guest, slot, server and finder release their resources in their destructor, and
+ * can be moved but not copied. A slot, a server and a serve() keep the peer's memory: the last of them
+ * frees it. A host, guest or finder that was moved from, or never had a peer, refuses every call with
  * errc::invalid; such a slot refuses it with errc::stale.
  *
  * Threads. Any thread may call any function at any time, with two exceptions. An object may be
@@ -32,8 +32,8 @@
  * it. A slot belongs to one thread at a time (except for cancel).
  *
  * Memory. call() allocates only for an answer, or a handler's message, of more than SHMIPC_INLINE
- * bytes. call_into(), slots and handlers never allocate. Creating, attaching, registering a handler
- * and starting a server allocate.
+ * bytes. call_into(), slots and handlers never allocate. Creating, attaching, finding a host,
+ * registering a handler and starting a server allocate.
  *
  * Time-outs are std::chrono durations of any unit. A negative one counts as 0, "do not wait", so
  * the time left until a deadline can be passed unchecked. `forever` waits without end; use
@@ -48,6 +48,7 @@
 #include "cxx/bytes.hpp"   /* byte_view, byte_span, bytes_of */
 #include "cxx/calls.hpp"   /* call, call_into: of hosts, guests and slots */
 #include "cxx/error.hpp"   /* errc, error, result, exception */
+#include "cxx/finder.hpp"  /* finder */
 #include "cxx/handler.hpp" /* request, response, dispatcher */
 #include "cxx/message.hpp" /* message_type, message, answer */
 #include "cxx/peer.hpp"    /* host, guest, and how they are configured */

@@ -31,6 +31,9 @@ extern "C" int use(const char *name) try {
     auto guest = shmipc::guest::attach(name).value();
     auto slot = guest.claim().value();
     const auto dead = shmipc::dead_regions().value();
+    auto finder = shmipc::finder::create(name).value();
+    if (finder.next().value())
+        return finder.native() != nullptr;
     return serve(host) + call(slot) + static_cast<int>(dead.size()) +
            static_cast<int>(host.call("x").value().size());
 } catch (const shmipc::exception &failure) {

@@ -175,6 +175,23 @@ shmipc::result<void> remains() {
     return removed ? shmipc::pin_thread(0) : removed.error();
 }
 
+shmipc::result<void> hosts() {
+    auto made = shmipc::finder::create("usage");
+    if (!made)
+        return made.error();
+    shmipc::finder finder;
+    finder = *std::move(made);
+    if (auto descriptor = finder.descriptor(); !descriptor)
+        return descriptor.error();
+    for (;;) {
+        const auto name = finder.next();
+        if (!name || !*name)
+            return name ? shmipc::result<void>() : name.error();
+        if (auto guest = shmipc::guest::attach(**name, {}, 0ms); !guest)
+            return guest.error();
+    }
+}
+
 bool says(const shmipc::error &error) {
     const std::error_code code = error;
     return code == shmipc::errc::timeout || code == std::errc::timed_out ||
@@ -201,7 +218,7 @@ bool use(const char *name) {
         return says(waited.error());
     shmipc::host moved = *std::move(host);
     const bool done = bytes() && call(moved) && in_slots(moved) && with_flatbuffers(moved) &&
-                      look(*guest) && remains() && says(serve(*guest, token));
+                      look(*guest) && remains() && hosts() && says(serve(*guest, token));
 #if SHMIPC_THREADS
     auto server = shmipc::server::start(*guest, 2, echo());
     if (!server || says(server->wait()))

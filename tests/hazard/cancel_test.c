@@ -249,8 +249,20 @@ static void exchange_in_a_loop(const struct pair *pair) {
     must_equal(shmipc_slot_release(slot), SHMIPC_OK);
 }
 
+static void find_its_host(const struct pair *pair) {
+    char name[SHMIPC_NAME_MAX + 1];
+    shmipc_finder *finder;
+    shmipc_fd fd;
+    must_equal(shmipc_finder_create(pair->name.text, &finder), SHMIPC_OK);
+    must_equal(shmipc_finder_get_fd(finder, &fd), SHMIPC_OK);
+    must_equal(shmipc_finder_next(finder, name, sizeof name), 1);
+    must_equal(shmipc_finder_next(finder, name, sizeof name), 0);
+    shmipc_finder_free(finder);
+}
+
 static void live_a_whole_life(struct doomed *d) {
     open_both(d);
+    find_its_host(&d->pair);
     exchange(&d->pair);
     exchange_in_a_loop(&d->pair);
     must_equal(shmipc_close(d->pair.guest), SHMIPC_OK);
