@@ -224,12 +224,7 @@ int shmipc_finder_create(const char *prefix, shmipc_finder **finder) {
     if (prefix == NULL)
         prefix = "";
     int error = *prefix == '\0' ? SHMIPC_OK : shmi_region_check_name(prefix);
-    if (error)
-        return error;
-    const int cancellation = shmi_cancellation_off();
-    error = create(prefix, finder);
-    shmi_cancellation_restore(cancellation);
-    return error;
+    return error ? error : create(prefix, finder);
 }
 
 int shmipc_finder_get_fd(shmipc_finder *f, shmipc_fd *fd) {
@@ -276,9 +271,7 @@ int shmipc_finder_next(shmipc_finder *f, char *name, size_t size) {
 void shmipc_finder_free(shmipc_finder *f) {
     if (f == NULL)
         return;
-    const int cancellation = shmi_cancellation_off();
     shmi_names_watch_close(f->watch);
-    shmi_cancellation_restore(cancellation);
     free(f->queue.bytes);
     free(f->found);
     free(f);
