@@ -470,17 +470,21 @@ static long most_reports(void) {
     return most;
 }
 
-/* A file of no region; two reports each. */
-static void overflow(void) {
+/* At least so many, of a file of no region: it is made and removed. */
+static void report(long count) {
     struct region_name name = new_name();
     char path[256];
     path_of(name.text, path);
-    for (long i = most_reports() / 2; i >= 0; i--) {
+    for (long i = 0; i < count; i += 2) {
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
         must(fd >= 0);
         must_equal(close(fd), 0);
         must_equal(unlink(path), 0);
     }
+}
+
+static void overflow(void) {
+    report(most_reports() + 2);
 }
 
 /* As if the directory was unmounted. */
@@ -522,6 +526,20 @@ static void nobody_is_missed_when_the_system_drops_reports(void **state) {
 static void nobody_is_missed_when_the_watch_is_ended(void **state) {
     (void)state;
     lives_with_the_loss_of_reports(end_watch);
+}
+
+/* More than one read takes. Once a loop that watches by edge has seen them, nothing wakes it. */
+static void a_host_behind_many_reports_is_found_by_one_call(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_finder *f = finder(name.text);
+    finds_nothing(f);
+    report(2000);
+    shmipc_peer *peer = host(name.text);
+    must_equal(next(f), 1);
+    finds_nothing(f);
+    shmipc_free(peer);
+    shmipc_finder_free(f);
 }
 
 static void without_lost_reports_there_is_one_list(void **state) {
@@ -746,6 +764,7 @@ int main(void) {
         watched_test(a_region_is_found_when_it_may_be_opened),
         watched_test(nobody_is_missed_when_the_system_drops_reports),
         watched_test(nobody_is_missed_when_the_watch_is_ended),
+        watched_test(a_host_behind_many_reports_is_found_by_one_call),
         watched_test(without_lost_reports_there_is_one_list),
         watched_test(arguments_are_checked),
         watched_test(the_longest_name_is_found),

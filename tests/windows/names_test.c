@@ -187,6 +187,13 @@ static void found_one(void *context, const char *name) {
     fail_msg("%s is said to be left behind", name);
 }
 
+static void hosts_cannot_be_found(void **state) {
+    (void)state;
+    shmipc_finder *finder;
+    assert_int_equal(shmipc_finder_create(NULL, &finder), SHMIPC_E_NOT_SUPPORTED);
+    assert_null(finder);
+}
+
 static void a_host_leaves_no_name_to_be_removed(void **state) {
     (void)state;
     const shmipc_host_config config = test_host_config();
@@ -247,6 +254,7 @@ int main(void) {
         watched_test(a_name_that_cannot_be_looked_at_is_not_gone),
         watched_test(a_region_that_exists_already_is_not_used),
         watched_test(a_lock_that_exists_already_is_not_used),
+        watched_test(hosts_cannot_be_found),
         watched_test(a_host_leaves_no_name_to_be_removed),
         watched_test(a_name_beyond_ascii_leads_to_its_region),
         watched_test(a_global_name_is_another_name),
