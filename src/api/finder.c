@@ -261,7 +261,7 @@ int shmipc_finder_next(shmipc_finder *f, char *name, size_t size) {
     if (result < 0)
         kept = shmi_thread_state()->last;
     if (result == 1)
-        memcpy(name, f->found[f->count - 1].name, sizeof f->found->name);
+        memcpy(name, f->found[f->count - 1].name, strlen(f->found[f->count - 1].name) + 1);
     shmi_names_watch_until(f->watch, look_again_at(result));
     shmi_cancellation_restore(cancellation);
     shmi_thread_state()->last = kept;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -138,6 +139,31 @@ static void the_descriptor_stays_ready_until_all_are_found(void **state) {
     finds_nothing(f);
     shmipc_free(hosts[0]);
     shmipc_free(hosts[1]);
+    shmipc_finder_free(f);
+}
+
+/* A loop that watches by edge calls until nothing is found. */
+static void each_host_is_an_edge(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    shmipc_finder *f = finder(name.text);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+    shmipc_fd fd;
+    int loop = epoll_create1(EPOLL_CLOEXEC);
+    must_equal(shmipc_finder_get_fd(f, &fd), SHMIPC_OK);
+    must_equal(epoll_ctl(loop, EPOLL_CTL_ADD, fd, &event), 0);
+    must_equal(epoll_wait(loop, &event, 1, 10000), 1);
+    for (int i = 0; i < 3; i++) {
+        do
+            must_equal(next(f), 0);
+        while (epoll_wait(loop, &event, 1, 0) == 1);
+        shmipc_peer *peer = host(name.text);
+        do
+            must_equal(epoll_wait(loop, &event, 1, 10000), 1);
+        while (next(f) == 0);
+        shmipc_free(peer);
+    }
+    must_equal(close(loop), 0);
     shmipc_finder_free(f);
 }
 
@@ -750,6 +776,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         watched_test(hosts_that_are_there_and_those_that_come_are_found_once),
         watched_test(the_descriptor_stays_ready_until_all_are_found),
+        watched_test(each_host_is_an_edge),
         watched_test(a_host_that_comes_just_after_the_list_is_found),
         watched_test(a_new_host_of_a_name_is_found_again),
         watched_test(a_name_that_vanishes_is_forgotten),
