@@ -44,6 +44,7 @@ missing() {
     if absent spin; then echo spin; fi
     if absent sqlite3; then echo sqlite3; fi
     if [ ! -e /usr/include/sqlite3ext.h ]; then echo libsqlite3-dev; fi
+    missing_for_postgres
     if absent python3; then echo python3; fi
     if [ ! -e /usr/include/uv.h ]; then echo libuv1-dev; fi
     if [ ! -e /usr/include/asio.hpp ]; then echo libasio-dev; fi
@@ -82,6 +83,13 @@ missing_for_flatbuffers() {
         [ ! -e /usr/local/include/flatbuffers/flatbuffers.h ]; then
         echo libflatbuffers-dev
     fi
+}
+
+missing_for_postgres() {
+    if absent pg_config || [ ! -e "$(pg_config --includedir-server)/postgres.h" ]; then
+        echo postgresql-server-dev-all
+    fi
+    if absent pg_config || [ ! -e "$(pg_config --bindir)/postgres" ]; then echo postgresql; fi
 }
 
 missing_for_arm64() {
