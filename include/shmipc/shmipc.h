@@ -343,7 +343,8 @@ typedef struct shmipc_guest_config {
  * on failure *peer is NULL.
  * If another program removes the name later (a cleaner of /dev/shm, systemd's RemoveIPC at logout),
  * guests leave and no new guest finds this host. Within 200 ms the host logs the loss, and its
- * calls, waits and serving end with NAME_LOST. Shut down then, and create the region again.
+ * calls, waits and serving end with NAME_LOST. Shut down then, and create the region again. (Only
+ * waits look: as long as all of a peer's last less than 100 ms, its calls go on with this guest.)
  * Errors: INVALID, NAME, NAME_IN_USE, DENIED, NO_SPACE, NO_DESCRIPTORS, NO_MEMORY, NOT_A_REGION,
  * NOT_SUPPORTED, NAME_LOST (removed before this was done), SYSTEM.
  */
