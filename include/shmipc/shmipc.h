@@ -792,8 +792,9 @@ SHMIPC_API int shmipc_finder_create(const char *prefix, shmipc_finder **finder);
 /*
  * Stores the finder's descriptor in *fd: readable when shmipc_finder_next may find a region, and
  * until that returns 0. After an error it is readable a second later. It may become readable for no
- * reason, and may be watched by level or by edge. It belongs to the finder: do not read, write or close it, and stop watching it before
- * shmipc_finder_free. It is not inherited by other programs, and is closed in a forked child.
+ * reason, and may be watched by level or by edge. It belongs to the finder: do not read, write or
+ * close it, and stop watching it before shmipc_finder_free. It is not inherited by other programs,
+ * and is closed in a forked child.
  * Errors: INVALID, CLOSED (in a forked child).
  */
 SHMIPC_API int shmipc_finder_get_fd(shmipc_finder *finder, shmipc_fd *fd);

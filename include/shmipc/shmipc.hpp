@@ -23,9 +23,9 @@
  * when it is ending.
  *
  * Ownership. host, guest, slot, server and finder release their resources in their destructor, and
- * can be moved but not copied. A slot, a server and a serve() keep the peer's memory: the last of them
- * frees it. A host, guest or finder that was moved from, or never had a peer, refuses every call with
- * errc::invalid; such a slot refuses it with errc::stale.
+ * can be moved but not copied. A slot, a server and a serve() keep the peer's memory: the last of
+ * them frees it. A host, guest or finder that was moved from, or never had a peer, refuses every
+ * call with errc::invalid; such a slot refuses it with errc::stale.
  *
  * Threads. Any thread may call any function at any time, with two exceptions. An object may be
  * ended or replaced (its destructor, an assignment, a move from it) only while no other thread uses

@@ -12,8 +12,8 @@
 
 enum { FUTEX_WAKE = 1 };
 
-/* Sleepers look by themselves every 100 ms: where a wake is missing, nearly all rounds take as long.
-   But on a busy machine many take long anyway. */
+/* Sleepers look by themselves every 100 ms: where a wake is missing, nearly all rounds take as
+   long. But on a busy machine many take long anyway. */
 enum { ROUNDS = 100, QUICK_ROUNDS = 15, QUICK_MS = 50 };
 
 static bool was_quick(uint64_t begin) {
