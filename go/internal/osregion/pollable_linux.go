@@ -2,8 +2,11 @@ package osregion
 
 import (
 	"fmt"
+	"os"
+	"sync/atomic"
 	"syscall"
 
+	"github.com/libshmipc/libshmipc/go/internal/base"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
 
@@ -17,7 +20,7 @@ func fifoPath(nonce uint64, peer uint32) string {
 // signal makes the descriptor of a peer readable, if it has one and this process may. The FIFO is opened for reading
 // too, since one that nobody else has open any more would raise SIGPIPE. A FIFO that is full is readable already.
 func signal(nonce uint64, peer uint32) bool {
-	fd, err := openDescriptor(fifoPath(nonce, peer), syscall.O_RDWR|syscall.O_NONBLOCK|syscall.O_NOFOLLOW|syscall.O_NOCTTY)
+	fd, err := openDescriptor(fifoPath(nonce, peer), openFlags)
 	if err != nil {
 		return false
 	}
@@ -48,4 +51,107 @@ func (f *Object) removeFIFOs() {
 func isFIFO(fd int) bool {
 	var st syscall.Stat_t
 	return syscall.Fstat(fd, &st) == nil && st.Mode&syscall.S_IFMT == syscall.S_IFIFO && st.Nlink == 1
+}
+
+// Ready is this peer's own FIFO, for which Go's poller waits.
+type Ready struct {
+	polled
+	path    string
+	fifo    identity
+	stopped atomic.Bool
+	buffer  []byte
+}
+
+// OpenReady makes the FIFO of the index whose lock was taken last.
+func (f *Object) OpenReady(nonce uint64) (*Ready, error) {
+	r := &Ready{path: fifoPath(nonce, f.self), buffer: make([]byte, 4096)}
+	fd, err := r.open(&f.first)
+	if err != nil {
+		return nil, err
+	}
+	if r.polled, err = newPolled(fd, r.path); err != nil {
+		r.removeName()
+		return nil, base.SystemFailure("poll "+r.path, err)
+	}
+	return r, nil
+}
+
+// open makes the FIFO and opens it. The index's former owner may have died and left one; another user's cannot be
+// removed, but serves as well.
+func (r *Ready) open(region *syscall.Stat_t) (fd int, err error) {
+	_ = syscall.Unlink(r.path)
+	made := syscall.Mkfifo(r.path, 0o600)
+	if made != nil && made != syscall.EEXIST {
+		return -1, base.Needed("mkfifo "+r.path, made)
+	}
+	if fd, err = openDescriptor(r.path, openFlags); err != nil {
+		return -1, base.SystemFailure("open "+r.path, err)
+	}
+	r.fifo, err = identify(fd)
+	if err != nil || !isFIFO(fd) {
+		_ = syscall.Close(fd)
+		return -1, base.Fail(base.Denied, r.path+" is no FIFO")
+	}
+	if made == nil {
+		shareAs(fd, region)
+	}
+	return fd, nil
+}
+
+// shareAs gives the FIFO the region's owner, group and mode, as far as this process may: whoever may open the region may
+// signal. A group that may not be given has no rights.
+func shareAs(fd int, region *syscall.Stat_t) {
+	mode := region.Mode & 0o777
+	if syscall.Fchown(fd, int(region.Uid), int(region.Gid)) != nil && syscall.Fchown(fd, -1, int(region.Gid)) != nil {
+		mode &^= 0o070
+	}
+	_ = syscall.Fchmod(fd, mode)
+}
+
+// Wait waits until this peer is signalled. An error says that it will not be any more. Wait is for one goroutine.
+func (r *Ready) Wait() error {
+	var failed error
+	err := r.raw.Read(func(fd uintptr) bool {
+		if !r.isOurs(int(fd)) {
+			failed = base.Fail(base.System, "somebody else closed the descriptor of "+r.path)
+			return true
+		}
+		_, err := syscall.Read(int(fd), r.buffer)
+		return err != syscall.EAGAIN && err != syscall.EINTR
+	})
+	switch {
+	case r.stopped.Load():
+		return os.ErrClosed
+	case err != nil:
+		return err
+	}
+	return failed
+}
+
+func (r *Ready) isOurs(fd int) bool { return descriptorIs(fd, r.fifo) }
+
+// IsIntact tells whether this peer can be signalled: one name means the FIFO, and the number the descriptor.
+func (r *Ready) IsIntact() bool { return r.hasName() && r.is(r.isOurs) }
+
+func (r *Ready) hasName() bool {
+	var st syscall.Stat_t
+	return syscall.Lstat(r.path, &st) == nil && identityOf(&st) == r.fifo && st.Nlink == 1
+}
+
+func (r *Ready) removeName() {
+	if r.hasName() {
+		_ = syscall.Unlink(r.path)
+	}
+}
+
+// Stop makes Wait return an error. It may be called by any goroutine.
+func (r *Ready) Stop() {
+	r.stopped.Store(true)
+	r.interrupt()
+}
+
+// Close removes the FIFO. No Wait may be under way.
+func (r *Ready) Close() {
+	r.removeName()
+	r.closeIf(r.isOurs)
 }

@@ -4,8 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/base"
+	"github.com/libshmipc/libshmipc/go/internal/usurper"
 )
 
 const testNonce = 0x7e57_0000_0000_0000
@@ -75,5 +80,157 @@ func TestSignalWritesToNothingElse(t *testing.T) {
 			t.Error("a file was written to")
 		}
 		_ = os.Remove(path)
+	}
+}
+
+// ownFIFO makes the FIFO of a region that has nothing but this guest.
+func ownFIFO(t *testing.T) *Ready {
+	t.Helper()
+	f := openTestObject(t, 4096)
+	if ok, err := f.Lock(12); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	r, err := f.OpenReady(testNonce | uint64(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestOwnFIFOIsHeardUntilItIsStopped(t *testing.T) {
+	path := testFIFO(t, 12)
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // a leftover
+		t.Fatal(err)
+	}
+	r := ownFIFO(t)
+	for i := 0; i < 3; i++ {
+		if !signal(testNonce|uint64(os.Getpid()), 12) {
+			t.Fatal("it cannot be signalled")
+		}
+		if err := r.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !r.IsIntact() {
+		t.Error("it is not intact")
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- r.Wait() }()
+	r.Stop()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, os.ErrClosed) {
+			t.Error(err)
+		}
+	case <-time.After(watchdog):
+		t.Fatal("watchdog: it waits")
+	}
+	r.Close()
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("it is left")
+	}
+}
+
+func TestOwnFIFOOfSeveralOrOtherNamesIsNotIntact(t *testing.T) {
+	path := testFIFO(t, 12)
+	r := ownFIFO(t)
+	defer r.Close()
+	if err := os.Link(path, path+".second"); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(path + ".second")
+	if r.IsIntact() {
+		t.Error("it has two names")
+	}
+	_ = os.Remove(path)
+	openFIFO(t, path)
+	if r.IsIntact() {
+		t.Error("its name means another")
+	}
+	r.Close()
+	if _, err := os.Lstat(path); err != nil {
+		t.Error("another's was removed")
+	}
+}
+
+func TestWhatTookTheFIFOsPlaceIsNotTouched(t *testing.T) {
+	testFIFO(t, 12)
+	r := ownFIFO(t)
+	fd := r.number(t)
+	u := usurper.Take(t, fd, false)
+	if r.IsIntact() {
+		t.Error("it is intact")
+	}
+	if err := r.Wait(); err == nil || errors.Is(err, os.ErrClosed) {
+		t.Error("it was read:", err)
+	}
+	r.Close()
+	r = nil
+	collect()
+	collect()
+	u.WantUntouched()
+}
+
+// Only its owner can remove a file in /dev/shm. Another user's FIFO serves as well, another user's file does not.
+func TestAnotherUsersFIFOIsUsedAndNoOtherFile(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can act as two users")
+	}
+	path := testFIFO(t, 12)
+	f := openTestObject(t, 4096)
+	if ok, err := f.Lock(12); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	open := func() (r *Ready, err error) {
+		asNobody(func() { r, err = f.OpenReady(testNonce | uint64(os.Getpid())) })
+		return r, err
+	}
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Chmod(path, 0o666)
+	if _, err := open(); !errors.Is(err, base.Denied) {
+		t.Error("a file was taken for a FIFO:", err)
+	}
+	_ = os.Remove(path)
+	fd := openFIFO(t, path)
+	_ = syscall.Fchmod(fd, 0o666)
+	r, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if !signal(testNonce|uint64(os.Getpid()), 12) || r.Wait() != nil {
+		t.Error("it is not signalled")
+	}
+}
+
+// asNobody lets this thread see files as another user does.
+func asNobody(do func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0)
+	defer syscall.RawSyscall(syscall.SYS_SETFSUID, 0, 0, 0)
+	do()
+}
+
+func TestOwnFIFOIsSharedAsItsRegion(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	path := testFIFO(t, 12)
+	f := openTestObject(t, 4096)
+	f.first.Uid, f.first.Gid, f.first.Mode = 65534, 65533, syscall.S_IFREG|0o640
+	if ok, err := f.Lock(12); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	r, err := f.OpenReady(testNonce | uint64(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var st syscall.Stat_t
+	if err := syscall.Lstat(path, &st); err != nil || st.Uid != 65534 || st.Gid != 65533 || st.Mode&0o777 != 0o640 {
+		t.Errorf("%d %d %#o, %v", st.Uid, st.Gid, st.Mode, err)
 	}
 }
