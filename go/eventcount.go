@@ -57,6 +57,18 @@ func (p *parking) signal(b eventcount, peers uint32, n int) (signalled int) {
 	return signalled
 }
 
+// arm makes the next notification of this peer a signal. Sequentially consistent: the peer then looks again, and a
+// notifier changes the generation before it looks who is armed.
+func (b eventcount) arm(peer uint32) {
+	bit := uint32(1) << peer << b.armedAt
+	for n := 0; n < setsChanges; n++ {
+		old := b.armed.Load()
+		if old&bit != 0 || b.armed.CompareAndSwap(old, old|bit) {
+			return
+		}
+	}
+}
+
 // disarm tells whether the peer was armed.
 func (b eventcount) disarm(peer uint32) bool {
 	bit := uint32(1) << peer << b.armedAt

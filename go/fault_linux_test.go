@@ -10,9 +10,9 @@ import (
 
 // After the file is truncated every operation returns an error and none crashes, and Close still works.
 func TestTruncatedFileIsAnError(t *testing.T) {
-	for _, size := range []int64{0, 4096} {
+	for i, size := range []int64{0, 4096, 0, 4096} {
 		h := newHost(t, shape{2, 2, 8192, 8192})
-		g := h.attach(nil)
+		g := h.attach([]*Config{nil, inNetpoller}[i/2])
 		slot := mustClaim(t, g)
 		serve := background(t, func() error { return g.Serve(context.Background(), echoHandler) })
 		event := background(t, func() error { _, err := g.NextEvent(context.Background()); return err })

@@ -46,6 +46,10 @@ type Config struct {
 	// Service is what this guest serves: a number of the application's, or eight characters in one. A host finds the
 	// guest by it (shmipc_find_guest), and may call this guest alone. 0: nothing in particular.
 	Service uint64
+	// SleepInNetpoller makes goroutines that wait for requests or events sleep in Go's netpoller, where they occupy no
+	// thread: so a process with many guests needs few. To be woken takes some tens of microseconds longer, and each guest
+	// has one descriptor more. RunAll always does so. Ignored where the system cannot do it, as on Windows.
+	SleepInNetpoller bool
 	// Spin is how long a wait spins before it sleeps, at most 100 microseconds; a wait may overrun its deadline by that
 	// time. 0: 50 microseconds, up to 100 if messages may be large, and none on a single processor; negative: never.
 	Spin time.Duration
@@ -70,7 +74,8 @@ type Guest struct {
 	calling    calling
 	serving    serving
 	membership membership
-	stats      counters // waits and wakes that belong to no slot; by each goroutine that has one
+	sleepers   *sleepers // nil: its goroutines sleep in the system; set when attaching
+	stats      counters  // waits and wakes that belong to no slot; by each goroutine that has one
 }
 
 // Attach attaches to the region `name` as a guest and waits for its host to appear until ctx is done; if ctx has no
@@ -147,6 +152,7 @@ func settingsOf(config *Config) settings {
 		rules:     osregion.Rules{Mode: config.Mode, Owner: config.Owner, OwnerSID: config.OwnerSID, Global: config.Global},
 		callsOnly: config.CallsOnly, service: config.Service,
 		spin: config.Spin, timeout: config.Timeout, log: config.Logger, names: &sharedNames,
+		netpoll: config.SleepInNetpoller,
 	}
 	s.fill()
 	return s

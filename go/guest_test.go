@@ -8,6 +8,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/libshmipc/libshmipc/go/internal/park"
 )
 
 // bothBackings runs a test on a file, and in the heap for the race detector.
@@ -57,8 +59,9 @@ func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
 func withoutTicks(g *Guest) {
 	wait := g.parking.system.Wait
 	g.parking.system.Wait = func(word *uint32, value uint32, deadline int64, home int) bool {
-		return wait(word, value, deadline+int64(2*watchdog), home)
+		return wait(word, value, park.Later(deadline, int64(2*watchdog)), home)
 	}
+	sharedTicker.leave(g)
 }
 
 func echoHandler(request *Request, response *Response) error {

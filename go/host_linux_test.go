@@ -2,6 +2,8 @@ package shmipc
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +12,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/libshmipc/libshmipc/go/internal/osregion"
 	"github.com/libshmipc/libshmipc/go/internal/park"
 	"github.com/libshmipc/libshmipc/go/internal/wire"
 )
@@ -31,8 +34,10 @@ func (h *testHost) create() {
 	h.must(syscall.Ftruncate(fd, int64(h.geometry.Total)))
 	memory, err := syscall.Mmap(fd, 0, int(h.geometry.Total), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
 	h.must(err)
-	h.fd, h.open, h.parking = fd, true, parking{park.Futex(wire.HostIndex)}
+	h.fd, h.open, h.geometry.Nonce = fd, true, newNonce(h.tb)
 	h.setUp(memory)
+	binary.LittleEndian.PutUint64(memory[16:], h.geometry.Nonce)
+	h.parking = parking{new(osregion.Object).Waiting(h.view, h.geometry, wire.HostIndex)}
 	lock := syscall.Flock_t{Type: syscall.F_WRLCK, Start: wire.LockOffset, Len: 1}
 	h.must(syscall.FcntlFlock(uintptr(fd), lockSet, &lock))
 	linkat(h.tb, fd, h.path())
@@ -47,6 +52,22 @@ func linkat(tb testing.TB, fd int, path string) {
 	if errno != 0 {
 		tb.Fatal("linkat: ", errno)
 	}
+}
+
+// newNonce returns a unique nonce.
+func newNonce(tb testing.TB) uint64 {
+	var b [8]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		tb.Fatal(err)
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// fifos are the names of the FIFOs beside the region.
+func (h *testHost) fifos() []string {
+	names, err := filepath.Glob(fmt.Sprintf("/dev/shm/shmipc-%016x-ready-*", h.geometry.Nonce))
+	h.must(err)
+	return names
 }
 
 func (h *testHost) path() string { return pathOf(h.name) }
@@ -76,6 +97,9 @@ func (h *testHost) drop() {
 		_ = syscall.Munmap(h.memory)
 		_ = syscall.Close(h.fd)
 		h.open = false
+		for _, fifo := range h.fifos() { // as a host that leaves, or the next one of the name
+			_ = os.Remove(fifo)
+		}
 	}
 }
 

@@ -141,6 +141,9 @@ func (g *Guest) markCorrupt(why string, args ...any) error {
 	if g.end(flagCorrupt) {
 		g.error("the region is corrupt: "+why, args...)
 		g.wakeAll()
+		if g.sleepers != nil {
+			g.sleepers.ready.Stop() // which wakes all, though the region's memory may be gone
+		}
 	}
 	return failure(ErrCorrupt, why)
 }
@@ -198,6 +201,9 @@ func (g *Guest) Close() error {
 		return nil
 	}
 	g.wakeAll()
+	if g.sleepers != nil {
+		g.sleepers.close()
+	}
 	g.life.left = true
 	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
 	g.info("closed", "guest", g.index)

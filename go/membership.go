@@ -77,8 +77,16 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		if end := l.over(); end != goOn {
 			return Event{}, l.failure(end, false)
 		}
-		g.wait(eventcountWord(b), seen, l.tick(tick), park.NoHome)
+		g.wait(eventcountWord(b), seen, g.nextLook(l), park.NoHome)
 	}
+}
+
+// nextLook is when to look for the event anyway.
+func (g *Guest) nextLook(l *limit) int64 {
+	if g.isTickedFor(0) {
+		return l.until()
+	}
+	return l.tick(tick)
 }
 
 // changed returns the event that NextEvent has to report, if any.

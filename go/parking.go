@@ -1,6 +1,9 @@
 package shmipc
 
-import "github.com/libshmipc/libshmipc/go/internal/wire"
+import (
+	"github.com/libshmipc/libshmipc/go/internal/park"
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+)
 
 // A parked worker announces itself on the eventcount of requests, looks at all slots once more, and sleeps until it is
 // notified, its worker pool ends, or it finds that the poller is stuck (sentry.go). While parked it looks for dead
@@ -17,10 +20,16 @@ func (w *worker) park() {
 	notified := !w.ended() && w.sleepParked(seen)
 	w.keepsHome = false
 	w.wakeup.justWoken = true
-	// Before cancel changes the eventcount's sets: notifiedOnce depends on them.
-	w.wakeup.soleRequest = notified && w.guest.serving.eventcount.notifiedOnce(w.guest.serving.idleAt.Load())
+	// Before cancel changes the eventcount's sets: notifiedOnce depends on them. In the netpoller, a notification for
+	// all wakes but one.
+	w.wakeup.soleRequest = notified && w.guest.sleepers == nil && w.notifiedOnce()
 	w.cancel()
 	w.state = searching
+}
+
+func (w *worker) notifiedOnce() bool {
+	s := &w.guest.serving
+	return s.eventcount.notifiedOnce(s.idleAt.Load())
 }
 
 // sleepParked tells whether it slept until it was notified.
@@ -68,7 +77,7 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 		if !isSentry && now() >= until {
 			w.tick()
 		}
-		if b.hasPollers() && !g.serving.poller.isTaken() && g.requestWaits() { // another guest's poller may be stuck
+		if g.anothersPollerMayBeStuck() {
 			return false
 		}
 		w.ended()
@@ -76,16 +85,26 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	return false
 }
 
+// anothersPollerMayBeStuck tells whether a request waits of which nobody may have notified, because another guest
+// polls.
+func (g *Guest) anothersPollerMayBeStuck() bool {
+	return g.serving.eventcount.hasPollers() && !g.serving.poller.isTaken() && g.requestWaits()
+}
+
 // nextTick is the end of the next sleep at most. One parked worker looks for dead peers; the others do so rarely, in
-// case that worker is woken and does not return from its handler.
+// case that worker is woken and does not return from its handler. Where the process ticks, a worker only wakes to end,
+// if it is not needed.
 func (w *worker) nextTick(duty *sentry, ticks int) int64 {
-	if duty.onDuty {
+	g := w.guest
+	switch {
+	case duty.onDuty:
 		return duty.lookAt
-	}
-	if !w.ticksForAll() {
+	case g.isTickedFor(ticks) && w.workerPool.spares.Load() <= sparesAtRest:
+		return park.Forever
+	case g.isTickedFor(ticks) || !w.ticksForAll():
 		return now() + parkedTick
 	}
-	return now() + w.guest.ticksEvery(ticks)
+	return now() + g.ticksEvery(ticks)
 }
 
 func (w *worker) ticksForAll() bool {

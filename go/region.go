@@ -85,6 +85,7 @@ type settings struct {
 	timeout   time.Duration
 	log       *slog.Logger
 	names     *nameWatches // by which it waits for hosts
+	netpoll   bool
 }
 
 // attachOnce attaches to the region if its host is there now; otherwise it returns ErrNotFound.
@@ -109,7 +110,15 @@ func attachUnless(name string, s settings, known func(regionKey) bool) (*Guest, 
 		_ = file.Close()
 		return nil, public(err)
 	}
-	return newGuest(r, name, s), nil
+	g := newGuest(r, name, s)
+	if s.netpoll {
+		if ready, err := file.OpenReady(r.geometry.Nonce); err == nil {
+			g.sleepInNetpoller(ready)
+		} else {
+			g.info("its goroutines occupy threads while they sleep", "reason", err)
+		}
+	}
+	return g, nil
 }
 
 // enterFile validates the file, takes a guest index in it, and maps it.

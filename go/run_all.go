@@ -36,7 +36,9 @@ func RunAll(ctx context.Context, prefix string, config *Config, serve func(conte
 	if err := checkPrefix(prefix); err != nil {
 		return err
 	}
-	return runAllWith(ctx, prefix, settingsOf(config), serve)
+	s := settingsOf(config)
+	s.netpoll = true
+	return runAllWith(ctx, prefix, s, serve)
 }
 
 func checkPrefix(prefix string) error {

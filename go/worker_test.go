@@ -34,7 +34,7 @@ func (w *worker) another() *worker {
 // workersSleep tells whether all workers are parked, and asleep or about to be.
 func (g *Guest) workersSleep() bool {
 	s := &g.serving
-	return s.ticker.Load() != nil && s.eventcount.waiters.Load() == s.workers.Load()
+	return (s.ticker.Load() != nil || g.sleepers != nil) && s.eventcount.waiters.Load() == s.workers.Load()
 }
 
 // someoneSleeps announces a sleeper of another guest, and counts how often one is woken.

@@ -98,8 +98,8 @@ func (r *Ready) open(region *syscall.Stat_t) (fd int, err error) {
 	return fd, nil
 }
 
-// shareAs gives the FIFO the region's owner, group and mode, as far as this process may: whoever may open the region may
-// signal. A group that may not be given has no rights.
+// shareAs gives the FIFO the region's owner, group and mode, as far as this process may: a process that may open the
+// region may signal. A group that may not be given has no rights.
 func shareAs(fd int, region *syscall.Stat_t) {
 	mode := region.Mode & 0o777
 	if syscall.Fchown(fd, int(region.Uid), int(region.Gid)) != nil && syscall.Fchown(fd, -1, int(region.Gid)) != nil {

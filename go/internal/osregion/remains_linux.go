@@ -41,9 +41,8 @@ func List() (names []string, err error) {
 	return names, nil
 }
 
-// RemoveDead takes the name away, if the host is still dead, and those of its peers' FIFOs. Only the holder
-// of a dead file's takeover lock unlinks it, so between the look and the unlink the name cannot come to mean another
-// file.
+// RemoveDead takes the name away, if the host is still dead, and those of its peers' FIFOs. Only the holder of a dead
+// file's takeover lock unlinks it, so between the look and the unlink the name cannot come to mean another file.
 func (f *Object) RemoveDead(name string) error {
 	if err := f.takeOver(); err != nil {
 		return err
