@@ -72,6 +72,9 @@ const (
 	recentSlots   = 4
 	sweptSlots    = 8
 	looksPerSweep = 16
+	// pollersPerProcessor bounds the pollers of a process with many guests: a poller that waits for a processor serves
+	// nobody, but callers do not notify while it waits.
+	pollersPerProcessor = 1
 	// sparesAtRest is how many workers stay when there is nothing to do.
 	sparesAtRest = 2
 

@@ -19,12 +19,16 @@ var changing worker
 // isTaken is sequentially consistent: its partners are in sentry.look and worker.isLeft.
 func (p *pollerPlace) isTaken() bool { return p.Load() != nil }
 
-// beginPolling makes a searching worker the poller; false: there is one already. It looks first at a request that was
-// left to this worker at home: the worker may soon be in a long handler for another request, and nobody would be
-// notified of the one at home.
+// beginPolling makes a searching worker the poller; false: there is one already, or the process has enough. It looks
+// first at a request that was left to this worker at home: the worker may soon be in a long handler for another
+// request, and nobody would be notified of the one at home.
 func (w *worker) beginPolling() bool {
 	g := w.guest
 	if !g.serving.poller.CompareAndSwap(nil, &changing) {
+		return false
+	}
+	if !g.sleepers.mayPoll() {
+		g.serving.poller.Store(nil)
 		return false
 	}
 	g.eventcount(wire.EventcountHostRequest).joinPollers(g.bit)
@@ -53,6 +57,7 @@ func (g *Guest) vacatePoller(w *worker) bool {
 		return false
 	}
 	g.eventcount(wire.EventcountHostRequest).leavePollers(g.bit)
+	g.sleepers.pollsNoMore()
 	place.Store(nil)
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libshmipc/libshmipc/go/internal/park"
@@ -21,6 +22,9 @@ type sleepers struct {
 	ready  readiness
 	system park.System   // for those that sleep in the system
 	ended  chan struct{} // closed when nothing reads the descriptor any more
+
+	pollers *atomic.Int32 // of all such guests of this process
+	polls   atomic.Bool   // this guest's poller is counted there
 
 	mutex  sync.Mutex
 	over   bool // from now on all sleep in the system
@@ -53,7 +57,8 @@ type sleeper struct {
 
 // sleepInNetpoller makes this guest's goroutines sleep so from now on. No goroutine uses the guest yet.
 func (g *Guest) sleepInNetpoller(ready readiness) {
-	s := &sleepers{guest: g, ready: ready, system: g.parking.system, ended: make(chan struct{})}
+	s := &sleepers{guest: g, ready: ready, system: g.parking.system, pollers: &sharedPollers}
+	s.ended = make(chan struct{})
 	s.places = [...]sleepingPlace{
 		{eventcount: g.eventcount(wire.EventcountHostRequest), self: g.index, forAll: g.hostMayLeave},
 		{eventcount: g.eventcount(wire.EventcountMembership), self: g.index, forAll: always},
@@ -139,6 +144,30 @@ func (s *sleepers) signal(peer uint32) bool {
 		return s.system.Signal(peer)
 	}
 	return s.wakeNotified() > 0
+}
+
+// ---- Polling ----
+
+var sharedPollers atomic.Int32
+
+// mayPoll counts this guest's poller, unless the process has enough; pollsNoMore must follow. A guest whose goroutines
+// sleep in the system is not counted.
+func (s *sleepers) mayPoll() bool {
+	if s == nil {
+		return true
+	}
+	if s.pollers.Add(1) > int32(s.guest.processors*pollersPerProcessor) {
+		s.pollers.Add(-1)
+		return false
+	}
+	s.polls.Store(true)
+	return true
+}
+
+func (s *sleepers) pollsNoMore() {
+	if s != nil && s.polls.Swap(false) {
+		s.pollers.Add(-1)
+	}
 }
 
 // ---- Sleeping ----
@@ -239,6 +268,7 @@ func (s *sleepers) close() {
 	s.ready.Stop()
 	<-s.ended
 	s.ready.Close()
+	s.pollsNoMore() // a poller that a fault has ended is counted still
 }
 
 // wakeNotified wakes those that were notified, wherever they sleep, and returns how many.

@@ -355,3 +355,35 @@ func TestWorkerThatSleptInTheNetpollerPassesOn(t *testing.T) {
 		t.Errorf("it woke %d", *woken)
 	}
 }
+
+// A process with many guests has no more pollers than processors, whatever became of those that it had.
+func TestPollersOfAProcessAreLimited(t *testing.T) {
+	var pollers atomic.Int32
+	var workers []*worker
+	for i := 0; i < 3; i++ {
+		d := newDormitory(t)
+		d.guest.processors, d.guest.sleepers.pollers = 2, &pollers
+		workers = append(workers, newWorker(d.guest, echoHandler))
+	}
+	a, b, c := workers[0], workers[1], workers[2]
+	polls := func(w *worker, want bool) {
+		t.Helper()
+		if w.beginPolling() != want || w.guest.eventcount(wire.EventcountHostRequest).hasPollers() != want {
+			t.Errorf("it polls: %v", !want)
+		}
+	}
+	polls(a, true)
+	polls(b, true)
+	polls(c, false)
+	a.stopPolling()
+	polls(c, true)
+	c.guest.supersedePoller()
+	polls(a, true)
+	if err := a.guest.Close(); err != nil { // as if a fault had ended the worker
+		t.Fatal(err)
+	}
+	b.stopPolling()
+	if n := pollers.Load(); n != 0 {
+		t.Errorf("%d poll", n)
+	}
+}
