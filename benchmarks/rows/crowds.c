@@ -4,8 +4,8 @@
 #include "support/clock.h"
 #include "support/wanted.h"
 
-static void emit_crowds(struct subject *subjects, size_t count, const struct record *records,
-                        const struct record *progress) {
+static void emit_records(struct subject *subjects, size_t count, const struct record *records,
+                         const struct record *progress) {
     for (size_t i = 0; i < count; i++) {
         struct row row = row_of(&subjects[i], &progress[i], compare_speed(&records[i]));
         row.calls_per_s = (double)SECOND / call_ns(&records[i]);
@@ -17,15 +17,18 @@ static void emit_crowds(struct subject *subjects, size_t count, const struct rec
 
 /* A block is several times as long as it takes until all have had their turn: the threads begin it
    asleep, and end it one after the other. Lack of progress is looked for in a longer one still. */
-static void measure(struct subject *subjects, size_t count, const struct effort *effort) {
+void emit_crowds(struct subject *subjects, size_t count, const struct effort *effort) {
     const struct plan speed = {.rounds = rounds_of(effort, 9, 15), .loop_ns = 120 * MILLISECOND};
     const struct plan steady = {
         .rounds = 1, .times_ns = (effort->quick ? 500 : 1500) * MILLISECOND, .limit_once = true};
-    struct record *records = alternate(subjects, count, &speed);
-    struct record *progress = alternate(subjects, count, &steady);
-    emit_crowds(subjects, count, records, progress);
-    free_records(records, count);
-    free_records(progress, count);
+    const size_t wanted = keep_wanted(subjects, count);
+    if (wanted == 0)
+        return;
+    struct record *records = alternate(subjects, wanted, &speed);
+    struct record *progress = alternate(subjects, wanted, &steady);
+    emit_records(subjects, wanted, records, progress);
+    free_records(records, wanted);
+    free_records(progress, wanted);
 }
 
 void measure_crowds(const struct pair *pair, const char *name, const char *variant,
@@ -38,7 +41,5 @@ void measure_crowds(const struct pair *pair, const char *name, const char *varia
         if (i > 0)
             subjects[i].target = target;
     }
-    size_t wanted = keep_wanted(subjects, count);
-    if (wanted > 0)
-        measure(subjects, wanted, effort);
+    emit_crowds(subjects, count, effort);
 }

@@ -53,6 +53,7 @@ void measure_copy(const struct effort *effort);
 void measure_zero_copy(const struct effort *effort);
 void measure_guest_calls(const struct effort *effort);
 void measure_create(const struct effort *effort);
+void measure_hosts(const struct effort *effort);
 void measure_alternatives(const struct effort *effort);
 void measure_parked(const struct effort *effort);
 void measure_loop(const struct effort *effort);

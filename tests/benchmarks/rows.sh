@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # rows.sh <source directory> <build directory>: the rows about handlers in parallel, about callers
-# without a slot, about event loops and about a library that learns nothing run, and each comes out
-# with a ratio. What it is means nothing: there is one round, beside others.
+# without a slot, about event loops, about many hosts of one process and about a library that learns
+# nothing run, and each comes out with a ratio. What it is means nothing: there is one round, beside
+# others.
 set -euo pipefail
 
 source=$1
@@ -32,7 +33,7 @@ bench() {
 
 cp "$built"/bench "$built"/bench_guest_* "$built"/bench_*learn*.so "$work"
 cd "$source/benchmarks/go"
-for program in guest plain socket; do
+for program in guest hosts plain socket; do
     go build -o "$work/bench_$program" "./$program"
 done
 go build -o "$work/bench_guest_go_unlearned" -tags shmipc_unlearned ./guest
@@ -51,6 +52,12 @@ expect 1 go learning
 bench loop
 expect 12 c loop
 expect 12 go loop
+
+bench hosts
+expect 3 go hosts
+expect 3 go hosts_idle
+expect 3 go hosts_threads
+expect 2 go hosts_first
 
 bench --only "5 us" parallel
 expect 4 c limit_plain # two of them beside the guest in Go

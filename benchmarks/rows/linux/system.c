@@ -20,6 +20,7 @@ const struct named_row system_rows[] = {
     {"slots", measure_slots},
     {"guest_calls", measure_guest_calls},
     {"create", measure_create},
+    {"hosts", measure_hosts},
 #ifdef BENCHMARKS_IN_CPP
     {"cpp", measure_cpp},
     {"flatbuffers", measure_flatbuffers},
