@@ -3,6 +3,7 @@ package shmipc
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -67,10 +68,14 @@ func TestRunAllLeavesAFileAloneUntilItChanges(t *testing.T) {
 				h.createSpoilt(c.spoil)
 				r.wantLogged(c.logged, 1)
 				opened := countOpenings(t, h.path())
-				wantServed(t, r.newHost("next"))
-				time.Sleep(2 * attachIntervalMost) // no condition to wait for: a longer sleep makes the test stricter
-				if n := opened(); n != 0 {
-					t.Errorf("it was opened %d times", n)
+				times := 1
+				for try := 0; try < 5 && times != 0; try++ { // other processes may open it, but not all the time
+					wantServed(t, r.newHost(fmt.Sprint("next", try)))
+					time.Sleep(2 * attachIntervalMost) // no condition to wait for: a longer sleep makes the test stricter
+					times = opened()
+				}
+				if times != 0 {
+					t.Errorf("it was opened %d times", times)
 				}
 				c.mend(h)
 				wantServed(t, h)
