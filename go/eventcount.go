@@ -179,15 +179,21 @@ func (d *localEventcount) prepare() (generation uint32) {
 	return generation
 }
 
-// cancel withdraws the announcement of prepare. The last waiter clears the bit. Another goroutine may have announced
-// itself meanwhile and lost its bit: then the bit is set again, and a notification makes up for any missed in between.
+// cancel withdraws the announcement of prepare. The last waiter clears the bit.
 func (p *parking) cancel(d *localEventcount) {
 	if d.waiters.Add(-1) != 0 {
 		return
 	}
 	d.unwant(d.bit)
-	if d.waiters.Load() != 0 {
-		d.want(d.bit)
-		p.notifyAll(d.eventcount)
+	for d.waiters.Load() != 0 && !p.announceAgain(d) {
+		d.unwant(d.bit)
 	}
+}
+
+// announceAgain is for a goroutine that has announced itself meanwhile and lost its bit: the bit is set again, and a
+// notification makes up for any missed in between. false: that goroutine has gone by now.
+func (p *parking) announceAgain(d *localEventcount) bool {
+	d.want(d.bit)
+	p.notifyAll(d.eventcount)
+	return d.waiters.Load() != 0
 }

@@ -32,16 +32,21 @@ void shmi_eventcount_leave_pollers(struct local_eventcount *eventcount) {
         and_seq_cst32(&eventcount->shared->sleepers, ~poller(eventcount));
 }
 
-/* The last waiter clears the bit. If another waiter was announced meanwhile its bit is cleared too:
-   then set the bit again, and notify, in case a notification was omitted in between. */
+/* Another waiter was announced meanwhile, and its bit is cleared too: sets the bit again, and
+   notifies, in case a notification was omitted in between. False if that waiter has gone by now. */
+static bool announce_again(struct local_eventcount *eventcount) {
+    or_seq_cst32(&eventcount->shared->sleepers, eventcount->bit);
+    (void)shmi_eventcount_notify(eventcount, WAKE_ALL);
+    return load_seq_cst32(&eventcount->waiters) != 0;
+}
+
+/* The last waiter clears the bit. */
 void shmi_eventcount_cancel(struct local_eventcount *eventcount) {
     if (add_seq_cst32(&eventcount->waiters, UINT32_MAX) != 1)
         return;
-    and_seq_cst32(&eventcount->shared->sleepers, ~eventcount->bit);
-    if (load_seq_cst32(&eventcount->waiters) != 0) {
-        or_seq_cst32(&eventcount->shared->sleepers, eventcount->bit);
-        (void)shmi_eventcount_notify(eventcount, WAKE_ALL);
-    }
+    do
+        and_seq_cst32(&eventcount->shared->sleepers, ~eventcount->bit);
+    while (load_seq_cst32(&eventcount->waiters) != 0 && !announce_again(eventcount));
 }
 
 void shmi_eventcount_arm(struct local_eventcount *eventcount) {

@@ -62,9 +62,29 @@ static void waiters_that_share_a_bit_lose_no_notification_in_any_order(void **st
     assert_true(explore(&scenario) > scenario.drawn);
 }
 
+static void prepare_and_cancel(void *context) {
+    struct sole_eventcount *b = context;
+    (void)shmi_eventcount_prepare(&b->waiters);
+    shmi_eventcount_cancel(&b->waiters);
+}
+
+static void waiters_that_share_a_bit_leave_none_behind_in_any_order(void **state) {
+    (void)state;
+    static struct sole_eventcount sole_eventcount;
+    const struct scenario scenario = {
+        .begin = begin_sole_eventcount,
+        .end = end_sole_eventcount,
+        .actors = {prepare_and_cancel, prepare_and_cancel, prepare_and_cancel},
+        .context = &sole_eventcount,
+        .preemptions = 4,
+        .drawn = DRAWN};
+    assert_true(explore(&scenario) > scenario.drawn);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         watched_test(waiters_that_share_a_bit_lose_no_notification_in_any_order),
+        watched_test(waiters_that_share_a_bit_leave_none_behind_in_any_order),
     };
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
