@@ -80,6 +80,19 @@ static void withdraw(shmipc_peer *p) {
     announce_all(p, &nothing);
 }
 
+/* A loop that heeds requests may be notified of one instead of a worker that sleeps. When it does so
+   no longer, also after it was told of that request, it leaves it to a worker. */
+static void heed_requests(shmipc_peer *p, bool wanted) {
+    struct peer_loop *loop = &p->loop;
+    const bool heeded = loop->heeds_requests;
+    loop->heeds_requests = wanted;
+    if (!heeded || wanted)
+        return;
+    loop->awaits_requests = announce(&p->serves.requests, loop->awaits_requests, false);
+    if (requests_wait(p) && eventcount_has_sleepers(&p->serves.requests))
+        shmi_peer_notify_for_several(p, requests_find(p, 0));
+}
+
 /* ---- Arming ---- */
 
 static int say_ready(shmipc_peer *p) {
@@ -187,6 +200,7 @@ int shmipc_arm(shmipc_peer *p, uint32_t events, const shmipc_slot *slots, size_t
                                   .changes = (events & SHMIPC_ARM_EVENTS) != 0,
                                   .slots = slots,
                                   .count = count};
+    heed_requests(p, wanted.requests);
     int result = arm(p, &wanted);
     if (result >= 0)
         shmi_thread_state()->last = kept;
@@ -194,16 +208,12 @@ int shmipc_arm(shmipc_peer *p, uint32_t events, const shmipc_slot *slots, size_t
     return result;
 }
 
-/* The loop may have been notified, instead of a worker that sleeps, of a request that it will not
-   take. */
 int shmipc_disarm(shmipc_peer *p) {
     int error = shmi_peer_enter(p);
     if (error)
         return error;
-    bool awaited_requests = p->loop.awaits_requests;
     withdraw(p);
-    if (awaited_requests && requests_wait(p) && eventcount_has_sleepers(&p->serves.requests))
-        shmi_peer_notify_for_several(p, requests_find(p, 0));
+    heed_requests(p, false);
     shmi_peer_leave(p);
     return SHMIPC_OK;
 }

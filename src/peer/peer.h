@@ -185,6 +185,7 @@ struct peer_loop {
     bool awaits_answers;       /* is announced as a sleeper on calling.answers, */
     bool awaits_requests;      /* on serves.requests, */
     bool awaits_changes;       /* on membership.changes */
+    bool heeds_requests;       /* the last shmipc_arm was for requests too */
     bool is_ready;             /* the descriptor was signalled, and not cleared since */
     bool look_again;           /* the last look for deaths found something, maybe not taken yet */
     bool host_watched;         /* the descriptor becomes ready when the host's process ends */

@@ -202,6 +202,13 @@ static void arm_and_disarm(void *context) {
     must_equal(shmipc_disarm(s->responder), SHMIPC_OK);
 }
 
+/* For nothing any more. */
+static void arm_for_less_and_less(void *context) {
+    struct stage *s = context;
+    must(shmipc_arm(s->responder, SHMIPC_ARM_REQUESTS, NULL, 0) >= 0);
+    must_equal(shmipc_arm(s->responder, 0, NULL, 0), 0);
+}
+
 static void call_twice_and_finish(void *context) {
     struct stage *s = context;
     for (int i = 0; i < CALLS; i++) {
@@ -210,16 +217,24 @@ static void call_twice_and_finish(void *context) {
     }
 }
 
+static void leave_requests_to_a_worker(void (*loop)(void *context)) {
+    for (int host_calls = 0; host_calls < 2; host_calls++)
+        run_on_stage(host_calls, CALLS,
+                     (struct scenario){.begin = begin_watching_requests,
+                                       .end = end_served,
+                                       .actors = {loop, call_twice_and_finish, serve_until_woken},
+                                       .preemptions = 1,
+                                       .drawn = DRAWN});
+}
+
 static void a_loop_that_disarms_leaves_requests_to_a_worker_in_any_order(void **state) {
     (void)state;
-    for (int host_calls = 0; host_calls < 2; host_calls++)
-        run_on_stage(
-            host_calls, CALLS,
-            (struct scenario){.begin = begin_watching_requests,
-                              .end = end_served,
-                              .actors = {arm_and_disarm, call_twice_and_finish, serve_until_woken},
-                              .preemptions = 1,
-                              .drawn = DRAWN});
+    leave_requests_to_a_worker(arm_and_disarm);
+}
+
+static void a_loop_that_arms_for_less_leaves_requests_to_a_worker_in_any_order(void **state) {
+    (void)state;
+    leave_requests_to_a_worker(arm_for_less_and_less);
 }
 
 /* ---- A loop whose peer is closed ---- */
@@ -260,6 +275,7 @@ int main(void) {
         watched_test(a_loop_hears_of_two_answers_in_any_order),
         watched_test(a_loop_hears_of_two_requests_in_any_order),
         watched_test(a_loop_that_disarms_leaves_requests_to_a_worker_in_any_order),
+        watched_test(a_loop_that_arms_for_less_leaves_requests_to_a_worker_in_any_order),
         watched_test(a_loop_hears_that_its_peer_is_closed_in_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
