@@ -69,6 +69,10 @@ bool loop_is_ready(const struct loop *loop, int64_t timeout) {
     return epoll_wait(loop->watch, &event, 1, (int)(timeout / MILLISECOND)) == 1;
 }
 
+bool loop_is_quiet(const struct loop *loop) {
+    return !loop_is_ready(loop, 0) || now_ns() >= loop->peer->loop.tick_at;
+}
+
 void loop_await(struct loop *loop) {
     int there;
     while ((there = loop_arm(loop)) == 0)

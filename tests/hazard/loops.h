@@ -42,6 +42,8 @@ void loop_send(shmipc_slot slot);
 int loop_arm(struct loop *loop);
 /* Waits up to `timeout` ns. */
 bool loop_is_ready(const struct loop *loop, int64_t timeout);
+/* It is not ready now, or was so for a tick. */
+bool loop_is_quiet(const struct loop *loop);
 /* Arms, and waits while nothing is there. */
 void loop_await(struct loop *loop);
 /* Until this slot's call has ended. */
