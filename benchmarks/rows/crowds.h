@@ -8,8 +8,9 @@
 
 enum { CROWDS_MOST = 8 };
 
-/* Emits a row for each crowd, a subject of callers_start: its ratio is of speeds to the first one's,
-   larger is better, and its longest time how long one of the threads was without progress. */
+/* Emits a row for each crowd, a subject of callers_start: its ratio is of speeds to the first
+   one's, larger is better, and its longest time how long one of the threads was without
+   progress. */
 void emit_crowds(struct subject *subjects, size_t count, const struct effort *effort);
 
 /* Emits the rows `name`, a crowd of threads that call by this pair each. The first crowd is one

@@ -80,8 +80,8 @@ static void withdraw(shmipc_peer *p) {
     announce_all(p, &nothing);
 }
 
-/* A loop that heeds requests may be notified of one instead of a worker that sleeps. When it does so
-   no longer, also after it was told of that request, it leaves it to a worker. */
+/* A loop that heeds requests may be notified of one instead of a worker that sleeps. When it does
+   so no longer, also after it was told of that request, it leaves it to a worker. */
 static void heed_requests(shmipc_peer *p, bool wanted) {
     struct peer_loop *loop = &p->loop;
     const bool heeded = loop->heeds_requests;
