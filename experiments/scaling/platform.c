@@ -127,7 +127,8 @@ void shmi_names_watch_close(struct names_watch *watch) {
 }
 
 int shmi_names_watch_fd(const struct names_watch *watch, shmipc_fd *fd) {
-    (void)watch, (void)fd;
+    (void)watch;
+    *fd = -1;
     return SHMIPC_E_NOT_SUPPORTED;
 }
 
