@@ -39,10 +39,10 @@
 //
 // Everything may be used by many goroutines at once. A wait spins briefly, yields, and then sleeps in the system, which
 // occupies a thread: one for each call that waits for its answer, one for all goroutines that wait for a slot, and two
-// for each idle Serve. Serve and NextEvent occupy none in RunAll, or by Config.SleepInNetpoller, on Linux: there a guest
-// has a descriptor for that, and a goroutine that waits for it until Close. Serve, Run and RunAll start goroutines, and
-// end them before they return. On Linux Serve keeps a descriptor of the host's process open; the waits for hosts of a
-// process share one descriptor and one goroutine.
+// for each idle Serve. Serve and NextEvent occupy none in RunAll, or by Config.SleepInNetpoller, on Linux: a guest
+// there has a descriptor for that, and a goroutine that waits for it until Close. Serve, Run and RunAll start
+// goroutines, and end them before they return. On Linux Serve keeps a descriptor of the host's process open; the waits
+// for hosts of a process share one descriptor and one goroutine.
 //
 // # Trust
 //
