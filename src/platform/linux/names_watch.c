@@ -5,6 +5,7 @@
  * from others', and that tells the other two.
  */
 #define _GNU_SOURCE
+#include "platform/linux/epoll.h"
 #include "platform/posix/object.h"
 
 #include "base/error.h"
@@ -13,12 +14,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ANCHOR, EPOLL, INOTIFY, TIMER, HELD };
@@ -48,28 +46,18 @@ static int create_anchor(const void *context) {
     return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-static int create_epoll(const void *context) {
-    (void)context;
-    return epoll_create1(EPOLL_CLOEXEC);
-}
-
 static int create_inotify(const void *context) {
     (void)context;
     return inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-}
-
-static int create_timer(const void *context) {
-    (void)context;
-    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 }
 
 static const struct {
     descriptor_maker *make;
     const char *call;
 } makers[HELD] = {[ANCHOR] = {create_anchor, "socket"},
-                  [EPOLL] = {create_epoll, "epoll_create1"},
+                  [EPOLL] = {shmi_epoll_create, "epoll_create1"},
                   [INOTIFY] = {create_inotify, "inotify_init1"},
-                  [TIMER] = {create_timer, "timerfd_create"}};
+                  [TIMER] = {shmi_timer_create, "timerfd_create"}};
 
 /* inotify says EMFILE also if a process may open more files, but its user has no instance left. */
 static int fail_make(int which) {
@@ -94,16 +82,13 @@ static int watch_directory(struct names_watch *w) {
 static int make_descriptors(struct names_watch *w) {
     struct stat status;
     for (int i = 0; i < HELD; i++) {
-        struct epoll_event event = {.events = EPOLLIN};
         w->fds[i] = shmi_descriptor_make(makers[i].make, NULL);
         if (w->fds[i] < 0)
             return fail_make(i);
-        if (i > EPOLL && epoll_ctl(w->fds[EPOLL], EPOLL_CTL_ADD, w->fds[i], &event) != 0)
+        if (i > EPOLL && !shmi_epoll_add(w->fds[EPOLL], w->fds[i]))
             return shmi_fail_call("epoll_ctl", DIRECTORY);
     }
-    struct epoll_event event = {.events = EPOLLIN};
-    if (fstat(w->fds[ANCHOR], &status) != 0 ||
-        epoll_ctl(w->fds[EPOLL], EPOLL_CTL_ADD, w->fds[ANCHOR], &event) != 0)
+    if (fstat(w->fds[ANCHOR], &status) != 0 || !shmi_epoll_add(w->fds[EPOLL], w->fds[ANCHOR]))
         return shmi_fail_call("epoll_ctl", DIRECTORY);
     w->anchor = identity_of(&status);
     return watch_directory(w);
@@ -152,12 +137,9 @@ static bool anchor_is_ours(const struct names_watch *w) {
     return w->fds[ANCHOR] >= 0 && shmi_descriptor_is(w->fds[ANCHOR], &w->anchor);
 }
 
-/* All instances of epoll and inotify, and all timers, share one inode. But a descriptor that our
-   instance of epoll knows is the very one that was added: what is asked for is what holds
-   already. No other instance knows the anchor. */
+/* No other instance of epoll knows the anchor. */
 static bool epoll_knows(const struct names_watch *w, int which) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(w->fds[EPOLL], EPOLL_CTL_MOD, w->fds[which], &event) == 0;
+    return shmi_epoll_knows(w->fds[EPOLL], w->fds[which]);
 }
 
 static bool epoll_is_ours(const struct names_watch *w) {
@@ -228,19 +210,8 @@ int shmi_names_watch_take(struct names_watch *w, object_visitor visit, void *con
     return w->number < 0 && result >= 0 ? watch_again(w) : result;
 }
 
-/* A time of 0 would stop the timer; 1 has passed as well. */
-static struct itimerspec at(uint64_t time) {
-    if (time == CLOCK_NEVER)
-        return (struct itimerspec){.it_value = {.tv_sec = 0}};
-    time = time == 0 ? 1 : time;
-    return (struct itimerspec){.it_value = {.tv_sec = (time_t)(time / 1000000000u),
-                                            .tv_nsec = (long)(time % 1000000000u)}};
-}
-
 void shmi_names_watch_until(struct names_watch *w, uint64_t until) {
-    const struct itimerspec when = at(until);
-    if (until != w->until && check(w) == SHMIPC_OK &&
-        timerfd_settime(w->fds[TIMER], TFD_TIMER_ABSTIME, &when, NULL) == 0)
+    if (until != w->until && check(w) == SHMIPC_OK && shmi_timer_set(w->fds[TIMER], until))
         w->until = until;
 }
 

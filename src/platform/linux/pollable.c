@@ -5,6 +5,7 @@
  * mean a former peer's FIFO. The second is a timer, the third a pidfd.
  */
 #define _GNU_SOURCE
+#include "platform/linux/epoll.h"
 #include "platform/posix/object.h"
 
 #include "base/error.h"
@@ -14,11 +15,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 struct fifo_path {
@@ -151,29 +149,14 @@ static int make_fifo(struct pollable *p, const struct stat *region) {
     return SHMIPC_OK;
 }
 
-static int create_timer(const void *context) {
-    (void)context;
-    return timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-}
-
-static int create_epoll(const void *context) {
-    (void)context;
-    return epoll_create1(EPOLL_CLOEXEC);
-}
-
-static bool add(const struct pollable *p, int fd) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
 static int make_epoll(struct pollable *p) {
-    p->timer = shmi_descriptor_make(create_timer, NULL);
+    p->timer = shmi_descriptor_make(shmi_timer_create, NULL);
     if (p->timer < 0)
         return shmi_fail_needed("timerfd_create", p->path.text);
-    p->epoll = shmi_descriptor_make(create_epoll, NULL);
+    p->epoll = shmi_descriptor_make(shmi_epoll_create, NULL);
     if (p->epoll < 0)
         return shmi_fail_needed("epoll_create1", p->path.text);
-    if (!add(p, p->fifo) || !add(p, p->timer))
+    if (!shmi_epoll_add(p->epoll, p->fifo) || !shmi_epoll_add(p->epoll, p->timer))
         return shmi_fail_call("epoll_ctl", p->path.text);
     return SHMIPC_OK;
 }
@@ -240,25 +223,15 @@ static bool fifo_is_ours(const struct pollable *p) {
     return p->fifo >= 0 && shmi_descriptor_is(p->fifo, &p->file);
 }
 
-/* All instances of epoll, and all timers, share one inode. But a descriptor that epoll knows is the
-   very one that was added: what is asked for is what holds already. */
 static bool epoll_knows(const struct pollable *p, int fd) {
-    struct epoll_event event = {.events = EPOLLIN};
-    return p->epoll >= 0 && fd >= 0 && epoll_ctl(p->epoll, EPOLL_CTL_MOD, fd, &event) == 0;
-}
-
-static struct itimerspec at(uint64_t time) {
-    return (struct itimerspec){.it_value = {.tv_sec = (time_t)(time / 1000000000u),
-                                            .tv_nsec = (long)(time % 1000000000u)}};
+    return shmi_epoll_knows(p->epoll, fd);
 }
 
 /* Setting the timer also makes it not readable. */
 static bool set_timer(struct pollable *p, uint64_t until) {
-    const struct itimerspec when = at(until);
     if (until == p->until)
         return true;
-    if (!epoll_knows(p, p->fifo) || !epoll_knows(p, p->timer) ||
-        timerfd_settime(p->timer, TFD_TIMER_ABSTIME, &when, NULL) != 0)
+    if (!epoll_knows(p, p->fifo) || !epoll_knows(p, p->timer) || !shmi_timer_set(p->timer, until))
         return false;
     p->until = until;
     return true;
@@ -305,7 +278,8 @@ static int open_process(const void *pid) {
 bool shmi_pollable_watch(struct pollable *p, uint32_t pid) {
     shmi_fork_hold();
     p->process = shmi_descriptor_make(open_process, &pid);
-    bool watched = p->process >= 0 && epoll_knows(p, p->fifo) && add(p, p->process);
+    bool watched =
+        p->process >= 0 && epoll_knows(p, p->fifo) && shmi_epoll_add(p->epoll, p->process);
     if (!watched && p->process >= 0) {
         close(p->process);
         p->process = -1;
