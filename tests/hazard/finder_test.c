@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/descriptors.h"
 #include "hazard/peers.h"
+#include "hazard/printing.h"
 #include "support/readable.h"
 
 #include <errno.h>
@@ -194,30 +195,9 @@ static void test_finders_of_one_process_do_not_disturb_each_other(void **state) 
 
 /* ---- Standard descriptors ---- */
 
-struct printing {
-    atomic_bool enough;
-    unsigned closed; /* bit i: descriptor i is closed */
-};
-
-static void *print_all_the_time(void *context) {
-    struct printing *printing = context;
-    while (!atomic_load(&printing->enough)) {
-        for (int fd = 0; fd < 3; fd++) {
-            if (printing->closed >> fd & 1)
-                must(write(fd, "printed", 7) < 0 && errno == EBADF);
-        }
-    }
-    return NULL;
-}
-
-static int find_without_standard_descriptors(void *context) {
-    struct printing printing = {.closed = *(unsigned *)context};
+static void find_hosts(unsigned closed) {
     struct region_name name = new_name();
-    for (int fd = 0; fd < 3; fd++) {
-        if (printing.closed >> fd & 1)
-            must_equal(close(fd), 0);
-    }
-    pthread_t printer = thread_start(print_all_the_time, &printing);
+    (void)closed;
     for (unsigned i = 0; i < scaled(8); i++) {
         int held[HELD];
         shmipc_peer *host;
@@ -230,15 +210,11 @@ static int find_without_standard_descriptors(void *context) {
         shmipc_free(host);
         shmipc_finder_free(f);
     }
-    atomic_store(&printing.enough, true);
-    thread_join(printer);
-    return 0;
 }
 
 static void test_no_descriptor_of_a_finder_is_a_standard_one(void **state) {
     (void)state;
-    for (unsigned closed = 0; closed < 8; closed++)
-        must_equal(child_wait(child_start(find_without_standard_descriptors, &closed)), 0);
+    print_while(find_hosts);
 }
 
 /* ---- Children ---- */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/descriptors.h"
 #include "hazard/loops.h"
+#include "hazard/printing.h"
 
 #include "peer/peer.h"
 
@@ -168,29 +169,8 @@ static void test_a_fifo_has_its_regions_mode_and_no_other_files(void **state) {
 
 /* ---- Standard descriptors, and none left ---- */
 
-struct printing {
-    atomic_bool enough;
-    unsigned closed; /* bit i: descriptor i is closed */
-};
-
-static void *print_all_the_time(void *context) {
-    struct printing *printing = context;
-    while (!atomic_load(&printing->enough)) {
-        for (int fd = 0; fd < 3; fd++) {
-            if (printing->closed >> fd & 1)
-                must(write(fd, "printed", 7) < 0 && errno == EBADF);
-        }
-    }
-    return NULL;
-}
-
-static int watch_without_standard_descriptors(void *context) {
-    struct printing printing = {.closed = *(unsigned *)context};
-    for (int fd = 0; fd < 3; fd++) {
-        if (printing.closed >> fd & 1)
-            must_equal(close(fd), 0);
-    }
-    pthread_t printer = thread_start(print_all_the_time, &printing);
+static void watch_in_loops(unsigned closed) {
+    (void)closed;
     for (unsigned i = 0; i < scaled(8); i++) {
         struct stand s;
         int held[HELD];
@@ -201,15 +181,11 @@ static int watch_without_standard_descriptors(void *context) {
             must(shmi_object_signal(s.pair.guest->region.object, 0));
         stand_close(&s);
     }
-    atomic_store(&printing.enough, true);
-    thread_join(printer);
-    return 0;
 }
 
 static void test_no_descriptor_of_a_loop_is_a_standard_one(void **state) {
     (void)state;
-    for (unsigned closed = 0; closed < 8; closed++)
-        must_equal(child_wait(child_start(watch_without_standard_descriptors, &closed)), 0);
+    print_while(watch_in_loops);
 }
 
 /* So that `more` descriptors can be made yet. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "hazard/descriptors.h"
 #include "hazard/peers.h"
+#include "hazard/printing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,24 +24,6 @@ static void exchange_between(shmipc_peer *caller, shmipc_peer *responder) {
 
 /* ---- Standard descriptors ---- */
 
-struct printing {
-    atomic_bool enough;
-    unsigned closed; /* bit i: descriptor i is closed */
-};
-
-/* No write to a closed descriptor ever succeeds, not even while the library opens a file. */
-static void *print_all_the_time(void *context) {
-    struct printing *printing = context;
-    static const char text[] = "what a program prints";
-    while (!atomic_load(&printing->enough)) {
-        for (int fd = 0; fd < 3; fd++) {
-            if (printing->closed >> fd & 1)
-                must(write(fd, text, sizeof text) < 0 && errno == EBADF);
-        }
-    }
-    return NULL;
-}
-
 static void use_a_region(unsigned closed) {
     struct pair pair;
     pair_open(&pair, NULL);
@@ -50,24 +33,14 @@ static void use_a_region(unsigned closed) {
     pair_close(&pair);
 }
 
-static int live_without_standard_descriptors(void *context) {
-    struct printing printing = {.closed = *(unsigned *)context};
-    for (int fd = 0; fd < 3; fd++) {
-        if (printing.closed >> fd & 1)
-            must_equal(close(fd), 0);
-    }
-    pthread_t printer = thread_start(print_all_the_time, &printing);
+static void use_regions(unsigned closed) {
     for (unsigned i = 0; i < scaled(20); i++)
-        use_a_region(printing.closed);
-    atomic_store(&printing.enough, true);
-    thread_join(printer);
-    return 0;
+        use_a_region(closed);
 }
 
 static void test_no_descriptor_is_a_standard_one(void **state) {
     (void)state;
-    for (unsigned closed = 0; closed < 8; closed++)
-        must_equal(child_wait(child_start(live_without_standard_descriptors, &closed)), 0);
+    print_while(use_regions);
 }
 
 /* ---- Standard descriptors that others open or close in the middle; named for the linker ---- */
