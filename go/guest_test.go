@@ -57,11 +57,16 @@ func serveWith(tb testing.TB, g *Guest, handler Handler) (stop func() error) {
 
 // withoutTicks makes a guest sleep until it is woken: no worker looks periodically for deaths or at a poller.
 func withoutTicks(g *Guest) {
+	withoutOwnTicks(g)
+	sharedTicker.leave(g)
+}
+
+// withoutOwnTicks leaves the ticks of the process, for goroutines that sleep in the netpoller.
+func withoutOwnTicks(g *Guest) {
 	wait := g.parking.system.Wait
 	g.parking.system.Wait = func(word *uint32, value uint32, deadline int64, home int) bool {
 		return wait(word, value, park.Later(deadline, int64(2*watchdog)), home)
 	}
-	sharedTicker.leave(g)
 }
 
 func echoHandler(request *Request, response *Response) error {
