@@ -43,8 +43,8 @@ type events struct {
 func (e *events) setUp() { e.head = make(chan struct{}, 1) }
 
 // NextEvent waits for the next change: that the host left or died. It is reported once per Guest; afterwards NextEvent
-// waits for ctx or Close. If ctx has no deadline, Config.Timeout applies. A death is noticed within 200 ms.
-// Errors: ErrTimeout, ErrCancelled, ErrClosed, ErrCorrupt.
+// returns ErrNoPeer. If ctx has no deadline, Config.Timeout applies. A death is noticed within 200 ms.
+// Errors: ErrTimeout, ErrCancelled, ErrNoPeer, ErrClosed, ErrCorrupt.
 func (g *Guest) NextEvent(ctx context.Context) (event Event, err error) {
 	l := newLimit(ctx, g.timeout)
 	if err := g.becomeEventHead(&l); err != nil {
@@ -73,6 +73,9 @@ func (g *Guest) waitForEvent(l *limit) (Event, error) {
 		switch end := endingOf(g.life.flags.Load(), false); end {
 		case closed, corrupted:
 			return Event{}, endings[end].never
+		}
+		if g.membership.events.told {
+			return Event{}, endings[hostGone].never
 		}
 		if end := l.over(); end != goOn {
 			return Event{}, l.failure(end, false)

@@ -18,14 +18,15 @@
  * Errors. Every function that can fail returns an int: SHMIPC_OK (0), or a negative code of
  * shmipc_error. A count is zero or more. The comments below leave out the prefix SHMIPC_E_.
  *
- * Threads. Every function may be called from any thread at any time, also two on the same peer;
- * the exceptions are shmipc_free and the calls on one slot, and they say so.
+ * Threads. Every function may be called from any thread at any time, also two on the same peer. The
+ * exceptions say so: shmipc_free, and what belongs to one thread at a time: a slot, a peer's
+ * descriptor for event loops, a finder.
  *
  * Cancellation (pthread_cancel). No function is a cancellation point, however long it waits: a
  * thread that is cancelled inside a function goes on until the function returns, and ends at the
- * next cancellation point after that. So neither a slot nor a lock is lost, and cancellation ends
- * no wait: shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close and time-outs do;
- * docs/running.md says which of them ends what. A log function and response->allocate run with
+ * next cancellation point after that. So neither a slot nor a lock is lost. What does end a wait is
+ * shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close or a time-out; docs/running.md says
+ * which of them ends what. A log function and response->allocate run with
  * cancellation disabled, a handler with the thread's own setting: see shmipc_handler. A thread that
  * is cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
  *
@@ -38,11 +39,11 @@
  * initialiser, such as {.data = "hello", .length = 5}: members that the initialiser does not name
  * become 0. The two configurations begin with their size: members beyond that size have their
  * defaults, and members that the library does not know must be 0. All other structures keep their
- * size and have reserved members for later versions: the library does not read them, and sets them
- * to 0 where it fills in a whole structure.
+ * size. Their reserved members are for later versions: the library does not read them, and sets
+ * them to 0 where it fills in a whole structure.
  *
- * Processes. Create and attach after fork (and daemon), never before: in a forked child every call
- * ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
+ * Processes. Create and attach after fork (and daemon), never before: in a forked child every
+ * function ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
  *
  * Trust. A process that may open a region may write all of it, at any time: docs/SECURITY.md.
  *
@@ -141,7 +142,7 @@ typedef enum shmipc_error {
     SHMIPC_E_CANCELLED = -22,         /* cancelled; never started */
     SHMIPC_E_CANCELLED_STARTED = -23, /* cancelled after a handler had started on it */
     SHMIPC_E_NO_PEER = -24,           /* no live peer is attached; never started */
-    SHMIPC_E_PEER_DIED = -25,         /* the peer died after a handler had started on it */
+    SHMIPC_E_PEER_DIED = -25,         /* died or left after a handler had started on the call */
     SHMIPC_E_CLOSED = -26,            /* this peer was closed here; if a call, never started */
     SHMIPC_E_CLOSED_STARTED = -27,    /* closed here after a handler had started on the call */
     SHMIPC_E_SHUTDOWN = -28,          /* a peer is shutting down gracefully; never started */
@@ -172,7 +173,8 @@ SHMIPC_API const char *shmipc_strerror(int error);
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
-/* The system's code (errno) of this thread's last failure; 0 if it had no part in it. */
+/* The system's code (errno, on Windows that of GetLastError) of this thread's last failure; 0 if the
+   system had no part in it. */
 SHMIPC_API int shmipc_last_os_error(void);
 
 /* ---- Peers: create, attach, leave ------------------------------------------------------------ */
@@ -254,12 +256,15 @@ typedef void (*shmipc_log)(void *context, shmipc_log_level level, const char *te
 typedef struct shmipc_host_config {
     size_t size;                /* sizeof(shmipc_host_config): set by the initialiser */
     uint32_t host_slots;        /* calls to guests at one time: 0 to SHMIPC_SLOTS_MAX */
-    uint32_t guest_slots;       /* calls to the host at one time, of all guests: same range */
+    uint32_t guest_slots;       /* calls to the host at one time, of all guests: same range.
+                                   Not both 0. See shmipc_call for calls that time out */
     uint32_t request_capacity;  /* bytes of the largest request: 1 to SHMIPC_CAPACITY_MAX */
     uint32_t response_capacity; /* bytes of the largest response. Both are rounded up to 64 */
-    uint32_t mode;              /* permissions of the region, as for chmod; not on Windows */
+    uint32_t mode;              /* permissions of the region, as for chmod: 0600 and what of
+                                   0777 you add. Not on Windows */
     uint32_t flags;             /* of SHMIPC_LAZY, SHMIPC_GLOBAL and SHMIPC_WAIT_READY */
-    int64_t spin_ns;            /* ns that a wait spins before it sleeps; SHMIPC_SPIN_AUTO */
+    int64_t spin_ns;            /* ns that a wait spins before it sleeps: 0 or more, or
+                                   SHMIPC_SPIN_AUTO */
     shmipc_log log;             /* NULL: no log */
     void *log_context;          /* given to each call of log */
 
@@ -283,9 +288,9 @@ typedef struct shmipc_host_config {
  */
 #define SHMIPC_GLOBAL 2u
 
-/* A guest that only calls: shmipc_serve, shmipc_poll and shmipc_wait on it end with INVALID. A
-   host's call does not wait for such a guest: if no other guest is left, the call ends with NO_PEER
-   at once instead of by its time-out. shmipc_wait_guests does not count such a guest. */
+/* A guest that only calls: shmipc_serve, shmipc_poll and shmipc_wait on it end with INVALID. If only
+   such guests are attached, a host's call fails with NO_PEER at once. shmipc_wait_guests does not
+   count them. */
 #define SHMIPC_CALLS_ONLY 4u
 
 /*
@@ -309,7 +314,8 @@ typedef struct shmipc_host_config {
    `stop` serve shmipc_guest_attach alone; what log_context points to must outlive the peer. */
 typedef struct shmipc_guest_config {
     size_t size;       /* sizeof(shmipc_guest_config): set by the initialiser */
-    uint32_t mode;     /* most permission bits of the region; more: DENIED. Not on Windows */
+    uint32_t mode;     /* the permission bits that a region may have: others are refused with
+                          DENIED. Not on Windows */
     uint32_t flags;    /* of SHMIPC_GLOBAL and SHMIPC_CALLS_ONLY */
     int64_t owner;     /* user id that must own the region; SHMIPC_OWNER_SELF, on Windows always */
     int64_t spin_ns;   /* as in shmipc_host_config */
@@ -324,7 +330,8 @@ typedef struct shmipc_guest_config {
     shmipc_stop_token *stop; /* ends an attach that waits for its host; NULL: nothing does */
 
     /* What this guest serves: a number of the application's, or eight characters in one. The host
-       hears of it by shmipc_event.service and shmipc_find_guest. 0: nothing in particular. */
+       reads it in shmipc_event.service and finds it by shmipc_find_guest. 0: nothing in
+       particular. */
     uint64_t service;
 } shmipc_guest_config;
 
@@ -383,7 +390,7 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Leaves at once: every call and wait on `peer`, now or later, ends with SHMIPC_E_CLOSED or
- * _CLOSED_STARTED. Returns when no handler runs and no thread waits, however long a handler takes.
+ * _CLOSED_STARTED. To the others that is an orderly end (SHMIPC_EVENT_LEFT). Returns when no handler runs and no thread waits, however long a handler takes.
  * Does not wait for held slots, but cuts them off as shmipc_shutdown does. Closing twice is
  * harmless, and so is NULL. After a shutdown that timed out, waits for the handlers that it left
  * running.
@@ -417,7 +424,7 @@ typedef struct shmipc_info {
 SHMIPC_API int shmipc_get_info(shmipc_peer *peer, shmipc_info *info);
 
 /* Waits, in a host, for guests: until at least `count` that serve are attached. At most
-   SHMIPC_GUESTS_MAX. Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, NAME_LOST. */
+   SHMIPC_GUESTS_MAX. Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, CORRUPT, NAME_LOST. */
 SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t timeout);
 
 /* ---- Calls ----------------------------------------------------------------------------------- */
@@ -427,7 +434,7 @@ SHMIPC_API int shmipc_wait_guests(shmipc_peer *peer, uint32_t count, int64_t tim
 
 #define SHMIPC_TYPE_NORMAL 0u        /* any bytes */
 #define SHMIPC_TYPE_FLATBUFFER 10u   /* a FlatBuffer, not verified; ALIGN_END or not */
-#define SHMIPC_TYPE_GUEST_CALL 11u   /* any bytes; SimpleIPC's type for a guest's calls */
+#define SHMIPC_TYPE_GUEST_CALL 11u   /* any bytes; for programs that tell guests' calls apart */
 #define SHMIPC_TYPE_APPLICATION 128u /* this and all above are free for the application */
 
 /*
@@ -474,8 +481,12 @@ typedef struct shmipc_response {
  * Calls the other side, and copies request and answer: the host calls any one guest, or the one
  * that request->to names; a guest calls the host. The caller sets response->data and capacity (NULL
  * and 0 if no bytes are expected); length and type are set on return. `response` may be NULL if the
- * answer has no bytes and its type is of no interest. Waits for a free slot, then for the answer,
- * within `timeout` altogether.
+ * answer has no bytes and its type is of no interest. Waits for a free slot, one besides those that
+ * this thread holds, then for the answer, within `timeout` altogether.
+ *
+ * A call that ends after a handler had started on it (a code that ends in _STARTED) leaves its slot
+ * to the handler: the slot can be claimed again when the handler has returned, or its process has
+ * died. With as many stuck handlers as there are slots, every later call ends with TIMEOUT.
  *
  * SHMIPC_E_TOO_LARGE: the request exceeds the request capacity (never sent), the handler's answer
  * exceeded the response capacity, or the answer exceeds response->capacity; in the last case
@@ -529,6 +540,10 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * SHMIPC_ALIGN_END the last. The buffer may not be touched until the answer has come. On an error,
  * CORRUPT too, nothing is sent and the slot stays claimed.
  * `flags`: 0, or one or both of SHMIPC_ALIGN_END and SHMIPC_WAIT_READY.
+ *
+ * Behind a handler that takes longer than those of its type before, a request may lie for up to
+ * 40 ms although another thread is free to serve it. Waiting for its answer has it served at once,
+ * and so does a look by shmipc_slot_ready or shmipc_arm.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
  * CORRUPT.
  */
@@ -557,7 +572,7 @@ SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_res
 
 /*
  * As shmipc_call, but in this slot: for a thread that calls often. It saves claiming a slot and
- * giving it back: an eighth of a short call. While a guest holds a slot, all guests together have
+ * giving it back: 10 to 25 ns a call. While a guest holds a slot, all guests together have
  * one less. An answer, and INVALID, TYPE, TOO_LARGE, NO_MEMORY and STATE, leave the slot claimed;
  * any other result releases it.
  * Errors: as shmipc_call, and STATE (a request is under way), STALE.
@@ -597,6 +612,10 @@ SHMIPC_API int shmipc_slot_release(shmipc_slot slot);
  *
  * Returns 0. Any other value means that the handler failed: the caller gets SHMIPC_E_HANDLER and,
  * as its message, the first response->length bytes of response->data; shmipc_fail sets both.
+ *
+ * A handler does not know its caller's time-out; it may ask shmipc_abandoned. It may call: this
+ * peer's other side, or another peer's. A thread in a call serves nothing, so if that handler calls
+ * back, another thread must be in shmipc_serve here; otherwise both wait until a time-out.
  *
  * A handler should return. If it throws a C++ exception instead, or its thread ends in it
  * (pthread_exit, or cancellation at one of the handler's cancellation points), the caller gets
@@ -677,7 +696,8 @@ typedef struct shmipc_event {
  * Each change is reported once per peer handle. A guest that came and went between two calls is
  * reported as attached, then as left or dead; if several guests used one index between two calls,
  * only the last is reported. A death is noticed within 200 ms.
- * Errors: INVALID, TIMEOUT, CANCELLED, SHUTDOWN, CLOSED, NAME_LOST.
+ * Errors: INVALID, TIMEOUT, CANCELLED, NO_PEER (in a guest, after it was told of its host's end:
+ * attach again), SHUTDOWN, CLOSED, CORRUPT, NAME_LOST.
  */
 SHMIPC_API int shmipc_next_event(shmipc_peer *peer, int64_t timeout, shmipc_event *event);
 

@@ -62,8 +62,8 @@ static owner enter_table(const struct region *r, uint32_t index,
     store_release32(&record->epoch, epoch);
     store_relaxed32(&record->pid, shmi_process_id());
     store_relaxed64(&record->origin, shmi_process_origin());
-    store_relaxed64(&r->shared->services[index], settings->service);
-    /* Release: a peer that sees the status sees the epoch and the service that it belongs to. */
+    /* Release: a peer that sees the service, or the status, sees the epoch that it belongs to. */
+    store_release64(&r->shared->services[index], settings->service);
     store_release32(&record->status, settings->calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);
     return owner_make(index, epoch_in_word(epoch));
 }

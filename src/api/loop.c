@@ -35,7 +35,7 @@ static bool changes_are_there(shmipc_peer *p, bool deaths) {
     uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
     if (generation == p->loop.changes_seen && !deaths)
         return false;
-    if (shmi_membership_has_event(p) || shmi_ending_of_peer(p) != SHMIPC_OK)
+    if (shmi_membership_has_news(p))
         return true;
     p->loop.changes_seen = generation;
     return false;

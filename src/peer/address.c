@@ -17,7 +17,7 @@ static uint64_t find(const shmipc_peer *p, uint64_t service) {
     const struct region_layout *shared = p->region.shared;
     for (uint32_t i = HOST + 1; i < PEERS; i++) {
         uint64_t address = address_make(i, load_acquire32(&shared->peers[i].epoch));
-        if (address_is_there(p, address) && load_relaxed64(&shared->services[i]) == service &&
+        if (address_is_there(p, address) && load_acquire64(&shared->services[i]) == service &&
             address_is_there(p, address)) /* the service was not a successor's */
             return address;
     }

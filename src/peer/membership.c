@@ -39,10 +39,15 @@ void shmi_membership_announce(shmipc_peer *p) {
 
 /* ---- Events ---- */
 
+/* To a guest, a host whose region has lost its name is gone. */
+static bool is_alive(shmipc_peer *p, uint32_t index) {
+    return index == HOST ? shmi_host_is_alive(&p->region)
+                         : shmi_peer_is_locked(p->region.object, index);
+}
+
 static bool is_there(shmipc_peer *p, uint32_t index) {
     const struct peer_record *record = &p->region.shared->peers[index];
-    return load_acquire32(&record->status) != PEER_VACANT &&
-           shmi_peer_is_locked(p->region.object, index);
+    return load_acquire32(&record->status) != PEER_VACANT && is_alive(p, index);
 }
 
 static void describe(shmipc_peer *p, uint32_t index, shmipc_event_kind kind, shmipc_event *event) {
@@ -68,12 +73,14 @@ static bool came_and_went(shmipc_peer *p, uint32_t index, uint32_t epoch) {
 }
 
 /* Finds how one peer has changed since it was known as *known, which becomes what is known now. A
-   peer that came is reported as attached first, even if it has gone again. */
+   peer that came is reported as attached first, even if it has gone again. The epoch, the status
+   and the service are read in this order, and the epoch again: so all three are of one guest. If
+   they are not, another guest is just coming, and announces itself when it is there. */
 static bool find_change(shmipc_peer *p, uint32_t index, struct known_peer *known,
                         shmipc_event_kind *kind) {
     const struct peer_record *record = &p->region.shared->peers[index];
-    bool there = is_there(p, index);
     uint32_t epoch = load_acquire32(&record->epoch);
+    bool there = is_there(p, index);
     if (known->present && (!there || epoch != known->epoch)) {
         bool in_order = left_gracefully(record, known->epoch);
         known->present = false;
@@ -82,9 +89,10 @@ static bool find_change(shmipc_peer *p, uint32_t index, struct known_peer *known
     }
     if (known->present || (!there && !came_and_went(p, index, epoch)))
         return false;
-    *known = (struct known_peer){.service = load_relaxed64(&p->region.shared->services[index]),
-                                 .epoch = epoch,
-                                 .present = true};
+    uint64_t service = load_acquire64(&p->region.shared->services[index]);
+    if (load_acquire32(&record->epoch) != epoch)
+        return false;
+    *known = (struct known_peer){.service = service, .epoch = epoch, .present = true};
     *kind = SHMIPC_EVENT_ATTACHED;
     return true;
 }
@@ -113,33 +121,45 @@ static bool find_event(shmipc_peer *p, shmipc_event *event) {
     return false;
 }
 
-static bool scan_for_event(shmipc_peer *p, shmipc_event *event) {
-    while (!begin_scan(p))
-        shmi_cpu_yield();
-    bool found = find_event(p, event);
-    end_scan(p);
-    shmi_peer_tell_trouble(p);
-    return found;
+/* After the end of its host nothing happens to a guest. */
+static bool was_told_the_end(const shmipc_peer *p) {
+    return !peer_is_host(p) && !p->membership.known[HOST].present;
 }
 
-bool shmi_membership_has_event(shmipc_peer *p) {
-    return scan_for_event(p, NULL);
+enum finding { NOTHING_YET, EVENT_FOUND, NOTHING_MORE };
+
+static enum finding scan_for_event(shmipc_peer *p, shmipc_event *event) {
+    while (!begin_scan(p))
+        shmi_cpu_yield();
+    enum finding finding = NOTHING_YET;
+    if (find_event(p, event))
+        finding = EVENT_FOUND;
+    else if (was_told_the_end(p))
+        finding = NOTHING_MORE;
+    end_scan(p);
+    shmi_peer_tell_trouble(p);
+    return finding;
+}
+
+/* Why to wait no longer for peers to come and go. */
+static int refusal(shmipc_peer *p) {
+    if (load_seq_cst32(&p->life.phase) != PEER_OPEN || load_relaxed32(&p->life.corrupt))
+        return shmi_peer_refuse(p);
+    if (peer_is_host(p))
+        shmi_peer_look_for_name(p);
+    return shmi_peer_name_refusal(p);
+}
+
+bool shmi_membership_has_news(shmipc_peer *p) {
+    return scan_for_event(p, NULL) != NOTHING_YET || refusal(p) != SHMIPC_OK;
 }
 
 /* The token is read after the generation: see sleeper.h. */
-static int event_refusal(shmipc_peer *p, const struct sleeper *sleeper) {
-    switch (load_seq_cst32(&p->life.phase)) {
-    case PEER_OPEN:
-        if (sleeper_is_stopped(sleeper))
-            return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop");
-        if (peer_is_host(p))
-            shmi_peer_look_for_name(p);
-        return shmi_peer_name_refusal(p);
-    case PEER_DRAINING:
-        return shmi_fail(SHMIPC_E_SHUTDOWN, "the peer is shutting down");
-    default:
-        return shmi_fail(SHMIPC_E_CLOSED, "the peer is closed");
-    }
+static int waiter_refusal(shmipc_peer *p, const struct sleeper *sleeper) {
+    int error = refusal(p);
+    if (error == SHMIPC_OK && sleeper_is_stopped(sleeper))
+        return shmi_fail(SHMIPC_E_CANCELLED, "stopped by shmipc_stop");
+    return error;
 }
 
 /* No prepare: a peer that comes or leaves notifies all sleepers, announced or not; ticks find the
@@ -149,11 +169,14 @@ static int await_event(shmipc_peer *p, int64_t timeout, const struct sleeper *sl
     struct deadline deadline = deadline_in(timeout);
     for (;;) {
         uint32_t generation = shmi_eventcount_generation(&p->membership.changes);
-        if (scan_for_event(p, event))
+        enum finding finding = scan_for_event(p, event);
+        if (finding == EVENT_FOUND)
             return SHMIPC_OK;
-        int error = event_refusal(p, sleeper);
+        int error = waiter_refusal(p, sleeper);
         if (error)
             return error;
+        if (finding == NOTHING_MORE)
+            return shmi_fail(SHMIPC_E_NO_PEER, "the host is gone, as an event has told");
         if (shmi_deadline_passed(&deadline))
             return shmi_fail(SHMIPC_E_TIMEOUT, "no peer came or went within %lld ns",
                              (long long)timeout);
@@ -237,7 +260,7 @@ static int await_guests(shmipc_peer *p, uint32_t count, int64_t timeout,
         uint32_t guests = count_serving(p);
         if (guests >= count)
             return SHMIPC_OK;
-        int error = event_refusal(p, sleeper);
+        int error = waiter_refusal(p, sleeper);
         if (error)
             return error;
         if (shmi_deadline_passed(&deadline))

@@ -1,5 +1,5 @@
 /*
- * Peers that come and go: the public functions of shmipc.h, Notice; and how a host reaps dead
+ * Peers that come and go: the public functions of shmipc.h, Events; and how a host reaps dead
  * guests.
  */
 #ifndef SHMIPC_MEMBERSHIP_H
@@ -17,8 +17,8 @@ bool shmi_membership_tick(shmipc_peer *peer, bool death);
 /* When a thread of this process last looked. Valid only after the first look. */
 uint64_t shmi_membership_last_look(const shmipc_peer *peer);
 
-/* True if shmipc_next_event would return an event at once. */
-bool shmi_membership_has_event(shmipc_peer *peer);
+/* True if shmipc_next_event would return an event or an error at once, other than TIMEOUT. */
+bool shmi_membership_has_news(shmipc_peer *peer);
 
 /* Writes the peer's counters to its record, where other processes can read them. */
 void shmi_membership_publish_counters(const shmipc_peer *peer, struct peer_record *record);

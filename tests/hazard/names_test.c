@@ -146,6 +146,24 @@ static void test_every_wait_of_a_host_says_that_its_name_was_removed(void **stat
     }
 }
 
+/* To a guest such a host is dead: nobody else can find it. */
+static void test_a_guest_that_waits_for_events_hears_of_the_lost_name(void **state) {
+    struct hearing hearing = {.warnings = 0};
+    struct region_name name = new_name();
+    shmipc_peer *guest;
+    shmipc_event event;
+    (void)state;
+    shmipc_peer *host = create_heard(name.text, &hearing);
+    must_equal(shmipc_guest_attach(name.text, NULL, SECOND, &guest), 0);
+    must_equal(shmipc_next_event(guest, 0, &event), SHMIPC_E_TIMEOUT);
+    remove_name(name.text);
+    must_equal(shmipc_next_event(guest, SHMIPC_FOREVER, &event), SHMIPC_OK);
+    must_equal(event.kind, SHMIPC_EVENT_DIED);
+    must_equal(shmipc_next_event(guest, SHMIPC_FOREVER, &event), SHMIPC_E_NO_PEER);
+    shmipc_free(guest);
+    shmipc_free(host);
+}
+
 /* Only one of the waiting threads looks; the others, which sleep for seconds, are woken too. */
 static void test_one_look_tells_all_waiters(void **state) {
     int (*const waits[])(shmipc_peer *) = {
@@ -349,6 +367,7 @@ static void test_a_name_that_may_not_be_removed_is_told(void **state) {
 }
 
 HAZARD_MAIN("names", hazard_test(test_every_wait_of_a_host_says_that_its_name_was_removed),
+            hazard_test(test_a_guest_that_waits_for_events_hears_of_the_lost_name),
             hazard_test(test_one_look_tells_all_waiters),
             hazard_test(test_a_host_without_its_name_begins_no_call),
             hazard_test(test_a_name_that_another_took_is_left_to_it),

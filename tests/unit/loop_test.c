@@ -3,6 +3,7 @@
  */
 #include "support/fixture.h"
 
+#include "peer/membership.h"
 #include "peer/peer.h"
 #include "support/readable.h"
 
@@ -233,6 +234,39 @@ static void a_host_that_leaves_makes_it_readable(void **state) {
     close_scene(&s);
 }
 
+/* A loop that takes its events until TIMEOUT would turn for ever if the two disagreed. */
+static void it_is_ready_for_events_only_if_next_event_returns(void **state) {
+    (void)state;
+    struct scene s;
+    shmipc_event event;
+    open_scene(&s, false);
+    store_release32(&s.loop->region.shared->peers[HOST].status, PEER_LEAVING);
+    shmi_membership_announce(s.other);
+    assert_int_equal(shmipc_arm(s.loop, SHMIPC_ARM_EVENTS, NULL, 0), 0);
+    assert_int_equal(shmipc_next_event(s.loop, 0, &event), SHMIPC_E_TIMEOUT);
+    assert_int_equal(shmipc_shutdown(s.other, 0), SHMIPC_OK);
+    await_readiness(&s, SHMIPC_ARM_EVENTS);
+    assert_int_equal(shmipc_next_event(s.loop, 0, &event), SHMIPC_OK);
+    assert_int_equal(event.kind, SHMIPC_EVENT_LEFT);
+    assert_int_equal(shmipc_arm(s.loop, SHMIPC_ARM_EVENTS, NULL, 0), 1);
+    assert_int_equal(shmipc_next_event(s.loop, 0, &event), SHMIPC_E_NO_PEER);
+    close_scene(&s);
+}
+
+static void a_corrupt_region_is_an_event(void **state) {
+    (void)state;
+    for (int host_loops = 0; host_loops < 2; host_loops++) {
+        struct scene s;
+        shmipc_event event;
+        open_scene(&s, host_loops);
+        assert_int_equal(shmipc_arm(s.loop, SHMIPC_ARM_EVENTS, NULL, 0), 0);
+        (void)shmi_peer_mark_corrupt(s.loop, "a trial");
+        await_readiness(&s, SHMIPC_ARM_EVENTS);
+        assert_int_equal(shmipc_next_event(s.loop, 0, &event), SHMIPC_E_CORRUPT);
+        close_scene(&s);
+    }
+}
+
 /* It is looked for deaths, by ticks, though nobody notifies. */
 static void it_becomes_readable_for_every_tick(void **state) {
     (void)state;
@@ -317,6 +351,8 @@ int main(void) {
         watched_test(a_loop_that_takes_no_requests_leaves_them_to_a_worker),
         watched_test(closing_makes_it_readable),
         watched_test(a_host_that_leaves_makes_it_readable),
+        watched_test(it_is_ready_for_events_only_if_next_event_returns),
+        watched_test(a_corrupt_region_is_an_event),
         watched_test(it_becomes_readable_for_every_tick),
         watched_test(what_cannot_be_armed_is_refused),
         watched_test(the_descriptor_stays_the_same),

@@ -149,12 +149,27 @@ static void a_new_guest_does_not_hide_one_that_left(void **state) {
 static void a_guest_hears_of_its_host(void **state) {
     (void)state;
     struct pair p;
+    shmipc_event event;
     pair_open(&p, NULL);
     assert_no_event(p.guest);
     shmipc_free(p.host);
     assert_event(p.guest, SHMIPC_EVENT_LEFT, 0);
-    assert_no_event(p.guest);
+    assert_int_equal(shmipc_next_event(p.guest, SHMIPC_FOREVER, &event), SHMIPC_E_NO_PEER);
     shmipc_free(p.guest);
+}
+
+static void a_corrupt_region_ends_waits_for_peers(void **state) {
+    (void)state;
+    struct pair p;
+    shmipc_event event;
+    pair_open(&p, NULL);
+    assert_event(p.host, SHMIPC_EVENT_ATTACHED, 1);
+    (void)shmi_peer_mark_corrupt(p.host, "a trial");
+    (void)shmi_peer_mark_corrupt(p.guest, "a trial");
+    assert_int_equal(shmipc_next_event(p.host, SHMIPC_FOREVER, &event), SHMIPC_E_CORRUPT);
+    assert_int_equal(shmipc_wait_guests(p.host, 2, SHMIPC_FOREVER), SHMIPC_E_CORRUPT);
+    assert_int_equal(shmipc_next_event(p.guest, SHMIPC_FOREVER, &event), SHMIPC_E_CORRUPT);
+    pair_close(&p);
 }
 
 /* Dying is closing without leaving: the lock goes, the line stays. */
@@ -168,6 +183,7 @@ static void die(shmipc_peer *peer) {
 static void a_death_is_told_from_a_departure(void **state) {
     (void)state;
     struct region_name name = new_name();
+    shmipc_event event;
     shmipc_peer *host = create(name.text);
     shmipc_peer *guest = attach(name.text);
     assert_event(host, SHMIPC_EVENT_ATTACHED, 1);
@@ -179,7 +195,58 @@ static void a_death_is_told_from_a_departure(void **state) {
     (void)shmi_object_unpublish(host->region.object);
     die(host);
     assert_event(guest, SHMIPC_EVENT_DIED, 0);
+    assert_int_equal(shmipc_next_event(guest, SHMIPC_FOREVER, &event), SHMIPC_E_NO_PEER);
     shmipc_free(guest);
+}
+
+/* ---- A guest that takes another one's place while the host looks ---- */
+
+static struct {
+    shmipc_peer *host; /* NULL: nobody comes */
+    bool there;        /* whether the other guest is there at the end of the look at its lock */
+} swap;
+
+bool __real_shmi_peer_is_locked(struct object *object, uint32_t index);
+bool __wrap_shmi_peer_is_locked(struct object *object, uint32_t index);
+
+/* Guest 1 leaves, and the next one stores its epoch, perhaps what it serves too. */
+bool __wrap_shmi_peer_is_locked(struct object *object, uint32_t index) {
+    if (index != 1 || swap.host == NULL)
+        return __real_shmi_peer_is_locked(object, index);
+    struct region_layout *shared = swap.host->region.shared;
+    store_release32(&shared->peers[1].status, PEER_VACANT);
+    store_release32(&shared->peers[1].epoch, load_relaxed32(&shared->peers[1].epoch) + 1);
+    if (swap.there) {
+        store_release64(&shared->services[1], 2);
+        store_release32(&shared->peers[1].status, PEER_ATTACHED);
+    }
+    swap.host = NULL;
+    return true;
+}
+
+static void no_guest_is_told_with_the_service_of_another(void **state) {
+    (void)state;
+    for (int there = 0; there < 2; there++) {
+        struct region_name name = new_name();
+        shmipc_guest_config config = test_guest_config();
+        shmipc_event event = {0};
+        shmipc_peer *host = create(name.text);
+        shmipc_peer *guest;
+        config.service = 1;
+        must_equal(shmipc_guest_attach(name.text, &config, 0, &guest), SHMIPC_OK);
+        swap.host = host;
+        swap.there = there;
+        assert_no_event(host);
+        assert_null(swap.host);
+        store_release64(&host->region.shared->services[1], 2);
+        store_release32(&host->region.shared->peers[1].status, PEER_ATTACHED);
+        assert_int_equal(shmipc_next_event(host, 0, &event), SHMIPC_OK);
+        assert_int_equal(event.kind, SHMIPC_EVENT_ATTACHED);
+        assert_int_equal(event.service, 2);
+        assert_int_equal(event.address >> 32, host->region.shared->peers[1].epoch);
+        shmipc_free(guest);
+        shmipc_free(host);
+    }
 }
 
 static void *attach_soon(void *context) {
@@ -351,7 +418,9 @@ int main(void) {
         watched_test(a_visit_that_nobody_saw_is_told_afterwards),
         watched_test(a_new_guest_does_not_hide_one_that_left),
         watched_test(a_guest_hears_of_its_host),
+        watched_test(a_corrupt_region_ends_waits_for_peers),
         watched_test(a_death_is_told_from_a_departure),
+        watched_test(no_guest_is_told_with_the_service_of_another),
         watched_test(waiting_for_events_ends_with_one),
         watched_test(waiting_for_guests_ends_when_they_are_there),
         watched_test(counters_count_by_slot_and_altogether),
