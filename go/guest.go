@@ -28,7 +28,7 @@ const nameMax = 200
 
 // Config says how to attach. The zero value, and nil, mean all defaults.
 type Config struct {
-	// Mode is the most permission bits that the region may have; more is ErrDenied. 0: 0600. Ignored on Windows.
+	// Mode is the permission bits that the region may have; others are ErrDenied. 0: 0600. Ignored on Windows.
 	Mode os.FileMode
 	// Owner is the user id that must own the region. 0: this process's user; OwnerRoot: user 0.
 	// Windows has no such ids: there it must be 0.

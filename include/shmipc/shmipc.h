@@ -26,7 +26,7 @@
  * thread that is cancelled inside a function goes on until the function returns, and ends at the
  * next cancellation point after that. So neither a slot nor a lock is lost. What does end a wait is
  * shmipc_stop, shmipc_wake, shmipc_slot_cancel, shmipc_close or a time-out; docs/running.md says
- * which of them ends what. A log function and response->allocate run with
+ * which of them ends what. A log function, response->allocate and shmipc_dead_region run with
  * cancellation disabled, a handler with the thread's own setting: see shmipc_handler. A thread that
  * is cancelled asynchronously (PTHREAD_CANCEL_ASYNCHRONOUS) must not be inside the library.
  *
@@ -43,7 +43,8 @@
  * them to 0 where it fills in a whole structure.
  *
  * Processes. Create and attach after fork (and daemon), never before: in a forked child every
- * function ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says more.
+ * function ends with CLOSED. Free every peer before the library is unloaded. docs/running.md says
+ * more.
  *
  * Trust. A process that may open a region may write all of it, at any time: docs/SECURITY.md.
  *
@@ -173,8 +174,8 @@ SHMIPC_API const char *shmipc_strerror(int error);
  */
 SHMIPC_API const char *shmipc_last_error(void);
 
-/* The system's code (errno, on Windows that of GetLastError) of this thread's last failure; 0 if the
-   system had no part in it. */
+/* The system's code of this thread's last failure. It is an errno, on Windows a code of
+   GetLastError; 0 if the system had no part in the failure. */
 SHMIPC_API int shmipc_last_os_error(void);
 
 /* ---- Peers: create, attach, leave ------------------------------------------------------------ */
@@ -288,9 +289,9 @@ typedef struct shmipc_host_config {
  */
 #define SHMIPC_GLOBAL 2u
 
-/* A guest that only calls: shmipc_serve, shmipc_poll and shmipc_wait on it end with INVALID. If only
-   such guests are attached, a host's call fails with NO_PEER at once. shmipc_wait_guests does not
-   count them. */
+/* A guest that only calls: shmipc_serve, shmipc_poll and shmipc_wait on it end with INVALID. If
+   only such guests are attached, a host's call fails with NO_PEER at once. shmipc_wait_guests does
+   not count them. */
 #define SHMIPC_CALLS_ONLY 4u
 
 /*
@@ -390,10 +391,10 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Leaves at once: every call and wait on `peer`, now or later, ends with SHMIPC_E_CLOSED or
- * _CLOSED_STARTED. To the others that is an orderly end (SHMIPC_EVENT_LEFT). Returns when no handler runs and no thread waits, however long a handler takes.
- * Does not wait for held slots, but cuts them off as shmipc_shutdown does. Closing twice is
- * harmless, and so is NULL. After a shutdown that timed out, waits for the handlers that it left
- * running.
+ * _CLOSED_STARTED. To the others that is a graceful end too (SHMIPC_EVENT_LEFT). Returns when no
+ * handler runs and no thread waits, however long a handler takes. Does not wait for held slots, but
+ * cuts them off as shmipc_shutdown does. Closing twice is harmless, and so is NULL. After a
+ * shutdown that timed out, waits for the handlers that it left running.
  * Errors: STATE (called by a handler of this peer: nothing is done).
  */
 SHMIPC_API int shmipc_close(shmipc_peer *peer);
@@ -721,7 +722,8 @@ SHMIPC_API int shmipc_find_guest(shmipc_peer *peer, uint64_t service, uint64_t *
  *
  *     // when fd is readable, and after each send:
  *     do {
- *         shmipc_poll(peer, handler, NULL);                           // serve what is there
+ *         if (shmipc_poll(peer, handler, NULL) < 0)                   // serve what is there
+ *             ...                                                     // the peer is of no use
  *         while (shmipc_next_event(peer, 0, &event) == SHMIPC_OK)     // take what is there
  *             ...
  *         for each slot that was sent: if (shmipc_slot_ready(slot) == 1)
@@ -847,7 +849,8 @@ SHMIPC_API void shmipc_finder_free(shmipc_finder *finder);
  * disappears with the last process that has it open, so they find none.
  */
 
-/* Receives the name of one dead region. May call the library. */
+/* Receives the name of one dead region. May call the library. Runs with cancellation disabled, and
+   must return normally, not leave by longjmp or a C++ exception. */
 typedef void (*shmipc_dead_region)(void *context, const char *name);
 
 /* Lists dead regions: calls found(context, name) for each whose name begins with `prefix` (NULL and

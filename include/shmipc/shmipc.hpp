@@ -27,9 +27,10 @@
  * them frees it. A host, guest or finder that was moved from, or never had a peer, refuses every
  * call with errc::invalid; such a slot refuses it with errc::stale.
  *
- * Threads. Any thread may call any function at any time, with two exceptions. An object may be
+ * Threads. Any thread may call any function at any time, with these exceptions. An object may be
  * ended or replaced (its destructor, an assignment, a move from it) only while no other thread uses
- * it. A slot belongs to one thread at a time (except for cancel).
+ * it. A slot (except for cancel), a peer's descriptor with arm and disarm, and a finder belong to
+ * one thread at a time.
  *
  * Memory. call() allocates only for an answer, or a handler's message, of more than SHMIPC_INLINE
  * bytes. call_into(), slots and handlers never allocate. Creating, attaching, finding a host,

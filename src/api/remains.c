@@ -1,6 +1,6 @@
 /*
- * Regions that dead hosts left behind: shmipc.h, Dead regions. A region is tested for death as a
- * guest tests it, and removed as the next host of its name would.
+ * Regions that dead hosts left behind: shmipc.h, Regions of dead hosts. A region is tested for
+ * death as a guest tests it, and removed as the next host of its name would.
  */
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /*
- * Claimed slots in their users' hands: shmipc.h, Claimed slots.
+ * Claimed slots in their users' hands: shmipc.h, Slots.
  */
 #include "call/caller.h"
 

@@ -67,7 +67,7 @@ static void an_exception_of_a_handler_is_the_callers_error() {
              throw std::runtime_error("no such key");
          }) == "no such key");
     must(failure_of(p, [](auto &, auto &) { throw 42; }) ==
-         "the handler threw what is no std::exception");
+         "the handler threw something other than a std::exception");
     must(failure_of(p, [](auto &, auto &) { throw std::runtime_error(""); }).empty());
     must(ask(p, echo).value().text() == "question"); /* it goes on */
 }

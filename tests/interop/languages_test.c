@@ -251,12 +251,12 @@ static int be_host(const char *name) {
 }
 
 static bool both_guests_are_there(const char *name) {
-    shmipc_peer *poller = NULL;
+    shmipc_peer *observer = NULL;
     shmipc_info info = {0};
-    int error = shmipc_guest_attach(name, NULL, 0, &poller);
+    int error = shmipc_guest_attach(name, NULL, 0, &observer);
     if (error == SHMIPC_OK)
-        error = shmipc_get_info(poller, &info);
-    shmipc_free(poller);
+        error = shmipc_get_info(observer, &info);
+    shmipc_free(observer);
     return error == SHMIPC_OK && info.guests == 3; /* two, and this one */
 }
 

@@ -17,7 +17,7 @@ struct library {
     int (*serve)(shmipc_peer *peer, shmipc_handler handler, void *context);
     int (*call)(shmipc_peer *peer, const shmipc_request *request, shmipc_response *response,
                 int64_t timeout);
-    void (*close)(shmipc_peer *peer);
+    int (*close)(shmipc_peer *peer);
     void (*free)(shmipc_peer *peer);
     const char *(*last_error)(void);
 };

@@ -46,6 +46,8 @@ void answer_rate(const shmipc::request &request, shmipc::response &response) {
     response.fail("no rate for " + std::string(request.text()));
 }
 
+/* The guest calls the add-in, so there is a host from the beginning. An add-in that only calls
+   would create its host with its first call: applications also load plug-ins that nobody uses. */
 void load(const char *region) {
     if (current)
         throw std::logic_error("the add-in is loaded already");

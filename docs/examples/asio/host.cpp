@@ -101,7 +101,9 @@ private:
     void look() {
         bool there = true;
         for (int round = 0; there && round < rounds; round++) {
-            (void)host_.poll([this](auto &request, auto &response) { answer(request, response); });
+            /* An error ends the program: with it the descriptor would be readable for ever. */
+            host_.poll([this](auto &request, auto &response) { answer(request, response); })
+                .value();
             take_events();
             take_answers();
             there = host_.arm(shmipc::arm_requests | shmipc::arm_events, slots_).value();

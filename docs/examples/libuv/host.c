@@ -73,7 +73,9 @@ static void take_events(void) {
 static void look(void) {
     int there = 1;
     for (int round = 0; there == 1 && round < ROUNDS; round++) {
-        (void)shmipc_poll(host, answer, NULL);
+        there = shmipc_poll(host, answer, NULL);
+        if (there < 0) /* the region's name was removed: a descriptor would be readable for ever */
+            break;
         take_events();
         take_answers();
         there = shmipc_arm(host, SHMIPC_ARM_REQUESTS | SHMIPC_ARM_EVENTS, slots, CALLS);

@@ -210,7 +210,7 @@ template <class Handler> struct bound_handler {
         } catch (const std::exception &thrown) {
             response.fail(thrown.what());
         } catch (...) {
-            response.fail("the handler threw what is no std::exception");
+            response.fail("the handler threw something other than a std::exception");
         }
 #else
         run_handler(static_cast<bound_handler *>(context)->handler, request, response);

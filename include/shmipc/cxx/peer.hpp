@@ -135,7 +135,8 @@ public:
                      next.service};
     }
 
-    /* The descriptor for an event loop: shmipc_get_fd. Stop watching it before this object ends. */
+    /* The descriptor for an event loop: shmipc_get_fd. Stop watching it before this object ends. It
+       belongs to one thread at a time, and so do arm and disarm. */
     SHMIPC_LOCAL result<shmipc_fd> descriptor() noexcept {
         shmipc_fd fd{};
         if (int code = shmipc_get_fd(native(), &fd))

@@ -67,7 +67,7 @@ void *shmi_object_detach(struct object *o) {
 
 /* Adding 0 to a byte writes its page. Atomically, so that another thread's write at the same moment
    is not lost. Volatile, since a compiler turns the addition of a known 0 into a load. */
-// NOLINTNEXTLINE(readability-non-const-parameter): its page is written, if with the same bytes
+// NOLINTNEXTLINE(readability-non-const-parameter): it writes, though the bytes stay the same
 static void touch(char *start, const char *end, size_t page) {
     static const volatile char nothing = 0;
     for (; start < end; start += page)
