@@ -93,11 +93,24 @@ static inline void release_if_unwound(const struct held *held) {
         shmi_pool_release(held->peer, held->slot);
 }
 
+/* The addressee is looked for in the region, which may be unmapped while this thread has no
+   claim. */
+static int claim_for(shmipc_peer *p, const shmipc_request *request, struct deadline *deadline,
+                     struct local_slot **slot) {
+    int error = shmi_pool_claim(p, deadline, slot);
+    if (error)
+        return error;
+    error = check_address(p, request->to);
+    if (error)
+        shmi_pool_release(p, *slot);
+    return error;
+}
+
 static int call_in_free_slot(shmipc_peer *p, const shmipc_request *request,
                              shmipc_response *response, struct deadline *deadline) {
     struct await await = {.deadline = deadline};
     struct local_slot *l;
-    int error = shmi_pool_claim(p, deadline, &l);
+    int error = claim_for(p, request, deadline, &l);
     if (error)
         return error;
     struct held held UNDONE_BY(release_if_unwound) = {p, l};
@@ -128,8 +141,7 @@ static int check_call(const shmipc_peer *p, const shmipc_request *request,
         (request->flags & ~SHMIPC_WAIT_READY) != 0 ||
         (response != NULL && response->data == NULL && response->capacity > 0))
         return refuse_call(p, request, response);
-    int error = check_timeout(timeout);
-    return error ? error : check_address(p, request->to);
+    return check_timeout(timeout);
 }
 
 int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *response,
@@ -139,6 +151,17 @@ int shmipc_call(shmipc_peer *p, const shmipc_request *request, shmipc_response *
     if (error == SHMIPC_OK)
         error = send_check(p, request->type, request->length);
     return error ? error : call_in_free_slot(p, request, response, &deadline);
+}
+
+/* An address that is none leaves the slot claimed, as every other wrong argument does. */
+static int admit_call(shmipc_peer *p, struct local_slot *l, const shmipc_request *request) {
+    int error = pool_admit(p, l);
+    if (error)
+        return error;
+    error = check_address(p, request->to);
+    if (error == SHMIPC_E_NO_PEER)
+        shmi_pool_release(p, l);
+    return error;
 }
 
 int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request, shmipc_response *response,
@@ -152,7 +175,7 @@ int shmipc_slot_call(shmipc_slot slot, const shmipc_request *request, shmipc_res
     if (error == SHMIPC_OK)
         error = send_check(slot.peer, request->type, request->length);
     if (error == SHMIPC_OK)
-        error = pool_admit(slot.peer, l);
+        error = admit_call(slot.peer, l, request);
     return error ? error : call_in_slot(slot.peer, l, request, response, &await);
 }
 

@@ -31,7 +31,8 @@ static inline bool address_is_there(const shmipc_peer *p, uint64_t to) {
            load_acquire32(&record->epoch) == (uint32_t)(to >> ADDRESS_EPOCH_SHIFT);
 }
 
-/* OK if a request may be sent to this address; 0 is any guest, or the host. */
+/* OK if a request may be sent to this address; 0 is any guest, or the host. Reads the region: the
+   thread has claimed a slot, and was not refused since. */
 static inline int check_address(const shmipc_peer *p, uint64_t to) {
     return to == 0 || address_is_there(p, to) ? SHMIPC_OK : shmi_address_refuse(p, to);
 }

@@ -387,11 +387,15 @@ struct inheritance {
 };
 
 static void expect_closed(shmipc_peer *peer) {
+    const shmipc_request addressed = {.to = UINT64_C(1) << 32 | 1};
+    uint64_t address;
+    shmipc_fd fd;
     shmipc_info info;
     shmipc_stats stats;
     shmipc_event event;
     shmipc_slot slot;
     must_equal(call_empty(peer, SECOND), SHMIPC_E_CLOSED);
+    must_equal(shmipc_call(peer, &addressed, NULL, SECOND), SHMIPC_E_CLOSED);
     must_equal(shmipc_ping(peer, SECOND, NULL), SHMIPC_E_CLOSED);
     must_equal(shmipc_slot_claim(peer, SECOND, &slot), SHMIPC_E_CLOSED);
     must_equal(shmipc_serve(peer, echo_handler, NULL), SHMIPC_E_CLOSED);
@@ -400,16 +404,25 @@ static void expect_closed(shmipc_peer *peer) {
     must_equal(shmipc_wake(peer), SHMIPC_E_CLOSED);
     must_equal(shmipc_get_info(peer, &info), SHMIPC_E_CLOSED);
     must_equal(shmipc_get_stats(peer, &stats), SHMIPC_E_CLOSED);
+    must_equal(shmipc_get_slot_stats(peer, 0, &stats), SHMIPC_E_CLOSED);
+    must_equal(shmipc_find_guest(peer, 0, &address), SHMIPC_E_CLOSED);
+    must_equal(shmipc_get_fd(peer, &fd), SHMIPC_E_CLOSED);
+    must_equal(shmipc_disarm(peer), SHMIPC_E_CLOSED);
     must_equal(shmipc_next_event(peer, SECOND, &event), SHMIPC_E_CLOSED);
     must_equal(shmipc_shutdown(peer, SECOND), SHMIPC_E_CLOSED);
 }
 
 /* Refused, by any error, as long as nothing of the parent's memory is touched. */
 static void expect_useless(shmipc_slot slot) {
+    const shmipc_request addressed = {.to = UINT64_C(1) << 32 | 1};
     shmipc_response response;
+    size_t which = 0;
     must(shmipc_slot_ready(slot) < 0);
     must(shmipc_slot_receive(slot, SECOND, &response) < 0);
     must(shmipc_slot_send(slot, 0, 0, 0) < 0);
+    must(shmipc_slot_send_to(slot, addressed.to, 0, 0, 0) < 0);
+    must(shmipc_slot_call(slot, &addressed, NULL, SECOND) < 0);
+    must(shmipc_slot_wait_any(&slot, 1, SECOND, &which) < 0);
     must(shmipc_slot_cancel(slot) < 0);
     (void)shmipc_slot_release(slot);
 }

@@ -198,12 +198,97 @@ static void what_is_no_address_is_refused(void **state) {
     (void)state;
     struct party p = {.spin_ns = 0};
     const shmipc_request request = {.to = 1};
+    int answerer;
     open_party(&p);
     const uint64_t wrong[] = {1, UINT64_C(1) << 32, UINT64_C(1) << 32 | 16, UINT64_MAX};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(call(&p, wrong[i], NULL, 0), SHMIPC_E_INVALID);
+        assert_int_equal(call(&p, wrong[i], &answerer, 0), SHMIPC_E_INVALID);
     assert_int_equal(shmipc_call(p.guests[0], &request, NULL, 0), SHMIPC_E_INVALID);
     close_party(&p);
+}
+
+/* NO_PEER ends the claim, as it does where the guest goes later; INVALID does not. */
+static void a_call_in_a_held_slot_gives_it_back_unless_the_address_is_none(void **state) {
+    (void)state;
+    struct party p = {.spin_ns = 0};
+    const shmipc_request wrong = {.to = 1};
+    open_party(&p);
+    const shmipc_request gone = {.to = p.addresses[1]};
+    shmipc_slot slot = must_claim(p.host, 0);
+    shmipc_free(p.guests[1]);
+    p.guests[1] = NULL;
+    assert_int_equal(shmipc_slot_call(slot, &wrong, NULL, 0), SHMIPC_E_INVALID);
+    assert_non_null(shmipc_slot_buffer(slot, NULL));
+    assert_int_equal(shmipc_slot_call(slot, &gone, NULL, 0), SHMIPC_E_NO_PEER);
+    assert_null(shmipc_slot_buffer(slot, NULL));
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(shmipc_call(p.host, &gone, NULL, 0), SHMIPC_E_NO_PEER);
+    const shmipc_slot all[] = {must_claim(p.host, 0), must_claim(p.host, 0)};
+    must_release(all[0]);
+    must_release(all[1]);
+    close_party(&p);
+}
+
+/* ---- A host that closes ---- */
+
+static void a_host_that_has_left_refuses_the_call(void **state) {
+    (void)state;
+    for (int in_order = 0; in_order < 2; in_order++) {
+        struct party p = {.spin_ns = 0};
+        int answerer;
+        open_party(&p);
+        shmipc_slot held = must_claim(p.host, 0);
+        assert_int_equal(in_order ? shmipc_shutdown(p.host, 0) : shmipc_close(p.host),
+                         in_order ? SHMIPC_E_TIMEOUT : SHMIPC_OK);
+        assert_int_equal(call(&p, p.addresses[1], &answerer, 0), SHMIPC_E_CLOSED);
+        const shmipc_request request = {.to = p.addresses[1]};
+        assert_int_equal(shmipc_slot_call(held, &request, NULL, 0), SHMIPC_E_CLOSED);
+        close_party(&p);
+        open_party(&p);
+        assert_int_equal(in_order ? shmipc_shutdown(p.host, 0) : shmipc_close(p.host), SHMIPC_OK);
+        assert_int_equal(call(&p, p.addresses[1], &answerer, 0), SHMIPC_E_CLOSED);
+        close_party(&p);
+    }
+}
+
+struct race {
+    struct party party;
+    struct gate called;
+    atomic_bool closed;
+};
+
+/* Nobody serves: a call that is sent times out, unless its host or its guest is gone by then. */
+static void *call_until_closed(void *context) {
+    struct race *r = context;
+    bool closed = false;
+    int answerer;
+    int error;
+    do {
+        closed = atomic_load(&r->closed);
+        error = call(&r->party, r->party.addresses[1], &answerer, 0);
+        must(error == SHMIPC_E_TIMEOUT || error == SHMIPC_E_CLOSED);
+        gate_pass(&r->called);
+    } while (!closed);
+    must_equal(error, SHMIPC_E_CLOSED);
+    return NULL;
+}
+
+static void calls_end_while_another_thread_closes(void **state) {
+    (void)state;
+    enum { ROUNDS = 200, CALLERS = 2 };
+    for (int i = 0; i < ROUNDS; i++) {
+        struct race r = {.party = {.spin_ns = 0}};
+        pthread_t callers[CALLERS];
+        open_party(&r.party);
+        for (int n = 0; n < CALLERS; n++)
+            callers[n] = thread_start(call_until_closed, &r);
+        gate_await(&r.called, 2 * CALLERS);
+        assert_int_equal(shmipc_close(r.party.host), SHMIPC_OK);
+        atomic_store(&r.closed, true);
+        for (int n = 0; n < CALLERS; n++)
+            thread_join(callers[n]);
+        close_party(&r.party);
+    }
 }
 
 static void the_event_of_a_guest_that_left_names_it(void **state) {
@@ -234,7 +319,10 @@ int main(void) {
         watched_test(the_next_guest_of_the_index_is_another),
         watched_test(a_service_is_found_while_its_guest_is_there),
         watched_test(what_is_no_address_is_refused),
+        watched_test(a_call_in_a_held_slot_gives_it_back_unless_the_address_is_none),
         watched_test(the_event_of_a_guest_that_left_names_it),
+        watched_test(a_host_that_has_left_refuses_the_call),
+        watched_test(calls_end_while_another_thread_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

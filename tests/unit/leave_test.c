@@ -127,8 +127,11 @@ static void closing_waits_for_a_handler_that_runs(void **state) {
 
 static void a_closed_peer_refuses_everything(void **state) {
     (void)state;
+    const shmipc_request addressed = {.to = UINT64_C(1) << 32 | 1};
     struct pair p;
     shmipc_slot slot;
+    shmipc_fd fd;
+    uint64_t address;
     shmipc_info info;
     shmipc_stats stats;
     shmipc_event event;
@@ -140,6 +143,7 @@ static void a_closed_peer_refuses_everything(void **state) {
         shmipc_close(peer);
         assert_int_equal(shmipc_call(peer, &nothing, NULL, 0), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_call(peer, &nothing, NULL, SHMIPC_FOREVER), SHMIPC_E_CLOSED);
+        assert_int_equal(shmipc_call(peer, &addressed, NULL, 0), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_ping(peer, 0, NULL), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_slot_claim(peer, SHMIPC_FOREVER, &slot), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_serve(peer, echo_handler, NULL), SHMIPC_E_CLOSED);
@@ -151,6 +155,9 @@ static void a_closed_peer_refuses_everything(void **state) {
         assert_int_equal(shmipc_get_stats(peer, &stats), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_get_slot_stats(peer, 0, &stats), SHMIPC_E_CLOSED);
         assert_int_equal(shmipc_next_event(peer, 0, &event), SHMIPC_E_CLOSED);
+        assert_int_equal(shmipc_find_guest(peer, 0, &address), SHMIPC_E_CLOSED);
+        assert_int_equal(shmipc_get_fd(peer, &fd), SHMIPC_E_CLOSED);
+        assert_int_equal(shmipc_disarm(peer), SHMIPC_E_CLOSED);
     }
     assert_int_equal(shmipc_wait_guests(p.host, 0, 0), SHMIPC_E_CLOSED);
     pair_close(&p);
