@@ -30,13 +30,20 @@ static int open_dead(const char *name, struct object **object) {
     return error;
 }
 
-int shmipc_remove_dead_region(const char *name) {
+static int remove_dead(const char *name) {
     struct object *object;
     int error = open_dead(name, &object);
     if (error)
         return error;
     error = shmi_object_remove_dead(object);
     shmi_object_close(object);
+    return error;
+}
+
+int shmipc_remove_dead_region(const char *name) {
+    const int cancellation = shmi_cancellation_off();
+    int error = remove_dead(name);
+    shmi_cancellation_restore(cancellation);
     return error;
 }
 
@@ -70,10 +77,13 @@ static int visit_name(void *context, const char *name) {
     return SHMIPC_OK;
 }
 
-/* Regions that were passed over are no failure. */
+/* Regions that were passed over are no failure. The user's function is called while the directory
+   is open, so that too runs with cancellation disabled. */
 static int visit_names(const char *prefix, struct visit *visit) {
     const struct last_failure kept = shmi_thread_state()->last;
+    const int cancellation = shmi_cancellation_off();
     int error = shmi_object_list(prefix == NULL ? "" : prefix, visit_name, visit);
+    shmi_cancellation_restore(cancellation);
     if (error)
         return error;
     shmi_thread_state()->last = kept;

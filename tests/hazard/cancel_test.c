@@ -164,7 +164,9 @@ static void test_no_wait_ends_by_a_cancellation_and_none_loses_a_slot(void **sta
 struct doomed {
     void (*body)(struct doomed *doomed);
     struct pair pair;
-    atomic_uint lines; /* of the log */
+    struct region_name killed[2]; /* of dead hosts */
+    atomic_uint lines;            /* of the log */
+    atomic_uint dead;             /* regions that were listed */
     atomic_bool over;
 };
 
@@ -260,7 +262,25 @@ static void find_its_host(const struct pair *pair) {
     shmipc_finder_free(finder);
 }
 
+static void count_at_such_a_point(void *context, const char *name) {
+    atomic_uint *count = context;
+    (void)name;
+    pthread_testcancel();
+    atomic_fetch_add(count, 1);
+}
+
+static void clear_up(struct doomed *d) {
+    char prefix[48];
+    name_prefix(prefix);
+    must_equal(shmipc_dead_regions(prefix, count_at_such_a_point, &d->dead), 2);
+    must_equal(atomic_load(&d->dead), 2);
+    must_equal(shmipc_remove_dead_region(d->killed[0].text), SHMIPC_OK);
+    must_equal(shmipc_remove_dead_region(d->killed[0].text), SHMIPC_E_NOT_FOUND);
+    must_equal(shmipc_remove_dead_regions(prefix), 1);
+}
+
 static void live_a_whole_life(struct doomed *d) {
+    clear_up(d);
     open_both(d);
     find_its_host(&d->pair);
     exchange(&d->pair);
@@ -271,10 +291,22 @@ static void live_a_whole_life(struct doomed *d) {
     shmipc_free(d->pair.host);
 }
 
+static int leave_region(void *context) {
+    const struct region_name *name = context;
+    const shmipc_host_config config = test_host_config();
+    shmipc_peer *host;
+    must_equal(shmipc_host_create(name->text, &config, &host), SHMIPC_OK);
+    return 0;
+}
+
 static void test_no_function_is_a_cancellation_point(void **state) {
     (void)state;
     int descriptors = count_descriptors();
     struct doomed d = {.body = live_a_whole_life, .pair.name = new_name()};
+    for (int i = 0; i < 2; i++) {
+        d.killed[i] = new_name();
+        assert_int_equal(child_wait(child_start(leave_region, &d.killed[i])), 0);
+    }
     run_doomed(&d);
     assert_true(atomic_load(&d.lines) >= 4); /* both came and went */
     assert_int_equal(count_descriptors(), descriptors);
