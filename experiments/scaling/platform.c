@@ -151,8 +151,8 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     return 0;
 }
 
-bool shmi_object_is_listed(const char *name) {
-    (void)name;
+bool shmi_object_is_listed(const char *name, struct object_identity *identity) {
+    (void)name, (void)identity;
     return false;
 }
 

@@ -85,13 +85,14 @@ static bool was_found(const shmipc_finder *f, const struct object_identity *iden
     return false;
 }
 
-/* Of regions that have lost their names nothing is kept. */
-static void forget(shmipc_finder *f, const char *name) {
+/* Of a region that has lost its name nothing is kept. `now` is what the name means now. */
+static void forget_lost(shmipc_finder *f, const char *name, const struct object_identity *now) {
     for (size_t i = 0; i < f->count; i++) {
-        if (strcmp(f->found[i].name, name) == 0) {
+        if (strcmp(f->found[i].name, name) != 0)
+            continue;
+        if (!is_same(&f->found[i].identity, now))
             f->found[i] = f->found[--f->count];
-            return;
-        }
+        return;
     }
 }
 
@@ -120,10 +121,12 @@ static int check_live(struct object *object, const char *name) {
     return error;
 }
 
+/* After an error too, *identity is that of the file which the name means; unchanged if there is
+   none. */
 static int identify(const char *name, struct object_identity *identity) {
     struct object *object;
     int error = shmi_region_check_name(name);
-    if (error == SHMIPC_OK && !shmi_object_is_listed(name))
+    if (error == SHMIPC_OK && !shmi_object_is_listed(name, identity))
         error = shmi_fail(SHMIPC_E_NOT_FOUND, "%s is no file", name);
     if (error == SHMIPC_OK)
         error = shmi_object_open(name, &any, &object);
@@ -136,21 +139,19 @@ static int identify(const char *name, struct object_identity *identity) {
 }
 
 /* Every other error concerns the file alone, whoever has made it: then it is passed over until it
-   changes. */
+   changes. A region that was found is the same after that. */
 static bool is_of_process(int error) {
     return error == SHMIPC_E_NO_DESCRIPTORS || error == SHMIPC_E_NO_MEMORY;
 }
 
 /* 1 if the name means a region that was not found before. */
 static int look(shmipc_finder *f, const char *name) {
-    struct object_identity identity;
+    struct object_identity identity = {.device = 0}; /* of nothing */
     int error = identify(name, &identity);
     if (is_of_process(error))
         return error;
-    if (error == SHMIPC_OK && was_found(f, &identity))
-        return 0;
-    forget(f, name);
-    return error ? 0 : remember(f, name, &identity);
+    forget_lost(f, name, &identity);
+    return error || was_found(f, &identity) ? 0 : remember(f, name, &identity);
 }
 
 /* ---- Which names to look at ---- */

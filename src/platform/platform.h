@@ -68,8 +68,9 @@ int shmi_object_remove_dead(struct object *object);
 typedef int (*object_visitor)(void *context, const char *name);
 int shmi_object_list(const char *prefix, object_visitor visit, void *context);
 
-/* False if the name means nothing that shmi_object_list would visit. */
-bool shmi_object_is_listed(const char *name);
+/* Stores the identity of the object that the name means, also of one that may not be opened. False
+   if the name means nothing that shmi_object_list would visit. */
+bool shmi_object_is_listed(const char *name, struct object_identity *identity);
 
 /* False once the object has lost its name: the host has gone, another host has taken over, or
    another program has removed the name. True if that cannot be found out. */

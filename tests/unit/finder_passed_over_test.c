@@ -167,12 +167,17 @@ static void the_attach_judges_owner_and_mode(void **state) {
     shmipc_free(peer);
 }
 
+/* The superuser may open every file. */
+static void become_nobody(void) {
+    if (geteuid() == 0)
+        must(setgid(65534) == 0 && setuid(65534) == 0);
+}
+
 static int find_what_may_be_opened_at_last(void *context) {
     const char *name = context;
     char path[256];
     path_of(name, path);
-    if (geteuid() == 0)
-        must(setgid(65534) == 0 && setuid(65534) == 0);
+    become_nobody();
     shmipc_finder *f = finder(name);
     shmipc_peer *peer = host(name);
     must_equal(chmod(path, 0), 0);
@@ -184,6 +189,70 @@ static int find_what_may_be_opened_at_last(void *context) {
     shmipc_free(peer);
     shmipc_finder_free(f);
     return 0;
+}
+
+static void forbid_and_allow(shmipc_finder *f, const char *name) {
+    char path[256];
+    path_of(name, path);
+    must_equal(chmod(path, 0), 0);
+    finds_nothing(f);
+    must(access(path, R_OK) != 0);
+    must_equal(chmod(path, 0600), 0);
+}
+
+static int find_once(void *context) {
+    const char *name = context;
+    become_nobody();
+    shmipc_finder *f = finder(name);
+    shmipc_peer *peer = host(name);
+    finds(f, name);
+    for (int i = 0; i < 2; i++) {
+        forbid_and_allow(f, name);
+        finds_nothing(f);
+    }
+    shmipc_free(peer);
+    shmipc_finder_free(f);
+    return 0;
+}
+
+static void a_region_that_may_not_be_opened_for_a_while_is_found_once(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    must_equal(child_wait(child_start(find_once, name.text)), 0);
+}
+
+/* The name means a file that may not be opened, and not the region. */
+static int find_again(void *context) {
+    const char *name = context;
+    struct region_name elsewhere = new_name();
+    char path[256];
+    path_of(name, path);
+    become_nobody();
+    shmipc_finder *f = finder(name);
+    shmipc_peer *peer = host(name);
+    finds(f, name);
+    move_away(name, elsewhere.text);
+    must(plant_object(name, (const uint8_t[64]){0}, 64));
+    forbid_and_allow(f, name);
+    remove_planted(name);
+    move_away(elsewhere.text, name);
+    finds(f, name);
+    finds_nothing(f);
+    shmipc_free(peer);
+    peer = host(name);
+    must_equal(chmod(path, 0), 0);
+    finds_nothing(f);
+    must_equal(chmod(path, 0600), 0);
+    finds(f, name);
+    shmipc_free(peer);
+    shmipc_finder_free(f);
+    return 0;
+}
+
+static void a_name_that_means_another_file_meanwhile_is_forgotten(void **state) {
+    (void)state;
+    struct region_name name = new_name();
+    must_equal(child_wait(child_start(find_again, name.text)), 0);
 }
 
 static void a_region_is_found_when_it_may_be_opened(void **state) {
@@ -202,6 +271,8 @@ int main(void) {
         watched_test(what_is_passed_over_is_no_failure),
         watched_test(the_attach_judges_owner_and_mode),
         watched_test(a_region_is_found_when_it_may_be_opened),
+        watched_test(a_region_that_may_not_be_opened_for_a_while_is_found_once),
+        watched_test(a_name_that_means_another_file_meanwhile_is_forgotten),
     };
     return cmocka_run_group_tests_name("finder_passed_over", tests, NULL, NULL);
 }

@@ -53,9 +53,12 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     return result;
 }
 
-bool shmi_object_is_listed(const char *name) {
+bool shmi_object_is_listed(const char *name, struct object_identity *identity) {
     char path[256];
     struct stat status;
     (void)snprintf(path, sizeof path, DIRECTORY "/" FILE_PREFIX "%s", name);
-    return lstat(path, &status) == 0 && S_ISREG(status.st_mode);
+    if (lstat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    *identity = (struct object_identity){(uint64_t)status.st_dev, (uint64_t)status.st_ino};
+    return true;
 }

@@ -18,7 +18,8 @@ int shmi_object_list(const char *prefix, object_visitor visit, void *context) {
     return SHMIPC_OK;
 }
 
-bool shmi_object_is_listed(const char *name) {
+bool shmi_object_is_listed(const char *name, struct object_identity *identity) {
     (void)name;
+    (void)identity;
     return false;
 }
