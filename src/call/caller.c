@@ -232,14 +232,20 @@ static int view_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_r
     return check_answer_type(p, l, view->type);
 }
 
-COLD static int end_withdrawn(shmipc_peer *p, struct local_slot *l) {
-    l->call.withdrawn = false;
-    return shmi_outcome_withdrawn(p, l, slot_look(l->shared));
+/* No correct peer changes the word of a request that was taken back. If a hostile one did, the word
+   counts, since a handler may run by it. */
+static bool is_withdrawn(const struct local_slot *l, word seen) {
+    return l->call.withdrawn && word_state(seen) == SLOT_FREE;
+}
+
+COLD static int end_unanswered(shmipc_peer *p, struct local_slot *l, word seen) {
+    return is_withdrawn(l, seen) ? shmi_outcome_withdrawn(p, l, seen)
+                                 : shmi_outcome_corrupt(p, l, seen);
 }
 
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
     if (!slot_is_valid_successor(l->last, seen))
-        return l->call.withdrawn ? end_withdrawn(p, l) : shmi_outcome_corrupt(p, l, seen);
+        return end_unanswered(p, l, seen);
     leave_crowd(p, l);
     l->last = seen;
     l->phase = PHASE_ANSWERED;
@@ -333,9 +339,10 @@ bool shmi_caller_would_end(shmipc_peer *p, struct local_slot *l) {
 }
 
 void shmi_caller_abandon(shmipc_peer *p, struct local_slot *l) {
+    const word seen = slot_look(l->shared);
     bool answered = l->phase != PHASE_SENT;
-    if (l->call.withdrawn)
-        (void)end_withdrawn(p, l);
+    if (is_withdrawn(l, seen))
+        (void)shmi_outcome_withdrawn(p, l, seen);
     else if (!answered)
         (void)shmi_outcome_give_up(p, l, &shmi_reason_cancelled, 0, &answered);
     if (answered)

@@ -76,6 +76,7 @@ static int publish(shmipc_peer *p, struct local_slot *l, uint32_t type, size_t l
     l->phase = PHASE_SENT;
     l->call.type = type;
     l->call.reach = reach_of(length);
+    l->call.withdrawn = false;
     l->call.notified = false;
     const uint32_t sets = eventcount_sets(&p->calls.requests);
     l->call.polled = (sets >> POLLERS_SHIFT & takers(l)) != 0;

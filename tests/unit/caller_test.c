@@ -246,6 +246,104 @@ static void a_call_that_is_ready_without_a_peer_says_so_at_once(void **state) {
     }
 }
 
+/* ---- A hostile peer changes the word of a request that was taken back ---- */
+
+/* The side's guest leaves; a look takes back the request, and finds the call over. */
+static shmipc_slot send_and_take_back(struct side *s) {
+    shmipc_host_config config = test_host_config();
+    config.host_slots = 1;
+    open_side(s, true, &config);
+    shmipc_slot slot = must_claim(s->caller, SHMIPC_FOREVER);
+    must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    shmipc_free(s->pair.guest);
+    eventually(shmipc_slot_ready(slot) == 1);
+    must_equal(word_state(word_of(s, 0)), SLOT_FREE);
+    must_equal(shmipc_guest_attach(s->pair.name.text, NULL, 0, &s->pair.guest), SHMIPC_OK);
+    s->responder = s->pair.guest;
+    return slot;
+}
+
+static void make_it(const struct side *s, enum slot_state state) {
+    const word changed = word_with(word_of(s, 0), state, 0);
+    const bool has_owner = state == SLOT_WORKING || state == SLOT_RESPONSE;
+    store_word(shared_slot(s, 0),
+               has_owner ? word_with_owner(changed, s->responder->self) : changed);
+}
+
+static shmipc_slot answer_what_was_taken_back(struct side *s) {
+    shmipc_response response;
+    shmipc_slot slot = send_and_take_back(s);
+    make_it(s, SLOT_RESPONSE);
+    must_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_OK);
+    return slot;
+}
+
+static void a_handler_of_the_next_call_keeps_its_slot(void **state) {
+    (void)state;
+    struct side s;
+    struct server server;
+    struct gated gated = {{0}, {0}};
+    shmipc_slot slot = answer_what_was_taken_back(&s);
+    server_start(&server, s.responder, gated_handler, &gated);
+    must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    gate_await(&gated.entered, 1);
+    must_release(slot);
+    assert_int_equal(word_state(word_of(&s, 0)), SLOT_CANCELLED);
+    assert_int_equal(shmipc_slot_claim(s.caller, 0, &slot), SHMIPC_E_TIMEOUT);
+    gate_pass(&gated.leave);
+    must_release(must_claim(s.caller, SHMIPC_FOREVER));
+    (void)server_stop(&server);
+    close_side(&s);
+}
+
+static void the_next_request_is_taken_back_when_its_slot_is_released(void **state) {
+    (void)state;
+    struct side s;
+    shmipc_slot slot = answer_what_was_taken_back(&s);
+    must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    must_release(slot);
+    assert_int_equal(word_state(word_of(&s, 0)), SLOT_FREE);
+    assert_int_equal(shmipc_poll(s.responder, echo_handler, NULL), 0);
+    close_side(&s);
+}
+
+static void the_next_request_is_not_taken_for_one_that_nobody_could_answer(void **state) {
+    (void)state;
+    struct side s;
+    shmipc_response response;
+    shmipc_slot slot = answer_what_was_taken_back(&s);
+    must_equal(shmipc_slot_send(slot, 0, 0, 0), SHMIPC_OK);
+    make_it(&s, SLOT_FREE);
+    assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_CORRUPT);
+    close_side(&s);
+}
+
+static void a_request_that_comes_back_is_given_up_by_what_its_word_says(void **state) {
+    (void)state;
+    const enum slot_state states[][2] = {
+        {SLOT_REQUEST, SLOT_FREE}, {SLOT_WORKING, SLOT_CANCELLED}, {SLOT_RESPONSE, SLOT_RESPONSE}};
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        struct side s;
+        shmipc_slot slot = send_and_take_back(&s);
+        make_it(&s, states[i][0]);
+        must_release(slot);
+        assert_int_equal(word_state(word_of(&s, 0)), states[i][1]);
+        assert_int_equal(shmipc_slot_claim(s.caller, 0, &slot),
+                         states[i][0] == SLOT_WORKING ? SHMIPC_E_TIMEOUT : SHMIPC_OK);
+        close_side(&s);
+    }
+}
+
+static void a_word_that_no_peer_could_store_is_corrupt_there_too(void **state) {
+    (void)state;
+    struct side s;
+    shmipc_response response;
+    shmipc_slot slot = send_and_take_back(&s);
+    make_it(&s, SLOT_BUSY);
+    assert_int_equal(shmipc_slot_receive(slot, 0, &response), SHMIPC_E_CORRUPT);
+    close_side(&s);
+}
+
 /* ---- A word that changes for ever ---- */
 
 struct flipper {
@@ -296,6 +394,11 @@ int main(void) {
         watched_test(a_cancel_after_the_start_says_so),
         watched_test(a_cancel_that_comes_too_late_does_not_harm_the_next_call),
         watched_test(a_call_that_is_ready_without_a_peer_says_so_at_once),
+        watched_test(a_handler_of_the_next_call_keeps_its_slot),
+        watched_test(the_next_request_is_taken_back_when_its_slot_is_released),
+        watched_test(the_next_request_is_not_taken_for_one_that_nobody_could_answer),
+        watched_test(a_request_that_comes_back_is_given_up_by_what_its_word_says),
+        watched_test(a_word_that_no_peer_could_store_is_corrupt_there_too),
         watched_test(a_word_that_changes_for_ever_ends_by_the_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
