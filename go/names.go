@@ -65,13 +65,19 @@ func (n *nameWatches) join(matches func(name string) bool) *nameWaiter {
 	return w
 }
 
-// report passes on what a watch reports, until it is over.
+// report passes on what a watch reports, until it is over. The next look at all is due at its time, however many names
+// are reported before: they may be names that nobody waits for.
 func (n *nameWatches) report(watch *nameWatch) {
 	defer close(watch.ended)
 	defer watch.source.Close()
+	next := time.Now().Add(n.tick)
 	for {
-		names, incomplete, err := watch.source.Wait(time.Now().Add(n.tick))
-		n.tell(watch, names, incomplete || len(names) == 0, err != nil)
+		names, incomplete, err := watch.source.Wait(next)
+		isDue := len(names) == 0 && !incomplete
+		if isDue {
+			next = time.Now().Add(n.tick)
+		}
+		n.tell(watch, names, incomplete || isDue, err != nil)
 		if err != nil {
 			return
 		}

@@ -3,6 +3,7 @@ package shmipc
 import (
 	"context"
 	"errors"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -221,6 +222,39 @@ func TestWaiterLooksAnywayAtATick(t *testing.T) {
 	h, _ := joined(t, testWatches(time.Millisecond))
 	h.mustNext(t, true)
 	h.mustNext(t, true)
+}
+
+// makeNames makes names that no wait is for, again and again, until the test ends.
+func makeNames(t *testing.T, every time.Duration) {
+	path := pathOf("other." + uniqueName(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := background(t, func() (err error) {
+		for err == nil && sleep(ctx, every) {
+			if err = os.WriteFile(path, nil, 0o600); err == nil {
+				err = os.Remove(path)
+			}
+		}
+		return err
+	})
+	t.Cleanup(func() {
+		if cancel(); ended() != nil {
+			t.Error(ended())
+		}
+	})
+}
+
+func TestWaiterLooksAnywayHoweverOftenNamesAreReported(t *testing.T) {
+	h, _ := joined(t, testWatches(50*time.Millisecond))
+	makeNames(t, time.Millisecond)
+	for ctx, looks := deadline(t), 0; looks < 3; {
+		names, all, ok := h.next(ctx)
+		if !ok || len(names) > 0 {
+			t.Fatalf("after %d looks at all it looks at %q, %v", looks, names, ok)
+		}
+		if all {
+			looks++
+		}
+	}
 }
 
 func TestWaiterEndsWithItsContext(t *testing.T) {

@@ -123,6 +123,40 @@ func TestRunAllTriesAFullRegionAgain(t *testing.T) {
 	r.wantLogged(ErrFull.Error(), 1)
 }
 
+// Neither is a full region left alone, nor what has lost its name kept, while other names are reported all the time.
+func TestRunAllLooksAtAllHoweverOftenNamesAreReported(t *testing.T) {
+	const every = 20 * time.Millisecond
+	s := settingsOf(nil)
+	s.names = testWatches(every)
+	ctx, cancel := context.WithCancel(deadline(t))
+	a := newRunAll(uniqueName(t)+"-", s, serveEcho, cancel)
+	full, gone := laterHost(t, a.prefix+"full"), laterHost(t, a.prefix+"gone")
+	var first *Guest
+	full.createSpoilt(func(h *testHost) {
+		for i := 0; i < 15; i++ {
+			first = h.attach(nil)
+		}
+	})
+	gone.create()
+	ended := background(t, func() error { a.meetAll(ctx); return a.wait(ctx) })
+	wantServed(t, gone)
+	makeNames(t, every/20)
+	gone.die()
+	opened := countOpenings(t, full.path())
+	for i := 0; i < 3; i++ { // the last of these looks has begun when the name was gone
+		eventually(t, "it is not tried again", func() bool { return opened() > 0 })
+	}
+	full.must(first.Close())
+	wantServed(t, full)
+	cancel()
+	if err := ended(); err != context.Canceled {
+		t.Fatal(err)
+	}
+	if len(a.files) != 1 || a.files[full.name] == nil {
+		t.Errorf("it knows %d files", len(a.files))
+	}
+}
+
 // Names, and what they mean, that are like those of regions.
 func TestRunAllPassesOverWhatOnlyLooksAlike(t *testing.T) {
 	bothWays(t, func(t *testing.T, n *nameWatches) {

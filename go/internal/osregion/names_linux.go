@@ -106,8 +106,9 @@ func findDirectory() (identity, error) {
 // errWatchLost says that a watch reports nothing any more.
 var errWatchLost = errors.New("the watch on names is lost")
 
-// Wait returns the names that are reported, some perhaps twice; at the latest at this time, then none. incomplete: the
-// system has dropped some. An error says that the watch is over. Wait is for one goroutine.
+// Wait returns the names that are reported, some perhaps twice; when this time has come, it returns none, and looks
+// whether the watch still reports. incomplete: the system has dropped some. An error says that the watch is over. Wait
+// is for one goroutine.
 func (w *NameWatch) Wait(until time.Time) (names []string, incomplete bool, err error) {
 	_ = w.file.SetReadDeadline(until)
 	if w.stopped.Load() {

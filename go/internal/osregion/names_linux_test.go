@@ -204,6 +204,18 @@ func TestWatchOfADirectoryThatWasReplacedIsLost(t *testing.T) {
 	w.wantLost()
 }
 
+// Otherwise a directory where names are reported all the time would never be looked at.
+func TestWaitWhoseTimeHasComeLooksAtTheWatchWhateverIsReported(t *testing.T) {
+	w := watchNames(t)
+	defer w.Close()
+	w.write(w.path("made"))
+	if names, incomplete, err := w.Wait(time.Now()); len(names) > 0 || incomplete || err != nil {
+		t.Fatal(names, incomplete, err)
+	}
+	w.directory.inode++
+	w.wantLost()
+}
+
 func TestLookFindsRegularFilesAndTellsThemApart(t *testing.T) {
 	w := watchNames(t)
 	defer w.Close()
