@@ -84,6 +84,18 @@ func (r *Ready) open(region *syscall.Stat_t) (fd int, err error) {
 	if made != nil && made != syscall.EEXIST {
 		return -1, base.Needed("mkfifo "+r.path, made)
 	}
+	fd, err = r.openName()
+	switch {
+	case made != nil:
+	case err != nil:
+		_ = syscall.Unlink(r.path)
+	default:
+		shareAs(fd, region)
+	}
+	return fd, err
+}
+
+func (r *Ready) openName() (fd int, err error) {
 	if fd, err = openDescriptor(r.path, openFlags); err != nil {
 		return -1, base.SystemFailure("open "+r.path, err)
 	}
@@ -91,9 +103,6 @@ func (r *Ready) open(region *syscall.Stat_t) (fd int, err error) {
 	if err != nil || !isFIFO(fd) {
 		_ = syscall.Close(fd)
 		return -1, base.Fail(base.Denied, r.path+" is no FIFO")
-	}
-	if made == nil {
-		shareAs(fd, region)
 	}
 	return fd, nil
 }

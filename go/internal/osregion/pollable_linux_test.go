@@ -131,6 +131,39 @@ func TestOwnFIFOIsHeardUntilItIsStopped(t *testing.T) {
 	}
 }
 
+func TestOwnFIFOThatCannotBeOpenedIsRemoved(t *testing.T) {
+	path := testFIFO(t, 12)
+	f := openTestObject(t, 4096)
+	if ok, err := f.Lock(12); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	withoutDescriptors(t, func() {
+		if _, err := f.OpenReady(testNonce | uint64(os.Getpid())); !errors.Is(err, base.NoDescriptors) {
+			t.Error("it was opened, or not for that reason:", err)
+		}
+	})
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Error("it is left:", err)
+	}
+}
+
+// withoutDescriptors runs a test while this process may open no file.
+func withoutDescriptors(t *testing.T, test func()) {
+	t.Helper()
+	var old syscall.Rlimit
+	err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &old)
+	if err == nil {
+		err = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 0, Max: old.Max})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	test()
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestOwnFIFOOfSeveralOrOtherNamesIsNotIntact(t *testing.T) {
 	path := testFIFO(t, 12)
 	r := ownFIFO(t)
