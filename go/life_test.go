@@ -82,6 +82,23 @@ func (h *testHost) finish() {
 	}
 }
 
+// A host that leaves holds its lock for a while after it has removed the name.
+func TestHostWhoseFileHasNoNameIsGoneAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		left uint32
+		want hostState
+		flag uint32
+	}{{1, hostLeft, flagHostLeft}, {0, hostDied, flagHostDied}} {
+		h := newHeapHost(t, smallShape)
+		g := h.attach(nil)
+		h.peer(wire.HostIndex).Left.Store(c.left)
+		h.heap.unlinked.Store(true)
+		if got, flags := g.checkHost(), g.life.flags.Load(); got != c.want || flags != c.flag {
+			t.Errorf("after epoch %d has left its state is %d, not %d; the flags are %#x", c.left, got, c.want, flags)
+		}
+	}
+}
+
 func TestCloseTellsWhetherACallHadStarted(t *testing.T) {
 	for _, taken := range []bool{false, true} {
 		h := newHost(t, shape{1, 1, 64, 64})

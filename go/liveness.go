@@ -12,10 +12,11 @@ const (
 	hostDied              // it is gone and did not leave, or its file has no name any more
 )
 
-// host looks whether the host is there. Its lock is the proof; its peer record tells how it left.
+// host looks whether the host is there: it holds its lock, and its file has a name. Its peer record tells how it left:
+// a host that leaves says so there before it removes the name, so without a name there is nothing to wait for.
 func (r *region) host() hostState {
 	line := r.peer(wire.HostIndex)
-	if r.object.Locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && !r.nameIsLost() {
+	if r.object.Locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && r.object.Linked() {
 		if line.Status.Load() != wire.StatusAttached {
 			return hostLeaving
 		}
@@ -25,17 +26,6 @@ func (r *region) host() hostState {
 		return hostLeft
 	}
 	return hostDied
-}
-
-// nameIsLost tells whether the file has had no name for a while. Not at once: a host that leaves unlinks the name
-// before its peer record says so, and a process that replaces a dead host briefly holds the dead host's lock while it
-// unlinks.
-func (r *region) nameIsLost() bool {
-	if r.object.Linked() {
-		return false
-	}
-	r.unnamed.CompareAndSwap(0, now())
-	return now()-r.unnamed.Load() >= tick/2
 }
 
 // dead tells whether the guest that an owner names is proven dead: its lock is gone, or its index

@@ -34,9 +34,9 @@ func TestProcessTicksForItsGuestsAtTheSameMoments(t *testing.T) {
 	if due := p.due(min(first, second) - 1); len(due) != 0 {
 		t.Errorf("%d are due", len(due))
 	}
-	guests[1].unnamed.Store(1)
-	if next := p.next(guests[1:]); next > now()+tick || p.guests[guests[1]]%tick != 0 {
-		t.Errorf("who has lost its name is due at %d, it is %d", p.guests[guests[1]], now())
+	guests[1].membership.watches.Store(0)
+	if next := p.next(guests[1:]); next > now()+idleTick || p.guests[guests[1]]%idleTick != 0 {
+		t.Errorf("who is not watched any more is due at %d, it is %d", p.guests[guests[1]], now())
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/libshmipc/libshmipc/go/internal/osregion"
@@ -57,7 +56,7 @@ func (m *mapped) eventcount(number uint32) eventcount {
 	return eventcount{&line.Eventcount, &line.Armed, 0}
 }
 
-// region is what this guest knows of the region that it has mapped. But for the last field it never changes after join.
+// region is what this guest knows of the region that it has mapped. It never changes after join.
 type region struct {
 	mapped
 	parking
@@ -71,9 +70,6 @@ type region struct {
 	hostSlots  []slot
 	guestSlots []slot
 	hostEpoch  uint32
-
-	// When the file was first found without a name, of now(); 0: never. Set once, by liveness.go.
-	unnamed atomic.Int64
 }
 
 // settings is a Config with its defaults filled in.

@@ -47,12 +47,9 @@ func (g *Guest) watchOver(stopped bool) {
 // watched tells whether the system reports the end of the host's process.
 func (g *Guest) watched() bool { return g.membership.watches.Load() > 0 }
 
-// ticksEvery is how long the worker that ticks for all may sleep after this many ticks. A host whose file has lost its
-// name is dead if the next look finds none either.
+// ticksEvery is how long the worker that ticks for all may sleep after this many ticks.
 func (g *Guest) ticksEvery(ticks int) int64 {
 	switch {
-	case g.unnamed.Load() != 0:
-		return tick
 	case g.watched():
 		return watchedTick
 	case ticks < ticksToIdle:
