@@ -61,6 +61,7 @@ func (w *worker) sleepUntilNeeded(duty *sentry, seen uint32) (notified bool) {
 	g := w.guest
 	b := g.eventcount(wire.EventcountHostRequest)
 	for ticks := 0; w.goesOn(); ticks++ {
+		w.lookIfDue()
 		duty.join()
 		isSentry, until := duty.onDuty, w.nextTick(duty, ticks)
 		g.stats.parks.Add(1)
@@ -115,11 +116,24 @@ func (w *worker) ticksForAll() bool {
 // tick is a parked worker's periodic work. A worker that was not needed for a whole parkedTick ends if enough others
 // are spare.
 func (w *worker) tick() {
-	w.guest.checkHost()
-	w.guest.showCounters()
+	w.look(now())
 	if !w.ticksForAll() {
 		w.dismiss()
 	}
+}
+
+// lookIfDue is for a worker that may be notified before each of its ticks, and for the sentry, which has none.
+func (w *worker) lookIfDue() {
+	g := w.guest
+	if t := now(); !g.isTickedFor(0) && t-g.serving.looked.Load() >= g.ticksEvery(0) {
+		w.look(t)
+	}
+}
+
+func (w *worker) look(t int64) {
+	w.guest.serving.looked.Store(t)
+	w.guest.checkHost()
+	w.guest.showCounters()
 }
 
 // cancel withdraws the worker's announcement. Callers do not notify while no sleeper is announced, so the next

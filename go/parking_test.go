@@ -138,6 +138,19 @@ func TestWorkerWithoutWorkSleepsLonger(t *testing.T) {
 	}
 }
 
+func TestWorkerLooksForTheHostHoweverOftenItIsNotified(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	w := newWorker(h.attach(nil), echoHandler)
+	w.guest.parking.system.Wait = func(*uint32, uint32, int64, int) bool {
+		h.notifyAll(h.eventcount(wire.EventcountHostRequest))
+		return false
+	}
+	w.guest.serving.stats[0].served.Store(7)
+	eventually(t, "it shows no counters", func() bool { w.park(); return h.peer(1).Served.Load() == 7 })
+	h.heap.hostDead.Store(true)
+	eventually(t, "it does not look", func() bool { w.park(); return w.guest.hostIsGone() })
+}
+
 // One parked worker ticks for all; when it is gone, the next one does.
 func TestWorkersBesideOneThatTicksSleepLong(t *testing.T) {
 	h := newHeapHost(t, shape{2, 1, 64, 64})

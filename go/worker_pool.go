@@ -26,6 +26,7 @@ type serving struct {
 	ticker     atomic.Pointer[worker] // the parked worker that ticks for all
 	idleAt     atomic.Uint32          // the generation when a worker last found no request and slept
 	restsSince atomic.Int64           // when that was; 0: a request has ended the rest
+	looked     atomic.Int64           // when a parked worker last looked for dead peers
 
 	// What is learned of handlers, and who sees to a stuck one.
 	_            [wire.LineSize]byte
