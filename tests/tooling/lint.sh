@@ -22,10 +22,31 @@ width() {
                       END { exit long }'
 }
 
-# The compiled files are those that can be analysed as they are built.
+# once: of the entries of a compilation database on standard input the first for each file. A file is
+# built for several libraries and tests, and clang-tidy would analyse it as often.
+once() {
+    echo "["
+    awk '$1 == "{" { entry = "" }
+         { entry = entry $0 "\n" }
+         $1 == "\"file\":" { file = $2 }
+         $1 ~ /^}/ && !seen[file]++ { sub(/},?\n$/, "}", entry); printf "%s%s", comma, entry; comma = ",\n" }'
+    echo "]"
+}
+
+# with <clang-tidy's arguments>: analyses the files named on standard input.
+with() {
+    xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build/tidy" "$@"
+}
+
+# The compiled files are those that can be analysed as they are built. In C++ the analyzer follows each
+# call into the standard library: half the time, for headers and tests that run under the sanitizers.
 tidy() {
-    sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/compile_commands.json" | sort -u |
-        xargs -r -P "$(nproc)" -n 1 clang-tidy --quiet -p "$build"
+    local files
+    mkdir -p "$build/tidy"
+    once <"$build/compile_commands.json" >"$build/tidy/compile_commands.json"
+    files=$(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$build/tidy/compile_commands.json")
+    grep '\.c$' <<<"$files" | with
+    grep '\.cpp$' <<<"$files" | with --checks='-clang-analyzer-*'
 }
 
 scripts() {

@@ -25,7 +25,7 @@ build() {
 }
 
 run_c() {
-    ctest --test-dir "build/$port" --output-on-failure --no-tests=error --parallel 2 \
+    ctest --test-dir "build/$port" --output-on-failure --no-tests=error --parallel 4 \
         --tests-regex "$1" --exclude-regex "$(excluded "$list" / | any_of)"
 }
 
