@@ -69,7 +69,7 @@ static int visit_name(void *context, const char *name) {
     if (visit->removing)
         error = shmi_object_remove_dead(object);
     shmi_object_close(object);
-    if (error) /* another process was faster, or this user may not */
+    if (error) /* another process was faster */
         return error == SHMIPC_E_NOT_FOUND || error == SHMIPC_E_NAME_IN_USE ? SHMIPC_OK : error;
     visit->count++;
     if (visit->found != NULL)

@@ -24,9 +24,10 @@ build() {
         -DSHMIPC_CMOCKA="$PWD/build/cmocka-$port"
 }
 
+# run_c <how many at a time> <which>
 run_c() {
-    ctest --test-dir "build/$port" --output-on-failure --no-tests=error --parallel 4 \
-        --tests-regex "$1" --exclude-regex "$(excluded "$list" / | any_of)"
+    ctest --test-dir "build/$port" --output-on-failure --no-tests=error --parallel "$1" \
+        --tests-regex "$2" --exclude-regex "$(excluded "$list" / | any_of)"
 }
 
 # The tests start themselves as other processes, and so emulate those.
@@ -43,10 +44,10 @@ step build
 step excluded_check "$list"
 step excluded_say "$list"
 case $port in
-musl) step run_c '^(unit|hazard)/' ;;
+musl) step run_c 4 '^(unit|hazard)/' ;;
 arm64)
     export SHMIPC_EMULATOR='qemu-aarch64 -L /usr/aarch64-linux-gnu'
-    step run_c '^(unit/|interop/(languages|go_flatbuffers)$)'
+    step run_c 2 '^(unit/|interop/(languages|go_flatbuffers)$)'
     step run_go
     ;;
 esac

@@ -22,7 +22,8 @@
 enum { ANCHOR, EPOLL, INOTIFY, TIMER, HELD };
 
 /* A read takes 64 reports at least. So the reads of one call take all that the system keeps, unless
-   it is set up to keep more than 16,384. */
+   it is set up to keep more than 16,384: the rest then waits for the next call, and a loop that
+   watches by edge makes that call when another name is reported. */
 enum { READS = 256, REPORTS = 64 };
 
 struct names_watch {
