@@ -391,10 +391,11 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Leaves at once: every call and wait on `peer`, now or later, ends with SHMIPC_E_CLOSED or
- * _CLOSED_STARTED. To the others that is a graceful end too (SHMIPC_EVENT_LEFT). Returns when no
- * handler runs and no thread waits, however long a handler takes. Does not wait for held slots, but
- * cuts them off as shmipc_shutdown does. Closing twice is harmless, and so is NULL. After a
- * shutdown that timed out, waits for the handlers that it left running.
+ * _CLOSED_STARTED, and a shutdown that waits with TIMEOUT. To the others that is a graceful end too
+ * (SHMIPC_EVENT_LEFT). Returns when no handler runs and no thread waits, however long a handler
+ * takes. Does not wait for held slots, but cuts them off as shmipc_shutdown does. Closing twice is
+ * harmless, and so is NULL. After a shutdown that timed out, waits for the handlers that it left
+ * running.
  * Errors: STATE (called by a handler of this peer: nothing is done).
  */
 SHMIPC_API int shmipc_close(shmipc_peer *peer);
@@ -546,7 +547,7 @@ SHMIPC_API void *shmipc_slot_buffer(shmipc_slot slot, size_t *capacity);
  * 40 ms although another thread is free to serve it. Waiting for its answer has it served at once,
  * and so does a look by shmipc_slot_ready or shmipc_arm.
  * Errors: INVALID, TYPE, TOO_LARGE, STATE (sent already), STALE, NO_PEER, SHUTDOWN, CLOSED,
- * CORRUPT.
+ * CORRUPT, NAME_LOST.
  */
 SHMIPC_API int shmipc_slot_send(shmipc_slot slot, uint32_t type, size_t length, uint32_t flags);
 
@@ -566,7 +567,7 @@ SHMIPC_API int shmipc_slot_ready(shmipc_slot slot);
  *
  * An answer, also one that says HANDLER, TOO_LARGE or TYPE, leaves the slot claimed, to be sent
  * again or released. TIMEOUT, TIMEOUT_STARTED, CANCELLED, CANCELLED_STARTED, NO_PEER, PEER_DIED,
- * SHUTDOWN, CLOSED, CLOSED_STARTED and CORRUPT end the call and release the slot.
+ * SHUTDOWN, CLOSED, CLOSED_STARTED, CORRUPT and NAME_LOST end the call and release the slot.
  * Errors: those, and INVALID, STATE (nothing sent), STALE.
  */
 SHMIPC_API int shmipc_slot_receive(shmipc_slot slot, int64_t timeout, shmipc_response *response);

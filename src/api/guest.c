@@ -62,6 +62,10 @@ static owner enter_table(const struct region *r, uint32_t index,
     store_release32(&record->epoch, epoch);
     store_relaxed32(&record->pid, shmi_process_id());
     store_relaxed64(&record->origin, shmi_process_origin());
+    store_relaxed64(&record->served, 0);
+    store_relaxed64(&record->discarded, 0);
+    store_relaxed64(&record->calls, 0);
+    store_relaxed64(&record->failed, 0);
     /* Release: a peer that sees the service, or the status, sees the epoch that it belongs to. */
     store_release64(&r->shared->services[index], settings->service);
     store_release32(&record->status, settings->calls_only ? PEER_CALLS_ONLY : PEER_ATTACHED);

@@ -22,17 +22,18 @@ static void wake_everybody_here(shmipc_peer *p) {
     shmi_caller_wake_all(p);
 }
 
-/* Waits until no thread is inside, or until the deadline. A release just before may have missed
-   that this peer closes, and this thread the release: so the thread looks once more after
-   STORES_SEEN_NS. */
-static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
+/* Waits until no thread is inside, or until the deadline, or another phase. A release just before
+   may have missed that this peer closes, and this thread the release: so the thread looks once more
+   after STORES_SEEN_NS. */
+static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside,
+                        enum peer_phase phase) {
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
         bool settled = shmi_clock_now() >= seen;
         uint32_t exit_sequence = load_seq_cst32(&p->life.exit_sequence);
         if (shmi_peer_is_quiet(p, inside))
             return true;
-        if (shmi_deadline_passed(deadline))
+        if (shmi_deadline_passed(deadline) || load_seq_cst32(&p->life.phase) != phase)
             return false;
         uint64_t until = shmi_deadline_or_tick(deadline);
         (void)shmi_word_wait(NULL, &p->life.exit_sequence, exit_sequence,
@@ -98,17 +99,23 @@ static void leave_and_disown(shmipc_peer *p, const struct region *r) {
 }
 
 /* If the threads that stay cannot be cut off, the region stays mapped and the lock held until the
-   peer is freed. A host still leaves the region for its guests; a guest keeps its index. */
+   peer is freed. A host still leaves the region for its guests; a guest keeps its index, but serves
+   no more and hears nothing. */
 static void stay_mapped(shmipc_peer *p) {
     p->life.stays_mapped = true;
-    if (peer_is_host(p))
+    if (peer_is_host(p)) {
         leave_region(p, &p->region);
+        return;
+    }
+    store_release32(&peer_own_record(p)->status, PEER_LEAVING);
+    shmi_silence_eventcounts(&p->region, p->index);
+    shmi_membership_announce(p);
 }
 
 static void depart(shmipc_peer *p) {
     struct deadline grace = deadline_in(GRACE_NS);
     struct region real;
-    if (await_quiet(p, &grace, 0)) {
+    if (await_quiet(p, &grace, 0, PEER_CLOSED)) {
         leave_region(p, &p->region);
         shmi_region_close(&p->region);
     } else if (shmi_detach(p, &real)) {
@@ -196,7 +203,7 @@ static int drain(shmipc_peer *p, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     (void)shmi_deadline_at(&deadline);
     int error = begin_draining(p);
-    if (error || await_quiet(p, &deadline, 1))
+    if (error || await_quiet(p, &deadline, 1, PEER_DRAINING))
         return error;
     return cut_short(shmi_peer_occupants(p), timeout);
 }

@@ -104,23 +104,23 @@ static bool is_hopeless(shmipc_peer *p, const struct local_slot *l) {
            !(may_come && load_relaxed32(&p->membership.host_lost) == HOST_PRESENT);
 }
 
-/* Looks for the responder of a pending call. Returns the reason to end the call, or NULL. */
-static const struct reason *look_after_responder(shmipc_peer *p, struct local_slot *l, word seen) {
+/* Looks for the responder of a pending call. Returns the reason to end the call, or NULL; sets
+   *withdrawn if it has taken the request back. If somebody takes the request just now, the
+   withdrawal fails: then the call goes on. */
+static const struct reason *look_after_responder(shmipc_peer *p, struct local_slot *l, word seen,
+                                                 bool *withdrawn) {
     if (peer_is_host(p) && word_state(seen) == SLOT_WORKING) {
         if (shmi_owner_is_dead(&p->region, seen))
             reclaim_from_dead(p, (uint32_t)(l - p->slots), seen);
         shmi_peer_tell_trouble(p);
         return NULL;
     }
-    if (!is_hopeless(p, l))
-        return peer_host_is_leaving(p) && word_state(seen) == SLOT_REQUEST
-                   ? &shmi_reason_shutting_down
-                   : NULL;
-    if (!peer_is_host(p)) /* a host answers nothing between two steps of leaving */
+    const bool hopeless = is_hopeless(p, l);
+    if (hopeless && !peer_is_host(p)) /* a host answers nothing between two steps of leaving */
         return load_relaxed32(&p->membership.host_lost) == HOST_PRESENT ? &shmi_reason_shutting_down
                                                                         : &shmi_reason_host_lost;
-    /* If a guest attaches and takes the request just now, the withdrawal fails. */
-    return shmi_slot_withdraw(l->shared, &seen) ? &shmi_reason_host_lost : NULL;
+    *withdrawn = (hopeless || peer_host_is_leaving(p)) && shmi_slot_withdraw(l->shared, &seen);
+    return NULL;
 }
 
 /* True once per tick and slot, for a thread that does not sleep until a tick comes. */
@@ -145,9 +145,10 @@ static int await_round(shmipc_peer *p, struct local_slot *l, word seen, struct a
     if (over && take_look(l)) /* the time-outs may all be shorter than a tick */
         await->check_responder = true;
     if (parked && reason == NULL && await->check_responder) {
-        reason = look_after_responder(p, l, seen);
+        bool withdrawn = false;
+        reason = look_after_responder(p, l, seen, &withdrawn);
         await->check_responder = false;
-        if (reason == &shmi_reason_host_lost && peer_is_host(p))
+        if (withdrawn)
             return shmi_outcome_withdrawn(p, l, slot_look(l->shared));
         seen = slot_look(l->shared);
     }
@@ -244,7 +245,7 @@ COLD static int end_unanswered(shmipc_peer *p, struct local_slot *l, word seen) 
 }
 
 static int take_answer(shmipc_peer *p, struct local_slot *l, word seen, shmipc_response *view) {
-    if (!slot_is_valid_successor(l->last, seen))
+    if (!slot_is_valid_successor(l->last, seen) || word_state(seen) != SLOT_RESPONSE)
         return end_unanswered(p, l, seen);
     leave_crowd(p, l);
     l->last = seen;

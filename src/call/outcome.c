@@ -81,6 +81,8 @@ int shmi_outcome_withdrawn(shmipc_peer *p, struct local_slot *l, word now) {
     if (shmi_outcome_started_in_region(p, l))
         return shmi_outcome_cut_off(p, l);
     end_unstarted(p, l, now);
+    if (!peer_is_host(p))
+        return shmi_fail(SHMIPC_E_SHUTDOWN, "the host is shutting down; never started");
     int error = shmi_peer_name_refusal(p);
     if (error == SHMIPC_OK && l->call.to != 0)
         return shmi_fail(SHMIPC_E_NO_PEER,

@@ -216,13 +216,21 @@ void shmi_peer_tell_trouble(const shmipc_peer *p) {
         shmi_peer_log(p, SHMIPC_LOG_WARN, "%s", trouble);
 }
 
+/* Some would sleep for seconds. */
+static void wake_all_waiters(shmipc_peer *p) {
+    (void)shmi_eventcount_notify(&p->membership.changes, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
+    (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
+}
+
 int shmi_peer_mark_corrupt(shmipc_peer *p, const char *format, ...) {
     char text[200];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    store_relaxed32(&p->life.corrupt, 1);
+    if (exchange_seq_cst32(&p->life.corrupt, 1) == 0)
+        wake_all_waiters(p);
     shmi_peer_log(p, SHMIPC_LOG_ERROR, "region corrupt: %s", text);
     return shmi_fail(SHMIPC_E_CORRUPT, "region corrupt: %s", text);
 }
@@ -247,13 +255,10 @@ int shmi_peer_name_refusal(const shmipc_peer *p) {
     return shmi_fail(SHMIPC_E_NAME_LOST, "somebody else has removed the region's name");
 }
 
-/* Wakes all waiting threads, as some would sleep for seconds. */
 static void tell_that_name_is_lost(shmipc_peer *p) {
     shmi_peer_log(p, SHMIPC_LOG_WARN,
                   "somebody else has removed the region's name: shut down and create it again");
-    (void)shmi_eventcount_notify(&p->membership.changes, WAKE_ALL);
-    (void)shmi_eventcount_notify(&p->serves.requests, WAKE_ALL);
-    (void)shmi_eventcount_notify(&p->calls.vacancies, WAKE_ALL);
+    wake_all_waiters(p);
 }
 
 void shmi_peer_look_for_name(shmipc_peer *p) {

@@ -252,25 +252,34 @@ int shmi_responder_serve(shmipc_peer *p, uint32_t index, word seen, struct worke
     return error ? error : 1;
 }
 
-static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index, word seen) {
+static void refuse(const shmipc_peer *p, const struct region *r, uint32_t index, word taken) {
     struct slot *slot = region_slot(r, index);
     struct local_eventcount vacancies = region_eventcount(r, EVENTCOUNT_GUEST_FREE, p->index);
-    word taken;
-    if (!shmi_slot_take(slot, seen, word_owner(seen), &taken))
-        return;
     store_relaxed32(&slot->length, 0);
     store_relaxed32(&slot->type, type_of_error(SHMIPC_E_SHUTDOWN));
     enum reply_result fate = shmi_slot_publish_response(slot, taken, WORD_ERROR);
     if (fate == ANSWER_DELIVERED_TO_SLEEPER)
-        shmi_wake_caller(r, index, owner_index(word_owner(seen)));
+        shmi_wake_caller(r, index, owner_index(word_owner(taken)));
     if (fate == ANSWER_DISCARDED && eventcount_wants_notify(&vacancies))
         (void)shmi_eventcount_notify(&vacancies, WAKE_ONE);
 }
 
+/* The caller may park meanwhile, or give up. */
+static bool take_to_refuse(const shmipc_peer *p, struct slot *slot, word *taken) {
+    for (int i = 0; i < WORD_CHANGES; i++) {
+        word seen = slot_look(slot);
+        if (!request_is_ours(p, seen) || !request_fits(p, seen))
+            return false;
+        if (shmi_slot_take(slot, seen, word_owner(seen), taken))
+            return true;
+    }
+    return false;
+}
+
 void shmi_responder_refuse_all(const shmipc_peer *p, const struct region *r) {
     for (uint32_t i = p->serves.first; i < p->serves.first + p->serves.count; i++) {
-        word seen = slot_look(region_slot(r, i));
-        if (request_is_ours(p, seen) && request_fits(p, seen))
-            refuse(p, r, i, seen);
+        word taken;
+        if (take_to_refuse(p, region_slot(r, i), &taken))
+            refuse(p, r, i, taken);
     }
 }

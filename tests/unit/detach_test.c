@@ -151,6 +151,22 @@ static void where_nobody_can_be_cut_off_the_deadline_is_kept(void **state) {
     atomic_store(&no_detaching, false);
 }
 
+/* Its index and its slot stay its own; but nobody waits for its answers. */
+static void a_guest_that_cannot_be_cut_off_serves_no_more(void **state) {
+    (void)state;
+    atomic_store(&no_detaching, true);
+    struct scene scene = scene_open(false);
+    shmipc_slot slot = must_claim(scene.leaver, 0);
+    assert_int_equal(shmipc_close(scene.leaver), SHMIPC_OK);
+    assert_true(shmi_peer_is_locked(scene.other->region.object, 1));
+    assert_int_equal(shmipc_call(scene.other, &(shmipc_request){.data = NULL}, NULL, 20 * SECOND),
+                     SHMIPC_E_NO_PEER);
+    assert_int_equal(shmipc_wait_guests(scene.other, 1, 0), SHMIPC_E_TIMEOUT);
+    assert_int_equal(shmipc_slot_release(slot), SHMIPC_OK);
+    scene_close(&scene);
+    atomic_store(&no_detaching, false);
+}
+
 /* ---- What is kept ---- */
 
 static void eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off(void **state) {
@@ -205,6 +221,7 @@ int main(void) {
         watched_test(a_held_slot_delays_no_close),
         watched_test(a_request_under_way_in_a_held_slot_delays_no_shutdown),
         watched_test(where_nobody_can_be_cut_off_the_deadline_is_kept),
+        watched_test(a_guest_that_cannot_be_cut_off_serves_no_more),
         watched_test(eventcounts_stay_as_they_were_for_a_peer_that_was_cut_off),
         watched_test(children_of_a_peer_that_was_cut_off_keep_nothing),
         watched_test(cutting_off_leaks_nothing),
