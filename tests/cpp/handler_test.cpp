@@ -93,7 +93,8 @@ static void a_handler_says_that_it_fails() {
          }).size() == 400);
 }
 
-/* A result that a handler returns counts; too_large reaches the caller as what it is. */
+/* A result that a handler returns counts; too_large of the answer reaches the caller as what it is,
+   that of a call which the handler made is the handler's failure. */
 static void a_handler_may_return_a_result() {
     pair p;
     using result = shmipc::result<void>;
@@ -107,7 +108,14 @@ static void a_handler_may_return_a_result() {
     must(failure_of(p, [](auto &, auto &) -> result {
              return shmipc::error(shmipc::errc::invalid, "not so");
          }) == "not so");
+    const auto asks_too_much = [](auto &, auto &response) -> result {
+        response.write("is forgotten");
+        return shmipc::error(shmipc::errc::too_large, "of another message");
+    };
+    must(failure_of(p, asks_too_much) == "of another message");
     shmipc::dispatcher dispatcher;
+    dispatcher.on(128, asks_too_much);
+    must(failure_of(p, dispatcher) == "of another message");
     dispatcher.on(128, [](auto &, auto &) -> result {
         return shmipc::error(shmipc::errc::state, "in the dispatcher");
     });

@@ -104,10 +104,10 @@ private:
 /*
  * A handler is anything that can be called with (const request &, response &), also with captures;
  * several threads may call it at once. It returns nothing; or a result<void>, which, if it is an
- * error, fails the response with its sentence (except too_large, which the caller gets anyway). If
- * it throws, the caller gets errc::handler with the exception's what(), and the thread goes on
- * serving. Its thread must not end inside the handler (pthread_exit, pthread_cancel): that ends the
- * process.
+ * error, fails the response with its sentence (except too_large of an answer that exceeds the
+ * response's capacity, which the caller gets as too_large). If it throws, the caller gets
+ * errc::handler with the exception's what(), and the thread goes on serving. Its thread must not
+ * end inside the handler (pthread_exit, pthread_cancel): that ends the process.
  */
 using handler_function = std::function<void(const request &, response &)>;
 
@@ -118,7 +118,11 @@ void run_handler(Handler &handler, const request &request, response &response) {
     using returned = std::invoke_result_t<Handler &, const shmipc::request &, shmipc::response &>;
     if constexpr (std::is_same_v<returned, result<void>>) {
         const auto done = handler(request, response);
-        if (!done && done.error().code() != errc::too_large)
+        if (done)
+            return;
+        /* Of another message than this answer, too_large is a failure like others. */
+        const bool exceeded = response.size() > response.capacity();
+        if (!exceeded || done.error().code() != errc::too_large)
             response.fail(done.error().what());
     } else {
         static_assert(std::is_void_v<returned>,
