@@ -75,6 +75,21 @@ static void types_are_numbers_or_enumerators() {
     must(shmipc::message_type(129u) == kind::second && shmipc::message_type(7) != kind::first);
 }
 
+/* A constant expression may not overflow. */
+static constexpr std::int64_t second = 1000000000;
+template <std::intmax_t Num, std::intmax_t Den, class Rep = std::int64_t>
+static constexpr std::int64_t ns_of(Rep count) {
+    return shmipc::timeout(std::chrono::duration<Rep, std::ratio<Num, Den>>(count)).ns();
+}
+static_assert(ns_of<1, 44100>(std::int64_t{44100} * 86400 * 400) == second * 86400 * 400);
+static_assert(ns_of<1, 44100>(44100 * 9199999999 + 1) == 9199999999 * second + 22676);
+static_assert(ns_of<1, 3579545>(std::int64_t{3579545} * 7200 - 1) == 7200 * second - 279);
+static_assert(ns_of<1001, 30000>(30001) == 1001 * second + 33366667);
+static_assert(ns_of<3, 1000000000000>(INT64_MAX) == 27670116110564328);
+static_assert(ns_of<1, 1000000000000>(UINT64_MAX) == 18446744073709552);
+static_assert(ns_of<1, 44100>(-1) == 0 && ns_of<1, 44100>(INT64_MAX) == INT64_MAX);
+static_assert(ns_of<1, 3>(1) == 333333334 && ns_of<1, 3, std::int8_t>(127) == 42333333334);
+
 static void time_outs_are_never_negative_nor_overflow() {
     using namespace std::chrono_literals;
     using shmipc::timeout;
