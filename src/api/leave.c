@@ -161,18 +161,18 @@ static void end_and_depart(shmipc_peer *p, bool wait_for_threads) {
 /* ---- The public calls ---- */
 
 /* The handler's own thread would wait for itself. */
-static int check_thread(const shmipc_peer *p, const char *what) {
+static bool called_by_handler(const shmipc_peer *p, const char *what) {
     if (p == NULL || !shmi_peer_is_served_here(p))
-        return SHMIPC_OK;
+        return false;
     shmi_peer_log(p, SHMIPC_LOG_ERROR, "%s was called by a handler of the same peer", what);
-    return shmi_fail(SHMIPC_E_STATE, "%s was called by a handler of the same peer; nothing is done",
-                     what);
+    return true;
 }
 
 int shmipc_close(shmipc_peer *p) {
-    int error = check_thread(p, "shmipc_close");
-    if (error || p == NULL || load_relaxed32(&p->life.forked))
-        return error;
+    if (called_by_handler(p, "shmipc_close"))
+        return SHMIPC_E_STATE; /* keeps the last failure's sentence, as a function that gives back */
+    if (p == NULL || load_relaxed32(&p->life.forked))
+        return SHMIPC_OK;
     end_and_depart(p, true);
     return SHMIPC_OK;
 }
@@ -215,10 +215,17 @@ static int check_name(const shmipc_peer *p) {
                         "closed, but this process may not remove the region's name any more");
 }
 
+static int check_thread(const shmipc_peer *p) {
+    if (!called_by_handler(p, "shmipc_shutdown"))
+        return SHMIPC_OK;
+    return shmi_fail(SHMIPC_E_STATE,
+                     "shmipc_shutdown was called by a handler of the same peer; nothing is done");
+}
+
 int shmipc_shutdown(shmipc_peer *p, int64_t timeout) {
     int error = check_timeout(timeout);
     if (error == SHMIPC_OK)
-        error = check_thread(p, "shmipc_shutdown");
+        error = check_thread(p);
     if (error == SHMIPC_OK)
         error = shmi_peer_enter(p);
     if (error)
@@ -242,7 +249,7 @@ static void end_peer(shmipc_peer *p) {
 }
 
 static void free_peer(shmipc_peer *p) {
-    if (check_thread(p, "shmipc_free") != SHMIPC_OK)
+    if (called_by_handler(p, "shmipc_free"))
         return;
     if (load_acquire32(&p->life.gone) != DEPARTED)
         (void)shmipc_close(p);

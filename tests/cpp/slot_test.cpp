@@ -83,6 +83,26 @@ static void a_slot_that_is_none_is_stale() {
     must(moved.send_copy("x").has_value());
 }
 
+/* Not as the failure before it, whose sentence C keeps. */
+static void giving_back_fails_with_a_sentence_of_its_own() {
+    pair p;
+    shmipc::slot slot = p.host.claim().value();
+    must(slot.release().has_value());
+    must(shmipc::host::create("a/b").error().code() == shmipc::errc::name);
+    const std::string_view stale = shmipc_strerror(SHMIPC_E_STALE);
+    for (const auto &refused : {slot.release(), slot.cancel()}) {
+        must(refused.error().code() == shmipc::errc::stale && refused.error().what() == stale);
+        must(refused.error().os_error() == 0);
+    }
+    std::string closing;
+    auto server = testing::serve(p.guest, [&](auto &, auto &) {
+        must(shmipc::host::create("a/b").error().code() == shmipc::errc::name);
+        closing = p.guest.close().error().what();
+    });
+    must(p.host.call("x").has_value());
+    must(closing == shmipc_strerror(SHMIPC_E_STATE));
+}
+
 static void another_thread_cancels() {
     pair p;
     shmipc::slot slot = p.host.claim().value();
@@ -164,8 +184,8 @@ int main() {
     return testing::run(
         {SCENE(a_slot_sends_and_receives_in_place), SCENE(ready_says_when_the_answer_is_there),
          SCENE(a_failure_is_there_as_the_handler_wrote_it), SCENE(a_destructor_gives_the_slot_back),
-         SCENE(a_slot_that_is_none_is_stale), SCENE(another_thread_cancels),
-         SCENE(a_slot_outlives_its_peer), SCENE(any_of_few_is_found),
+         SCENE(a_slot_that_is_none_is_stale), SCENE(giving_back_fails_with_a_sentence_of_its_own),
+         SCENE(another_thread_cancels), SCENE(a_slot_outlives_its_peer), SCENE(any_of_few_is_found),
          SCENE(any_of_very_many_is_found), SCENE(the_look_begins_where_it_is_told),
          SCENE(an_array_of_slots_will_do)});
 }

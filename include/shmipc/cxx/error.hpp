@@ -275,6 +275,13 @@ SHMIPC_LOCAL inline result<void> done(int code) noexcept {
     return {};
 }
 
+/* The same for a function that keeps the last failure's sentence: shmipc_last_error names them. */
+SHMIPC_LOCAL inline result<void> done_silently(int code) noexcept {
+    if (code)
+        return error(static_cast<errc>(code), shmipc_strerror(code));
+    return {};
+}
+
 } // namespace detail
 
 } // namespace SHMIPC_NAMESPACE

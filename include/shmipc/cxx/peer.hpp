@@ -189,7 +189,9 @@ public:
     }
 
     /* Leaves at once, and returns when the handlers have returned. */
-    SHMIPC_LOCAL result<void> close() noexcept { return detail::done(shmipc_close(native())); }
+    SHMIPC_LOCAL result<void> close() noexcept {
+        return detail::done_silently(shmipc_close(native()));
+    }
 
     /* For functions of shmipc.h; NULL if there is none. This object still owns it. */
     shmipc_peer *native() const noexcept { return peer_.get(); }

@@ -80,12 +80,12 @@ public:
 
     /* Ends the call under way, or the next one, with cancelled or cancelled_started. */
     SHMIPC_LOCAL result<void> cancel() const noexcept {
-        return detail::done(shmipc_slot_cancel(slot_));
+        return detail::done_silently(shmipc_slot_cancel(slot_));
     }
 
     /* Gives the slot back before its destructor does. */
     SHMIPC_LOCAL result<void> release() noexcept {
-        return detail::done(shmipc_slot_release(slot_));
+        return detail::done_silently(shmipc_slot_release(slot_));
     }
 
     /* For functions of shmipc.h. This object still owns the slot. */
