@@ -53,6 +53,8 @@ static void what_is_wrong_is_told() {
     must(none.next().error().code() == shmipc::errc::invalid);
     must(none.descriptor().error().code() == shmipc::errc::invalid);
     must(shmipc::finder::create("../").error().code() == shmipc::errc::name);
+    const std::string longer = testing::new_name() + '\0' + "x";
+    must(shmipc::finder::create(longer).error().code() == shmipc::errc::name);
 }
 
 #endif

@@ -156,6 +156,10 @@ static void dead_regions_are_found() {
     must(shmipc::dead_regions(testing::new_name().c_str()).value().empty());
     must(shmipc::remove_dead_regions(testing::new_name().c_str()).value() == 0);
     must(!shmipc::remove_dead_region(testing::new_name().c_str()));
+    const std::string longer = testing::new_name() + '\0' + "x"; /* than C would see */
+    must(shmipc::dead_regions(longer).error().code() == shmipc::errc::name);
+    must(shmipc::remove_dead_regions(longer).error().code() == shmipc::errc::name);
+    must(shmipc::remove_dead_region(longer).error().code() == shmipc::errc::name);
     must(shmipc::pin_thread(1u << 30).error().code() == shmipc::errc::invalid);
 }
 

@@ -282,6 +282,13 @@ SHMIPC_LOCAL inline result<void> done_silently(int code) noexcept {
     return {};
 }
 
+/* C would see a shorter name, or prefix: an empty prefix stands for all regions. */
+SHMIPC_LOCAL inline result<void> check_name(const std::string &name) noexcept {
+    if (name.find('\0') != name.npos)
+        return error(errc::name, "the name has a zero byte in it");
+    return {};
+}
+
 } // namespace detail
 
 } // namespace SHMIPC_NAMESPACE

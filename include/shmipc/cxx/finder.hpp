@@ -27,6 +27,8 @@ public:
 
     /* Of the regions whose name begins with `prefix`; "": of all. */
     SHMIPC_LOCAL static result<finder> create(const std::string &prefix = {}) noexcept {
+        if (auto valid = detail::check_name(prefix); !valid)
+            return valid.error();
         shmipc_finder *made;
         if (int code = shmipc_finder_create(prefix.c_str(), &made))
             return error::last(code);

@@ -213,8 +213,8 @@ protected:
     template <class Config, class Create>
     SHMIPC_LOCAL static result<detail::shared_peer_pointer>
     make(Config config, const logger &log, const std::string &name, Create create) {
-        if (name.find('\0') != name.npos) /* C would see a shorter name */
-            return error(errc::name, "the name has a zero byte in it");
+        if (auto valid = detail::check_name(name); !valid)
+            return valid.error();
         auto made = detail::shared_peer_pointer::make(log);
         if (!made)
             return error(errc::no_memory, "no memory for a peer");

@@ -13,6 +13,8 @@ inline namespace SHMIPC_NAMESPACE {
 /* The names of the dead regions that begin with `prefix`; "": all. Errors: as shmipc_dead_regions,
    and NO_MEMORY. */
 SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const std::string &prefix = {}) {
+    if (auto valid = detail::check_name(prefix); !valid)
+        return valid.error();
     struct search {
         std::vector<std::string> names;
         bool failed = false;
@@ -39,6 +41,8 @@ SHMIPC_LOCAL inline result<std::vector<std::string>> dead_regions(const std::str
 
 /* Removes one dead region. Errors: as shmipc_remove_dead_region. */
 SHMIPC_LOCAL inline result<void> remove_dead_region(const std::string &name) noexcept {
+    if (auto valid = detail::check_name(name); !valid)
+        return valid;
     return detail::done(shmipc_remove_dead_region(name.c_str()));
 }
 
@@ -46,6 +50,8 @@ SHMIPC_LOCAL inline result<void> remove_dead_region(const std::string &name) noe
    shmipc_dead_regions. */
 SHMIPC_LOCAL inline result<std::size_t>
 remove_dead_regions(const std::string &prefix = {}) noexcept {
+    if (auto valid = detail::check_name(prefix); !valid)
+        return valid.error();
     int count = shmipc_remove_dead_regions(prefix.c_str());
     if (count < 0)
         return error::last(count);
