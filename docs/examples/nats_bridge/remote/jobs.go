@@ -33,6 +33,9 @@ const (
 	tryPause      = 100 * time.Millisecond // between two
 )
 
+// errStoreFailed is the servers' code for, among others, a second message of a subject that may have one.
+const errStoreFailed jetstream.ErrorCode = 10077
+
 // Jobs are requests that are stored in a stream until their result is stored: they outlive bridges, workers and, with
 // replicas, servers.
 type Jobs struct {
@@ -42,6 +45,7 @@ type Jobs struct {
 
 	mutex    sync.Mutex // of open
 	js       jetstream.JetStream
+	stream   jetstream.Stream
 	results  jetstream.KeyValue // by job; the first result stays
 	consumer jetstream.Consumer
 }
@@ -65,6 +69,8 @@ func (j *Jobs) open(ctx context.Context) error {
 	}
 	stream, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: j.name, Subjects: []string{j.name + ".*"}, Replicas: j.replicas, Retention: jetstream.WorkQueuePolicy,
+		// A job that waits or runs is not stored again, long after the servers have forgotten its message's id.
+		MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true,
 	})
 	if err != nil {
 		return err
@@ -79,7 +85,7 @@ func (j *Jobs) open(ctx context.Context) error {
 		Durable: workers, AckPolicy: jetstream.AckExplicitPolicy, AckWait: jobAckWait,
 	})
 	if err == nil {
-		j.js, j.results, j.consumer = js, results, consumer
+		j.js, j.stream, j.results, j.consumer = js, stream, results, consumer
 	}
 	return err
 }
@@ -128,6 +134,9 @@ func (j *Jobs) Start(request *shmipc.Request, limit time.Duration) error {
 	mayBeStored := false
 	err = j.try(ctx, func(ctx context.Context) error {
 		_, err := j.js.PublishMsg(ctx, job, jetstream.WithMsgID(id), jetstream.WithRetryAttempts(0))
+		if j.waits(ctx, job.Subject, err) {
+			return nil
+		}
 		mayBeStored = mayBeStored || err != nil && !neverSent(err) && !errors.Is(err, jetstream.ErrNoStreamResponse)
 		return err
 	})
@@ -141,6 +150,16 @@ func (j *Jobs) Start(request *shmipc.Request, limit time.Duration) error {
 	default:
 		return &outcome{shmipc.ErrTimeout, "the job is not stored: " + err.Error()}
 	}
+}
+
+// waits tells whether err refuses a job because the stream has it.
+func (j *Jobs) waits(ctx context.Context, subject string, err error) bool {
+	var refusal *jetstream.APIError
+	if !errors.As(err, &refusal) || refusal.ErrorCode != errStoreFailed {
+		return false
+	}
+	_, err = j.stream.GetLastMsgForSubject(ctx, subject)
+	return err == nil
 }
 
 // Result is the handler for JobResult.

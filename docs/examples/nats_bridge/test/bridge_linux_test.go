@@ -6,17 +6,18 @@ func TestBridge(t *testing.T) {
 	c := startCluster(t)
 	t.Run("calls", func(t *testing.T) {
 		for name, test := range map[string]func(*testing.T, *cluster){
-			"hostPrintsTheSameWhereverTheWorkIsDone": hostPrintsTheSameWhereverTheWorkIsDone,
-			"requestsThatAreLateAreNotRun":           requestsThatAreLateAreNotRun,
-			"claimsThatHaveLapsedAreNotRun":          claimsThatHaveLapsedAreNotRun,
-			"workersThatAreTerminatedLoseNoRequest":  workersThatAreTerminatedLoseNoRequest,
-			"requestsAreSentOnce":                    requestsAreSentOnce,
-			"claimsThatLeadNowhereAreOfferedAgain":   claimsThatLeadNowhereAreOfferedAgain,
-			"jobsRunOnceThoughStartedAgain":          jobsRunOnceThoughStartedAgain,
-			"jobsFirstResultStays":                   jobsFirstResultStays,
-			"jobsRunOnceHoweverLong":                 jobsRunOnceHoweverLong,
-			"jobsOfTerminatedWorkersAreRunByOthers":  jobsOfTerminatedWorkersAreRunByOthers,
-			"jobsThatNeverEndAreGivenUp":             jobsThatNeverEndAreGivenUp,
+			"hostPrintsTheSameWhereverTheWorkIsDone":    hostPrintsTheSameWhereverTheWorkIsDone,
+			"requestsThatAreLateAreNotRun":              requestsThatAreLateAreNotRun,
+			"claimsThatHaveLapsedAreNotRun":             claimsThatHaveLapsedAreNotRun,
+			"workersThatAreTerminatedLoseNoRequest":     workersThatAreTerminatedLoseNoRequest,
+			"requestsAreSentOnce":                       requestsAreSentOnce,
+			"claimsThatLeadNowhereAreOfferedAgain":      claimsThatLeadNowhereAreOfferedAgain,
+			"jobsRunOnceThoughStartedAgain":             jobsRunOnceThoughStartedAgain,
+			"jobsFirstResultStays":                      jobsFirstResultStays,
+			"jobsRunOnceHoweverLateTheyAreStartedAgain": jobsRunOnceHoweverLateTheyAreStartedAgain,
+			"jobsRunOnceHoweverLong":                    jobsRunOnceHoweverLong,
+			"jobsOfTerminatedWorkersAreRunByOthers":     jobsOfTerminatedWorkersAreRunByOthers,
+			"jobsThatNeverEndAreGivenUp":                jobsThatNeverEndAreGivenUp,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

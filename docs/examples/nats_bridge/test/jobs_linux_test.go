@@ -171,6 +171,23 @@ func jobsRunOnceThoughStartedAgain(t *testing.T, c *cluster) {
 	o.expect(o.call(request{kind: remote.JobStart, id: newID(), padding: 1 << 20}), shmipc.ErrTooLarge, "never started")
 }
 
+// The id of a message is forgotten after two minutes. Here the first start had none.
+func jobsRunOnceHoweverLateTheyAreStartedAgain(t *testing.T, c *cluster) {
+	o := newOffice(t, c)
+	id := newID()
+	o.put(o.stream+"."+name(id), binary.LittleEndian.AppendUint64(words(id)[:8], 3e6))
+	o.ask(request{kind: remote.JobStart, id: id}) // while it waits
+	o.worker(jobFlags(o.stream)...)
+	o.waitUntilRunning(id)
+	if _, err := o.js.Publish(t.Context(), o.stream+"."+name(id), words(id)); err == nil {
+		t.Error("the job is stored while it runs")
+	}
+	o.ask(request{kind: remote.JobStart, id: id})
+	o.result(id)
+	o.waitUntilEmpty()
+	o.expectRuns(id, 1)
+}
+
 func jobsFirstResultStays(t *testing.T, c *cluster) {
 	o := newOffice(t, c)
 	id := o.start(500 * time.Millisecond)
