@@ -204,6 +204,8 @@ func (j *Jobs) stored(ctx context.Context, id string) ([]byte, error) {
 }
 
 // A result is a byte, 1 if the handler failed, the type, little-endian, and the answer or the message.
+const resultHead = 5 // bytes before the answer
+
 func encodeResult(answer shmipc.Message, err error) []byte {
 	result := []byte{0}
 	if err != nil {
@@ -213,13 +215,13 @@ func encodeResult(answer shmipc.Message, err error) []byte {
 }
 
 func decodeResult(result []byte) (shmipc.Message, error) {
-	if len(result) < 5 {
+	if len(result) < resultHead {
 		return shmipc.Message{}, errors.New("this is no job's result")
 	}
 	if result[0] != 0 {
-		return shmipc.Message{}, errors.New(string(result[5:]))
+		return shmipc.Message{}, errors.New(string(result[resultHead:]))
 	}
-	return shmipc.Message{Type: binary.LittleEndian.Uint32(result[1:]), Data: result[5:]}, nil
+	return shmipc.Message{Type: binary.LittleEndian.Uint32(result[1:]), Data: result[resultHead:]}, nil
 }
 
 // Work runs jobs, at most `places` at once, until ctx is done. Jobs that it then gives up are run by another worker.
@@ -299,11 +301,21 @@ func result(ctx context.Context, job jetstream.Msg, handler Handler) ([]byte, bo
 	return encodeResult(answer, err), err == nil || ctx.Err() == nil
 }
 
-// store stores a result, unless the job has one.
+// store stores a result, unless the job has one. If the result is too large, a failure that says so takes its place.
 func (j *Jobs) store(id string, result []byte) bool {
+	err := j.create(id, result)
+	if errors.Is(err, nats.ErrMaxPayload) {
+		err = fmt.Errorf("the job has run, but its result of %d bytes is too large: with headers, the servers take %d",
+			len(result)-resultHead, j.conn.MaxPayload())
+		err = j.create(id, encodeResult(shmipc.Message{}, err))
+	}
+	return err == nil
+}
+
+func (j *Jobs) create(id string, result []byte) error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	return nil == j.try(ctx, func(ctx context.Context) error {
+	return j.try(ctx, func(ctx context.Context) error {
 		_, err := j.results.Create(ctx, id, result)
 		if errors.Is(err, jetstream.ErrKeyExists) {
 			return nil

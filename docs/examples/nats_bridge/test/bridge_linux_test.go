@@ -15,6 +15,7 @@ func TestBridge(t *testing.T) {
 			"jobsRunOnceThoughStartedAgain":             jobsRunOnceThoughStartedAgain,
 			"jobsFirstResultStays":                      jobsFirstResultStays,
 			"jobsRunOnceHoweverLateTheyAreStartedAgain": jobsRunOnceHoweverLateTheyAreStartedAgain,
+			"jobsWithTooLargeResultsRunOnceAndFail":     jobsWithTooLargeResultsRunOnceAndFail,
 			"jobsRunOnceHoweverLong":                    jobsRunOnceHoweverLong,
 			"jobsOfTerminatedWorkersAreRunByOthers":     jobsOfTerminatedWorkersAreRunByOthers,
 			"jobsThatNeverEndAreGivenUp":                jobsThatNeverEndAreGivenUp,

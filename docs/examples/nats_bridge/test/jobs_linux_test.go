@@ -1,15 +1,18 @@
 package test
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	shmipc "github.com/libshmipc/libshmipc/go"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/libshmipc/libshmipc/docs/examples/nats_bridge/remote"
@@ -96,6 +99,7 @@ type office struct {
 	*jobs
 	stream string
 	js     jetstream.JetStream
+	conn   *nats.Conn
 }
 
 // newOffice opens the stream, by asking for a result; there is no worker yet.
@@ -107,11 +111,19 @@ func newOffice(t *testing.T, c *cluster) *office {
 	waitFor(t, "the stream", func() bool {
 		return s.call(request{kind: remote.JobResult, id: newID()}).kind == remote.JobPending
 	})
-	js, err := jetstream.New(c.connect(t))
+	conn := c.connect(t)
+	js, err := jetstream.New(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &office{jobs: &jobs{stage: s}, stream: stream, js: js}
+	return &office{jobs: &jobs{stage: s}, stream: stream, js: js, conn: conn}
+}
+
+// runHere runs jobs by a handler of the test's own.
+func (o *office) runHere(handler remote.Handler) {
+	var running sync.WaitGroup
+	running.Go(func() { remote.NewJobs(o.conn, o.stream, servers).Work(o.stage.t.Context(), 1, handler) })
+	o.stage.t.Cleanup(running.Wait)
 }
 
 // name is what a job is called in the stream and among the results.
@@ -197,6 +209,22 @@ func jobsFirstResultStays(t *testing.T, c *cluster) {
 	o.waitUntilEmpty()
 	if value := o.result(id); value != 42 {
 		t.Errorf("the result is %d", value)
+	}
+}
+
+func jobsWithTooLargeResultsRunOnceAndFail(t *testing.T, c *cluster) {
+	o := newOffice(t, c)
+	var runs atomic.Int32
+	o.runHere(func(context.Context, shmipc.Message) (shmipc.Message, error) {
+		runs.Add(1)
+		return shmipc.Message{Data: make([]byte, 1<<20+1)}, nil
+	})
+	id := o.start(0)
+	o.waitUntilEmpty()
+	o.expect(o.call(request{kind: remote.JobResult, id: id}), shmipc.ErrHandler, "of 1048577 bytes")
+	o.expect(o.call(request{kind: remote.JobResult, id: id}), shmipc.ErrHandler, "take 1048576")
+	if n := runs.Load(); n != 1 {
+		t.Errorf("the job has run %d times", n)
 	}
 }
 
