@@ -10,30 +10,36 @@ struct range {
     uint64_t first, end;
 };
 
-/* Makes one call. `text` gets the answer, or the message of a handler that failed. */
-static int ask(shmipc_peer *host, const void *data, size_t length, char *text, size_t size) {
+/* Makes one call. `text` gets the answer, *answered its length; or the message of a handler that
+   failed. */
+static int ask(shmipc_peer *host, const void *data, size_t length, char *text, size_t size,
+               size_t *answered) {
     shmipc_request request = {.data = data, .length = length};
     shmipc_response response = {.data = text, .capacity = size - 1};
     int error = shmipc_call(host, &request, &response, SHMIPC_TIMEOUT_DEFAULT);
-    if (error == SHMIPC_E_HANDLER)
-        text[response.length < size ? response.length : size - 1] = '\0';
-    else if (error)
+    *answered = response.length;
+    if (error && error != SHMIPC_E_HANDLER)
         snprintf(text, size, "%s", shmipc_last_error());
+    else
+        text[response.length < size ? response.length : size - 1] = '\0';
     return bridge_outcome(error, text, error ? strlen(text) : 0);
 }
 
 /* Repeats what has never started, for some seconds: a worker may be about to come. */
 static int count(shmipc_peer *host, struct range range, uint64_t *sum) {
     char text[256];
+    size_t length;
+    uint64_t primes;
     int outcome = SHMIPC_E_TIMEOUT;
     for (int i = 0; i < ATTEMPTS && bridge_never_started(outcome); i++) {
         if (i > 0)
             nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
-        outcome = ask(host, &range, sizeof range, text, sizeof text);
+        outcome = ask(host, &range, sizeof range, text, sizeof text, &length);
     }
     if (outcome)
         return fprintf(stderr, "%s: %s\n", shmipc_strerror(outcome), text), outcome;
-    uint64_t primes;
+    if (length != sizeof primes)
+        return fprintf(stderr, "an answer of %zu bytes is no count\n", length), SHMIPC_E_INVALID;
     memcpy(&primes, text, sizeof primes);
     *sum += primes;
     return 0;
@@ -41,7 +47,8 @@ static int count(shmipc_peer *host, struct range range, uint64_t *sum) {
 
 static void fail(shmipc_peer *host) {
     char text[256];
-    int outcome = ask(host, "abc", 3, text, sizeof text);
+    size_t length;
+    int outcome = ask(host, "abc", 3, text, sizeof text, &length);
     printf("%s: %s\n", shmipc_strerror(outcome), text);
 }
 

@@ -11,8 +11,8 @@ struct job {
     uint64_t first, end;
 };
 
-/* Makes one call, again and again while it has not succeeded: the id says which job is meant, so
-   both requests may be repeated whatever has become of them. */
+/* Makes one call, again and again while it may yet succeed: the id says which job is meant, so both
+   requests may be repeated whatever has become of them. NULL: the answer is empty. */
 static int ask(shmipc_peer *host, uint32_t type, const struct job *job, size_t length,
                uint64_t *answer) {
     char text[256];
@@ -22,10 +22,15 @@ static int ask(shmipc_peer *host, uint32_t type, const struct job *job, size_t l
         shmipc_response response = {.data = text, .capacity = sizeof text};
         int error = shmipc_call(host, &request, &response, SHMIPC_TIMEOUT_DEFAULT);
         outcome = bridge_outcome(error, text, error == SHMIPC_E_HANDLER ? response.length : 0);
-        if (outcome == SHMIPC_E_HANDLER)
+        if (outcome == SHMIPC_E_HANDLER || outcome == SHMIPC_E_TOO_LARGE)
             return fprintf(stderr, "%s\n", shmipc_last_error()), outcome;
         if (outcome == 0 && response.type != BRIDGE_JOB_PENDING) {
-            memcpy(answer, text, response.length == sizeof *answer ? sizeof *answer : 0);
+            size_t expected = answer ? sizeof *answer : 0;
+            if (response.length != expected)
+                return fprintf(stderr, "answer: %zu bytes, not %zu\n", response.length, expected),
+                       SHMIPC_E_INVALID;
+            if (answer)
+                memcpy(answer, text, sizeof *answer);
             return 0;
         }
         if (outcome)
@@ -48,7 +53,7 @@ int main(int argc, char **argv) {
             .id = {(uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec, i},
             .end = 1000000 / (i + 1),
         };
-        error = ask(host, BRIDGE_JOB_START, &jobs[i], sizeof jobs[i], &(uint64_t){0});
+        error = ask(host, BRIDGE_JOB_START, &jobs[i], sizeof jobs[i], NULL);
     }
     for (uint64_t i = 0; i < JOBS && !error; i++) {
         uint64_t primes = 0;

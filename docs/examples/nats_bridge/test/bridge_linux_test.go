@@ -16,6 +16,8 @@ func TestBridge(t *testing.T) {
 			"jobsFirstResultStays":                      jobsFirstResultStays,
 			"jobsRunOnceHoweverLateTheyAreStartedAgain": jobsRunOnceHoweverLateTheyAreStartedAgain,
 			"jobsWithTooLargeResultsRunOnceAndFail":     jobsWithTooLargeResultsRunOnceAndFail,
+			"hostsEndWhenAJobsResultIsOfNoUse":          hostsEndWhenAJobsResultIsOfNoUse,
+			"hostsTellAnAnswerThatIsNoCount":            hostsTellAnAnswerThatIsNoCount,
 			"jobsRunOnceHoweverLong":                    jobsRunOnceHoweverLong,
 			"jobsOfTerminatedWorkersAreRunByOthers":     jobsOfTerminatedWorkersAreRunByOthers,
 			"jobsThatNeverEndAreGivenUp":                jobsThatNeverEndAreGivenUp,

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,30 @@ func hostPrintsTheSameWhereverTheWorkIsDone(t *testing.T, c *cluster) {
 		program(t, "worker", "-servers", c.urls(), "-subject", subject)
 		host(t, region)
 	})
+}
+
+// exampleHost is one of the hosts in this example's directory.
+func exampleHost(t *testing.T, name, region string) *process {
+	t.Helper()
+	t.Cleanup(func() { os.Remove("/dev/shm/shmipc." + region) })
+	return start(t, exec.Command(filepath.Join(hosts, name), region))
+}
+
+func hostsTellAnAnswerThatIsNoCount(t *testing.T, _ *cluster) {
+	region := unique("nats_bridge")
+	counting := exampleHost(t, "nats_bridge_host", region)
+	ctx, cancel := context.WithTimeout(t.Context(), watchdog)
+	defer cancel()
+	guest, err := shmipc.Attach(ctx, region, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer guest.Close()
+	go guest.Serve(ctx, func(_ *shmipc.Request, response *shmipc.Response) error {
+		_, err := response.Write(make([]byte, 4))
+		return err
+	})
+	counting.waitUntilFailed("4 bytes")
 }
 
 func withoutWorkerOrServerNothingStarts(t *testing.T, s *stage) {

@@ -228,6 +228,21 @@ func jobsWithTooLargeResultsRunOnceAndFail(t *testing.T, c *cluster) {
 	}
 }
 
+// Asking again would not help. The host's buffer has 256 bytes.
+func hostsEndWhenAJobsResultIsOfNoUse(t *testing.T, c *cluster) {
+	o := newOffice(t, c)
+	var length atomic.Int32
+	o.runHere(func(context.Context, shmipc.Message) (shmipc.Message, error) {
+		return shmipc.Message{Data: make([]byte, length.Load())}, nil
+	})
+	for n, why := range map[int32]string{4: "4 bytes", 300: "256"} {
+		length.Store(n)
+		region := unique("nats_bridge")
+		program(t, "bridge", append(jobFlags(o.stream), "-servers", c.urls(), "-subject", o.subject, region)...)
+		exampleHost(t, "nats_bridge_job", region).waitUntilFailed(why)
+	}
+}
+
 // The job is longer than the time after which a silent worker's job is given to another.
 func jobsRunOnceHoweverLong(t *testing.T, c *cluster) {
 	o := newOffice(t, c)

@@ -109,14 +109,32 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// wait waits until the process has ended by itself.
-func (p *process) wait() {
+// waitUntilEnded waits until the process has ended by itself.
+func (p *process) waitUntilEnded() {
 	p.t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(watchdog):
 		p.t.Fatalf("%s does not end", p.name)
 	}
+}
+
+// waitUntilFailed waits until the process has failed and said why.
+func (p *process) waitUntilFailed(why string) {
+	p.t.Helper()
+	p.waitUntilEnded()
+	if p.cmd.ProcessState.ExitCode() != 1 {
+		p.t.Errorf("%s: %v", p.name, p.cmd.ProcessState)
+	}
+	if !strings.Contains(p.stderr.String(), why) {
+		p.t.Errorf("%s does not say %q", p.name, why)
+	}
+}
+
+// wait waits until the process has ended, in success.
+func (p *process) wait() {
+	p.t.Helper()
+	p.waitUntilEnded()
 	if !p.cmd.ProcessState.Success() {
 		p.t.Errorf("%s: %v", p.name, p.cmd.ProcessState)
 	}
