@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # python.sh <source directory> <build directory>: the example in Python: its structures against the header, and
-# what its programs print, with threads, processes, Ctrl-C, and a guest that is killed.
+# what its programs print, with threads, processes, Ctrl-C, and a guest that is killed; calls that end at the worst
+# moment.
 set -euo pipefail
 
 source=$1
@@ -69,16 +70,21 @@ loop() {
     finish loop
 }
 
+# Without a guest.
+faults() {
+    timeout 20 python3 "$source/tests/examples/python_faults.py" "$name.alone"
+}
+
 nothing_is_left() {
     local left
-    left=$(find /dev/shm -name "shmipc.$name-*")
+    left=$(find /dev/shm -name "shmipc.${name}[-.]*")
     [[ -z $left ]] || fail "left behind: $left"
 }
 
 step layout && layout
 build_program "$example/guest" "$work/guest"
 start_guest
-for part in calls processes cancel loop nothing_is_left; do
+for part in calls processes cancel loop faults nothing_is_left; do
     step "$part"
     "$part"
 done
