@@ -1,5 +1,5 @@
-"""python_faults.py <application>: what the example in Python does when calls fail or are cancelled at the worst
-moment. There is no guest: each call waits until it is cancelled."""
+"""python_faults.py <application>: what the example in Python does when calls fail, are cancelled or are interrupted at
+the worst moment. There is no guest: each call waits until it is cancelled."""
 
 import asyncio
 import sys
@@ -120,6 +120,26 @@ def close_during_calls(application):
     assert freed and not late, late
 
 
+def ctrl_c_right_after_the_claim(host):
+    claim = shmipc.slot_claim
+
+    def interrupted(*arguments):
+        claim(*arguments)
+        raise KeyboardInterrupt
+
+    shmipc.slot_claim = interrupted
+    try:
+        host.call_in_steps(b"waits")
+        raise AssertionError("not interrupted")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        shmipc.slot_claim = claim
+    slot = shmipc.Slot()
+    claim(host.peer, 0, byref(slot))  # fails if the only one is lost
+    shmipc.release(slot)
+
+
 def main():
     application = sys.argv[1]
     shmipc.slot_send = record_sent(shmipc.slot_send)
@@ -127,6 +147,8 @@ def main():
         with shmipc.Host(application, slots=2) as host:
             asyncio.run(part(host))
     close_during_calls(application)
+    with shmipc.Host(application, slots=1) as host:
+        ctrl_c_right_after_the_claim(host)
 
 
 main()

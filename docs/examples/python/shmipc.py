@@ -168,8 +168,8 @@ class Host:
         """The same, but Python runs signal handlers after each step: what they raise ends the call."""
         end = time.monotonic() + timeout
         slot, which = Slot(), c_size_t(0)
-        _in_steps(lambda ns: slot_claim(self.peer, ns, byref(slot)), end, step)
-        try:
+        try:  # the claim too: Ctrl-C may come as soon as the slot is claimed
+            _in_steps(lambda ns: slot_claim(self.peer, ns, byref(slot)), end, step)
             send(slot, data, kind)
             try:
                 _in_steps(lambda ns: slot_wait_any(byref(slot), 1, ns, byref(which)), end, step)
@@ -209,4 +209,4 @@ def release(slot):
     try:
         slot_release(slot)
     except Error:
-        pass  # its call has ended without an answer: it is released already
+        pass  # it was never claimed; or its call has ended without an answer, which released it
