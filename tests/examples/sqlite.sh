@@ -16,7 +16,7 @@ guest=
 # sqlite3 leaves a region behind where a statement of its command line fails: it does not close its connection.
 clean_up_regions() {
     clean_up
-    rm -f "/dev/shm/shmipc.$SQLITE_GO-"*
+    rm -f "/dev/shm/shmipc.$SQLITE_GO"[-.]*
 }
 trap clean_up_regions EXIT
 
@@ -227,10 +227,46 @@ regions() {
     close_shell
 }
 
+guest_has_left() {
+    ! grep -q "/dev/shm/shmipc.$SQLITE_GO-$1 " "/proc/$guest/maps"
+}
+
+# A statement may fail then, but the next one has another region.
+name_is_lost() {
+    open_shell
+    say "SELECT go_timeout(300), go_hash('') <> 0;"
+    wait_until said "10000|1"
+    rm "/dev/shm/shmipc.$SQLITE_GO-0"
+    wait_until guest_has_left 0
+    say "SELECT go_hash('');"
+    wait_until said ".*error: somebody else has removed the region's name.*"
+    say "SELECT 'next', go_hash('') <> 0;"
+    wait_until said "next|1"
+    region_exists 0 || fail "no region 0"
+    close_shell
+    region_is_gone 0 || fail "region 0 is left"
+}
+
+# The child's connection has a region of its own, and both go.
+fork_with_a_connection() {
+    cc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -o "$work/fork" "$source/tests/examples/sqlite_fork.c" -lsqlite3
+    timeout 20 "$work/fork" "$extensions/go" || fail "the child or its parent failed"
+    region_is_gone 0 || fail "the parent's region is left"
+    region_is_gone 1 || fail "the child's region is left"
+}
+
+# A guest that answers what it was asked, in capitals.
+wrong_answers() {
+    local name=$SQLITE_GO.wrong
+    "$build/docs/examples/many_hosts_guest" "$name-" >"$work/wrong.txt" 2>&1 &
+    SQLITE_GO=$name expect "SELECT go_hash('short')" "an answer of another length than asked for"
+    SQLITE_GO=$name expect "SELECT go_hash('longer than a hash')" "a message exceeds its capacity"
+}
+
 step exports_nothing_else && exports_nothing_else
 build_program "$example/guest" "$work/guest"
 build_program "$example/compare/server" "$work/server"
-for part in demo many_rows errors interrupt_a_call interrupt_waits guest_is_killed regions; do
+for part in demo many_rows errors interrupt_a_call interrupt_waits guest_is_killed regions name_is_lost fork_with_a_connection wrong_answers; do
     step "$part"
     "$part"
 done

@@ -1,18 +1,25 @@
-/* The region: one in a process, created when a statement first needs it, and freed with the last
-   connection. Every connection, in whatever thread, calls by way of it. */
+/* The region: one in a process, created when a statement first needs it, replaced if its name is
+   lost, and freed with the last connection. Every connection, in whatever thread, calls by way of
+   it. */
 #include "extension.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { REGIONS = 64, STEP_MS = 10, LEAVE_MS = 1000 };
 
 static const int64_t millisecond = 1000000;
 
-static int connections;   /* under the lock, and so is `host` */
+/* Under the lock. */
+static pid_t process;     /* whose the others are */
+static int connections;   /* open ones */
 static shmipc_peer *host; /* NULL: not yet */
+static int users;         /* of the host, now */
+static int lost;          /* the host has lost its name */
+
 static atomic_int timeout_ms = 10000;
 
 /* SQLite keeps some locks for the application. Its NULL, where it was built for one thread, is
@@ -23,8 +30,24 @@ static sqlite3_mutex *lock(void) {
     return mutex;
 }
 
+static void free_host(void) {
+    shmipc_free(host);
+    host = NULL;
+    lost = 0;
+}
+
+/* In a forked child: it has none of its parent's peers, and SQLite forbids it to use its parent's
+   connections. */
+static void begin_again(void) {
+    free_host();
+    connections = users = 0;
+    process = getpid();
+}
+
 void region_hold(void) {
     sqlite3_mutex *mutex = lock();
+    if (process != getpid())
+        begin_again();
     connections++;
     sqlite3_mutex_leave(mutex);
 }
@@ -34,8 +57,7 @@ void region_drop(void *unused) {
     sqlite3_mutex *mutex = lock();
     if (--connections == 0 && host) {
         (void)shmipc_shutdown(host, LEAVE_MS * millisecond);
-        shmipc_free(host);
-        host = NULL;
+        free_host();
     }
     sqlite3_mutex_leave(mutex);
 }
@@ -59,12 +81,24 @@ static int create(shmipc_peer **created) {
     return error;
 }
 
-static int region(shmipc_peer **peer) {
+static int enter(shmipc_peer **peer) {
     sqlite3_mutex *mutex = lock();
     int error = host ? 0 : create(&host);
     *peer = host;
+    users += !error;
     sqlite3_mutex_leave(mutex);
     return error;
+}
+
+/* With what the user's call has ended. No guest finds a host without a name: the last user frees
+   it, and the next call creates another. (shmipc_free leaves this thread's sentence as it is.) */
+static void leave(int error) {
+    sqlite3_mutex *mutex = lock();
+    users--;
+    lost |= error == SHMIPC_E_NAME_LOST;
+    if (lost && users == 0)
+        free_host();
+    sqlite3_mutex_leave(mutex);
 }
 
 /* Any statement of an interrupted connection fails so while another runs. (sqlite3_is_interrupted
@@ -92,11 +126,12 @@ static int receive(sqlite3 *db, shmipc_slot slot, int *steps, shmipc_response *a
     return shmipc_slot_receive(slot, 0, answer); /* TIMEOUT if there is none yet */
 }
 
+/* Of an answer that is too large the length alone. */
 static int copy(const shmipc_response *answer, shmipc_response *response) {
+    response->length = answer->length;
     if (answer->length > response->capacity)
         return SHMIPC_E_TOO_LARGE;
     memcpy(response->data, answer->data, answer->length);
-    response->length = answer->length;
     return 0;
 }
 
@@ -113,23 +148,37 @@ static int call(sqlite3 *db, shmipc_slot slot, const shmipc_request *request, in
     return error ? error : copy(&answer, response);
 }
 
+static int claim_and_call(sqlite3 *db, shmipc_peer *peer, const shmipc_request *request,
+                          shmipc_response *response) {
+    int steps = atomic_load(&timeout_ms) / STEP_MS;
+    shmipc_slot slot;
+    int error = claim(db, peer, &steps, &slot);
+    if (error)
+        return error;
+    error = call(db, slot, request, &steps, response);
+    shmipc_slot_release(slot);
+    return error;
+}
+
+/* The library's, unless the failure is ours: it knows nothing of an answer that `copy` refused, and
+   a time-out is that of all steps, while its sentence would name the last one. */
+static const char *sentence(int error, const shmipc_response *response) {
+    int ours = error == SHMIPC_E_TIMEOUT || error == SHMIPC_E_TIMEOUT_STARTED ||
+               response->length > response->capacity;
+    return ours ? shmipc_strerror(error) : shmipc_last_error();
+}
+
 /* In steps: SQLite tells nobody of an interrupt who does not ask. A call that is released before
    its answer has come is abandoned, and its handler told. */
 int ask(sqlite3 *db, const shmipc_request *request, shmipc_response *response, const char **why) {
-    int steps = atomic_load(&timeout_ms) / STEP_MS;
     shmipc_peer *peer;
-    shmipc_slot slot;
-    int error = region(&peer);
-    if (!error)
-        error = claim(db, peer, &steps, &slot);
+    int error = enter(&peer);
     if (!error) {
-        error = call(db, slot, request, &steps, response);
-        shmipc_slot_release(slot);
+        error = claim_and_call(db, peer, request, response);
+        leave(error);
     }
     if (error >= 0)
         return error;
-    /* A time-out is that of all steps: the library's sentence would name the last one. */
-    int timed_out = error == SHMIPC_E_TIMEOUT || error == SHMIPC_E_TIMEOUT_STARTED;
-    *why = timed_out ? shmipc_strerror(error) : shmipc_last_error();
+    *why = sentence(error, response);
     return SQLITE_ERROR;
 }
