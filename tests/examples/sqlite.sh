@@ -47,7 +47,8 @@ expect() {
     [[ $answer == "$2" ]] || fail "$1: expected \"$2\", got \"$answer\""
 }
 
-# A shell that reads what `say` writes. Interactive, it goes on after an interrupt; it echoes the statements.
+# open_shell [<another extension>]: a shell that reads what `say` writes. Interactive, it goes on after an interrupt; it
+# echoes the statements.
 open_shell() {
     rm -f "$work/statements"
     mkfifo "$work/statements"
@@ -55,7 +56,7 @@ open_shell() {
     sqlite3 -interactive -init /dev/null :memory: <"$work/statements" >>"$work/shell.txt" 2>&1 &
     shell=$!
     exec {statements}>"$work/statements"
-    say ".load $extensions/go"
+    say ".load ${1:-$extensions/go}"
 }
 
 say() {
@@ -255,6 +256,32 @@ fork_with_a_connection() {
     region_is_gone 1 || fail "the child's region is left"
 }
 
+# Another extension has one of the names, and a statement runs: the functions before that one stay registered.
+load_fails() {
+    cat >"$work/taken.c" <<'C'
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT1
+static void nothing(sqlite3_context *context, int count, sqlite3_value **values) {
+    (void)context, (void)count, (void)values;
+}
+int sqlite3_extension_init(sqlite3 *db, char **why, const sqlite3_api_routines *api) {
+    SQLITE_EXTENSION_INIT2(api)
+    (void)why;
+    return sqlite3_create_function(db, "go_sleep", 1, SQLITE_UTF8, 0, nothing, 0, 0);
+}
+C
+    cc -std=c11 -Wall -Wextra -Werror -shared -fPIC -o "$work/taken.so" "$work/taken.c"
+    open_shell "$work/taken"
+    say "SELECT load_extension('$extensions/go');"
+    wait_until said ".*error: error during initialization.*"
+    say "SELECT 'timeout', go_timeout(10000);"
+    wait_until said "timeout|10000"
+    say "SELECT 'hash', go_hash('') <> 0;"
+    wait_until said "hash|1"
+    close_shell
+    region_is_gone 0 || fail "region 0 is left"
+}
+
 # A guest that answers what it was asked, in capitals.
 wrong_answers() {
     local name=$SQLITE_GO.wrong
@@ -266,7 +293,8 @@ wrong_answers() {
 step exports_nothing_else && exports_nothing_else
 build_program "$example/guest" "$work/guest"
 build_program "$example/compare/server" "$work/server"
-for part in demo many_rows errors interrupt_a_call interrupt_waits guest_is_killed regions name_is_lost fork_with_a_connection wrong_answers; do
+for part in demo many_rows errors interrupt_a_call interrupt_waits guest_is_killed regions name_is_lost \
+    fork_with_a_connection load_fails wrong_answers; do
     step "$part"
     "$part"
 done
