@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # loops.sh <source directory> <build directory>: the hosts in loops of libuv and asio: calls in flight while the
-# guest calls back, a guest that is killed and one that comes, and Ctrl-C, also without a guest.
+# guest calls back, a guest that is killed and one that comes, Ctrl-C, also without a guest, and a region that loses its
+# name.
 set -euo pipefail
 
 source=$1
@@ -54,6 +55,18 @@ is_punctual() {
     ((late * 3 < answered)) || fail "$late of $answered answers are late"
 }
 
+# A descriptor would be readable for ever then.
+name_is_removed() {
+    local status=0
+    start_host "$1"
+    rm "/dev/shm/shmipc.$name"
+    wait_until ended "$host"
+    wait "$host" || status=$?
+    [[ $status == 1 ]] || fail "the host ended with $status"
+    says 1 "somebody else has removed the region's name" || fail "the host said otherwise"
+    if says 1 'interrupted.*'; then fail "nobody has interrupted the host"; fi
+}
+
 play() {
     name=$1.$$
     step "$1"
@@ -73,6 +86,7 @@ play() {
 
     start_host "$1"
     interrupt 'interrupted: 0 calls answered, 0 of them late, 0 failed, 0 wrong; 0 served'
+    name_is_removed "$1"
 }
 
 build_program "$source/docs/examples/libuv/guest" "$work/guest"

@@ -20,6 +20,7 @@ static uint64_t numbers[CALLS];  /* that were sent in them */
 static unsigned sent_at[CALLS];  /* at which tick */
 static uint64_t last_number;
 static unsigned ticks, answered, late, wrong, failed, asked;
+static int broken; /* what ended the loop, if not an interrupt */
 
 static void take_answer(int i) {
     shmipc_response response;
@@ -82,6 +83,7 @@ static void look(void) {
     }
     if (there < 0) {
         fprintf(stderr, "%s\n", shmipc_last_error());
+        broken = there;
         uv_stop(&loop);
     }
 }
@@ -164,9 +166,11 @@ int main(int argc, char **argv) {
     if (!error) {
         uv_run(&loop, UV_RUN_DEFAULT);
         end();
+        error = broken;
+    }
+    if (!error)
         printf("interrupted: %u calls answered, %u of them late, %u failed, %u wrong; %u served\n",
                answered, late, failed, wrong, asked);
-    }
     shmipc_free(host);
     return error ? 1 : 0;
 }
