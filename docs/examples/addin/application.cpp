@@ -87,10 +87,12 @@ bool use(module addin, const char *region) {
     const bool loaded = load(region, why.data(), why.size()) == 0;
     if (loaded)
         ask_all(compute);
-    if (loaded && unload(why.data(), why.size()) == 0)
-        return true;
-    std::cerr << why.data() << '\n';
-    return false;
+    else
+        std::cerr << why.data() << '\n';
+    const bool unloaded = unload(why.data(), why.size()) == 0;
+    if (!unloaded)
+        std::cerr << why.data() << '\n';
+    return loaded && unloaded;
 }
 
 } // namespace
