@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # many_hosts.sh <source directory> <build directory>: 30 hosts of one guest come, go, are killed and are replaced; each
-# is served, and soon; the guest holds no more descriptors afterwards than before.
+# is served, and soon, or after a guest could not attach at first; the guest holds no more descriptors afterwards than
+# before.
 set -euo pipefail
 
 source=$1
@@ -46,6 +47,21 @@ slowest() {
 
 descriptors() {
     find "/proc/$guest/fd" -mindepth 1 | wc -l
+}
+
+identity() {
+    stat -c %i "/dev/shm/shmipc.$prefix$1"
+}
+
+# is_replaced <host> <identity of its region before>
+is_replaced() {
+    [[ $(identity "$1") != "$2" ]]
+}
+
+first_free() {
+    local fd=0
+    while [[ -e /proc/$guest/fd/$fd ]]; do fd=$((fd + 1)); done
+    echo "$fd"
 }
 
 regions() {
@@ -100,6 +116,28 @@ for ((i = 2; i <= HOSTS; i += 2)); do ends_well "$i" 5; done
 wait_until is_as_before
 echo "the slowest first answer took $slowest_ms ms"
 
+# The limit leaves two descriptors: enough for the finder, not for a guest. It is raised when the host was refused.
+step "two hosts are refused at first, and one of them is replaced meanwhile"
+open_files=$(prlimit --pid "$guest" --nofile --output SOFT --noheadings)
+prlimit --pid "$guest" --nofile="$(($(first_free) + 2)):"
+refused=$((HOSTS + 2))
+start_host $refused 3
+wait_until says 1 "^$prefix$refused: .*Too many open files"
+region=$(identity $refused)
+{
+    kill -KILL "${hosts[refused]}"
+    wait "${hosts[refused]}" || true
+} 2>"$work/killed"
+start_host $refused 3
+wait_until is_replaced $refused "$region"
+start_host $((refused + 1)) 3 # found after it
+wait_until says 1 "^$prefix$((refused + 1)): .*Too many open files"
+prlimit --pid "$guest" --nofile="$open_files:"
+for ((i = refused; i <= refused + 1; i++)); do
+    wait "${hosts[i]}" || fail "host $i, refused at first, failed: $(cat "$work/host.$i")"
+done
+wait_until is_as_before
+
 step "a file that is no region, and the end"
 : >"/dev/shm/shmipc.${prefix}none"
 start_host $((HOSTS + 1)) 3
@@ -108,8 +146,8 @@ rm "/dev/shm/shmipc.${prefix}none"
 kill -INT "$guest"
 wait_until ended "$guest"
 wait "$guest" || fail "the guest failed: $(cat "$said")"
-# Each of 1 to 3 came once more than the others, and all of 1 to 30 twice.
-says $((1 + 3 + 2 * HOSTS + 1)) ': attached$' || fail "attached $(grep -c ': attached$' "$said") times"
+# Each of 1 to 3 came once more than the others, and all of 1 to 30 twice; three more came once.
+says $((1 + 3 + 2 * HOSTS + 3)) ': attached$' || fail "attached $(grep -c ': attached$' "$said") times"
 says 0 'none' || fail "the guest attached to no region: $(grep none "$said")"
 [[ $(regions) == 0 ]] || fail "regions are left: $(regions)"
 for fifo in "${signalled[@]}"; do

@@ -6,22 +6,24 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
-enum { ROUNDS = 4, EVENTS = 16 };
+enum { ROUNDS = 4, EVENTS = 16, RETRY_S = 1 };
 
-/* What the loop watches: a host, or the finder, or the signal. */
+/* What the loop watches: a host, or the finder, the timer, or the signal. */
 struct watched {
     struct watched *next;
     shmipc_peer *guest; /* NULL: no host */
     char name[SHMIPC_NAME_MAX + 1];
 };
 
-static int loop;
-static struct watched *hosts;
-static struct watched interrupt, finding;
+static int loop, timer;
+static struct watched *hosts, *refused; /* refused: to be tried again when the timer is over */
+static struct watched interrupt, finding, retrying;
 static shmipc_finder *finder;
 
 static int watch(int fd, struct watched *watched) {
@@ -83,21 +85,47 @@ static int attach(struct watched *host) {
     return error;
 }
 
-static void meet(const char *name) {
-    struct watched *host = calloc(1, sizeof *host);
+static void put(struct watched *host, struct watched **list) {
+    host->next = *list;
+    *list = host;
+}
+
+/* 0: never. */
+static int set_timer(int seconds) {
+    return timerfd_settime(timer, 0, &(struct itimerspec){.it_value.tv_sec = seconds}, NULL);
+}
+
+/* Returns what `attach` does. The finder does not tell this host's name again, so what may pass,
+   such as FULL, is tried again until the host has gone. */
+static int meet(struct watched *host) {
+    int error = attach(host);
+    if (error == SHMIPC_E_NOT_FOUND) {
+        free(host);
+    } else if (error) {
+        put(host, &refused);
+        set_timer(RETRY_S);
+    } else {
+        put(host, &hosts);
+        printf("%s: attached\n", host->name);
+        serve(host);
+    }
+    return error;
+}
+
+static int is_refused(const char *name) {
+    const struct watched *host = refused;
+    while (host != NULL && strcmp(host->name, name) != 0)
+        host = host->next;
+    return host != NULL;
+}
+
+static void meet_new(const char *name) {
+    struct watched *host = is_refused(name) ? NULL : calloc(1, sizeof *host);
     if (host == NULL)
         return;
     snprintf(host->name, sizeof host->name, "%s", name);
-    int error = attach(host);
-    if (error) {
+    if (meet(host))
         fprintf(stderr, "%s: %s\n", name, shmipc_last_error());
-        free(host);
-        return;
-    }
-    host->next = hosts;
-    hosts = host;
-    printf("%s: attached\n", name);
-    serve(host);
 }
 
 /* ---- All hosts ---- */
@@ -106,10 +134,23 @@ static int find(void) {
     char name[SHMIPC_NAME_MAX + 1];
     int found;
     while ((found = shmipc_finder_next(finder, name, sizeof name)) == 1)
-        meet(name);
+        meet_new(name);
     if (found < 0)
         fprintf(stderr, "%s\n", shmipc_last_error());
     return found == SHMIPC_E_SYSTEM ? found : 0; /* all others may pass: it is tried again */
+}
+
+/* New hosts first: one may have the name of one that was refused, and is met once. */
+static int retry(void) {
+    int error = find();
+    struct watched *next, *host = refused;
+    refused = NULL;
+    set_timer(0);
+    for (; host != NULL; host = next) {
+        next = host->next;
+        meet(host);
+    }
+    return error;
 }
 
 /* Returns 1 if the program was interrupted. */
@@ -118,6 +159,8 @@ static int look(struct watched *watched) {
         return 1;
     if (watched == &finding)
         return find();
+    if (watched == &retrying)
+        return retry();
     serve(watched);
     return 0;
 }
@@ -155,8 +198,10 @@ static int start(const char *prefix) {
         return error;
     }
     loop = epoll_create1(EPOLL_CLOEXEC);
+    timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
     int signal = open_signal();
-    if (loop < 0 || signal < 0 || watch(signal, &interrupt) != 0 || watch(fd, &finding) != 0) {
+    if (loop < 0 || timer < 0 || signal < 0 || watch(signal, &interrupt) != 0 ||
+        watch(timer, &retrying) != 0 || watch(fd, &finding) != 0) {
         perror("the loop");
         return SHMIPC_E_SYSTEM;
     }
