@@ -40,8 +40,8 @@ func NewClient(name string, config *Config) (*Client, error) {
 // Call is Guest.Call to the current host or, if there is none, to the next one. Waiting for a host counts towards the
 // time-out: that of ctx or, if ctx has no deadline, Config.Timeout from the moment when no host is found.
 //
-// ErrPeerDied: a handler had started on the call when the host died; the call is not repeated. ErrNotFound: no host
-// came in time; it also matches ctx's cause. Errors: those, and as Guest.Call and Attach.
+// ErrPeerDied: a handler had started on the call when the host died or left; the call is not repeated. ErrNotFound: no
+// host came in time; it also matches ctx's cause. Errors: those, and as Guest.Call and Attach.
 func (c *Client) Call(ctx context.Context, request Message, response []byte) (Message, error) {
 	if g := c.guest.Load(); g != nil {
 		answer, err := g.Call(ctx, request, response)

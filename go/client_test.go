@@ -119,6 +119,20 @@ func TestClientThatIsClosedEndsACallThatHasStarted(t *testing.T) {
 	wantError(t, call(), ErrClosedStarted)
 }
 
+// A call that had started when its host left is not sent to the next host.
+func TestClientRepeatsNoCallThatHadStarted(t *testing.T) {
+	h := newHost(t, smallShape)
+	c := newTestClient(t, h.name)
+	call := background(t, func() error { _, err := c.Call(deadline(t), Message{}, nil); return err })
+	h.takeOn(0)
+	h.leave()
+	h.create()
+	wantError(t, call(), ErrPeerDied)
+	if w := h.word(h.geometry.HostCount); w != 0 {
+		t.Fatalf("the next host's slot is %#x", uint64(w))
+	}
+}
+
 // Calls that are all shorter than a tick still notice the host's death.
 func TestCallsShorterThanATickHearOfTheHostsDeath(t *testing.T) {
 	h := newHost(t, smallShape)

@@ -90,7 +90,7 @@ var endings = [...]struct{ never, started Code }{
 	timedOut:  {ErrTimeout, ErrTimeoutStarted},
 	cancelled: {ErrCancelled, ErrCancelledStarted},
 	closed:    {ErrClosed, ErrClosedStarted},
-	shutDown:  {ErrShutdown, ErrShutdown},
+	shutDown:  {ErrShutdown, ErrPeerDied},
 	hostGone:  {ErrNoPeer, ErrPeerDied},
 	corrupted: {ErrCorrupt, ErrCorrupt},
 }

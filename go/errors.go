@@ -54,7 +54,7 @@ const (
 	ErrCancelled        Code = -22 // cancelled; never started
 	ErrCancelledStarted Code = -23 // cancelled after a handler had started on it
 	ErrNoPeer           Code = -24 // no live peer is attached; never started
-	ErrPeerDied         Code = -25 // the peer died after a handler had started on it
+	ErrPeerDied         Code = -25 // the peer died, or left, after a handler had started on it
 	ErrClosed           Code = -26 // this guest was closed here; a call was never started
 	ErrClosedStarted    Code = -27 // closed here after a handler had started on the call
 	ErrShutdown         Code = -28 // a peer is shutting down gracefully; never started

@@ -235,3 +235,14 @@ func TestGuestThatOnlyCallsDoesNotServe(t *testing.T) {
 		t.Fatal(info, err)
 	}
 }
+
+// A host that leaves before its handler has returned ends the call as one that had started.
+func TestCallThatHadStartedWhenTheHostLeft(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	g := h.attach(nil)
+	call := background(t, func() error { _, err := g.Call(deadline(t), Message{}, nil); return err })
+	h.takeOn(0)
+	h.peer(wire.HostIndex).Left.Store(1)
+	h.heap.unlinked.Store(true)
+	wantError(t, call(), ErrPeerDied)
+}
