@@ -3,6 +3,7 @@ package shmipc
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 )
 
@@ -13,10 +14,13 @@ type Client struct {
 	name   string
 	config Config
 
-	guest  atomic.Pointer[Guest] // of the last host; changed by the holder of the token
+	guest  atomic.Pointer[Guest] // of the last host; set by the holder of the token, taken out under parting
 	token  chan struct{}         // holds one; the goroutine that takes it attaches
 	ctx    context.Context       // ends with Close
 	cancel context.CancelFunc
+
+	parting sync.Mutex
+	parted  map[*Guest]struct{} // of hosts that leave, while calls are under way there; under parting
 }
 
 // NewClient returns a client of the region `name`, which need not be there yet. `config` nil means all defaults; a
@@ -27,7 +31,7 @@ func NewClient(name string, config *Config) (*Client, error) {
 	if _, err := newSettings(name, config); err != nil {
 		return nil, err
 	}
-	c := &Client{name: name, token: make(chan struct{}, 1)}
+	c := &Client{name: name, token: make(chan struct{}, 1), parted: make(map[*Guest]struct{})}
 	if config != nil {
 		c.config = *config
 	}
@@ -70,15 +74,14 @@ func (c *Client) callNext(ctx context.Context, request Message, response []byte)
 	}
 }
 
-// after tells whether to repeat a call that ended with err: it never started, and its host is gone. If the host is
-// lost, after closes its guest, so that the next call attaches anew. That also ends other goroutines' calls, with the
-// outcome that they would have had when they noticed the loss themselves.
+// after tells whether to repeat a call that ended with err: it never started, and its host is gone or leaves. The next
+// call then attaches anew.
 func (c *Client) after(g *Guest, err error) (again bool, _ error) {
 	if err == nil || c.ctx.Err() != nil {
 		return false, err
 	}
-	if g.lostHost(err) && c.guest.CompareAndSwap(g, nil) {
-		_ = g.Close()
+	if g.lostHost(err) {
+		c.part(g)
 	}
 	if c.guest.Load() == g {
 		return false, err
@@ -87,6 +90,29 @@ func (c *Client) after(g *Guest, err error) (again bool, _ error) {
 		return false, &Error{Kind: ErrPeerDied, Message: "the host is gone"}
 	}
 	return errors.Is(err, ErrNoPeer) || errors.Is(err, ErrShutdown) || errors.Is(err, ErrClosed), err
+}
+
+// part takes the guest of a lost host out of use. Other goroutines' calls there end as they would have ended: if the
+// host is gone, at once; a host that leaves may still answer them.
+func (c *Client) part(g *Guest) {
+	c.parting.Lock()
+	defer c.parting.Unlock()
+	switch {
+	case !c.guest.CompareAndSwap(g, nil):
+	case g.hostIsGone():
+		_ = g.Close()
+	default:
+		c.parted[g] = struct{}{}
+		go c.drain(g)
+	}
+}
+
+// drain closes the guest of a host that leaves when no call is under way there.
+func (c *Client) drain(g *Guest) {
+	_ = g.shutdown(newLimit(c.ctx, -1))
+	c.parting.Lock()
+	defer c.parting.Unlock()
+	delete(c.parted, g)
 }
 
 // attached returns the guest of the current host; it waits for a host.
@@ -135,6 +161,11 @@ func (c *Client) Close() error {
 	c.cancel()
 	<-c.token // a goroutine that was attaching has seen that this client is closed, or has stored its guest
 	defer func() { c.token <- struct{}{} }()
+	c.parting.Lock()
+	defer c.parting.Unlock()
+	for g := range c.parted {
+		_ = g.Close()
+	}
 	if g := c.guest.Swap(nil); g != nil {
 		return g.Close()
 	}

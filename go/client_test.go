@@ -133,6 +133,55 @@ func TestClientRepeatsNoCallThatHadStarted(t *testing.T) {
 	}
 }
 
+// callALeavingHost has one call taken by a host that then leaves, and another that waits for the next host.
+func (h *testHost) callALeavingHost(c *Client) (working wire.Word, taken, waits func() error) {
+	call := func() error { _, err := c.Call(deadline(h.tb), Message{}, nil); return err }
+	taken = background(h.tb, call)
+	working = h.takeOn(0)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
+	waits = background(h.tb, call)
+	eventually(h.tb, "the client keeps to the host", func() bool { return c.guest.Load() == nil })
+	return working, taken, waits
+}
+
+func TestClientGetsTheLastAnswersOfAHostThatLeaves(t *testing.T) {
+	h := newHost(t, smallShape)
+	c := newTestClient(t, h.name)
+	working, taken, waits := h.callALeavingHost(c)
+	eventually(t, "its guest does not leave", func() bool { return h.peer(1).Status.Load() == wire.StatusLeaving })
+	h.guestSlot(0).Put(nil, nil, TypeNormal)
+	h.publish(h.geometry.HostCount, working, 0)
+	if err := taken(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its guest stays", func() bool { return h.peer(1).Status.Load() == wire.StatusVacant })
+	h.leave()
+	h.create()
+	h.serve(echo)
+	if err := waits(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is not forgotten", func() bool {
+		c.parting.Lock()
+		defer c.parting.Unlock()
+		return len(c.parted) == 0
+	})
+}
+
+func TestClientThatIsClosedLeavesAHostThatLeaves(t *testing.T) {
+	h := newHost(t, smallShape)
+	c := newTestClient(t, h.name)
+	_, taken, waits := h.callALeavingHost(c)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if status := h.peer(1).Status.Load(); status != wire.StatusVacant {
+		t.Fatalf("the guest's status is %d", status)
+	}
+	wantError(t, taken(), ErrClosedStarted)
+	wantError(t, waits(), ErrClosed)
+}
+
 // Calls that are all shorter than a tick still notice the host's death.
 func TestCallsShorterThanATickHearOfTheHostsDeath(t *testing.T) {
 	h := newHost(t, smallShape)

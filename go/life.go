@@ -267,11 +267,13 @@ func (g *Guest) unmap() error {
 // under way, running handlers and held slots until ctx is done, or as Config.Timeout says; it ends the rest as Close
 // does. Then g is closed. Called in a handler, it also waits for that handler, so until ctx is done.
 // Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
-func (g *Guest) Shutdown(ctx context.Context) error {
+func (g *Guest) Shutdown(ctx context.Context) error { return g.shutdown(newLimit(ctx, g.timeout)) }
+
+func (g *Guest) shutdown(l limit) error {
 	if err := g.announce(); err != nil {
 		return err
 	}
-	err := g.quiet(ctx)
+	err := g.quiet(&l)
 	if closed := g.Close(); err == nil {
 		err = closed
 	}
@@ -292,9 +294,8 @@ func (g *Guest) announce() (err error) {
 }
 
 // quiet waits until no call is under way and no goroutine serves.
-func (g *Guest) quiet(ctx context.Context) error {
+func (g *Guest) quiet(l *limit) error {
 	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
-	l := newLimit(ctx, g.timeout)
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()
 	for g.life.workerPools.Load() != 0 || !g.calling.empty() {
