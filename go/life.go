@@ -266,7 +266,8 @@ func (g *Guest) unmap() error {
 // Shutdown leaves gracefully: it refuses new calls with ErrShutdown, and Serve returns ErrShutdown. It waits for calls
 // under way, running handlers and held slots until ctx is done, or as Config.Timeout says; it ends the rest as Close
 // does. Then g is closed. Called in a handler, it also waits for that handler, so until ctx is done.
-// Errors: ErrClosed, ErrTimeout or ErrCancelled (closed, but something had to be cut short), ErrCorrupt.
+// Errors: ErrClosed (also if another goroutine's Close has ended the wait), ErrTimeout or ErrCancelled (closed, but
+// something had to be cut short), ErrCorrupt.
 func (g *Guest) Shutdown(ctx context.Context) error { return g.shutdown(newLimit(ctx, g.timeout)) }
 
 func (g *Guest) shutdown(l limit) error {
@@ -293,12 +294,15 @@ func (g *Guest) announce() (err error) {
 	return nil
 }
 
-// quiet waits until no call is under way and no goroutine serves.
+// quiet waits until no call is under way and no goroutine serves, or this guest is closed.
 func (g *Guest) quiet(l *limit) error {
 	defer g.tellIdle() // other goroutines may wait for the same, and a notice wakes only one
 	timer := time.NewTimer(time.Duration(l.until() - now()))
 	defer timer.Stop()
 	for g.life.workerPools.Load() != 0 || !g.calling.empty() {
+		if g.life.flags.Load()&flagClosing != 0 {
+			return ErrClosed
+		}
 		select {
 		case <-g.life.idle:
 		case <-timer.C:

@@ -222,10 +222,28 @@ func TestShutdownAndCloseWaitForTheSameSlot(t *testing.T) {
 		if err := closing(); err != nil {
 			t.Fatal(err)
 		}
-		if err := shutdown(); err != nil {
+		if err := shutdown(); err != nil && !errors.Is(err, ErrClosed) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Close ends a Shutdown of another goroutine, however long that would wait.
+func TestShutdownEndsWithClose(t *testing.T) {
+	bothBackings(t, smallShape, func(t *testing.T, h *testHost) {
+		g := h.attach(&Config{Timeout: -1})
+		mustClaim(t, g)
+		shutdown := background(t, func() error { return g.Shutdown(context.Background()) })
+		eventually(t, "it does not drain", func() bool { return g.life.flags.Load()&flagDraining != 0 })
+		start := time.Now()
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, shutdown(), ErrClosed)
+		if d := time.Since(start); d > time.Second {
+			t.Fatalf("it took %v", d)
+		}
+	})
 }
 
 func TestShutdownWhileIdleIsQuick(t *testing.T) {
