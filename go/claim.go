@@ -64,6 +64,9 @@ func (s Slot) Send(kind uint32, n int, flags Flags) (err error) {
 	}
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
+	if err := e.guest.refusal(); err != nil {
+		return err
+	}
 	w := e.line.PutInPlace(e.request, n, kind, flags&AlignEnd != 0)
 	e.claimed.Store(s.claim(claimTaken | claimSent))
 	if err := e.publish(w); err != nil {
@@ -91,11 +94,7 @@ func (s Slot) maySend(kind uint32, n int, flags Flags) error {
 	if n < 0 || flags&^AlignEnd != 0 {
 		return failure(ErrInvalid, "a negative length, or unknown flags")
 	}
-	g := s.exchange.guest
-	if err := g.refusal(); err != nil {
-		return err
-	}
-	return g.checkRequest(kind, n)
+	return s.exchange.guest.checkRequest(kind, n)
 }
 
 // mayReceive returns an error if no request is under way.

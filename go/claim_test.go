@@ -340,6 +340,27 @@ func TestSlotIsReleasedByAnAnswerThatSaysShutdown(t *testing.T) {
 	claimAll(t, g)
 }
 
+func TestHeldSlotBeginsNoCallAtALeavingHost(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	s := mustClaim(t, h.attach(nil))
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
+	before := append([]byte(nil), h.memory...)
+	wantError(t, s.Send(TypeNormal, 8, 0), ErrShutdown)
+	if !bytes.Equal(before, h.memory) {
+		t.Fatal("it changed the region")
+	}
+	if s.Buffer() == nil {
+		t.Fatal("the slot is lost")
+	}
+	held := h.word(1)
+	_, err := s.Call(deadline(t), Message{}, nil)
+	wantError(t, err, ErrShutdown)
+	if w := h.word(1); w.Sequence() != held.Sequence() {
+		t.Fatalf("%#x became %#x: a request was sent", uint64(held), uint64(w))
+	}
+	wantStale(t, s)
+}
+
 func TestReadyWithoutAHostIsReceivedAtOnce(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	s := mustClaim(t, h.attach(nil))

@@ -63,6 +63,17 @@ func TestTruncatedFileUnderAHandler(t *testing.T) {
 	}
 }
 
+func TestTruncatedFileEndsAClaimThatWasPassedOn(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	h.must(os.Truncate(h.path(), 0))
+	wantError(t, e.takeOver(), ErrCorrupt)
+	if !g.calling.empty() {
+		t.Fatal("the slot is still claimed")
+	}
+}
+
 // Other panics and faults are not caught.
 func TestOtherPanicsPass(t *testing.T) {
 	g := newHeapHost(t, smallShape).attach(nil)

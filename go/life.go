@@ -72,10 +72,13 @@ func endingOf(flags uint32, fresh bool) ending {
 	return goOn
 }
 
-// refusal returns why nothing new may begin, or nil.
+// refusal returns why no call may begin, or nil. Its caller holds an exchange, and catches faults.
 func (g *Guest) refusal() error {
 	if end := endingOf(g.life.flags.Load(), true); end != goOn {
 		return endings[end].never
+	}
+	if g.hostIsLeaving() {
+		return ErrShutdown
 	}
 	return nil
 }

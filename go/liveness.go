@@ -17,7 +17,7 @@ const (
 func (r *region) host() hostState {
 	line := r.peer(wire.HostIndex)
 	if r.object.Locked(wire.HostIndex) && line.Epoch.Load() == r.hostEpoch && r.object.Linked() {
-		if line.Status.Load() != wire.StatusAttached {
+		if r.hostIsLeaving() {
 			return hostLeaving
 		}
 		return hostAlive
@@ -26,6 +26,11 @@ func (r *region) host() hostState {
 		return hostLeft
 	}
 	return hostDied
+}
+
+// hostIsLeaving tells whether the host has announced that it leaves; also of one that has left.
+func (r *region) hostIsLeaving() bool {
+	return r.peer(wire.HostIndex).Status.Load() != wire.StatusAttached
 }
 
 // dead tells whether the guest that an owner names is proven dead: its lock is gone, or its index

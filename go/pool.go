@@ -194,7 +194,7 @@ func (e *exchange) tryClaim() (bool, error) {
 // claimShared claims in the region; false, nil if another guest has the slot.
 func (e *exchange) claimShared() (ok bool, err error) {
 	defer e.guest.guard(&err)
-	if e.guest.peer(wire.HostIndex).Status.Load() != wire.StatusAttached {
+	if e.guest.hostIsLeaving() {
 		return false, ErrShutdown
 	}
 	w := e.load()

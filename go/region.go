@@ -217,7 +217,7 @@ func (r *region) slotAt(index uint32) slot {
 // a dead guest; join reclaims them before the new epoch tells others so.
 func (r *region) join(s settings) (err error) {
 	defer r.catchFault(&err)()
-	if r.peer(wire.HostIndex).Status.Load() != wire.StatusAttached {
+	if r.hostIsLeaving() {
 		return failure(ErrNotFound, "its host is leaving")
 	}
 	r.silenceEventcounts()

@@ -1,6 +1,10 @@
 package shmipc
 
-import "github.com/libshmipc/libshmipc/go/internal/wire"
+import (
+	"runtime/debug"
+
+	"github.com/libshmipc/libshmipc/go/internal/wire"
+)
 
 // What a release does with the policy's decisions about turns.
 
@@ -48,10 +52,10 @@ func (e *exchange) passOn() bool {
 
 // takeOver begins the turn of a goroutine that a slot was passed on to; an error ends its claim.
 func (e *exchange) takeOver() (err error) {
-	defer e.guest.guard(&err)
-	if flags := e.guest.life.flags.Load(); flags != 0 {
+	defer e.guard(debug.SetPanicOnFault(true), &err)
+	if err := e.guest.refusal(); err != nil {
 		e.release()
-		return endings[endingOf(flags, true)].never
+		return err
 	}
 	e.turn.begin(now())
 	return nil

@@ -285,6 +285,17 @@ func TestPoolEndsAClaimThatWasPassedOnTooLate(t *testing.T) {
 	g.life.flags.Store(0)
 }
 
+func TestPoolEndsAClaimThatWasPassedOnWhileTheHostLeaves(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	e := claimAsCallsDo(t, g)
+	h.peer(wire.HostIndex).Status.Store(wire.StatusLeaving)
+	wantError(t, e.takeOver(), ErrShutdown)
+	if !g.calling.empty() {
+		t.Fatal("the slot is still claimed")
+	}
+}
+
 func TestPoolWhoLooksByItselfLeavesTurnsAlone(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	g := h.attach(nil)

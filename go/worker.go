@@ -248,8 +248,5 @@ func (w *worker) ended() bool {
 
 // dismissed tells whether the host is leaving and no request of it waits.
 func (w *worker) dismissed() bool {
-	if w.guest.peer(wire.HostIndex).Status.Load() == wire.StatusAttached {
-		return false
-	}
-	return !w.guest.requestWaits()
+	return w.guest.hostIsLeaving() && !w.guest.requestWaits()
 }
