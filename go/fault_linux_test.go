@@ -3,6 +3,7 @@ package shmipc
 import (
 	"context"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/libshmipc/libshmipc/go/internal/wire"
@@ -57,6 +58,26 @@ func TestTruncatedFileUnderAHandler(t *testing.T) {
 		})
 	})
 	h.send(0, TypeNormal, make([]byte, 65536))
+	wantError(t, serve(), ErrCorrupt)
+	if err := g.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// So does a handler that ends its goroutine: its worker then touches the slot, to answer.
+func TestTruncatedFileUnderAHandlerThatEndsItsGoroutine(t *testing.T) {
+	h := newHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	serve := background(t, func() error {
+		return g.Serve(context.Background(), func(*Request, *Response) error {
+			if err := os.Truncate(h.path(), 0); err != nil {
+				return err
+			}
+			runtime.Goexit()
+			return nil
+		})
+	})
+	h.send(0, TypeNormal, nil)
 	wantError(t, serve(), ErrCorrupt)
 	if err := g.Close(); err != nil {
 		t.Fatal(err)

@@ -91,10 +91,11 @@ func (w *worker) retire() {
 	var err error
 	if p := recover(); p != nil {
 		err = w.guest.faulted(p)
-		w.workerPool.end(err)
+	} else if w.handling {
+		err = w.answerGoexit()
 	}
-	if w.handling && err == nil {
-		w.failed("the handler ended its goroutine")
+	if err != nil {
+		w.workerPool.end(err)
 	}
 	w.endRun()
 	w.moveOut()
@@ -102,6 +103,13 @@ func (w *worker) retire() {
 	if err == nil {
 		w.leaveEventcount()
 	}
+}
+
+// answerGoexit answers for a handler that has ended its goroutine.
+func (w *worker) answerGoexit() (err error) {
+	defer w.guest.guard(&err)
+	w.failed("the handler ended its goroutine")
+	return nil
 }
 
 // leaveEventcount is for a worker that ends. It may have been notified of a request that still waits.
