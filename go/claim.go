@@ -115,12 +115,8 @@ func (s Slot) Ready() (ready bool, err error) {
 	}
 	e := s.exchange
 	defer e.guard(debug.SetPanicOnFault(true), &err)
-	w := e.load()
-	e.notifyOnceMore(w)
-	e.lookForDeath()
-	waiting := w.State() == wire.StateRequest || w.State() == wire.StateWorking
-	cancelled := e.claimed.Load()&claimCancel != 0
-	return !waiting || cancelled || endingOf(e.guest.life.flags.Load(), false) != goOn, nil
+	e.notifyOnceMore(e.load())
+	return e.wouldEnd(), nil
 }
 
 // lookForDeath looks once per tick whether the host is there, for callers that never sleep.

@@ -375,6 +375,21 @@ func TestReadyWithoutAHostIsReceivedAtOnce(t *testing.T) {
 	wantError(t, err, ErrNoPeer)
 }
 
+func TestReadyWithACorruptWordIsReceivedAtOnce(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	s := mustClaim(t, h.attach(nil))
+	if err := s.Send(0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	w := h.word(1)
+	h.guestSlot(0).State.Store(uint64(w.Next(0, w.Owner()))) // a later request
+	if ready, err := s.Ready(); !ready || err != nil {
+		t.Fatal(ready, err)
+	}
+	_, err := s.Receive(deadline(t))
+	wantError(t, err, ErrCorrupt)
+}
+
 func TestWordThatChangesForEverEndsByTheDeadline(t *testing.T) {
 	h := newHeapHost(t, shape{1, 1, 64, 64})
 	s := mustClaim(t, h.attach(nil))
