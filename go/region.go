@@ -233,6 +233,7 @@ func (r *region) join(s settings) (err error) {
 	line.PID.Store(osregion.ProcessID())
 	line.Origin.Store(osregion.ProcessOrigin())
 	r.view.Services()[r.index].Store(s.service)
+	r.show(Stats{})
 	if s.callsOnly {
 		line.Status.Store(wire.StatusCalling)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,6 +118,21 @@ func TestAttachEntersItsLine(t *testing.T) {
 	}
 	if epoch := h.peer(1).Epoch.Load(); epoch != wire.EpochMax+1 {
 		t.Fatalf("epoch %d follows %d", epoch, wire.EpochMax)
+	}
+}
+
+func TestAttachBeginsItsCountersAtZero(t *testing.T) {
+	h := newHeapHost(t, smallShape)
+	line := h.peer(1)
+	counters := []*atomic.Uint64{&line.Served, &line.Discarded, &line.Calls, &line.Failed}
+	for _, c := range counters {
+		c.Store(7)
+	}
+	h.attachHeap(1, nil)
+	for i, c := range counters {
+		if n := c.Load(); n != 0 {
+			t.Errorf("counter %d is the predecessor's, %d", i, n)
+		}
 	}
 }
 

@@ -46,8 +46,10 @@ func (g *Guest) SlotStats(slot uint32) (s Stats, err error) {
 }
 
 // showCounters copies the counters to this guest's peer record, for people that inspect the region.
-func (g *Guest) showCounters() {
-	s, line := g.Stats(), g.peer(g.index)
+func (g *Guest) showCounters() { g.show(g.Stats()) }
+
+func (r *region) show(s Stats) {
+	line := r.peer(r.index)
 	line.Served.Store(s.Served)
 	line.Discarded.Store(s.Discarded)
 	line.Calls.Store(s.Calls)
