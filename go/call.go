@@ -15,8 +15,9 @@ import (
 //
 // ErrTooLarge: the request exceeds the request capacity (never sent), or the answer exceeded the response capacity.
 // ErrHandler: Error.Message is the handler's message.
-// Errors: ErrType, ErrTooLarge, ErrTimeout, ErrTimeoutStarted, ErrCancelled, ErrCancelledStarted, ErrNoPeer,
-// ErrPeerDied, ErrShutdown, ErrHandler, ErrClosed, ErrClosedStarted, ErrCorrupt.
+// Errors: ErrInvalid (the region has no guest slots), ErrType, ErrTooLarge, ErrTimeout, ErrTimeoutStarted,
+// ErrCancelled, ErrCancelledStarted, ErrNoPeer, ErrPeerDied, ErrShutdown, ErrHandler, ErrClosed, ErrClosedStarted,
+// ErrCorrupt.
 func (g *Guest) Call(ctx context.Context, request Message, response []byte) (Message, error) {
 	if err := g.checkRequest(request.Type, len(request.Data)); err != nil {
 		return Message{}, err

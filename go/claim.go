@@ -18,7 +18,7 @@ type Slot struct {
 }
 
 // Claim claims a slot and waits for one until ctx is done; if ctx has no deadline, Config.Timeout applies. Errors:
-// ErrTimeout, ErrCancelled, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
+// ErrInvalid (the region has no guest slots), ErrTimeout, ErrCancelled, ErrShutdown, ErrNoPeer, ErrClosed, ErrCorrupt.
 func (g *Guest) Claim(ctx context.Context) (Slot, error) {
 	l := newLimit(ctx, g.timeout)
 	if end := l.interrupted(); end != goOn {
@@ -156,7 +156,7 @@ func (s Slot) Receive(ctx context.Context) (answer Message, err error) {
 // held slot is not available to any other caller.
 //
 // An answer, and ErrType, ErrTooLarge and ErrState, leave the slot claimed; any other error releases it.
-// Errors: as Guest.Call, and ErrState (a request is under way), ErrStale.
+// Errors: as Guest.Call except ErrInvalid, and ErrState (a request is under way), ErrStale.
 func (s Slot) Call(ctx context.Context, request Message, response []byte) (answer Message, err error) {
 	if err := s.mayFill(); err != nil {
 		return Message{}, err

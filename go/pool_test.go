@@ -179,8 +179,12 @@ func TestPoolWaitEndsWithClose(t *testing.T) {
 
 func TestPoolWithoutSlotsRefusesCalls(t *testing.T) {
 	g := newHost(t, shape{1, 0, 64, 64}).attach(nil)
-	_, err := g.Call(deadline(t), Message{}, nil)
-	wantError(t, err, ErrInvalid)
+	_, call := g.Call(deadline(t), Message{}, nil)
+	_, claim := g.Claim(deadline(t))
+	_, ping := g.Ping(deadline(t))
+	for _, err := range []error{call, claim, ping} {
+		wantError(t, err, ErrInvalid)
+	}
 }
 
 func TestPoolFindsAForgedFreeWord(t *testing.T) {
