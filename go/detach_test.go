@@ -217,6 +217,20 @@ func TestGuestThatCannotCutOffLingers(t *testing.T) {
 	}
 }
 
+func TestClosedGuestThatCannotCutOffServesNoMore(t *testing.T) {
+	h := newHeapHost(t, shape{1, 1, 64, 64})
+	g := h.attach(nil)
+	s := mustClaim(t, g)
+	requests := h.eventcount(wire.EventcountHostRequest)
+	requests.want(g.bit)
+	h.must(g.Close())
+	if status := h.peer(1).Status.Load(); status != wire.StatusLeaving || requests.Sleepers.Load() != 0 {
+		t.Errorf("status %d, sleepers %b", status, requests.Sleepers.Load())
+	}
+	h.must(s.Release())
+	eventually(t, "it does not leave", h.heap.closed.Load)
+}
+
 // A host that leaves while its handler runs says so in the slot, and the call ends at once.
 func TestCallIsToldThatItsHostLeftUnderItsHandler(t *testing.T) {
 	bothBackings(t, shape{1, 1, 64, 64}, func(t *testing.T, h *testHost) {

@@ -242,6 +242,7 @@ func (g *Guest) cutOff() {
 		g.object.LetGo(memory)
 	} else {
 		g.life.staysMapped = true
+		g.serveNoMore()
 	}
 	g.end(flagLeft)
 	g.clearUp()

@@ -270,6 +270,15 @@ func (r *region) leave() {
 	r.notifyAll(r.eventcount(wire.EventcountMembership))
 }
 
+// serveNoMore is for a guest that keeps its index while goroutines are inside: no call waits for it.
+func (r *region) serveNoMore() {
+	var fault error
+	defer r.catchFault(&fault)()
+	r.peer(r.index).Status.Store(wire.StatusLeaving)
+	r.silenceEventcounts()
+	r.notifyAll(r.eventcount(wire.EventcountMembership))
+}
+
 // disown gives up this guest's slots: the callers of its handlers learn that they had started, and the slots of its own
 // calls become free.
 func (r *region) disown() {
