@@ -391,11 +391,11 @@ SHMIPC_API int shmipc_shutdown(shmipc_peer *peer, int64_t timeout);
 
 /*
  * Leaves at once: every call and wait on `peer`, now or later, ends with SHMIPC_E_CLOSED or
- * _CLOSED_STARTED, and a shutdown that waits with TIMEOUT. To the others that is a graceful end too
- * (SHMIPC_EVENT_LEFT). Returns when no handler runs and no thread waits, however long a handler
- * takes. Does not wait for held slots, but cuts them off as shmipc_shutdown does. Closing twice is
- * harmless, and so is NULL. After a shutdown that timed out, waits for the handlers that it left
- * running.
+ * _CLOSED_STARTED. To the others that is a graceful end too (SHMIPC_EVENT_LEFT). Returns when no
+ * handler runs and no thread waits, however long a handler takes. Does not wait for held slots, but
+ * cuts them off as shmipc_shutdown does (a shutdown that waits for them then ends with TIMEOUT).
+ * Closing twice is harmless, and so is NULL. After a shutdown that timed out, waits for the
+ * handlers that it left running.
  * Errors: STATE (called by a handler of this peer: nothing is done).
  */
 SHMIPC_API int shmipc_close(shmipc_peer *peer);

@@ -22,18 +22,24 @@ static void wake_everybody_here(shmipc_peer *p) {
     shmi_caller_wake_all(p);
 }
 
-/* Waits until no thread is inside, or until the deadline, or another phase. A release just before
-   may have missed that this peer closes, and this thread the release: so the thread looks once more
-   after STORES_SEEN_NS. */
-static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside,
-                        enum peer_phase phase) {
+/* Held slots delay no close, so a shutdown does not wait for them either once a close waits for
+   it. */
+static bool delays_a_close(const shmipc_peer *p, uint32_t inside) {
+    return inside > 0 && load_seq_cst32(&p->life.phase) == PEER_CLOSED &&
+           load_seq_cst32(&p->life.users) == inside;
+}
+
+/* Waits until no thread is inside, or until the deadline. A release just before may have missed
+   that this peer closes, and this thread the release: so the thread looks once more after
+   STORES_SEEN_NS. */
+static bool await_quiet(shmipc_peer *p, struct deadline *deadline, uint32_t inside) {
     uint64_t seen = shmi_clock_now() + STORES_SEEN_NS;
     for (;;) {
         bool settled = shmi_clock_now() >= seen;
         uint32_t exit_sequence = load_seq_cst32(&p->life.exit_sequence);
         if (shmi_peer_is_quiet(p, inside))
             return true;
-        if (shmi_deadline_passed(deadline) || load_seq_cst32(&p->life.phase) != phase)
+        if (shmi_deadline_passed(deadline) || delays_a_close(p, inside))
             return false;
         uint64_t until = shmi_deadline_or_tick(deadline);
         (void)shmi_word_wait(NULL, &p->life.exit_sequence, exit_sequence,
@@ -115,7 +121,7 @@ static void stay_mapped(shmipc_peer *p) {
 static void depart(shmipc_peer *p) {
     struct deadline grace = deadline_in(GRACE_NS);
     struct region real;
-    if (await_quiet(p, &grace, 0, PEER_CLOSED)) {
+    if (await_quiet(p, &grace, 0)) {
         leave_region(p, &p->region);
         shmi_region_close(&p->region);
     } else if (shmi_detach(p, &real)) {
@@ -203,7 +209,7 @@ static int drain(shmipc_peer *p, int64_t timeout) {
     struct deadline deadline = deadline_in(timeout);
     (void)shmi_deadline_at(&deadline);
     int error = begin_draining(p);
-    if (error || await_quiet(p, &deadline, 1, PEER_DRAINING))
+    if (error || await_quiet(p, &deadline, 1))
         return error;
     return cut_short(shmi_peer_occupants(p), timeout);
 }
