@@ -176,7 +176,7 @@ static bool called_by_handler(const shmipc_peer *p, const char *what) {
 
 int shmipc_close(shmipc_peer *p) {
     if (called_by_handler(p, "shmipc_close"))
-        return SHMIPC_E_STATE; /* keeps the last failure's sentence, as a function that gives back */
+        return SHMIPC_E_STATE; /* keeps the last sentence, as what gives something back does */
     if (p == NULL || load_relaxed32(&p->life.forked))
         return SHMIPC_OK;
     end_and_depart(p, true);
